@@ -1,0 +1,136 @@
+"""``bronze/batches``: every landed file, what it brought and how its rows fared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from pipelines.bronze.landing import micros
+from pipelines.tables import BOOLEAN, DATE, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Personal, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from pipelines.bronze.contract import FileHead
+    from pipelines.sources import Source
+
+_P = Personal.PSEUDONYM
+
+BATCHES = Table(
+    layer="bronze",
+    name="batches",
+    grain="One row a landed file.",
+    key=("batch_id",),
+    kind=Kind.APPEND,
+    owner="data engineering",
+    check="status IN ('landed', 'rejected')",
+    columns=(
+        Column("batch_id", STRING, "The landed file, by place and content.", _P, required=True),
+        Column("source", STRING, "Source that delivered it.", required=True),
+        Column("feed", STRING, "Feed that it belongs to.", required=True),
+        Column("file", STRING, "Path inside the landing folder.", _P, required=True),
+        Column("digest", STRING, "SHA-256 of the file as stored.", required=True),
+        Column("landing_date", DATE, "Date of its landing folder.", required=True),
+        Column("business_date", DATE, "Date of the night that took it in.", required=True),
+        Column(
+            "is_late",
+            BOOLEAN,
+            "True when the night before it was already published: dated on or before the newest release.",
+            required=True,
+        ),
+        Column(
+            "is_snapshot",
+            BOOLEAN,
+            "True when the file is the feed's full state: what it lacks was deleted.",
+            required=True,
+        ),
+        Column("bytes", LONG, "Size as stored.", unit="bytes"),
+        Column("modified_at", TIMESTAMP, "When the storage says that the file was last written."),
+        Column("rows", LONG, "Rows without header and blank lines, malformed ones included.", unit="rows"),
+        Column("malformed", LONG, "Rows of them that could not be read into columns.", unit="rows"),
+        Column("columns", STRINGS, "Columns of the file, in its own order."),
+        Column("new_columns", STRINGS, "Columns that the feed does not declare."),
+        Column("missing_columns", STRINGS, "Declared columns that the file lacks."),
+        Column("ingested_at", TIMESTAMP, "When the night took it in.", required=True),
+        Column("status", STRING, "landed, or rejected by release reject: silver skips it.", required=True),
+    ),
+)
+
+
+def batch_rows(bronze: DataFrame) -> DataFrame:
+    """Rows and malformed rows of each batch (``_batch_id``, rows, malformed) of a bronze table's slice."""
+    return bronze.groupBy("_batch_id").agg(
+        F.count(F.lit(1)).alias("rows"), F.count("_problem").alias("malformed")
+    )
+
+
+def batches_frame(
+    spark: SparkSession,
+    heads: Sequence[FileHead],
+    counts: DataFrame,
+    *,
+    business_date: date,
+    ingested_at: datetime,
+    released: date | None,
+) -> DataFrame:
+    """The night's rows of ``bronze/batches``.
+
+    ``counts`` is the union of ``batch_rows`` over the night's feeds: a file that it lacks has no
+    rows. ``released`` is the date of the release that the night builds on; files dated up to it
+    are late.
+    """
+    rows: list[dict[str, Any]] = [
+        {
+            "batch_id": head.file.batch_id,
+            "source": head.file.source,
+            "feed": head.file.feed,
+            "file": head.file.path,
+            "digest": head.file.digest,
+            "landing_date": head.file.landing_date,
+            "business_date": business_date,
+            "is_late": released is not None and head.file.landing_date <= released,
+            "is_snapshot": head.is_snapshot,
+            "bytes": head.file.bytes,
+            "modified_at": None if head.file.modified_at is None else micros(head.file.modified_at),
+            "columns": list(head.columns),
+            "new_columns": list(head.new_columns),
+            "missing_columns": list(head.missing_columns),
+            "ingested_at": ingested_at,
+            "status": "landed",
+        }
+        for head in heads
+    ]
+    own = pa.schema([f for f in to_arrow_schema(BATCHES.schema) if f.name not in ("rows", "malformed")])
+    known = spark.createDataFrame(pa.Table.from_pylist(rows, schema=own))
+    counted = counts.withColumnRenamed("_batch_id", "batch_id")
+    joined = known.join(F.broadcast(counted), on="batch_id", how="left")
+    return BATCHES.conform(joined.fillna(0, subset=["rows", "malformed"]))
+
+
+def stale_sources(batches: pa.Table | None, sources: Mapping[str, Source], business_date: date) -> list[str]:
+    """Source folders whose newest delivery is older than their cadence, sorted.
+
+    A source without a cadence, or one that never delivered, is not stale.
+    """
+    marks = {} if batches is None else high_water_marks(batches)
+    return sorted(
+        name
+        for name, mark in marks.items()
+        if name in sources
+        and (cadence := sources[name].cadence_days) is not None
+        and (business_date - mark).days > cadence
+    )
+
+
+def high_water_marks(batches: pa.Table) -> dict[str, date]:
+    """The newest landing date that each source has delivered; rejected batches do not count."""
+    marks: dict[str, date] = {}
+    for row in batches.select(["source", "landing_date", "status"]).to_pylist():
+        if row["status"] == "landed":
+            marks[row["source"]] = max(row["landing_date"], marks.get(row["source"], row["landing_date"]))
+    return marks

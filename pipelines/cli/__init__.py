@@ -1,0 +1,84 @@
+"""The ``padron`` command: one module a group of commands; every outcome is one clear line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import ClassVar
+
+import click
+
+import pipelines
+from pipelines.cli.console import complain
+from pipelines.errors import PadronError
+
+
+class Lazy(click.Group):
+    """Loads a command's module when it is asked for, so that ``padron --help`` needs no Spark."""
+
+    COMMANDS: ClassVar[dict[str, str]] = {
+        "run": "pipelines.cli.night",
+        "status": "pipelines.cli.record",
+        "runs": "pipelines.cli.record",
+        "release": "pipelines.cli.record",
+        "simulate": "pipelines.cli.data",
+        "sql": "pipelines.cli.data",
+        "show": "pipelines.cli.data",
+        "docs": "pipelines.cli.documents",
+        "report": "pipelines.cli.documents",
+        "evaluate": "pipelines.cli.documents",
+        "doctor": "pipelines.cli.night",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        import importlib
+
+        module = self.COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        found: click.Command = getattr(importlib.import_module(module), cmd_name)
+        return found
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(pipelines.__version__, prog_name="padron")
+@click.option("--debug", is_flag=True, help="Show whole errors; they may hold personal data.")
+@click.pass_context
+def padron(ctx: click.Context, debug: bool) -> None:
+    """Nightly identity resolution on Spark: one customer id that stays, one customer view."""
+    ctx.obj = debug
+
+
+def execute(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; never a traceback unless ``--debug``."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        result = padron.main(args=arguments, prog_name="padron", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Abort:
+        complain("Stopped.")
+        return 1
+    except PadronError as error:
+        if debug:
+            traceback.print_exc()
+        complain(str(error))
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        complain(
+            f"Unexpected {type(error).__name__}: run again with --debug to see where (it may show personal data)."
+        )
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(execute())

@@ -1,0 +1,88 @@
+"""The terminal: what people read goes to standard output, complaints and progress to standard error."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import date
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from pipelines.ops.plan import PlannedNight
+    from pipelines.stages import StageResult
+
+NARROW = 80
+
+
+def _console(*, stderr: bool) -> Console:
+    # Without a terminal (cron, a pipe) lines are as wide as they need to be.
+    wide = None if (os.isatty(2 if stderr else 1)) else 100
+    return Console(stderr=stderr, width=wide, highlight=False, soft_wrap=True)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
+
+
+def complain(text: str) -> None:
+    """One problem, said on standard error."""
+    err.print(f"[bold red]padron:[/] {escape(text)}")
+
+
+def say(text: str) -> None:
+    """One line of result."""
+    out.print(escape(text))
+
+
+class NightProgress:
+    """A line a stage while a night runs, with what is running now on a terminal."""
+
+    def __init__(self) -> None:
+        self._status = err.status("", spinner="dots") if err.is_terminal else None
+        self._running: dict[str, float] = {}
+        self._date = ""
+        self._total = 0
+        self._ended = 0
+
+    def warned(self, text: str) -> None:
+        err.print(f"[yellow]warning:[/] {escape(text)}")
+
+    def night_started(self, night: PlannedNight, run_id: str, stages: int) -> None:
+        late = f", {night.late} of them late" if night.late else ""
+        err.print(f"[bold]Night {night.business_date}[/]  run {run_id}, {len(night.files)} files{late}")
+        self._date, self._total, self._ended = str(night.business_date), stages, 0
+        if self._status is not None:
+            self._status.start()
+
+    def night_released(self, business_date: date, seconds: float) -> None:
+        if self._status is not None:
+            self._status.stop()
+        err.print(f"[bold green]Released[/] {business_date} in {seconds:.1f} s")
+
+    def started(self, stage: str) -> None:
+        self._running[stage] = time.monotonic()
+        self._show()
+
+    def ended(self, result: StageResult) -> None:
+        self._running.pop(result.stage, None)
+        self._ended += 1
+        mark = {"done": "[green]done[/]  ", "reused": "[dim]reused[/]", "failed": "[red]failed[/]"}[
+            result.status
+        ]
+        err.print(
+            f"  {self._ended:>2}/{self._total} {result.stage:<28} {mark} "
+            f"{result.rows_out:>11,} rows {result.seconds:>7.1f} s"
+        )
+        self._show()
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+        if self._status is not None:
+            self._status.stop()
+
+    def _show(self) -> None:
+        if self._status is not None:
+            self._status.update(f"{self._date}  " + ", ".join(self._running))

@@ -1,0 +1,109 @@
+"""``padron simulate``, ``sql`` and ``show``: make data, ask the released tables, look at one customer."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import click
+from rich.table import Table
+
+from pipelines.cli import options
+from pipelines.cli.console import err, out, say
+from pipelines.cli.options import Day, example
+
+
+@click.command()
+@click.argument("out_folder", metavar="OUT")
+@click.option(
+    "--customers", default=3000, show_default=True, type=click.IntRange(10), help="People and companies."
+)
+@click.option("--nights", default=3, show_default=True, type=click.IntRange(1), help="Landing folders.")
+@click.option("--seed", default=20260701, show_default=True, help="The same seed gives the same files.")
+@click.option("--start", default="2026-07-01", show_default=True, type=Day(), help="Date of the first night.")
+@example("padron simulate out/demo --customers 3000 --nights 3")
+def simulate(out_folder: str, customers: int, nights: int, seed: int, start: date) -> int:
+    """Simulate a retailer: landing folders of five sources, and the truth beside them."""
+    from pipelines.simulate import simulate as make
+
+    made = make(
+        out_folder,
+        customers=customers,
+        nights=nights,
+        seed=seed,
+        start=start,
+        progress=lambda text: err.print(text),
+    )
+    say(f"Simulated {customers:,} customers over {nights} nights in {made.landing}")
+    return 0
+
+
+@click.command()
+@click.argument("query")
+@options.warehouse
+@click.option("--limit", default=50, show_default=True, help="Rows shown on a terminal.")
+@options.as_json
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@example('padron sql "select segment, count(*) from gold.rfm group by all order by 2 desc"')
+def sql(query: str, warehouse: str, limit: int, as_json: bool, as_csv: bool) -> int:
+    """Ask the newest release in SQL (DuckDB): tables are layer.table, such as gold.customers."""
+    from pipelines.ops.reading import Reader
+    from pipelines.storage import Warehouse
+
+    found = Reader(Warehouse(warehouse)).arrow(query)
+    if as_json:
+        click.echo(json.dumps(found.to_pylist(), default=str))
+        return 0
+    if as_csv:
+        click.echo(",".join(found.column_names))
+        for row in found.to_pylist():
+            click.echo(",".join(_csv(v) for v in row.values()))
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for name, kind in zip(found.column_names, found.schema.types, strict=True):
+        table.add_column(name, justify="right" if _is_number(str(kind)) else "left")
+    for row in found.slice(0, limit).to_pylist():
+        table.add_row(*["" if v is None else str(v) for v in row.values()])
+    out.print(table)
+    if found.num_rows > limit:
+        say(f"… {found.num_rows - limit:,} more rows (--limit)")
+    return 0
+
+
+def _is_number(kind: str) -> bool:
+    return kind.startswith(("int", "uint", "double", "float", "decimal"))
+
+
+def _csv(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
+
+
+@click.command()
+@click.argument("customer_id")
+@options.warehouse
+@options.as_json
+@example("padron show CJ3X0R4B2M6K8A1D5F7H9T2W")
+def show(customer_id: str, warehouse: str, as_json: bool) -> int:
+    """One customer, whole: the golden record, its source records, RFM and service.
+
+    An id that was merged or split shows what it became.
+    """
+    from pipelines.ops.customer import show_customer
+
+    found = show_customer(warehouse, customer_id)
+    if as_json:
+        click.echo(json.dumps(found, default=str))
+        return 0
+    for block, rows in found.items():
+        out.rule(block, align="left", style="dim")
+        for row in rows:
+            table = Table(box=None, show_header=False, pad_edge=False)
+            table.add_column(style="dim")
+            table.add_column()
+            for name, value in row.items():
+                if value is not None and value != []:
+                    table.add_row(name, str(value))
+            out.print(table)
+    return 0

@@ -1,0 +1,73 @@
+"""``padron docs``, ``report`` and ``evaluate``: the data dictionary, the night's page, quality against a truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.console import out, say
+from pipelines.cli.options import example
+
+
+@click.command()
+@click.option("--out", "folder", default="docs", show_default=True, help="Folder to write to.")
+@options.config
+@example("padron docs --out docs")
+def docs(folder: str, config: str | None) -> int:
+    """Write the data dictionary as Markdown and HTML."""
+    from pipelines.night import catalogue
+    from pipelines.ops.dictionary import html, markdown
+    from pipelines.settings import load_settings
+
+    tables = catalogue(load_settings(config).sources)
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "dictionary.md").write_text(markdown(tables), encoding="utf-8")
+    (target / "dictionary.html").write_text(html(tables), encoding="utf-8")
+    say(f"{len(tables)} tables described in {target / 'dictionary.md'} and {target / 'dictionary.html'}")
+    return 0
+
+
+@click.command()
+@options.warehouse
+@options.config
+@click.option("--truth", default=None, metavar="CSV", help="True person of each record.")
+@options.as_json
+@example("padron report --warehouse warehouse")
+def report(warehouse: str, config: str | None, truth: str | None, as_json: bool) -> int:
+    """Write the newest release's HTML report and print its summary."""
+    from pipelines.ops.summarise import summarise, write_report
+    from pipelines.ops.terminal import terminal
+    from pipelines.settings import load_settings
+
+    summary = summarise(warehouse, load_settings(config), truth=truth)
+    path = write_report(warehouse, summary)
+    if as_json:
+        click.echo(summary.to_json())
+    else:
+        terminal(summary, out, report=path)
+    return 0
+
+
+@click.command()
+@options.warehouse
+@click.option(
+    "--truth", required=True, metavar="CSV", help="Columns source, source_id (or record_id), true_id."
+)
+@options.as_json
+@example("padron evaluate --truth truth/entity_map.csv")
+def evaluate(warehouse: str, truth: str, as_json: bool) -> int:
+    """Pairwise and B³ precision, recall and F1 of the released customers against a truth."""
+    from pipelines.ops.summarise import quality
+    from pipelines.storage import Warehouse
+
+    found = quality(Warehouse(warehouse), truth)
+    if as_json:
+        click.echo(json.dumps(found))
+        return 0
+    for name, value in found.items():
+        say(f"{name:<22} {value:>10,.4f}" if isinstance(value, float) else f"{name:<22} {value:>10,}")
+    return 0

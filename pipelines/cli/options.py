@@ -1,0 +1,51 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+warehouse = click.option(
+    "--warehouse",
+    default="warehouse",
+    show_default=True,
+    envvar="PADRON_WAREHOUSE",
+    help="Folder or URI of the tables.",
+)
+config = click.option(
+    "--config",
+    default=None,
+    envvar="PADRON_CONFIG",
+    metavar="DIR",
+    help="Folder of configuration (default ./conf).",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+class Day(click.ParamType[date]):
+    """A date as YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 (a date has no zone)
+        except ValueError:
+            self.fail(f"{value!r} is not a date: write it as 2026-07-01.", param, ctx)
+
+
+def example(text: str) -> Callable[[Command], Command]:
+    """Put an example at the end of a command's help."""
+
+    def decorate(command: Command) -> Command:
+        command.__doc__ = f"{(command.__doc__ or '').rstrip()}\n\n    \b\n    Example:\n      {text}\n    "
+        return command
+
+    return decorate

@@ -1,0 +1,216 @@
+"""Configuration: validated YAML; this module alone reads it.
+
+A project's own ``./conf`` overrides the defaults that travel in the wheel, file by file;
+``PADRON__FILE__KEY=value`` overrides one key; secrets come from the environment only. Every
+problem is one line that names file, line, key, what was expected and the nearest valid key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipelines.errors import UsageError
+
+Model = TypeVar("Model", bound=BaseModel)
+PACKAGE = Path(__file__).resolve().parent
+
+
+class Strict(BaseModel):
+    """Frozen and closed: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Project(Strict):
+    """conf/padron.yml: what holds for the whole project."""
+
+    timezone: str = Field("Europe/Madrid", description="Business time zone: dates are dates there.")
+    country: str = Field("MX", description="Country of records that name none (ISO 3166-1 alpha-2).")
+    reporting_currency: str | None = Field(
+        None, description="Currency that rates convert to; none: money stays as it is."
+    )
+    retention_days: int = Field(60, ge=7, description="Days that released versions stay readable.")
+    max_deleted_share: float = Field(
+        0.05, gt=0, le=1, description="Share of a feed's live keys that one night may delete."
+    )
+    gates: dict[str, Literal["off", "warn", "block"]] = Field(
+        default_factory=dict, description="Severity by gate."
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            near = difflib.get_close_matches(value, available_timezones(), n=1)
+            raise ValueError(f"unknown time zone{f'; did you mean {near[0]}?' if near else ''}")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+def default_conf() -> Path:
+    """The folder of defaults: inside the wheel, or beside the package in a checkout."""
+    inside = PACKAGE / "conf"
+    return inside if inside.is_dir() else PACKAGE.parent / "conf"
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice instead of keeping the last."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key!r} stands twice", key_node.start_mark
+            )
+        seen.add(key)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse(text: str, name: str) -> tuple[dict[str, Any], yaml.Node | None]:
+    """YAML text as a mapping, with its node tree for line numbers. Raises UsageError."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        content = loader.construct_document(node) if node is not None else {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise UsageError(f"{name}{where}: {problem}.") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{name}: expected keys and values, found {type(content).__name__}.")
+    return content, node
+
+
+def _line(node: yaml.Node | None, path: tuple[str | int, ...]) -> int | None:
+    line = node.start_mark.line + 1 if node is not None else None
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            hit = next(((k, v) for k, v in node.value if k.value == str(step)), None)
+            if hit is None:
+                break
+            line, node = hit[0].start_mark.line + 1, hit[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """The valid keys of the (nested) model that ``path`` leads to."""
+    current: Any = model
+    for step in path:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            found = current.model_fields.get(str(step))
+            current = found.annotation if found else None
+        else:
+            arguments = [a for a in getattr(current, "__args__", ()) if a is not type(None)]
+            current = arguments[-1] if arguments else None
+        while current is not None and not (isinstance(current, type) and issubclass(current, BaseModel)):
+            arguments = [a for a in getattr(current, "__args__", ()) if a is not type(None)]
+            models = [a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)]
+            if not models or getattr(current, "__origin__", None) in (dict, tuple, list):
+                break
+            current = models[0]
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def validate(model: type[Model], content: dict[str, Any], node: yaml.Node | None, name: str) -> Model:
+    """``content`` as ``model``. Raises UsageError with every problem, a line each."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            path = tuple(problem["loc"])
+            line = _line(node, path)
+            where = f"{name}:{line}" if line else name
+            key = ".".join(str(step) for step in path)
+            if problem["type"] == "extra_forbidden":
+                valid = _keys_at(model, path[:-1])
+                near = difflib.get_close_matches(str(path[-1]), valid, n=1)
+                hint = (
+                    f" Did you mean {near[0]}?"
+                    if near
+                    else f" Valid keys: {', '.join(valid)}."
+                    if valid
+                    else ""
+                )
+                lines.append(f"{where}: {key} is not a known key.{hint}")
+            else:
+                lines.append(f"{where}: {key}: {problem['msg']}.")
+        raise UsageError("\n".join(lines)) from None
+
+
+def _overridden(content: dict[str, Any], stem: str) -> dict[str, Any]:
+    """``content`` with the keys that PADRON__<FILE>__<KEY>[__<KEY>] sets in the environment."""
+    prefix = f"PADRON__{stem.upper()}__"
+    for variable, value in sorted(os.environ.items()):
+        if variable.startswith(prefix):
+            *path, last = variable[len(prefix) :].lower().split("__")
+            target = content
+            for step in path:
+                target = target.setdefault(step, {})
+            target[last] = yaml.safe_load(value)
+    return content
+
+
+class Conf:
+    """The configuration of one run: a project's folder over the defaults."""
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        self.defaults = default_conf()
+        self.folder = (
+            Path(folder) if folder is not None else (Path("conf") if Path("conf").is_dir() else self.defaults)
+        )
+        if not self.folder.is_dir():
+            raise UsageError(f"--config {self.folder} is not a folder.")
+
+    def path(self, name: str) -> Path:
+        """The file ``name`` (``linkage.yml``, ``spark-defaults.conf``): the project's, else the default."""
+        own = self.folder / name
+        return own if own.exists() else self.defaults / name
+
+    def load(self, name: str, model: type[Model]) -> Model:
+        """``name`` as ``model``. A file that is nowhere gives the model's defaults."""
+        path = self.path(name)
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        content, node = parse(text, f"conf/{name}")
+        return validate(model, _overridden(content, Path(name).stem), node, f"conf/{name}")
+
+    @cached_property
+    def project(self) -> Project:
+        return self.load("padron.yml", Project)
+
+    def files(self, folder: str, suffix: str = ".yml") -> list[Path]:
+        """The files of a sub-folder. A project that has the folder replaces the default one whole."""
+        own = self.folder / folder
+        base = own if own.is_dir() else self.defaults / folder
+        return sorted(p for p in base.glob(f"*{suffix}") if p.is_file())
+
+
+def digest(*parts: Any) -> str:
+    """A short digest of values that JSON can hold, or of models."""
+    plain = [p.model_dump(mode="json") if isinstance(p, BaseModel) else p for p in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,158 @@
+"""Files at a URI: listing, reading, digests and small texts, on whatever ``pyarrow.fs`` reaches.
+
+A URI is a local path (relative or absolute), ``file://``, ``s3://`` (or ``s3a://``), ``gs://``,
+``abfss://`` or ``hdfs://``. Nothing else in the package opens a data file by its path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from pyarrow import fs
+
+if TYPE_CHECKING:
+    from pyarrow import NativeFile
+
+CHUNK = 1 << 20
+"""Bytes read at a time."""
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """One file of a listing."""
+
+    uri: str
+    path: str
+    """Relative to the folder that was listed, with ``/``."""
+    size: int
+    """Bytes."""
+    modified_at: datetime | None
+    """When the storage says that it was last written; UTC."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+
+@lru_cache(maxsize=64)
+def _root(root: str) -> tuple[fs.FileSystem, str]:
+    return fs.FileSystem.from_uri(root)  # type: ignore[no-any-return]
+
+
+def _resolve(uri: str) -> tuple[fs.FileSystem, str]:
+    """The file system and its path. Only the root is parsed as a URI: names may hold any character."""
+    scheme, mark, rest = uri.partition("://")
+    if not mark:
+        return fs.LocalFileSystem(), os.path.abspath(uri)
+    if scheme == "file":
+        return fs.LocalFileSystem(), "/" + unquote(rest).partition("/")[2]
+    scheme = {"s3a": "s3", "s3n": "s3"}.get(scheme, scheme)
+    authority, _, path = rest.partition("/")
+    system, base = _root(f"{scheme}://{authority}/")
+    return system, f"{base.rstrip('/')}/{path}" if base.strip("/") or base == "/" else path
+
+
+def absolute(uri: str) -> str:
+    """``uri`` so that every process understands it: a relative local path gets the working folder."""
+    return uri.rstrip("/") if "://" in uri else _resolve(uri)[1]
+
+
+def join(uri: str, *parts: str) -> str:
+    """``uri`` with ``parts`` below it."""
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def exists(uri: str) -> bool:
+    """True where a file or folder stands at ``uri``."""
+    system, path = _resolve(uri)
+    return bool(system.get_file_info(path).type != fs.FileType.NotFound)
+
+
+def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:
+    """The files in a folder (with ``recursive`` in its sub-folders too), by path.
+
+    Raises FileNotFoundError where there is no folder: an object store has one where an object
+    lies below it.
+    """
+    system, path = _resolve(uri)
+    path = path.rstrip("/") or path
+    info = system.get_file_info(path)
+    if info.type == fs.FileType.File:
+        raise FileNotFoundError(f"{uri} is a file, not a folder")
+    try:
+        found = system.get_file_info(fs.FileSelector(path, recursive=recursive))
+    except OSError as error:
+        if info.type == fs.FileType.NotFound:
+            raise FileNotFoundError(f"{uri} does not exist") from None
+        raise error
+    root = absolute(uri)
+    files = []
+    for info in found:
+        if info.is_file:
+            relative = info.path[len(path) :].strip("/")
+            files.append(FileInfo(join(root, relative), relative, info.size, info.mtime))
+    return sorted(files, key=lambda f: f.path)
+
+
+def size(uri: str) -> int:
+    """Bytes of a file. Raises FileNotFoundError."""
+    system, path = _resolve(uri)
+    info = system.get_file_info(path)
+    if not info.is_file:
+        raise FileNotFoundError(f"{uri} does not exist")
+    return int(info.size)
+
+
+def open_input(uri: str) -> NativeFile:
+    """A file's bytes from start to end, as stored (nothing is decompressed)."""
+    system, path = _resolve(uri)
+    return system.open_input_stream(path, compression=None, buffer_size=CHUNK)
+
+
+def open_random(uri: str) -> NativeFile:
+    """A file that can be read at any place (Parquet)."""
+    system, path = _resolve(uri)
+    return system.open_input_file(path)
+
+
+def sha256(uri: str) -> str:
+    """The digest of a file's bytes as stored, in hexadecimal; streams."""
+    hashed = hashlib.sha256()
+    with open_input(uri) as stream:
+        while chunk := stream.read(CHUNK):
+            hashed.update(chunk)
+    return hashed.hexdigest()
+
+
+def read_text(uri: str) -> str:
+    """A small UTF-8 file. Raises FileNotFoundError."""
+    with open_input(uri) as stream:
+        return bytes(stream.read()).decode("utf-8")
+
+
+def write_text(uri: str, text: str) -> None:
+    """Write a small UTF-8 file, its folder too; readers see the old content or the new, never half."""
+    system, path = _resolve(uri)
+    content = text.encode("utf-8")
+    if not isinstance(system, fs.LocalFileSystem):
+        # An object appears when its upload is complete.
+        with system.open_output_stream(path) as stream:
+            stream.write(content)
+        return
+    system.create_dir(os.path.dirname(path), recursive=True)
+    draft = f"{path}.{os.getpid()}.tmp"
+    try:
+        with system.open_output_stream(draft) as stream:
+            stream.write(content)
+        system.move(draft, path)
+    except BaseException:
+        if system.get_file_info(draft).is_file:
+            system.delete_file(draft)
+        raise

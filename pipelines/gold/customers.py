@@ -1,0 +1,240 @@
+"""``gold/customers``, the single customer view, and ``gold/attribute_values``, what it chose from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pipelines.gold.attributes import GROUPS, carried_columns, group_columns
+from pipelines.gold.config import Metrics, Survivorship
+from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
+from pipelines.gold.ownership import RECORD
+from pipelines.gold.purchases import is_counted, within
+from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, STRINGS, Column, Personal, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame
+
+_P = Personal.PSEUDONYM
+_Q = Personal.QUASI
+
+CUSTOMERS = Table(
+    layer="gold",
+    name="customers",
+    grain="One row a customer id that was ever a customer and was neither merged into another nor erased.",
+    key=("customer_id",),
+    owner="data engineering",
+    check="party_type IN ('person', 'company', 'unknown') AND party_state IN ('known_user', 'customer')",
+    columns=(
+        Column("customer_id", STRING, "The persistent customer id.", _P, required=True),
+        Column(
+            "party_type",
+            STRING,
+            "person, company or unknown: the kind that a known record states.",
+            required=True,
+        ),
+        Column(
+            "party_state",
+            STRING,
+            "customer with at least one net purchase ever, else known_user.",
+            _Q,
+            formula="customer if count(counted orders up to as_of) ≥ 1",
+            required=True,
+        ),
+        Column(
+            "habitual",
+            BOOLEAN,
+            "True for a habitual customer by the rule published in conf/metrics.yml.",
+            _Q,
+            formula="counted orders in habitual.window_days ≥ habitual.orders",
+            required=True,
+        ),
+        Column(
+            "is_live",
+            BOOLEAN,
+            "True while a source still delivers a record; counts filter on it.",
+            required=True,
+        ),
+        Column(
+            "full_name",
+            STRING,
+            "Name for display: given names and surnames, or the company's name.",
+            Personal.DIRECT,
+            formula="given_name surname second_surname, else company_name",
+        ),
+        *group_columns(),
+        Column("record_count", LONG, "Live source records.", unit="records", formula="count(live records)"),
+        Column("sources_present", STRINGS, "Sources with a live record, sorted."),
+        Column("sources_missing", STRINGS, "Expected sources without a live record, sorted."),
+        Column(
+            "completeness",
+            DOUBLE,
+            "Share of attribute groups that are filled.",
+            unit="share",
+            formula="filled groups ÷ groups",
+        ),
+        Column("first_seen_on", DATE, "Business date on which the id was first published.", _Q),
+        Column("previous_customer_ids", STRINGS, "Ids that became this one, by merge or split, sorted.", _P),
+        Column("is_stale", BOOLEAN, "True where a contributing source missed its cadence.", required=True),
+        Column("stale_sources", STRINGS, "Contributing sources that missed their cadence, sorted."),
+        Column("as_of", DATE, "Business date that the row describes.", required=True),
+    ),
+)
+
+ATTRIBUTE_VALUES = Table(
+    layer="gold",
+    name="attribute_values",
+    grain="One row a customer, attribute group, record and value, the ones that lost included.",
+    key=("customer_id", "attribute_group", "rank"),
+    owner="data engineering",
+    columns=(
+        Column("customer_id", STRING, "Customer that the record belongs to.", _P, required=True),
+        Column("attribute_group", STRING, "Attribute group of the master (name, address …).", required=True),
+        Column(
+            "rank",
+            INT,
+            "Place by the survivorship rule; 1 is the best.",
+            unit="rank",
+            formula="order by the rule's criteria",
+            required=True,
+        ),
+        Column("source", STRING, "Source of the record that states the value.", required=True),
+        Column("record_id", STRING, "The record's key inside its source.", _P, required=True),
+        Column("as_of", DATE, "Date of which the record states it.", _Q),
+        Column("value", STRING, "The group's columns as a JSON object.", Personal.DIRECT, required=True),
+        Column("is_golden", BOOLEAN, "True where the master shows it.", required=True),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Customers:
+    """Tonight's single customer view."""
+
+    customers: DataFrame
+    attribute_values: DataFrame
+
+
+def _strings(values: Sequence[str]) -> SparkColumn:
+    return F.array(*[F.lit(v) for v in sorted(values)]).cast("array<string>")
+
+
+def _expected(survivorship: Survivorship) -> SparkColumn:
+    """Sources that should know a party of the row's kind; an unknown kind is expected like a person."""
+    kinds = survivorship.expected_sources
+    expected = _strings(kinds.get("unknown", kinds.get("person", ())))
+    for kind in ("person", "company"):
+        if kind in kinds:
+            expected = F.when(F.col("party_type") == kind, _strings(kinds[kind])).otherwise(expected)
+    return expected
+
+
+def _profiles(live: DataFrame) -> DataFrame:
+    """One row per customer with live records: party_type, record_count, sources_present."""
+    says = F.col("party_type")
+    people, companies = F.count_if(says == "person"), F.count_if(says == "company")
+    party_type = (
+        F.when(people + companies == 0, "unknown").when(companies > people, "company").otherwise("person")
+    )
+    return live.groupBy("customer_id").agg(
+        party_type.alias("party_type"),
+        F.count("*").alias("record_count"),
+        F.array_sort(F.collect_set("source")).alias("sources_present"),
+    )
+
+
+def _activity(orders: DataFrame, metrics: Metrics, business_date: date) -> DataFrame:
+    """One row per customer with orders: how many count, ever and for the habitual rule."""
+    counts = is_counted(metrics) & (F.col("order_date") <= F.lit(business_date))
+    recent = counts & within("order_date", metrics.habitual.window_days, business_date)
+    return (
+        orders.filter(F.col("customer_id").isNotNull())
+        .groupBy("customer_id")
+        .agg(F.count_if(counts).alias("orders_ever"), F.count_if(recent).alias("orders_recent"))
+    )
+
+
+def _kept(previous: DataFrame, register: DataFrame) -> DataFrame:
+    """The last golden values of customers without live records."""
+    gone = register.filter(~F.col("is_live")).select("customer_id")
+    wanted = ["party_type", *carried_columns()]
+    # A table written before a column was added lacks it.
+    columns = [
+        F.col(c) if c in previous.columns else F.lit(None).cast(CUSTOMERS.column(c).type).alias(c)
+        for c in wanted
+    ]
+    return previous.select("customer_id", *columns).join(gone, on="customer_id", how="left_semi")
+
+
+def build_customers(
+    records: DataFrame,
+    owners: DataFrame,
+    register: DataFrame,
+    orders: DataFrame | None,
+    previous: DataFrame | None,
+    survivorship: Survivorship,
+    metrics: Metrics,
+    business_date: date,
+    stale_sources: Sequence[str] = (),
+) -> Customers:
+    """One row per customer ever current, with its golden record; and every value it chose from.
+
+    ``records``: silver/customer_records. ``owners`` and ``register``: of ``gold.ownership``.
+    ``orders``: silver/orders resolved to customer_id, None where no source delivers orders.
+    ``previous``: gold/customers of the prior state (None or empty the first night), from which
+    customers without live records keep their values. ``stale_sources`` missed their cadence.
+    """
+    held = owners.filter("is_live").select(*RECORD, "customer_id", "first_seen_on")
+    live = records.join(held, on=RECORD, how="inner")
+    ranked = rank_candidates(live, survivorship, business_date)
+    golden = golden_values(ranked).join(_profiles(live), on="customer_id", how="inner")
+    if previous is not None:
+        golden = golden.unionByName(_kept(previous, register), allowMissingColumns=True)
+    described = register.join(golden, on="customer_id", how="left")
+    if orders is None:
+        active = described.withColumns({"orders_ever": F.lit(0), "orders_recent": F.lit(0)})
+    else:
+        active = described.join(_activity(orders, metrics, business_date), on="customer_id", how="left")
+    return Customers(
+        customers=CUSTOMERS.conform(_finished(active, survivorship, metrics, business_date, stale_sources)),
+        attribute_values=ATTRIBUTE_VALUES.conform(attribute_rows(ranked)),
+    )
+
+
+def _finished(
+    described: DataFrame,
+    survivorship: Survivorship,
+    metrics: Metrics,
+    business_date: date,
+    stale_sources: Sequence[str],
+) -> DataFrame:
+    """``described`` with what is computed from the row itself."""
+    person = F.nullif(F.concat_ws(" ", "given_name", "surname", "second_surname"), F.lit(""))
+    filled = [F.col(f"{group.name}_source").isNotNull().cast("int") for group in GROUPS]
+    ever = F.coalesce("orders_ever", F.lit(0))
+    return (
+        described.withColumns(
+            {
+                "party_type": F.coalesce("party_type", F.lit("unknown")),
+                "record_count": F.coalesce("record_count", F.lit(0)),
+                "sources_present": F.coalesce("sources_present", _strings(())),
+            }
+        )
+        .withColumns(
+            {
+                "full_name": F.coalesce(person, F.col("company_name")),
+                "party_state": F.when(ever >= 1, "customer").otherwise("known_user"),
+                "habitual": F.coalesce("orders_recent", F.lit(0)) >= metrics.habitual.orders,
+                "sources_missing": F.array_except(_expected(survivorship), F.col("sources_present")),
+                "stale_sources": F.array_intersect("sources_present", _strings(stale_sources)),
+                "completeness": F.try_divide(sum(filled[1:], filled[0]), F.lit(len(GROUPS))).cast("double"),
+                "as_of": F.lit(business_date),
+            }
+        )
+        .withColumn("is_stale", F.size("stale_sources") > 0)
+    )

@@ -1,0 +1,140 @@
+"""What a customer bought: the facts that RFM, party states and the habitual rule rest on."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pipelines.gold.config import Metrics
+from pipelines.gold.rates import at_rate
+from pipelines.tables import MONEY
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for money without a currency: it is a currency of its own, never a guess."""
+
+
+def is_sale(metrics: Metrics) -> Column:
+    """True where the order's status lets its money count."""
+    status = F.coalesce("status", F.lit(""))
+    allowed = ~status.isin(list(metrics.cancelled_statuses))
+    return allowed if metrics.sale_statuses is None else allowed & status.isin(list(metrics.sale_statuses))
+
+
+def is_counted(metrics: Metrics) -> Column:
+    """True for an order that is a purchase: a sale of which something was kept.
+
+    By quantity where the order has lines, by money where it has none, so that a fully returned
+    order does not count.
+    """
+    kept = F.coalesce(F.col("quantity_net") > 0, F.col("net") > 0, F.lit(False))
+    return is_sale(metrics) & kept
+
+
+def within(name: str, window_days: int | None, business_date: date) -> Column:
+    """True where the date column lies in the window that ends with ``business_date`` (None: ever)."""
+    until = F.col(name) <= F.lit(business_date)
+    if window_days is None:
+        return until
+    return until & (F.col(name) > F.lit(business_date - timedelta(days=window_days)))
+
+
+def _returns_by_order(returns: DataFrame, metrics: Metrics, business_date: date) -> DataFrame:
+    """One row per order with returns: how much, ever and booked in the window."""
+    known = returns.filter(F.col("is_matched") & (F.col("return_date") <= F.lit(business_date)))
+    in_window = within("return_date", metrics.window_days, business_date)
+    return known.groupBy(F.col("order_id")).agg(
+        F.sum("amount").alias("returned_by_row"),
+        F.sum(F.when(in_window, F.col("amount")).otherwise(0)).alias("returned_in_window"),
+    )
+
+
+def _booked(orders: DataFrame, returns: DataFrame | None, metrics: Metrics, business_date: date) -> DataFrame:
+    """``orders`` with ``booked``: net revenue that the order brings to the window.
+
+    A return row counts on its own date. What was returned without a row of its own counts on
+    the order's date, so that over a lifetime the sum is the orders' net to the cent.
+    """
+    if returns is None:
+        dated = orders.withColumns({"returned_by_row": F.lit(0), "returned_in_window": F.lit(0)})
+    else:
+        by_order = _returns_by_order(returns, metrics, business_date)
+        is_returned = (F.col("orders.returned") != 0) & (F.col("orders.order_id") == F.col("back.order_id"))
+        dated = (
+            orders.alias("orders")
+            .join(by_order.alias("back"), on=is_returned, how="left")
+            .select("orders.*", "back.returned_by_row", "back.returned_in_window")
+        )
+
+    def in_the_orders_money(returned: str) -> Column:
+        amount = F.coalesce(returned, F.lit(0)).cast(MONEY)
+        # Rounded as gold.rates rounds the order, so that what came back whole leaves nothing.
+        return at_rate(amount) if "rate" in orders.columns else amount
+
+    by_row, in_window = in_the_orders_money("returned_by_row"), in_the_orders_money("returned_in_window")
+    on_order_date = F.col("gross") - (F.coalesce("returned", F.lit(0)) - by_row)
+    ordered_in_window = within("order_date", metrics.window_days, business_date)
+    return dated.withColumn("booked", F.when(ordered_in_window, on_order_date).otherwise(0) - in_window)
+
+
+def purchase_facts(
+    orders: DataFrame, returns: DataFrame | None, metrics: Metrics, business_date: date
+) -> DataFrame:
+    """One row per customer and currency with sales, of the currencies that the window knows.
+
+    customer_id, currency, frequency (counted orders in the window), monetary (net revenue in
+    the window), last_order_on, first_order_on, n (counted orders ever), rate_date;
+    currencies: how many of the customer's move in the window, 1 where nothing was bought in it;
+    ever_first_order_on and ever_last_order_on over all currencies. A customer that has nothing in
+    the window keeps the currency of the last purchase.
+
+    ``orders``: silver/orders with customer_id, money as it is or converted by ``gold.rates``.
+    ``returns``: silver/returns, or None where they are booked on their order's date.
+    """
+    sales = orders.filter(
+        F.col("customer_id").isNotNull() & is_sale(metrics) & (F.col("order_date") <= F.lit(business_date))
+    )
+    counts = is_counted(metrics)
+    counted_in_window = counts & within("order_date", metrics.window_days, business_date)
+    rate_date = F.col("rate_date") if "rate_date" in orders.columns else F.lit(None).cast("date")
+    by_currency = (
+        _booked(sales, returns, metrics, business_date)
+        .groupBy("customer_id", F.coalesce("currency", F.lit(NO_CURRENCY)).alias("currency"))
+        .agg(
+            F.count_if(counted_in_window).alias("frequency"),
+            F.sum("booked").cast(MONEY).alias("monetary"),
+            F.max(F.when(counts, F.col("order_date"))).alias("last_order_on"),
+            F.min(F.when(counts, F.col("order_date"))).alias("first_order_on"),
+            F.count_if(counts).alias("n"),
+            F.max(rate_date).alias("rate_date"),
+        )
+    )
+    # Newest first; the currency's code only decides between equals.
+    fact = F.struct("last_order_on", "currency", "frequency", "monetary", "first_order_on", "n", "rate_date")
+    gathered = by_currency.groupBy("customer_id").agg(
+        F.collect_list(fact).alias("facts"),
+        F.min("first_order_on").alias("ever_first_order_on"),
+        F.max("last_order_on").alias("ever_last_order_on"),
+    )
+    moving = F.filter("facts", lambda f: (f["frequency"] > 0) | (f["monetary"] != 0))
+    bought = F.filter("facts", lambda f: f["last_order_on"].isNotNull())
+    newest = F.slice(F.sort_array(bought, asc=False), 1, 1)
+    return (
+        gathered.withColumn("facts", F.when(F.size(moving) > 0, moving).otherwise(newest))
+        .withColumn(
+            "currencies",
+            F.when(F.exists("facts", lambda f: f["frequency"] > 0), F.size("facts")).otherwise(1),
+        )
+        .select(
+            "customer_id",
+            "currencies",
+            "ever_first_order_on",
+            "ever_last_order_on",
+            F.explode("facts").alias("fact"),
+        )
+        .select("customer_id", "currencies", "ever_first_order_on", "ever_last_order_on", "fact.*")
+    )

@@ -1,0 +1,191 @@
+"""The identity contract, checked on the tables themselves: how many rows break each invariant.
+
+Independent of how the ids were assigned: it only compares the prior state, tonight's tables and
+tonight's clusters. Determinism and "incremental = full" cannot be seen in one night's tables; the
+tests hold them.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.identity.events import published_so_far, replay, stays
+from pipelines.identity.tables import RECORD
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+    from pipelines.identity.assign import Identity, Keep
+
+
+def audit(
+    previous: Identity, current: Identity, clusters: DataFrame, business_date: date, *, keep: Keep
+) -> DataFrame:
+    """One row per invariant: invariant, violations (0 where it holds).
+
+    ``previous`` and ``current``: the tables of the prior state and as tonight left them, ``events``
+    whole in both. ``clusters``: tonight's linkage/clusters. ``keep`` holds a frame that is read
+    several times.
+    """
+    facts = keep(_facts(previous, current, clusters, business_date))
+    ids = keep(_ids(facts, previous))
+    fates = keep(_fates(facts, ids))
+    open_aliases = current.aliases.filter(F.col("valid_to").isNull())
+    is_lost = ~F.col("is_kept") & ~F.col("leads_to_known")
+    checks = {
+        "untouched_customers_keep_their_id": _untouched(facts, fates),
+        "every_change_has_an_event": facts.filter(_lacks_event()),
+        "no_id_goes_to_other_people": _given_away(facts, ids, previous),
+        "a_merge_keeps_one_id": fates.filter(is_lost & ~F.col("is_torn")),
+        "a_split_keeps_one_id": fates.filter(is_lost & F.col("is_torn")),
+        "every_move_has_an_alias": _unaliased(facts, open_aliases),
+        "aliases_lead_to_customers": _dead_ends(open_aliases, ids),
+        "a_record_has_one_id": facts.filter(_is_not_one()),
+        "a_customer_is_one_cluster": ids.filter("is_scattered").select("customer_id"),
+        "replay_gives_the_map": _differences(replay(current.events), current.assignments),
+        "history_gives_the_map": _differences(
+            current.assignment_history.filter(F.col("valid_to").isNull()), current.assignments
+        ),
+    }
+    counts = [
+        broken.agg(F.lit(name).alias("invariant"), F.count("*").alias("violations"))
+        for name, broken in checks.items()
+    ]
+    return reduce(DataFrame.unionByName, counts)
+
+
+def _facts(previous: Identity, current: Identity, clusters: DataFrame, business_date: date) -> DataFrame:
+    """One row per record of either night: cluster, held (before), now, ids (how many now), and its event.
+
+    ``event``, ``event_id``: tonight's event and the customer that it names.
+    """
+    before = published_so_far(previous.events, business_date)
+    tonight = current.events.join(F.broadcast(before), on="business_date", how="inner").filter(
+        F.col("sequence") > F.col("last_sequence")
+    )
+    parts = {
+        "cluster": clusters.select(*RECORD, F.col("cluster_final").alias("cluster")),
+        "held": previous.assignments.select(*RECORD, F.col("customer_id").alias("held")),
+        "now": current.assignments.select(*RECORD, F.col("customer_id").alias("now")),
+        "event": tonight.select(*RECORD, "event", F.col("customer_id").alias("event_id")),
+    }
+    columns = ["cluster", "held", "now", "event", "event_id"]
+    nothing = F.lit(None).cast("string")
+    padded = [
+        part.withColumns({name: nothing for name in columns if name not in part.columns})
+        for part in parts.values()
+    ]
+    return (
+        reduce(DataFrame.unionByName, padded)
+        .groupBy(*RECORD)
+        .agg(*[F.max(name).alias(name) for name in columns], F.count("now").alias("ids"))
+    )
+
+
+def _ids(facts: DataFrame, previous: Identity) -> DataFrame:
+    """One row per customer with live records: has_holder, is_known, is_scattered.
+
+    ``has_holder``: a record held the id in the prior state; ``is_known``: it was published before.
+    """
+    ids = (
+        facts.filter(F.col("now").isNotNull())
+        .groupBy(F.col("now").alias("customer_id"))
+        .agg(
+            F.max(F.col("held").eqNullSafe(F.col("now"))).alias("has_holder"),
+            (F.min("cluster") != F.max("cluster")).alias("is_scattered"),
+        )
+    )
+    unheld = ids.filter(~F.col("has_holder")).select("customer_id")
+    published = stays(previous.events).select(F.col("stay_id").alias("customer_id"))
+    known = published.unionByName(previous.aliases.select("customer_id")).join(
+        unheld, on="customer_id", how="left_semi"
+    )
+    marked = ids.join(known.distinct().withColumn("was_known", F.lit(True)), on="customer_id", how="left")
+    return marked.select(
+        "customer_id",
+        "has_holder",
+        (F.col("has_holder") | F.col("was_known").isNotNull()).alias("is_known"),
+        F.coalesce("is_scattered", F.lit(False)).alias("is_scattered"),
+    )
+
+
+def _fates(facts: DataFrame, ids: DataFrame) -> DataFrame:
+    """One row per id with records in both nights: is_kept, leads_to_known, is_torn, has_lost (records gone)."""
+    heirs = ids.select(F.col("customer_id").alias("now"), "is_known")
+    return (
+        facts.filter(F.col("held").isNotNull())
+        .join(heirs, on="now", how="left")
+        .groupBy("held")
+        .agg(
+            F.max(F.col("now").eqNullSafe(F.col("held"))).alias("is_kept"),
+            F.coalesce(F.max("is_known"), F.lit(False)).alias("leads_to_known"),
+            F.coalesce(F.min("cluster") != F.max("cluster"), F.lit(False)).alias("is_torn"),
+            F.max(F.col("cluster").isNull()).alias("has_lost"),
+            F.count("now").alias("live"),
+        )
+        .filter(F.col("live") > 0)
+    )
+
+
+def _untouched(facts: DataFrame, fates: DataFrame) -> DataFrame:
+    """Clusters of exactly the records of one customer before, with another id now."""
+    whole = fates.filter(~F.col("is_torn") & ~F.col("has_lost")).select("held")
+    return (
+        facts.filter(F.col("cluster").isNotNull())
+        .groupBy("cluster")
+        .agg(
+            F.min("held").alias("held"),
+            F.max("held").alias("last_held"),
+            F.max(F.col("held").isNull()).alias("has_new"),
+            F.max(~F.col("held").eqNullSafe(F.col("now"))).alias("has_moved"),
+        )
+        .filter((F.col("held") == F.col("last_held")) & ~F.col("has_new") & F.col("has_moved"))
+        .join(whole, on="held", how="left_semi")
+    )
+
+
+def _lacks_event() -> Column:
+    is_told = F.col("event").isNotNull() & F.col("event_id").eqNullSafe(F.col("now"))
+    return ~F.col("held").eqNullSafe(F.col("now")) & ~is_told
+
+
+def _is_not_one() -> Column:
+    """Live without exactly one id, or with an id although it is gone."""
+    return F.col("ids") != F.when(F.col("cluster").isNotNull(), 1).otherwise(0)
+
+
+def _given_away(facts: DataFrame, ids: DataFrame, previous: Identity) -> DataFrame:
+    """Ids published before, none of whose records ever held them."""
+    back = ids.filter(F.col("is_known") & ~F.col("has_holder")).select("customer_id")
+    records = facts.select(*RECORD, F.col("now").alias("customer_id")).join(
+        back, on="customer_id", how="left_semi"
+    )
+    held = stays(previous.events).withColumnRenamed("stay_id", "customer_id")
+    returned = records.join(held, on=[*RECORD, "customer_id"], how="inner").select("customer_id").distinct()
+    return back.join(returned, on="customer_id", how="left_anti")
+
+
+def _unaliased(facts: DataFrame, open_aliases: DataFrame) -> DataFrame:
+    """Customers that records went to without their former id leading there."""
+    is_moved = F.col("now").isNotNull() & (F.col("now") != F.col("held"))
+    moves = facts.filter(is_moved).select(F.col("held").alias("customer_id"), F.col("now").alias("became"))
+    return moves.distinct().join(open_aliases, on=["customer_id", "became"], how="left_anti")
+
+
+def _dead_ends(open_aliases: DataFrame, ids: DataFrame) -> DataFrame:
+    """Open aliases that lead to an id that is no customer itself."""
+    merged = open_aliases.filter(F.col("kind") == "merged").select("customer_id").distinct()
+    retired = merged.join(ids, on="customer_id", how="left_anti").withColumnRenamed("customer_id", "became")
+    return open_aliases.join(retired, on="became", how="left_semi")
+
+
+def _differences(one: DataFrame, other: DataFrame) -> DataFrame:
+    """Records that two maps do not have alike, or that one has twice."""
+    maps = [frame.select(*RECORD, "customer_id") for frame in (one, other)]
+    counted = maps[0].withColumn("ones", F.lit(1)).unionByName(maps[1].withColumn("ones", F.lit(-1)))
+    return counted.groupBy(*RECORD, "customer_id").agg(F.sum("ones").alias("left")).filter(F.col("left") != 0)

@@ -1,0 +1,77 @@
+"""The identity stage: which records changed, what stewards decided, and tonight's assignment."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pipelines.identity.assign import SALT, Identity, Keep, assign
+from pipelines.identity.tables import RECORD
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+
+def _matching_content(columns: list[str]) -> Column:
+    """A digest of what linkage compares; NULL and absent are alike, lists keep their order."""
+    return F.sha2(F.to_json(F.struct(*columns)), 256)
+
+
+def edited_records(records: DataFrame, previous: DataFrame) -> DataFrame:
+    """Keys of the records in both nights whose matching content differs: source, record_id.
+
+    Both are silver/customer_records. A column that only one of them has says nothing about change.
+    """
+    is_matching = [c for c in records.columns if c.startswith("match_") or c == "party_type"]
+    columns = sorted(c for c in is_matching if c in previous.columns)
+    now = records.select(*RECORD, _matching_content(columns).alias("now"))
+    before = previous.select(*RECORD, _matching_content(columns).alias("before"))
+    both = now.join(before, on=list(RECORD), how="inner")
+    return both.filter(F.col("now") != F.col("before")).select(*RECORD)
+
+
+def decided_records(decisions: DataFrame, previous: DataFrame) -> DataFrame:
+    """Keys of the records that decisions new tonight name, or named when they revoke one.
+
+    Both are linkage/decisions, tonight's and the prior state's.
+    """
+    new = decisions.join(previous, on="decision_id", how="left_anti")
+    revoked = new.select(F.col("revokes").alias("decision_id")).filter(F.col("decision_id").isNotNull())
+    concerned = new.unionByName(decisions.join(revoked, on="decision_id", how="left_semi"))
+    sides = [F.coalesce(side, F.array().cast("array<string>")) for side in ("left_records", "right_records")]
+    names = concerned.select(F.explode(F.concat(*sides)).alias("name")).distinct()
+    return names.select(
+        F.substring_index("name", ":", 1).alias("source"),
+        F.expr("substring(name, instr(name, ':') + 1)").alias("record_id"),
+    )
+
+
+def build_identity(
+    clusters: DataFrame,
+    records: DataFrame,
+    previous_records: DataFrame,
+    decisions: DataFrame,
+    previous_decisions: DataFrame,
+    prior: Identity,
+    business_date: date,
+    *,
+    is_adoption: bool = False,
+    salt: str = SALT,
+    keep: Keep,
+) -> Identity:
+    """``assign`` from the tables of a night: linkage's clusters and decisions, silver's records.
+
+    ``previous_…`` and ``prior`` are of the prior state, empty the first night.
+    """
+    return assign(
+        clusters,
+        prior,
+        business_date,
+        edited=edited_records(records, previous_records),
+        decided=decided_records(decisions, previous_decisions),
+        is_adoption=is_adoption,
+        salt=salt,
+        keep=keep,
+    )

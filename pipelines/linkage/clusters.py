@@ -1,0 +1,46 @@
+"""``linkage/clusters``: which records are one person, in three layers of decision."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from pipelines.tables import STRING, Column, Personal, Table
+
+_P = Personal.PSEUDONYM
+
+CLUSTERS = Table(
+    layer="linkage",
+    name="clusters",
+    grain="One live customer record.",
+    key=("source", "record_id"),
+    columns=(
+        Column("source", STRING, "Source of the record.", required=True),
+        Column("record_id", STRING, "Key of the record in its source.", _P, required=True),
+        Column("party_type", STRING, "person, company or unknown.", required=True),
+        Column(
+            "cluster_model",
+            STRING,
+            "Cluster by the model alone; its smallest source:record_id.",
+            _P,
+            required=True,
+        ),
+        Column(
+            "cluster_rules",
+            STRING,
+            "Cluster after never-evidence; its smallest source:record_id.",
+            _P,
+            required=True,
+        ),
+        Column(
+            "cluster_final",
+            STRING,
+            "Cluster after the stewards' decisions; its smallest source:record_id.",
+            _P,
+            required=True,
+        ),
+    ),
+    owner="data engineering",
+)
+
+SCHEMA: pa.Schema = to_arrow_schema(CLUSTERS.schema)

@@ -1,0 +1,273 @@
+"""How two records are compared, by role: Splink comparisons with the values of the starter model.
+
+A level's ``m`` is the share of true pairs in it, its ``u`` that of random pairs, both among pairs
+where the role is known on both sides. They are the starter model and stand in for levels that
+training could not observe; they are rounded expert values, taken from no dataset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.linkage.config import Role
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of agreement, the strongest first; ``condition`` None is everything else."""
+
+    name: str
+    condition: str | None
+    m: float
+    u: float
+    frequency_of: str | None = None
+    """The column whose value's frequency corrects u: agreeing on a rare value says more."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The comparison of one role: which columns must be there and its levels."""
+
+    role: Role
+    missing: str
+    """SQL that holds where one side does not know."""
+    levels: tuple[Level, ...]
+
+
+def _either(column: str) -> str:
+    return f"{column}_l IS NULL OR {column}_r IS NULL"
+
+
+def _equal(column: str) -> str:
+    return f"{column}_l = {column}_r"
+
+
+GIVEN_NAME = Comparison(
+    "given_name",
+    _either("given_name"),
+    (
+        Level("equal", _equal("given_name"), 0.55, 0.01, "given_name"),
+        Level(
+            "one holds the other",
+            "list_has_all(given_tokens_l, given_tokens_r) OR list_has_all(given_tokens_r, given_tokens_l)",
+            0.22,
+            0.02,
+        ),
+        Level(
+            "short form",
+            "list_has_any(given_formal_l, given_formal_r)"
+            " AND least(len(given_tokens_l), len(given_tokens_r)) = 1",
+            0.08,
+            0.005,
+        ),
+        Level("misspelt", "jaro_winkler_similarity(given_name_l, given_name_r) >= 0.92", 0.08, 0.004),
+        Level(
+            "initial",
+            "least(length(given_name_l), length(given_name_r)) = 1"
+            " AND left(given_name_l, 1) = left(given_name_r, 1)",
+            0.02,
+            0.003,
+        ),
+        Level("one name in common", "list_has_any(given_formal_l, given_formal_r)", 0.02, 0.02),
+        Level("different", None, 0.03, 0.938),
+    ),
+)
+
+SURNAME = Comparison(
+    "surname",
+    _either("surname"),
+    (
+        Level("equal", _equal("surname"), 0.85, 0.008, "surname"),
+        Level(
+            "sounds alike or misspelt",
+            "surname_phonetic_l = surname_phonetic_r OR jaro_winkler_similarity(surname_l, surname_r) >= 0.9",
+            0.08,
+            0.004,
+        ),
+        Level("crossed", "surname_l = second_surname_r OR second_surname_l = surname_r", 0.03, 0.015),
+        Level("different", None, 0.04, 0.973),
+    ),
+)
+
+SECOND_SURNAME = Comparison(
+    "second_surname",
+    _either("second_surname"),
+    (
+        Level("equal", _equal("second_surname"), 0.85, 0.008, "second_surname"),
+        Level(
+            "initial",
+            "least(length(second_surname_l), length(second_surname_r)) = 1"
+            " AND left(second_surname_l, 1) = left(second_surname_r, 1)",
+            0.06,
+            0.01,
+        ),
+        Level("misspelt", "jaro_winkler_similarity(second_surname_l, second_surname_r) >= 0.9", 0.05, 0.004),
+        Level("different", None, 0.04, 0.978),
+    ),
+)
+
+BIRTH_DATE = Comparison(
+    "birth_date",
+    _either("birth_date"),
+    (
+        Level("equal", _equal("birth_date"), 0.93, 0.00005, "birth_date"),
+        Level(
+            "one slip",
+            "damerau_levenshtein(birth_text_l, birth_text_r) <= 1 OR birth_text_l = birth_swapped_r",
+            0.04,
+            0.0012,
+        ),
+        Level("same year", "left(birth_text_l, 4) = left(birth_text_r, 4)", 0.01, 0.014),
+        Level("different", None, 0.02, 0.98475),
+    ),
+)
+
+EMAILS = Comparison(
+    "emails",
+    _either("emails"),
+    (
+        Level("one in common", "list_has_any(emails_l, emails_r)", 0.75, 0.00005),
+        Level("same name at another provider", "list_has_any(email_locals_l, email_locals_r)", 0.05, 0.0005),
+        Level("misspelt", "jaro_winkler_similarity(email_first_l, email_first_r) >= 0.95", 0.02, 0.0002),
+        Level("different", None, 0.18, 0.99925),
+    ),
+)
+
+PHONES = Comparison(
+    "phones",
+    _either("phones"),
+    (
+        Level("one in common", "list_has_any(phones_l, phones_r)", 0.8, 0.00005),
+        Level("one digit off", "damerau_levenshtein(phone_first_l, phone_first_r) <= 1", 0.03, 0.00005),
+        Level("different", None, 0.17, 0.9999),
+    ),
+)
+
+TAX_ID = Comparison(
+    "tax_id",
+    _either("tax_id"),
+    (
+        Level("equal", _equal("tax_id"), 0.97, 0.00001),
+        Level("different", None, 0.03, 0.99999),
+    ),
+)
+
+ADDRESS = Comparison(
+    "postal_code",
+    "(postal_code_l IS NULL OR postal_code_r IS NULL) AND (city_l IS NULL OR city_r IS NULL)",
+    (
+        Level(
+            "street and place",
+            "street_l = street_r AND (postal_code_l = postal_code_r OR city_l = city_r)",
+            0.4,
+            0.0002,
+        ),
+        Level("postal code", _equal("postal_code"), 0.35, 0.003),
+        Level("city", _equal("city"), 0.1, 0.04),
+        Level("different", None, 0.15, 0.9568),
+    ),
+)
+
+LOYALTY_ID = Comparison(
+    "loyalty_id",
+    _either("loyalty_id"),
+    (
+        Level("equal", _equal("loyalty_id"), 0.6, 0.00001),
+        Level("different", None, 0.4, 0.99999),
+    ),
+)
+
+COMPANY_NAME = Comparison(
+    "company_name",
+    _either("company_name"),
+    (
+        Level("equal", _equal("company_name"), 0.75, 0.001, "company_name"),
+        Level("misspelt", "jaro_winkler_similarity(company_name_l, company_name_r) >= 0.92", 0.15, 0.002),
+        Level("alike", "jaccard(company_name_l, company_name_r) >= 0.8", 0.05, 0.02),
+        Level("different", None, 0.05, 0.977),
+    ),
+)
+
+MODELS: dict[str, tuple[Comparison, ...]] = {
+    "person": (
+        GIVEN_NAME,
+        SURNAME,
+        SECOND_SURNAME,
+        BIRTH_DATE,
+        EMAILS,
+        PHONES,
+        TAX_ID,
+        ADDRESS,
+        LOYALTY_ID,
+    ),
+    "company": (COMPANY_NAME, TAX_ID, EMAILS, PHONES, ADDRESS),
+}
+"""The comparisons of each party type's model; records of unknown type are compared as persons."""
+
+STARTER_PRIOR = 1e-4
+"""Probability that two random records match, before anything is known."""
+
+
+def comparisons_for(party_type: str, roles: set[str]) -> tuple[Comparison, ...]:
+    """The comparisons of a party type whose role has a column."""
+    return tuple(c for c in MODELS[party_type] if c.role in roles)
+
+
+def level_number(model: str, role: str, name: str) -> int:
+    """The number that Splink gives a level: 0 is everything else, the strongest is the highest."""
+    levels = next(c.levels for c in MODELS[model] if c.role == role)
+    return next(len(levels) - 1 - i for i, level in enumerate(levels) if level.name == name)
+
+
+def splink_comparison(comparison: Comparison, floor: float, *, starter: bool) -> Json:
+    """The comparison in Splink's vocabulary; with the starter's m and u where ``starter``.
+
+    ``floor`` is the frequency of a rare value: no value counts as rarer.
+    """
+    levels: list[Json] = [
+        {"sql_condition": comparison.missing, "label_for_charts": "unknown", "is_null_level": True}
+    ]
+    for level in comparison.levels:
+        entry: Json = {"sql_condition": level.condition or "ELSE", "label_for_charts": level.name}
+        if level.frequency_of is not None:
+            entry["tf_adjustment_column"] = level.frequency_of
+            entry["tf_adjustment_weight"] = 1.0
+            entry["tf_minimum_u_value"] = floor
+        if starter:
+            entry["m_probability"] = level.m
+            entry["u_probability"] = level.u
+        levels.append(entry)
+    return {"output_column_name": comparison.role, "comparison_levels": levels}
+
+
+def splink_settings(party_type: str, roles: set[str], floor: float, *, starter: bool) -> Json:
+    """Splink settings of a party type's model, without blocking rules: padron blocks itself."""
+    return {
+        "link_type": "dedupe_only",
+        "sql_dialect": "duckdb",
+        "unique_id_column_name": "node",
+        "probability_two_random_records_match": STARTER_PRIOR,
+        "retain_matching_columns": False,
+        "retain_intermediate_calculation_columns": True,
+        "em_convergence": 0.0001,
+        "max_iterations": 100,
+        "blocking_rules_to_generate_predictions": [],
+        "comparisons": [
+            splink_comparison(c, floor, starter=starter) for c in comparisons_for(party_type, roles)
+        ],
+    }
+
+
+def frequency_columns(settings: Json) -> list[str]:
+    """The columns of a settings dict whose values' frequencies correct the weights, sorted."""
+    return sorted(
+        {
+            level["tf_adjustment_column"]
+            for comparison in settings["comparisons"]
+            for level in comparison["comparison_levels"]
+            if "tf_adjustment_column" in level
+        }
+    )

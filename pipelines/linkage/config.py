@@ -1,0 +1,151 @@
+"""conf/linkage.yml: how records are linked, with the limits that keep a night bounded."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipelines.config import Strict
+
+Role = Literal[
+    "given_name",
+    "given_tokens",
+    "given_formal",
+    "given_phonetic",
+    "surname",
+    "second_surname",
+    "surname_phonetic",
+    "name_tokens",
+    "company_name",
+    "birth_date",
+    "tax_id",
+    "emails",
+    "email_local",
+    "phones",
+    "postal_code",
+    "city",
+    "street",
+    "loyalty_id",
+]
+"""What a matching column is about; decides its comparison, blocking keys and generic-value rule."""
+
+DEFAULT_FIELDS: dict[Role, str] = {
+    "given_name": "match_given",
+    "given_tokens": "match_given_tokens",
+    "given_formal": "match_given_formal",
+    "given_phonetic": "match_given_phonetic",
+    "surname": "match_surname",
+    "second_surname": "match_second_surname",
+    "surname_phonetic": "match_surname_phonetic",
+    "name_tokens": "match_name_tokens",
+    "company_name": "match_company",
+    "birth_date": "match_birth_date",
+    "tax_id": "match_tax_id",
+    "emails": "match_emails",
+    "email_local": "match_email_local",
+    "phones": "match_phones",
+    "postal_code": "match_postal_code",
+    "city": "match_city",
+    "street": "match_street",
+    "loyalty_id": "match_loyalty_id",
+}
+
+GENERIC_LIMITS: dict[Role, int] = {"emails": 6, "phones": 6, "tax_id": 6, "loyalty_id": 6}
+"""Names that one family and its helpers may have; beyond, a value belongs to nobody."""
+
+
+class Training(Strict):
+    """How much data a model is trained on."""
+
+    seed: int = Field(default=20260101, ge=0, description="Seed of every random choice.")
+    u_pairs: int = Field(default=1_000_000, ge=10_000, description="Random pairs that u is estimated from.")
+    em_pairs: int = Field(
+        default=2_000_000, ge=10_000, description="Pairs of one blocking rule that m is estimated from."
+    )
+    min_records: int = Field(
+        default=200, ge=2, description="Fewer records of a party type: the starter model is used."
+    )
+    min_pairs: int = Field(
+        default=100, ge=1, description="Fewer blocked pairs for EM: the starter model is used."
+    )
+    deterministic_recall: float = Field(
+        default=0.6,
+        gt=0,
+        le=1,
+        description="Share of true pairs that the deterministic rules of the prior find.",
+    )
+
+
+class Blocking(Strict):
+    """Which pairs are compared at all."""
+
+    max_block: int = Field(
+        default=500,
+        ge=2,
+        description="Records that share one key; a larger block is subdivided by the next key.",
+    )
+    max_comparisons_per_record: int = Field(
+        default=200, ge=1, description="Candidate pairs a record, over all rules; more is reported."
+    )
+
+
+class Generic(Strict):
+    """When a value is shared by too many names to be evidence."""
+
+    distinct_names: dict[Role, int] = Field(
+        default_factory=lambda: dict(GENERIC_LIMITS),
+        description="A value with more distinct names than this is generic, by role.",
+    )
+
+
+class Linkage(Strict):
+    """Linkage: fields by role, training, blocking, thresholds, clusters and what never goes together."""
+
+    placement: Literal["auto", "one"] = Field(
+        default="auto", description="Where scoring runs; auto is one task."
+    )
+    memory_limit: str = Field(
+        default="2GB",
+        pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$",
+        description="Memory that DuckDB may take; more spills.",
+    )
+    threads: int = Field(default=0, ge=0, description="Threads that DuckDB uses; 0 is one a core.")
+    fields: dict[Role, str] = Field(
+        default_factory=lambda: dict(DEFAULT_FIELDS), description="The matching column of each role."
+    )
+    training: Training = Field(default_factory=Training)
+    blocking: Blocking = Field(default_factory=Blocking)
+    generic: Generic = Field(default_factory=Generic)
+    cut_precision: float = Field(
+        default=0.97,
+        gt=0,
+        lt=1,
+        description="Expected precision of the links that are made; decides the cut.",
+    )
+    review_probability: float = Field(
+        default=0.1, gt=0, lt=0.5, description="Pairs below this probability are neither kept nor reviewed."
+    )
+    never: tuple[Role, ...] = Field(
+        default=("tax_id",), description="Two different values of these never share a cluster."
+    )
+    max_links: int = Field(
+        default=50_000_000, ge=1, description="Links that one process solves the components of."
+    )
+    max_component: int = Field(
+        default=1_000,
+        ge=2,
+        description="Records in one component; a larger one is cut by raising its threshold.",
+    )
+    max_review: int = Field(
+        default=5_000, ge=0, description="Pairs in the review queue of a night, the doubtful first."
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> Linkage:
+        if not self.fields:
+            raise ValueError("fields: at least one role needs a column")
+        lists = {"given_tokens", "given_formal", "name_tokens", "emails", "phones"}
+        if wrong := sorted(lists.intersection(self.never)):
+            raise ValueError(f"never: {', '.join(wrong)} may hold several values")
+        return self

@@ -1,0 +1,124 @@
+"""One DuckDB in memory for a piece of linkage work, bounded in memory and gone when it ends."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.errors import PadronError, UsageError
+from pipelines.linkage.config import DEFAULT_FIELDS, Linkage, Role
+
+KEY_COLUMNS = ("source", "record_id", "party_type")
+BYTES_A_RECORD = 8_192
+"""Memory that linking takes a record in one process: 192,317 records with 45 candidate pairs each took 6.2 kB."""
+
+
+class DoesNotFitError(PadronError):
+    """The records are more than the free memory of this machine can link in one process."""
+
+
+def free_memory() -> int | None:
+    """Bytes that processes may still take without swapping; None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return None
+    return kilobytes * 1024
+
+
+def check_fits(records: int, free: int | None) -> None:
+    """Raises DoesNotFitError where linking ``records`` takes more than the ``free`` bytes."""
+    needed = records * BYTES_A_RECORD
+    if free is not None and needed > free:
+        raise DoesNotFitError(
+            f"linkage: {records:,} records take about {needed / 2**30:.1f} GB in one process, and "
+            f"{free / 2**30:.1f} GB are free: run the driver on a machine with more memory."
+        )
+
+
+def quiet_splink() -> None:
+    """Keep Splink's progress and warnings out of the night's log; what matters becomes a note."""
+    logging.getLogger("splink").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def engine(conf: Linkage) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB that takes at most ``conf.memory_limit``, spills beyond it, and leaves no file behind."""
+    with tempfile.TemporaryDirectory(prefix="padron-linkage-") as spill:
+        options: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": conf.memory_limit,
+            "temp_directory": spill,
+        }
+        if conf.threads:
+            options["threads"] = str(conf.threads)
+        connection = duckdb.connect(":memory:", config=options)
+        try:
+            # Progress bars of Splink's queries would land in the night's log.
+            connection.execute("SET enable_progress_bar = false")
+            yield connection
+        finally:
+            connection.close()
+
+
+def read_records(uris: list[str], conf: Linkage | None = None) -> pa.Table:
+    """The columns that linkage needs of ``silver/customer_records``, from its Parquet files.
+
+    ``uris`` are the files of one version of the table; no file gives an empty table. Columns:
+    source, record_id, party_type and the matching columns that ``conf.fields`` names. Raises
+    UsageError where one of them is not there.
+    """
+    conf = conf or Linkage()
+    columns = list(dict.fromkeys([*KEY_COLUMNS, *conf.fields.values()]))
+    if not uris:
+        return empty_records(conf)
+    with engine(conf) as connection:
+        chosen = ", ".join(f'"{name}"' for name in columns)
+        query = f"SELECT {chosen} FROM read_parquet($files, union_by_name = true)"
+        try:
+            return connection.sql(query, params={"files": uris}).to_arrow_table()
+        except duckdb.BinderException:
+            there = connection.sql(
+                "DESCRIBE SELECT * FROM read_parquet($files, union_by_name = true)", params={"files": uris}
+            ).fetchall()
+            missing = sorted(set(columns) - {row[0] for row in there})
+            raise UsageError(
+                f"linkage: the records have no column {', '.join(missing)} (conf/linkage.yml: fields)."
+            ) from None
+
+
+def empty_records(conf: Linkage | None = None) -> pa.Table:
+    """No records, with the columns of ``read_records``."""
+    conf = conf or Linkage()
+    types = {DEFAULT_FIELDS[role]: kind for role, kind in ROLE_TYPES.items()}
+    columns = list(dict.fromkeys([*KEY_COLUMNS, *conf.fields.values()]))
+    return pa.schema([(name, types.get(name, pa.string())) for name in columns]).empty_table()
+
+
+_STRINGS = pa.list_(pa.string())
+ROLE_TYPES: dict[Role, pa.DataType] = {
+    "given_name": pa.string(),
+    "given_tokens": _STRINGS,
+    "given_formal": _STRINGS,
+    "given_phonetic": pa.string(),
+    "surname": pa.string(),
+    "second_surname": pa.string(),
+    "surname_phonetic": pa.string(),
+    "name_tokens": _STRINGS,
+    "company_name": pa.string(),
+    "birth_date": pa.date32(),
+    "tax_id": pa.string(),
+    "emails": _STRINGS,
+    "email_local": pa.string(),
+    "phones": _STRINGS,
+    "postal_code": pa.string(),
+    "city": pa.string(),
+    "street": pa.string(),
+    "loyalty_id": pa.string(),
+}
+"""The Arrow type of each role's column."""

@@ -1,0 +1,196 @@
+"""A generation: everything that decides how records are linked, as one hashed, versioned thing.
+
+Within a generation, linking night by night gives what linking everything at once gives. It is a
+row of ``linkage/generations`` and, as the same JSON, a file that can be carried to another
+warehouse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from pipelines.errors import UsageError
+from pipelines.linkage.relation import Relations
+from pipelines.tables import DATE, LONG, STRING, Column, Kind, Personal, Table
+
+GENERATIONS = Table(
+    layer="linkage",
+    name="generations",
+    grain="One generation: a trained or starter model with its values, rules and thresholds.",
+    key=("generation_id",),
+    columns=(
+        Column("generation_id", STRING, "First twelve digits of the digest.", required=True),
+        Column(
+            "kind",
+            STRING,
+            "trained, or starter where no party type had enough to train on.",
+            required=True,
+        ),
+        Column("created_on", DATE, "Business date of the night that made it.", required=True),
+        Column("previous_id", STRING, "The generation that it revises; NULL for a training."),
+        Column("records", LONG, "Records that it was trained on.", unit="records"),
+        Column("pairs", LONG, "Candidate pairs that its cut was set on.", unit="pairs"),
+        Column("digest", STRING, "SHA-256 of the content in canonical JSON.", required=True),
+        Column(
+            "content",
+            STRING,
+            "The generation in canonical JSON; frequent and generic values stand in it.",
+            Personal.DIRECT,
+            required=True,
+        ),
+    ),
+    owner="data engineering",
+    kind=Kind.APPEND,
+)
+
+SCHEMA: pa.Schema = to_arrow_schema(GENERATIONS.schema)
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model of one party type."""
+
+    settings: Json
+    """Splink settings with m and u of every level."""
+    frequencies: Mapping[str, Mapping[str, float]]
+    """Frequency of the frequent values, by column; any other value counts as rare."""
+    floor: float
+    """Frequency of a rare value."""
+    kind: str
+    """trained or starter."""
+    relations: Relations
+    """The relation model over its comparison patterns."""
+    notes: tuple[str, ...] = ()
+    """What training had to work round, a line each."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Models by party type, generic values and the cut."""
+
+    models: Mapping[str, Model]
+    generic: tuple[tuple[str, str], ...]
+    """(role, value) pairs that are no evidence, sorted."""
+    cut: float
+    """Lowest same_person_probability of a link."""
+    created_on: date
+    records: int
+    pairs: int
+    previous_id: str | None = None
+
+    @property
+    def content(self) -> str:
+        """What decides the linkage, in canonical JSON: equal content links equally."""
+        models = {
+            name: {
+                "settings": model.settings,
+                "frequencies": {c: dict(values) for c, values in model.frequencies.items()},
+                "floor": model.floor,
+                "kind": model.kind,
+                "relations": model.relations.as_json(),
+                "notes": list(model.notes),
+            }
+            for name, model in self.models.items()
+        }
+        plain = {"models": models, "generic": [list(pair) for pair in self.generic], "cut": self.cut}
+        return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+    @property
+    def generation_id(self) -> str:
+        return self.digest[:12]
+
+    @property
+    def kind(self) -> str:
+        """starter where no party type could be trained; the models say which was."""
+        return "trained" if any(m.kind == "trained" for m in self.models.values()) else "starter"
+
+    def to_json(self) -> str:
+        """The generation as a file: content and where it came from."""
+        head = {
+            "created_on": self.created_on.isoformat(),
+            "records": self.records,
+            "pairs": self.pairs,
+            "previous_id": self.previous_id,
+            "digest": self.digest,
+        }
+        return json.dumps({**head, "content": json.loads(self.content)}, ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Generation:
+        """The generation that ``to_json`` wrote. Raises UsageError when it is none, or was edited."""
+        try:
+            file = json.loads(text)
+            content = file["content"]
+            generation = cls(
+                models={
+                    name: Model(
+                        m["settings"],
+                        m["frequencies"],
+                        m["floor"],
+                        m["kind"],
+                        Relations.from_json(m["relations"]),
+                        tuple(m["notes"]),
+                    )
+                    for name, m in content["models"].items()
+                },
+                generic=tuple((role, value) for role, value in content["generic"]),
+                cut=content["cut"],
+                created_on=date.fromisoformat(file["created_on"]),
+                records=file["records"],
+                pairs=file["pairs"],
+                previous_id=file["previous_id"],
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UsageError("The generation cannot be read: it is no file that padron wrote.") from None
+        if generation.digest != file["digest"]:
+            raise UsageError("The generation's content does not fit its digest: it was changed by hand.")
+        return generation
+
+    def revised(self, generic: tuple[tuple[str, str], ...], created_on: date) -> Generation:
+        """The same models and cut with other generic values: a minor revision."""
+        return replace(self, generic=generic, created_on=created_on, previous_id=self.generation_id)
+
+    def row(self) -> pa.Table:
+        """The generation as its row of ``linkage/generations``."""
+        return pa.Table.from_pylist(
+            [
+                {
+                    "generation_id": self.generation_id,
+                    "kind": self.kind,
+                    "created_on": self.created_on,
+                    "previous_id": self.previous_id,
+                    "records": self.records,
+                    "pairs": self.pairs,
+                    "digest": self.digest,
+                    "content": self.to_json(),
+                }
+            ],
+            schema=SCHEMA,
+        )
+
+
+def newest(rows: pa.Table | None) -> Generation | None:
+    """The generation in use: the last one of ``linkage/generations`` that no other revises.
+
+    ``rows`` as the table is stored; None or no row before the first night.
+    """
+    if rows is None or rows.num_rows == 0:
+        return None
+    candidates = rows.select(["generation_id", "created_on", "previous_id", "content"]).to_pylist()
+    revised = {row["previous_id"] for row in candidates}
+    heads = [row for row in candidates if row["generation_id"] not in revised] or candidates
+    last = max(heads, key=lambda row: (row["created_on"], row["generation_id"]))
+    return Generation.from_json(last["content"])

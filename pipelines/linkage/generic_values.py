@@ -1,0 +1,71 @@
+"""Values that too many different names share to be evidence of one person.
+
+A phone of three hundred names, ``x@x.com`` or the shop's own address are found from the data: a
+value counts as generic when more distinct names than ``generic.distinct_names`` of its role carry
+it. It stays in the records and counts neither for blocking nor for comparison.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.engine import ROLE_TYPES
+from pipelines.tables import LONG, STRING, Column, Personal, Table
+
+GENERIC_VALUES = Table(
+    layer="linkage",
+    name="generic_values",
+    grain="One value of a field that is no evidence because too many names share it.",
+    key=("field", "value"),
+    columns=(
+        Column(
+            "field", STRING, "Role of the field in conf/linkage.yml: emails, phones, tax_id …", required=True
+        ),
+        Column("value", STRING, "The value as matching sees it.", Personal.DIRECT, required=True),
+        Column(
+            "distinct_names",
+            LONG,
+            "Different names among the records that carry it.",
+            unit="names",
+            formula="count of distinct first given name and surname, or company name",
+        ),
+        Column("records", LONG, "Records that carry it.", unit="records"),
+        Column("reason", STRING, "Why it is generic: shared_by_names."),
+    ),
+    owner="data engineering",
+)
+
+SCHEMA: pa.Schema = to_arrow_schema(GENERIC_VALUES.schema)
+
+
+def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Table:
+    """The generic values of table ``facts`` as rows of ``linkage/generic_values``."""
+    parts = []
+    for role, limit in sorted(conf.generic.distinct_names.items()):
+        listed = pa.types.is_list(ROLE_TYPES[role])
+        value = f"unnest({role})" if listed else f"CAST({role} AS VARCHAR)"
+        # One person's spellings differ, so a name is its sound: first given name and surname.
+        parts.append(
+            f"""SELECT '{role}' AS field, value, count(DISTINCT name) AS distinct_names,
+                count(DISTINCT node) AS records
+            FROM (SELECT node, {value} AS value, coalesce(company_name,
+                    concat_ws(' ', given_phonetic, coalesce(surname_phonetic, surname))) AS name
+                  FROM facts WHERE {role} IS NOT NULL)
+            WHERE value IS NOT NULL GROUP BY value HAVING count(DISTINCT name) > {int(limit)}"""
+        )
+    if not parts:
+        return SCHEMA.empty_table()
+    found = connection.sql(
+        f"SELECT *, 'shared_by_names' AS reason FROM ({' UNION ALL '.join(parts)}) ORDER BY field, value"
+    ).to_arrow_table()
+    return found.select(SCHEMA.names).cast(SCHEMA)
+
+
+def use_generic(connection: duckdb.DuckDBPyConnection, values: pa.Table) -> None:
+    """Create the table ``generic`` (role, value) that ``records.prepare`` leaves out."""
+    connection.register("generic_found", values)
+    connection.execute("CREATE OR REPLACE TABLE generic AS SELECT field AS role, value FROM generic_found")
+    connection.unregister("generic_found")

@@ -1,0 +1,127 @@
+"""The records as linkage sees them: one row a node, one column a role, blanks and generic values gone.
+
+Splink takes an empty string for a value that agrees with another empty string, so blanks become
+NULL here and nowhere else. Node numbers are the order of (source, record_id): nothing that follows
+depends on the order of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.errors import UsageError
+from pipelines.linkage.config import Linkage, Role
+from pipelines.linkage.engine import KEY_COLUMNS, ROLE_TYPES
+
+MODELS = ("person", "company")
+"""The models, one a party type; records of unknown type are compared with persons."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The records in node order: node n is the n-th by (source, record_id)."""
+
+    source: pa.Array
+    record_id: pa.Array
+    party_type: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def names(self) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+        """``source:record_id`` of each node."""
+        joined = pc.binary_join_element_wise(self.source, self.record_id, ":")
+        return np.asarray(joined.to_numpy(zero_copy_only=False), dtype=object)
+
+
+def _column(role: Role, column: str | None) -> str:
+    """SQL of a role's column from the table as received, blanks as NULL."""
+    kind = ROLE_TYPES[role]
+    if column is None:
+        sql_type = {"date32[day]": "DATE", "string": "VARCHAR"}.get(str(kind), "VARCHAR[]")
+        return f"CAST(NULL AS {sql_type}) AS {role}"
+    quoted = f'"{column}"'
+    if pa.types.is_list(kind):
+        kept = f"list_filter(CAST({quoted} AS VARCHAR[]), lambda v: v IS NOT NULL AND trim(v) <> '')"
+        return f"CASE WHEN len({kept}) > 0 THEN list_sort(list_distinct({kept})) END AS {role}"
+    if pa.types.is_date(kind):
+        return f"TRY_CAST({quoted} AS DATE) AS {role}"
+    return f"nullif(trim(CAST({quoted} AS VARCHAR)), '') AS {role}"
+
+
+def load(connection: duckdb.DuckDBPyConnection, records: pa.Table, conf: Linkage) -> Nodes:
+    """Create the table ``facts``: node, model and every role's column, as received but for blanks.
+
+    Raises UsageError where a key column or a configured column is missing, or a key stands twice.
+    """
+    missing = [c for c in (*KEY_COLUMNS, *conf.fields.values()) if c not in records.column_names]
+    if missing:
+        raise UsageError(
+            f"linkage: the records have no column {', '.join(missing)} (conf/linkage.yml: fields)."
+        )
+    connection.register("received", records)
+    roles = ", ".join(_column(role, conf.fields.get(role)) for role in ROLE_TYPES)
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE facts AS
+        SELECT row_number() OVER (ORDER BY source, record_id) - 1 AS node, source, record_id, party_type,
+            CASE party_type WHEN 'company' THEN 'company' ELSE 'person' END AS model, {roles}
+        FROM received ORDER BY node"""
+    )
+    connection.unregister("received")
+    doubled = connection.execute(
+        "SELECT count(*) - count(DISTINCT (source, record_id)) FROM facts"
+    ).fetchall()[0][0]
+    if doubled:
+        raise UsageError(f"linkage: {doubled} records share (source, record_id) with another record.")
+    keys = connection.sql("SELECT source, record_id, party_type FROM facts ORDER BY node").to_arrow_table()
+    keys = keys.combine_chunks()
+    return Nodes(*(_flat(keys[name]) for name in KEY_COLUMNS))
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
+    """Create the table ``people`` for one model: ``facts`` without generic values, with derived columns.
+
+    Needs the table ``generic`` (role, value). Returns the number of records.
+    """
+    scalar = [
+        role for role, kind in ROLE_TYPES.items() if not pa.types.is_list(kind) and role != "email_local"
+    ]
+    lists = [role for role, kind in ROLE_TYPES.items() if pa.types.is_list(kind)]
+    # One list of generic values a role, compared as a set: a join a role would cost more than it saves.
+    columns = [
+        f"CASE WHEN list_contains(g.{role}, CAST(f.{role} AS VARCHAR)) THEN NULL ELSE f.{role} END AS {role}"
+        for role in scalar
+    ]
+    for role in lists:
+        kept = f"list_filter(f.{role}, lambda v: NOT coalesce(list_contains(g.{role}, v), false))"
+        columns.append(f"CASE WHEN len({kept}) > 0 THEN {kept} END AS {role}")
+    # The local part of a generic e-mail is as generic: it is read again from what is left.
+    left = "list_filter(f.emails, lambda v: NOT coalesce(list_contains(g.emails, v), false))"
+    local = f"nullif(regexp_replace(split_part(({left})[1], '@', 1), '[^A-Za-z]', '', 'g'), '')"
+    columns.append(
+        f"CASE WHEN list_has_any(f.emails, g.emails) THEN {local} ELSE f.email_local END AS email_local"
+    )
+    generic = ", ".join(f"list(value) FILTER (role = '{role}') AS {role}" for role in ROLE_TYPES)
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE people AS
+        WITH g AS (SELECT {generic} FROM generic),
+        kept AS (SELECT f.node, f.source, {", ".join(columns)} FROM facts f CROSS JOIN g WHERE f.model = $1)
+        SELECT *,
+            strftime(birth_date, '%Y%m%d') AS birth_text,
+            strftime(birth_date, '%Y%d%m') AS birth_swapped,
+            CASE WHEN emails IS NOT NULL THEN list_distinct(list_transform(emails, lambda v: split_part(v, '@', 1)))
+            END AS email_locals,
+            emails[1] AS email_first, phones[1] AS phone_first
+        FROM kept ORDER BY node""",
+        [model],
+    )
+    return int(connection.execute("SELECT count(*) FROM people").fetchall()[0][0])

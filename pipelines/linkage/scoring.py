@@ -1,0 +1,100 @@
+"""Scoring: Splink's weight for pairs of records, by a generation's model.
+
+One function scores a table of pairs; blocking, missing pairs inside a component and single pairs
+all go through it, so that a pair has one score whoever asks.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from splink import DuckDBAPI, Linker
+
+from pipelines.linkage.comparisons import frequency_columns
+from pipelines.linkage.engine import quiet_splink
+from pipelines.linkage.generations import Model
+
+LOWEST_WEIGHT = -60.0
+
+
+def score_pairs(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    pairs: str = "blocked",
+    least_weight: float | None = None,
+) -> pa.Table:
+    """Score the pairs of table ``pairs`` (join_key_l, join_key_r, match_key) over table ``people``.
+
+    Returns node_l, node_r, match_weight, match_probability, rule, and ``gamma_<role>``, the number
+    of the level of each comparison (-1 unknown, 0 all else, the strongest highest); pairs below
+    ``least_weight`` are left out. Sorted by node_l, node_r.
+    """
+    quiet_splink()
+    # One Splink database interface a call: its cache belongs to the interface, not to the linker,
+    # and would hand one model's frequencies and pairs to another.
+    api = DuckDBAPI(connection)
+    linker = Linker(
+        api.register("people", table_name="scored_people"),
+        model.settings,
+        log_level=logging.CRITICAL,
+        validate_settings=False,
+    )
+    for column in frequency_columns(model.settings):
+        _register_frequencies(connection, api, linker, model, column)
+    linker.table_management.register_blocked_pairs_for_predict(
+        api.register(pairs, table_name="pairs_to_score")
+    )
+    predicted = linker.inference.predict(threshold_match_weight=least_weight, warning_mode="never")
+    gammas = ", ".join(_gamma(comparison) for comparison in linker._settings_obj.comparisons)
+    corrected = [c for c in linker._settings_obj.comparisons if c._has_tf_adjustments]
+    rarity = "".join(
+        f", mw_tf_adj_{c.output_column_name} AS rarity_{c.output_column_name}" for c in corrected
+    )
+    scored = connection.sql(
+        f"""SELECT node_l, node_r, greatest(match_weight, {LOWEST_WEIGHT}) AS match_weight,
+            match_probability, CAST(match_key AS INTEGER) AS rule, {gammas}{rarity}
+        FROM {predicted.physical_name} ORDER BY node_l, node_r"""
+    ).to_arrow_table()
+    api.delete_tables_created_by_splink_from_db()
+    return scored
+
+
+def _gamma(comparison: Any) -> str:
+    """SQL of a comparison's level number, read from its weight.
+
+    Splink keeps level numbers only together with every compared value, which makes the pairs
+    many times wider; each level has its own weight, and that it keeps.
+    """
+    role = comparison.output_column_name
+    cases = " ".join(
+        f"WHEN abs(mw_{role} - ({level._match_weight!r})) < 1e-7 THEN {level.comparison_vector_value}"
+        for level in comparison._comparison_levels_excluding_null
+    )
+    return f"CASE {cases} ELSE -1 END AS gamma_{role}"
+
+
+def _register_frequencies(
+    connection: duckdb.DuckDBPyConnection, api: DuckDBAPI, linker: Linker, model: Model, column: str
+) -> None:
+    """Give Splink the frequency of every value present: the generation's, or the floor.
+
+    A value that Splink finds no frequency for gets no correction and would count as average.
+    """
+    known = model.frequencies.get(column, {})
+    table = pa.table(
+        {"value": pa.array(list(known), pa.string()), "share": pa.array(list(known.values()), pa.float64())}
+    )
+    connection.register("known_frequencies", table)
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE frequency_{column} AS
+        SELECT p.{column}, coalesce(k.share, {model.floor}) AS tf_{column}
+        FROM (SELECT DISTINCT {column} FROM people WHERE {column} IS NOT NULL) p
+        LEFT JOIN known_frequencies k ON k.value = CAST(p.{column} AS VARCHAR)"""
+    )
+    connection.unregister("known_frequencies")
+    linker.table_management.register_term_frequency_lookup(
+        api.register(f"frequency_{column}", table_name=f"lookup_{column}"), column
+    )

@@ -1,0 +1,262 @@
+"""Training: a model a party type from the records themselves, or the starter model where they are too few.
+
+u comes from random pairs, m from expectation maximisation over several blocking rules, the prior
+from rules that are nearly always right. The same records and configuration give the same model,
+whatever the order of rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+from splink import DuckDBAPI, Linker, block_on
+from splink.internals.exceptions import EMTrainingException, SplinkException
+
+from pipelines.linkage.comparisons import (
+    STARTER_PRIOR,
+    Comparison,
+    comparisons_for,
+    frequency_columns,
+    splink_settings,
+)
+from pipelines.linkage.config import Linkage, Training
+from pipelines.linkage.engine import quiet_splink
+from pipelines.linkage.generations import Json, Model
+from pipelines.linkage.relation import starter_relations
+from pipelines.linkage.smoothed import smoothed_m
+
+SMALLEST = 1e-6
+"""No level is impossible: m and u stay above this."""
+
+EM_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "person": (("given_name", "surname"), ("birth_date",), ("tax_id",)),
+    "company": (("company_name",), ("tax_id",), ("street",)),
+}
+"""Blocking rules of EM: each comparison is free in at least two of them."""
+
+PRIOR_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "person": (("tax_id",), ("given_name", "surname", "birth_date")),
+    "company": (("tax_id",), ("company_name", "postal_code")),
+}
+"""Rules that find true pairs nearly without error; the prior follows from what they find."""
+
+
+def starter_model(model: str, roles: set[str], floor: float, notes: Sequence[str] = ()) -> Model:
+    """The model by role that ships with the package."""
+    settings = splink_settings(model, roles, floor, starter=True)
+    relations = starter_relations(model, [c.role for c in comparisons_for(model, roles)])
+    return Model(settings, {}, floor, "starter", relations, tuple(notes))
+
+
+def frequent_values(
+    connection: duckdb.DuckDBPyConnection, columns: list[str], floor: float
+) -> dict[str, dict[str, float]]:
+    """Share of each value above ``floor`` among the known values of table ``people``, by column."""
+    found: dict[str, dict[str, float]] = {}
+    for column in columns:
+        rows = connection.execute(
+            f"""SELECT CAST({column} AS VARCHAR) AS value, count(*) / sum(count(*)) OVER () AS share
+            FROM people WHERE {column} IS NOT NULL GROUP BY {column}
+            QUALIFY share > $1 ORDER BY value""",
+            [floor],
+        ).fetchall()
+        found[column] = {value: _rounded(share) for value, share in rows}
+    return found
+
+
+def frequency_floor(records: int) -> float:
+    """Frequency that a value counts with when it is not among the frequent ones.
+
+    One in the number of records, and never rarer than one in a hundred thousand: beyond that a
+    value is as likely a slip as a name.
+    """
+    return max(1.0 / max(records, 1_000), 1e-5)
+
+
+def train_model(
+    connection: duckdb.DuckDBPyConnection, model: str, roles: set[str], records: int, conf: Linkage
+) -> Model:
+    """Train the model of one party type on table ``people``."""
+    floor = _rounded(frequency_floor(records))
+    if records < conf.training.min_records:
+        note = f"{records} records are too few to train on: starter model"
+        return starter_model(model, roles, floor, [note])
+    quiet_splink()
+    settings = splink_settings(model, roles, floor, starter=False)
+    comparisons = comparisons_for(model, roles)
+    linker = Linker(
+        DuckDBAPI(connection).register("people", table_name="training_people"),
+        settings,
+        log_level=logging.CRITICAL,
+        validate_settings=False,
+    )
+    notes: list[str] = []
+    prior = _prior(linker, model, roles, records, conf.training, notes)
+    u = _u(linker, comparisons, conf.training)
+    _start(linker, comparisons, u, prior)
+    starter = starter_model(model, roles, floor)
+    sessions = [
+        session
+        for rule in EM_RULES[model]
+        if roles.issuperset(rule)
+        and (session := _em(connection, linker, rule, starter, comparisons, u, conf.training, notes))
+    ]
+    if not sessions:
+        notes.append("no blocking rule brought enough pairs to train on: starter model")
+        return starter_model(model, roles, floor, notes)
+    frequencies = frequent_values(connection, frequency_columns(settings), floor)
+    trained = _assemble(settings, comparisons, u, sessions, prior, notes)
+    # The relation model is fitted later, to the candidate pairs that this model scores.
+    relations = starter_relations(model, [c.role for c in comparisons])
+    return Model(trained, frequencies, floor, "trained", relations, tuple(notes))
+
+
+def _rounded(value: float) -> float:
+    # Sums over threads differ in the last digits; a model must not.
+    return float(f"{value:.9g}")
+
+
+def _prior(
+    linker: Linker, model: str, roles: set[str], records: int, conf: Training, notes: list[str]
+) -> float:
+    rules = [block_on(*rule) for rule in PRIOR_RULES[model] if roles.issuperset(rule)]
+    if rules:
+        try:
+            linker.training.estimate_probability_two_random_records_match(
+                rules, recall=conf.deterministic_recall
+            )
+            prior = float(linker._settings_obj._probability_two_random_records_match)
+            if 0 < prior < 0.5:
+                return _rounded(prior)
+        except (ValueError, SplinkException):
+            pass
+    notes.append("the prior's rules found no pair, or nearly all: prior of the starter model")
+    return min(STARTER_PRIOR, 1.0 / max(records, 2))
+
+
+def _parameters(linker: Linker, kind: str) -> dict[str, dict[str, float]]:
+    """m or u by comparison and level name, as far as the linker has learnt them."""
+    found: dict[str, dict[str, float]] = {}
+    for comparison in linker._settings_obj.comparisons:
+        for level in comparison._comparison_levels_excluding_null:
+            value = level._m_probability if kind == "m" else level._u_probability
+            if isinstance(value, float):
+                found.setdefault(comparison.output_column_name, {})[level.label_for_charts] = value
+    return found
+
+
+def _u(linker: Linker, comparisons: Sequence[Comparison], conf: Training) -> dict[str, dict[str, float]]:
+    try:
+        linker.training.estimate_u_using_random_sampling(max_pairs=conf.u_pairs, seed=conf.seed, num_chunks=1)
+        observed = _parameters(linker, "u")
+    except (ValueError, SplinkException, duckdb.Error):
+        observed = {}
+    return {c.role: _completed(c, observed.get(c.role, {}), "u") for c in comparisons}
+
+
+def _completed(comparison: Comparison, observed: dict[str, float], kind: str) -> dict[str, float]:
+    """Shares of all levels: the observed ones, the starter's where a level was not observed; sum 1."""
+    shares = {}
+    for level in comparison.levels:
+        starter = level.m if kind == "m" else level.u
+        value = observed.get(level.name, 0.0)
+        shares[level.name] = max(value, SMALLEST) if value > 0 else starter
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
+def _start(
+    linker: Linker, comparisons: Sequence[Comparison], u: dict[str, dict[str, float]], prior: float
+) -> None:
+    """Start EM from the starter's m and the trained u: far from the local optimum of all unequal."""
+    by_role = {c.role: c for c in comparisons}
+    core = linker._settings_obj.core_model_settings
+    core.probability_two_random_records_match = prior
+    for comparison in core.comparisons:
+        role = comparison.output_column_name
+        levels = {level.name: level for level in by_role[role].levels}
+        for level in comparison._comparison_levels_excluding_null:
+            name = level.label_for_charts
+            level.u_probability = u[role][name]
+            level.m_probability = levels[name].m
+
+
+def _em(
+    connection: duckdb.DuckDBPyConnection,
+    linker: Linker,
+    rule: tuple[str, ...],
+    starter: Model,
+    comparisons: Sequence[Comparison],
+    u: dict[str, dict[str, float]],
+    conf: Training,
+    notes: list[str],
+) -> dict[str, dict[str, float]] | None:
+    """m by comparison and level from one EM session; None where the rule brings too few pairs."""
+    known = " AND ".join(f"{column} IS NOT NULL" for column in rule)
+    pairs = connection.execute(
+        f"""SELECT coalesce(sum(n * (n - 1) / 2), 0) FROM
+        (SELECT count(*) AS n FROM people WHERE {known} GROUP BY {", ".join(rule)})"""
+    ).fetchall()[0][0]
+    name = ", ".join(rule)
+    if pairs < conf.min_pairs:
+        notes.append(f"EM on {name}: {int(pairs)} pairs are too few, left out")
+        return None
+    try:
+        session = linker.training.estimate_parameters_using_expectation_maximisation(
+            block_on(*rule),
+            estimate_without_term_frequencies=True,
+            max_pairs=conf.em_pairs if pairs > conf.em_pairs else None,
+            record_sample_proportion=1.0 if pairs < 10 * conf.em_pairs else 0.01,
+        )
+        return {
+            comparison.output_column_name: {
+                level.label_for_charts: level._m_probability
+                for level in comparison._comparison_levels_excluding_null
+                if isinstance(level._m_probability, float)
+            }
+            for comparison in session.core_model_settings.comparisons
+        }
+    except (EMTrainingException, ValueError, SplinkException, duckdb.Error):
+        notes.append(f"EM on {name} did not end: run again with smoothing (smoothed)")
+        return smoothed_m(connection, starter, comparisons, u, rule, conf.em_pairs)
+
+
+def _assemble(
+    settings: Json,
+    comparisons: Sequence[Comparison],
+    u: dict[str, dict[str, float]],
+    sessions: list[dict[str, dict[str, float]]],
+    prior: float,
+    notes: list[str],
+) -> Json:
+    """The settings with m (mean over the sessions), u and prior."""
+    m: dict[str, dict[str, float]] = {}
+    for comparison in comparisons:
+        seen = [session[comparison.role] for session in sessions if comparison.role in session]
+        observed: dict[str, float] = {}
+        for level in comparison.levels:
+            values = [shares[level.name] for shares in seen if shares.get(level.name, 0) > 0]
+            if values:
+                observed[level.name] = sum(values) / len(values)
+        unseen = [level.name for level in comparison.levels if level.name not in observed]
+        if unseen:
+            notes.append(f"{comparison.role}: m of {', '.join(unseen)} by the starter model")
+        m[comparison.role] = _completed(comparison, observed, "m")
+    filled: list[Any] = []
+    for entry in settings["comparisons"]:
+        role = entry["output_column_name"]
+        levels = [
+            level
+            if level.get("is_null_level")
+            else {
+                **level,
+                "m_probability": _rounded(m[role][level["label_for_charts"]]),
+                "u_probability": _rounded(u[role][level["label_for_charts"]]),
+            }
+            for level in entry["comparison_levels"]
+        ]
+        filled.append({**entry, "comparison_levels": levels})
+    return {**settings, "comparisons": filled, "probability_two_random_records_match": prior}

@@ -1,0 +1,373 @@
+"""The stages of a night as data: what each reads and writes, and the function in between.
+
+The only place that knows the order: it follows from the tables, which say who waits for whom.
+The functions here fetch a stage's frames and hand them to the layer that does the work.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame, stale_sources
+from pipelines.bronze.problems import stop_message
+from pipelines.bronze.read import land
+from pipelines.bronze.tables import bronze_table
+from pipelines.errors import GateStopped, UsageError
+from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
+from pipelines.gold.ownership import customer_register, record_owners, resolve
+from pipelines.gold.rates import converted
+from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
+from pipelines.gold.rfm import RFM, build_rfm
+from pipelines.gold.rfm_cut_points import RFM_CUT_POINTS
+from pipelines.gold.service import SERVICE, build_service
+from pipelines.gold.xref import XREF, build_xref
+from pipelines.identity.assign import Identity
+from pipelines.identity.build import build_identity
+from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
+from pipelines.linkage.clusters import CLUSTERS
+from pipelines.linkage.decisions import DECISIONS
+from pipelines.linkage.engine import check_fits, free_memory, read_records
+from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.linkage.generic_values import GENERIC_VALUES
+from pipelines.linkage.link import link_night
+from pipelines.linkage.review_queue import REVIEW_QUEUE
+from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.ops import checks
+from pipelines.ops.tables import OPS_TABLES
+from pipelines.quality.contracts import check_contracts
+from pipelines.silver.build import SILVER, build_from, classify_all
+from pipelines.silver.cases import CASES
+from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
+from pipelines.silver.outcomes import OUTCOME_COUNTS
+from pipelines.silver.quarantine import QUARANTINE
+from pipelines.silver.targets import delivered_targets, uses
+from pipelines.stages import Content, Inputs, Stage
+from pipelines.storage import arrow_schema
+from pipelines.tables import Table
+
+if TYPE_CHECKING:
+    from pipelines.ops.gates import Verdict
+    from pipelines.ops.runner import Gate
+    from pipelines.settings import Settings
+    from pipelines.sources import Source
+
+IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
+LINKAGE = (SCORED_PAIRS, CLUSTERS, GENERIC_VALUES, REVIEW_QUEUE, DECISIONS, GENERATIONS)
+GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
+_PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
+
+
+def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
+    """The bronze table of every declared feed, by (source, feed)."""
+    return {(s.source, feed): bronze_table(s, feed) for s in sources.values() for feed in s.feeds}
+
+
+def catalogue(sources: Mapping[str, Source]) -> list[Table]:
+    """Every table of the warehouse, in the order of the flow."""
+    bronze = (BATCHES, *bronze_tables(sources).values())
+    return [*bronze, *SILVER, *LINKAGE, *IDENTITY, *GOLD, *OPS_TABLES]
+
+
+def published(path: str) -> bool:
+    """True for a table that a release names; the operation's own tables are read at their newest."""
+    return not path.startswith("ops/")
+
+
+def stages(sources: Mapping[str, Source]) -> list[Stage]:
+    """The stages of a night for these sources."""
+    bronze = bronze_tables(sources)
+
+    def of(*targets: str) -> tuple[Table, ...]:
+        """The bronze tables that fill ``targets``, and what their batches are."""
+        fed = tuple(table for key, table in bronze.items() if _fills(sources, key, targets))
+        return (BATCHES, *fed)
+
+    return [
+        Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
+        Stage(
+            "silver.customer_records",
+            (CUSTOMER_RECORDS,),
+            _silver({CUSTOMER_RECORDS: "customer_records"}, ("customer_records",)),
+            reads=of("customer_records"),
+        ),
+        Stage(
+            "silver.orders",
+            (ORDERS, ORDER_LINES, RETURNS),
+            _silver(
+                {ORDERS: "orders", ORDER_LINES: "order_lines", RETURNS: "returns"},
+                ("orders", "order_lines", "returns"),
+            ),
+            reads=of("orders", "order_lines", "returns"),
+        ),
+        Stage("silver.cases", (CASES,), _silver({CASES: "cases"}, ("cases",)), reads=of("cases")),
+        Stage("silver.outcomes", (QUARANTINE, OUTCOME_COUNTS), _outcomes, reads=(BATCHES, *bronze.values())),
+        Stage("linkage.link", LINKAGE, _link, reads=(CUSTOMER_RECORDS,), previous=(GENERATIONS,)),
+        Stage(
+            "identity.assign",
+            IDENTITY,
+            _identity,
+            reads=(CLUSTERS, DECISIONS, CUSTOMER_RECORDS),
+            previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS),
+        ),
+        Stage("gold.xref", (XREF,), _xref, reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES), dated=False),
+        Stage(
+            "gold.customers",
+            (CUSTOMERS, ATTRIBUTE_VALUES),
+            _customers,
+            reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, XREF, CUSTOMER_RECORDS, ORDERS, BATCHES),
+            previous=(CUSTOMERS,),
+        ),
+        Stage(
+            "gold.rfm",
+            (RFM, RFM_CUT_POINTS),
+            _rfm,
+            reads=(CUSTOMERS, XREF, ORDERS, RETURNS, BATCHES),
+            previous=(RFM_CUT_POINTS,),
+        ),
+        Stage("gold.service", (SERVICE,), _service, reads=(CUSTOMERS, XREF, CASES, BATCHES)),
+        Stage(
+            "gold.reconciliation",
+            (RECONCILIATION,),
+            _reconciliation,
+            reads=(CUSTOMERS, XREF, ORDERS, ORDER_LINES, RETURNS, CASES),
+        ),
+        Stage("quality.contracts", (), _nothing, reads=GOLD),
+    ]
+
+
+def _fills(sources: Mapping[str, Source], key: tuple[str, str], targets: tuple[str, ...]) -> bool:
+    source, feed = key
+    return any(use.target in targets for use in uses(sources[source].feeds[feed]).values())
+
+
+def _received(inputs: Inputs, targets: tuple[str, ...] | None = None) -> dict[tuple[str, str], Table]:
+    """The bronze tables of feeds that ever came in (and fill one of ``targets``)."""
+    sources = inputs.settings.sources
+    return {
+        key: table
+        for key, table in bronze_tables(sources).items()
+        if inputs.exists(table) and (targets is None or _fills(sources, key, targets))
+    }
+
+
+def _delivered(inputs: Inputs, table: Table, target: str) -> DataFrame | None:
+    """The silver table, or None where no feed ever filled it: its metrics are NULL, not 0."""
+    is_there = target in delivered_targets(_received(inputs), inputs.settings.sources)
+    return inputs.frame(table) if is_there else None
+
+
+def _stale(inputs: Inputs, *targets: str) -> list[str]:
+    """The stale source folders that fill ``targets``."""
+    sources = inputs.settings.sources
+    late = stale_sources(inputs.arrow(BATCHES), sources, inputs.night.business_date)
+    return [
+        name for name in late if any(_fills(sources, (name, feed), targets) for feed in sources[name].feeds)
+    ]
+
+
+def _land(inputs: Inputs) -> Content:
+    night, sources = inputs.night, inputs.settings.sources
+    if not night.files:
+        return {}
+    landed = land(inputs.spark, night.files, sources, ingested_at=night.started_at)
+    stop = stop_message(landed.problems)
+    if stop is not None:
+        raise GateStopped(stop)
+    # Read once: the rows are counted by batch besides being written.
+    frames = {key: inputs.keep(frame) for key, frame in landed.tables.items()}
+    counts = reduce(DataFrame.unionByName, [batch_rows(frame) for frame in frames.values()])
+    batches = batches_frame(
+        inputs.spark,
+        landed.heads,
+        counts,
+        business_date=night.business_date,
+        ingested_at=night.started_at,
+        released=night.base_date,
+    )
+    tables = bronze_tables(sources)
+    return {**{tables[key].path: frame for key, frame in frames.items()}, BATCHES.path: batches}
+
+
+def _silver(made: Mapping[Table, str], targets: tuple[str, ...]) -> Callable[[Inputs], Content]:
+    """A stage that makes the silver tables of ``made`` (by the target that fills them)."""
+
+    def run(inputs: Inputs) -> Content:
+        settings = inputs.settings
+        received = _received(inputs, targets)
+        filled = delivered_targets(received, settings.sources)
+        # A table that no feed fills is written once, empty, so that readers find it.
+        content: dict[str, DataFrame | pa.Table] = {
+            table.path: arrow_schema(table).empty_table()
+            for table, target in made.items()
+            if target not in filled and not inputs.exists(table)
+        }
+        if received:
+            bronze = {key: inputs.frame(table) for key, table in received.items()}
+            classified = classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES))
+            built = build_from(
+                classified, settings.sources, settings.project, business_date=inputs.night.business_date
+            ).tables
+            content |= {table.path: built[table.path] for table, target in made.items() if target in filled}
+        return content
+
+    return run
+
+
+def _outcomes(inputs: Inputs) -> Content:
+    settings = inputs.settings
+    bronze = {key: inputs.frame(table) for key, table in _received(inputs).items()}
+    if not bronze:
+        return {table.path: arrow_schema(table).empty_table() for table in (QUARANTINE, OUTCOME_COUNTS)}
+    classified = classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES))
+    built = build_from(
+        classified, settings.sources, settings.project, business_date=inputs.night.business_date
+    )
+    return {QUARANTINE.path: built.quarantine, OUTCOME_COUNTS.path: built.outcomes}
+
+
+def _link(inputs: Inputs) -> Content:
+    conf = inputs.settings.linkage
+    records = inputs.ref(CUSTOMER_RECORDS)
+    check_fits(inputs.rows(CUSTOMER_RECORDS), free_memory())
+    linked = link_night(
+        read_records(records.file_uris() if records else [], conf),
+        newest(inputs.previous_arrow(GENERATIONS)),
+        conf,
+        inputs.night.business_date,
+    )
+    content: dict[str, DataFrame | pa.Table] = {
+        SCORED_PAIRS.path: linked.scored_pairs,
+        CLUSTERS.path: linked.clusters,
+        GENERIC_VALUES.path: linked.generic_values,
+        REVIEW_QUEUE.path: linked.review_queue,
+    }
+    if linked.generation_row is not None:
+        content[GENERATIONS.path] = linked.generation_row
+    if not inputs.exists(DECISIONS):
+        content[DECISIONS.path] = arrow_schema(DECISIONS).empty_table()
+    return content
+
+
+def _identity(inputs: Inputs) -> Content:
+    prior = Identity(*[inputs.previous(table) for table in IDENTITY])
+    built = build_identity(
+        inputs.frame(CLUSTERS),
+        inputs.frame(CUSTOMER_RECORDS),
+        inputs.previous(CUSTOMER_RECORDS),
+        inputs.frame(DECISIONS),
+        inputs.previous(DECISIONS),
+        prior,
+        inputs.night.business_date,
+        keep=inputs.keep,
+    )
+    return built.tables
+
+
+def _xref(inputs: Inputs) -> Content:
+    owners = record_owners(*[inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES)])
+    return {XREF.path: build_xref(owners)}
+
+
+def _customers(inputs: Inputs) -> Content:
+    settings = inputs.settings
+    identity = [inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES)]
+    orders = _delivered(inputs, ORDERS, "orders")
+    built = build_customers(
+        inputs.frame(CUSTOMER_RECORDS),
+        record_owners(*identity),
+        customer_register(*identity),
+        None if orders is None else resolve(orders, inputs.frame(XREF)),
+        inputs.previous(CUSTOMERS),
+        settings.survivorship,
+        settings.metrics,
+        inputs.night.business_date,
+        _stale(inputs, "customer_records"),
+    )
+    return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
+
+
+def _rfm(inputs: Inputs) -> Content:
+    settings = inputs.settings
+    orders, currency = _delivered(inputs, ORDERS, "orders"), settings.project.reporting_currency
+    if orders is not None:
+        orders = resolve(orders, inputs.frame(XREF))
+        if settings.rates is not None and currency is not None:
+            orders = converted(orders, inputs.spark.createDataFrame(settings.rates), currency)
+    built = build_rfm(
+        inputs.frame(CUSTOMERS),
+        orders,
+        _delivered(inputs, RETURNS, "returns"),
+        inputs.previous(RFM_CUT_POINTS),
+        settings.metrics,
+        inputs.night.business_date,
+        is_stale=bool(_stale(inputs, "orders")),
+        reporting_currency=currency,
+    )
+    return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
+
+
+def _service(inputs: Inputs) -> Content:
+    cases = _delivered(inputs, CASES, "cases")
+    built = build_service(
+        inputs.frame(CUSTOMERS),
+        None if cases is None else resolve(cases, inputs.frame(XREF)),
+        inputs.settings.metrics,
+        inputs.night.business_date,
+        timezone=inputs.settings.project.timezone,
+        is_stale=bool(_stale(inputs, "cases")),
+    )
+    return {SERVICE.path: built}
+
+
+def _reconciliation(inputs: Inputs) -> Content:
+    def booked(table: Table, target: str) -> Booked | None:
+        silver = _delivered(inputs, table, target)
+        return None if silver is None else Booked(silver, resolve(silver, inputs.frame(XREF)))
+
+    built = build_reconciliation(
+        inputs.frame(CUSTOMERS),
+        orders=booked(ORDERS, "orders"),
+        order_lines=_delivered(inputs, ORDER_LINES, "order_lines"),
+        returns=_delivered(inputs, RETURNS, "returns"),
+        cases=booked(CASES, "cases"),
+    )
+    return {RECONCILIATION.path: built}
+
+
+def _nothing(inputs: Inputs) -> Content:
+    """A stage that only waits for its tables: its gate does the work."""
+    return {}
+
+
+def check_contracts_exist(settings: Settings) -> None:
+    """Raises UsageError where conf/quality promises something of a table that a night does not publish."""
+    for contract in settings.contracts:
+        if contract.table not in _PUBLISHED:
+            near = difflib.get_close_matches(contract.table, _PUBLISHED, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"conf/quality: {contract.table} is not a published table.{hint}")
+
+
+def _contracts(inputs: Inputs) -> list[Verdict]:
+    return check_contracts(inputs.settings.contracts, lambda path: inputs.frame(_PUBLISHED[path]))
+
+
+def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
+    """The gate that is checked when a stage has ended, by the stage's name."""
+    feeds = bronze_tables(sources)
+    as_declared = checks.schemas(tuple(_PUBLISHED.values()))
+    return {
+        "bronze.land": checks.landed(feeds),
+        "silver.outcomes": checks.rows_conserved(feeds),
+        "linkage.link": checks.model,
+        "identity.assign": checks.identity_kept,
+        "gold.reconciliation": checks.money_reconciled,
+        "quality.contracts": lambda inputs: [*as_declared(inputs), *_contracts(inputs)],
+    }

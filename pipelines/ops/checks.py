@@ -1,0 +1,207 @@
+"""The gates of a night: each looks at what its stage wrote and says whether the night may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+
+from pipelines.bronze.batches import BATCHES
+from pipelines.gold.reconciliation import RECONCILIATION, imbalances
+from pipelines.identity.assign import Identity
+from pipelines.identity.audit import audit
+from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
+from pipelines.linkage.clusters import CLUSTERS
+from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.ops.gates import Verdict, verdict
+from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
+
+if TYPE_CHECKING:
+    from pipelines.stages import Inputs
+    from pipelines.tables import Table
+
+Feeds = Mapping[tuple[str, str], "Table"]
+IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
+SHOWN = 3
+"""Names that one message lists; more of them are counted."""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def deliveries(inputs: Inputs) -> list[Verdict]:
+    """``landing``, ``late_files`` and ``new_columns``: what was delivered and not expected."""
+    project, night = inputs.settings.project, inputs.night
+    batches = inputs.arrow(BATCHES)
+    names = {file.batch_id for file in night.files}
+    rows = [] if batches is None else [r for r in batches.to_pylist() if r["batch_id"] in names]
+    late = sorted(r["file"] for r in rows if r["is_late"])
+    undeclared = sorted(f"{r['file']}: {', '.join(r['new_columns'])}" for r in rows if r["new_columns"])
+    return [
+        *verdict(
+            project,
+            "landing",
+            value=len(night.problems),
+            bound=0,
+            message=" ".join(night.problems[:SHOWN]),
+        ),
+        *verdict(
+            project,
+            "late_files",
+            value=len(late),
+            bound=0,
+            message=f"{_listed(late)}: dated before the newest release, applied at that date's place.",
+        ),
+        *verdict(
+            project,
+            "new_columns",
+            value=len(undeclared),
+            bound=0,
+            message=f"{_listed(undeclared)}: landed, not used; declare them in conf/sources.",
+        ),
+    ]
+
+
+def deletions(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
+    """``deleted_share``: a half snapshot looks like many deletions, and stops before silver."""
+
+    def gate(inputs: Inputs) -> list[Verdict]:
+        settings = inputs.settings
+        tonight: dict[tuple[str, str], list[str]] = {}
+        for file in inputs.night.files:
+            tonight.setdefault((file.source, file.feed), []).append(file.batch_id)
+        batches = inputs.frame(BATCHES)
+        shares = [
+            deleted_share(
+                inputs.frame(feeds[source, feed]),
+                settings.sources[source],
+                feed,
+                tonight=names,
+                batches=batches,
+            )
+            for (source, feed), names in sorted(tonight.items())
+            if settings.sources[source].feeds[feed].mode != "append" and inputs.night.base_date is not None
+        ]
+        verdicts = []
+        for row in reduce(DataFrame.unionByName, shares).collect() if shares else []:
+            share = row["deleted_tonight"] / row["live_before"] if row["live_before"] else 0.0
+            verdicts += verdict(
+                settings.project,
+                "deleted_share",
+                value=share,
+                bound=settings.project.max_deleted_share,
+                message=(
+                    f"tonight deletes {row['deleted_tonight']:,} of {row['live_before']:,} records "
+                    f"({share:.1%}) of {row['source']}/{row['feed']}: is the file whole? If it is, raise "
+                    "max_deleted_share in conf/padron.yml for this night."
+                ),
+                about=f"{row['source']}/{row['feed']}",
+            )
+        return verdicts
+
+    return gate
+
+
+def landed(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
+    """What is checked when the files have landed."""
+    too_many = deletions(feeds)
+    return lambda inputs: [*deliveries(inputs), *too_many(inputs)]
+
+
+def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
+    """``rows_conserved``: every bronze row by the tables' logs has one outcome; and ``quarantine``."""
+
+    def gate(inputs: Inputs) -> list[Verdict]:
+        outcomes = inputs.arrow(OUTCOME_COUNTS)
+        counted = {(r["source"], r["feed"]): r for r in (outcomes.to_pylist() if outcomes else [])}
+        batches = inputs.arrow(BATCHES)
+        skipped: dict[tuple[str, str], int] = {}
+        for row in [] if batches is None else batches.to_pylist():
+            if row["status"] != "landed":
+                key = row["source"], row["feed"]
+                skipped[key] = skipped.get(key, 0) + row["rows"]
+        lost = 0
+        for key, table in feeds.items():
+            stands = inputs.rows(table) - skipped.get(key, 0)
+            lost += abs(stands - (counted[key]["bronze_rows"] if key in counted else 0))
+        held = {f"{s}/{f}": r["quarantined"] for (s, f), r in counted.items() if r["quarantined"]}
+        project = inputs.settings.project
+        return [
+            *verdict(
+                project,
+                "rows_conserved",
+                value=lost,
+                bound=0,
+                message=f"{lost:,} bronze rows have no outcome: look at silver/outcomes against bronze/batches.",
+            ),
+            *verdict(
+                project,
+                "quarantine",
+                value=sum(held.values()),
+                bound=0,
+                message=f"{sum(held.values()):,} rows of {_listed(sorted(held))} are held back: "
+                "silver/quarantine has each with its reason.",
+            ),
+        ]
+
+    return gate
+
+
+def model(inputs: Inputs) -> list[Verdict]:
+    """``model``: what training had to work round, in the night that made the generation."""
+    generation = newest(inputs.arrow(GENERATIONS))
+    if generation is None or generation.created_on != inputs.night.business_date:
+        return []
+    said = [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes]
+    return verdict(inputs.settings.project, "model", value=len(said), bound=0, message=f"{_listed(said)}.")
+
+
+def identity_kept(inputs: Inputs) -> list[Verdict]:
+    """``identity_contract``: the invariants of the persistent ids, counted on tonight's tables."""
+    previous = Identity(*[inputs.previous(table) for table in IDENTITY])
+    current = Identity(*[inputs.frame(table) for table in IDENTITY])
+    counts = audit(
+        previous, current, inputs.frame(CLUSTERS), inputs.night.business_date, keep=inputs.keep
+    ).collect()
+    broken = {row["invariant"]: row["violations"] for row in counts if row["violations"]}
+    said = [f"{name.replace('_', ' ')}: {rows:,} times not" for name, rows in sorted(broken.items())]
+    return verdict(
+        inputs.settings.project,
+        "identity_contract",
+        value=sum(broken.values()),
+        bound=0,
+        message=f"{_listed(said)}. This is a fault of the program: keep the tables and report it.",
+    )
+
+
+def money_reconciled(inputs: Inputs) -> list[Verdict]:
+    """``reconciliation``: customers and unassigned are the sources' totals, to the cent."""
+    rows = imbalances(inputs.frame(RECONCILIATION)).collect()
+    names = sorted({f"{row['measure']} of {row['source']}" for row in rows})
+    return verdict(
+        inputs.settings.project,
+        "reconciliation",
+        value=len(rows),
+        bound=0,
+        message=f"{_listed(names)}: customers and unassigned do not make up the source (gold/reconciliation).",
+    )
+
+
+def schemas(tables: Sequence[Table]) -> Callable[[Inputs], list[Verdict]]:
+    """``schema``: every table is stored as it is declared, and any engine can read it."""
+
+    def gate(inputs: Inputs) -> list[Verdict]:
+        wrong = [f"{t.path}: {found[0]}" for t in tables if (found := inputs.differences(t))]
+        return verdict(
+            inputs.settings.project,
+            "schema",
+            value=len(wrong),
+            bound=0,
+            message=f"{_listed(wrong)}. Written by another version? Run with --full.",
+        )
+
+    return gate

@@ -1,0 +1,61 @@
+"""Released tables without Spark: DuckDB over the exact versions that a release names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pipelines.errors import UsageError
+from pipelines.ops import releases
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipelines.ops.releases import Release
+    from pipelines.storage import Warehouse
+
+TECHNICAL = ("bronze",)
+"""Layers whose tables are not registered: their rows are as received."""
+
+
+class Reader:
+    """The newest release as DuckDB views ``layer.table``."""
+
+    def __init__(self, warehouse: Warehouse, release: Release | None = None) -> None:
+        self.warehouse = warehouse
+        self.release = release or releases.required(warehouse)
+        self.connection = duckdb.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        for path, version in self.release.tables.items():
+            layer, name = path.split("/")
+            if layer in TECHNICAL:
+                continue
+            table = warehouse.open(path, version)
+            if table is None:
+                continue
+            self.connection.register(f"_{layer}_{name}", table.to_pyarrow_dataset())
+            self.connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+            self.connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM "_{layer}_{name}"')
+
+    def has(self, path: str) -> bool:
+        """True where the release names the table."""
+        return path in self.release.tables
+
+    def arrow(self, query: str, parameters: list[object] | None = None) -> pa.Table:
+        """The result of a query. Raises UsageError where DuckDB does not accept it."""
+        try:
+            return self.connection.execute(query, parameters or []).to_arrow_table()
+        except duckdb.Error as error:
+            first = str(error).strip().splitlines()[0]
+            raise UsageError(f"The query was not accepted: {first}") from None
+
+    def rows(self, query: str, parameters: list[object] | None = None) -> list[dict[str, object]]:
+        """The result of a query as a list of rows."""
+        found: list[dict[str, object]] = self.arrow(query, parameters).to_pylist()
+        return found
+
+    def value(self, query: str) -> object:
+        """The single value of a query."""
+        rows = self.rows(query)
+        return next(iter(rows[0].values())) if rows else None

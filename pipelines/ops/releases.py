@@ -1,0 +1,116 @@
+"""Releases: one row names the exact version of every table that readers may open."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipelines import files
+from pipelines.errors import PadronError
+from pipelines.ops.tables import RELEASES
+from pipelines.storage import Warehouse
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+class NoReleaseError(PadronError):
+    """Nothing has been released in this warehouse yet."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release as the newest row of its id says."""
+
+    release_id: str
+    business_date: date
+    at: datetime
+    tables: dict[str, int]
+    status: str
+    base_release: str | None
+    inputs_digest: str | None
+    code_digest: str | None
+    conf_digest: str | None
+    warnings: tuple[str, ...]
+
+
+def all_releases(warehouse: Warehouse) -> list[Release]:
+    """Every release in the order of its first publication, each in its newest state."""
+    content = warehouse.arrow(RELEASES.path)
+    if content is None:
+        return []
+    newest: dict[str, Release] = {}
+    for row in sorted(content.to_pylist(), key=lambda r: r["at"]):
+        newest[row["release_id"]] = Release(
+            release_id=row["release_id"],
+            business_date=row["business_date"],
+            at=row["at"],
+            tables=dict(row["tables"]),
+            status=row["status"],
+            base_release=row["base_release"],
+            inputs_digest=row["inputs_digest"],
+            code_digest=row["code_digest"],
+            conf_digest=row["conf_digest"],
+            warnings=tuple(row["warnings"] or ()),
+        )
+    return list(newest.values())
+
+
+def newest(warehouse: Warehouse) -> Release | None:
+    """The newest release that was not withdrawn: what readers see and the next night builds on."""
+    standing = [r for r in all_releases(warehouse) if r.status == "released"]
+    return standing[-1] if standing else None
+
+
+def required(warehouse: Warehouse) -> Release:
+    """The newest release. Raises NoReleaseError."""
+    release = newest(warehouse)
+    if release is None:
+        raise NoReleaseError("Nothing is released in this warehouse yet: run `padron run` first.")
+    return release
+
+
+def publish(warehouse: Warehouse, row: dict[str, Any]) -> None:
+    """Make a night visible: one row in ops/releases, then release.json beside the tables."""
+    warehouse.append_rows(RELEASES, [row])
+    write_pointer(warehouse)
+
+
+def write_pointer(warehouse: Warehouse) -> None:
+    """Write release.json from ops/releases, which is the truth."""
+    release = newest(warehouse)
+    if release is None:
+        return
+    content = {
+        "release_id": release.release_id,
+        "business_date": release.business_date.isoformat(),
+        "tables": [
+            {"table": path, "path": warehouse.uri(path), "version": version}
+            for path, version in sorted(release.tables.items())
+        ],
+    }
+    files.write_text(files.join(warehouse.root, "release.json"), json.dumps(content, indent=2) + "\n")
+
+
+def read(
+    spark: SparkSession, table: str, warehouse: str = "warehouse", release_id: str | None = None
+) -> DataFrame:
+    """A released table in Spark, by ``layer/name``; also registered as the view ``layer_name``.
+
+    Raises NoReleaseError without a release, PadronError for a table that it does not name.
+    """
+    house = Warehouse(warehouse)
+    if release_id is None:
+        release = required(house)
+    else:
+        found = {r.release_id: r for r in all_releases(house)}
+        if release_id not in found:
+            raise NoReleaseError(f"There is no release {release_id}.")
+        release = found[release_id]
+    if table not in release.tables:
+        raise PadronError(f"Release {release.release_id} has no table {table}.")
+    frame = spark.read.format("delta").option("versionAsOf", release.tables[table]).load(house.uri(table))
+    frame.createOrReplaceTempView(table.replace("/", "_"))
+    return frame

@@ -1,0 +1,123 @@
+"""The tables of the operation: runs, stages, gates, releases, and the lock."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from pipelines.tables import BOOLEAN, DATE, DOUBLE, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
+
+OWNER = "operations"
+_RUN = Column("run_id", STRING, "Business date and attempt: 2026-07-01.1.", required=True)
+_DATE = Column("business_date", DATE, "Date that the night publishes.", required=True)
+VERSIONS = T.MapType(STRING, LONG)
+
+RUNS = Table(
+    layer="ops",
+    name="runs",
+    grain="One row a change of a run's state: started, released, stopped, failed.",
+    key=("run_id", "at"),
+    kind=Kind.APPEND,
+    owner=OWNER,
+    columns=(
+        _RUN,
+        _DATE,
+        Column("at", TIMESTAMP, "When the state was reached.", required=True),
+        Column("status", STRING, "started, released, stopped (a gate) or failed.", required=True),
+        Column("base_release", STRING, "Release that the night builds on; NULL for the first night."),
+        Column("inputs_digest", STRING, "Digest of the landed files' names and contents."),
+        Column("code_digest", STRING, "Digest of the program's code."),
+        Column("conf_digest", STRING, "Digest of the configuration."),
+        Column("is_full", BOOLEAN, "True where everything was computed again from bronze."),
+        Column("files", LONG, "Files taken in.", unit="files"),
+        Column("late_files", LONG, "Files of them dated before the newest release.", unit="files"),
+        Column("seconds", DOUBLE, "Wall time since the start.", unit="s"),
+        Column("message", STRING, "What stopped it, in one line."),
+        Column("host", STRING, "Host of the driver."),
+        Column("version", STRING, "Version of the program."),
+    ),
+)
+
+STAGES = Table(
+    layer="ops",
+    name="stages",
+    grain="One row a stage of a run that ended (done, reused or failed).",
+    key=("run_id", "stage", "at"),
+    kind=Kind.APPEND,
+    owner=OWNER,
+    columns=(
+        _RUN,
+        _DATE,
+        Column("stage", STRING, "Name of the stage.", required=True),
+        Column("at", TIMESTAMP, "When it ended.", required=True),
+        Column("status", STRING, "done, reused (same inputs as before) or failed.", required=True),
+        Column("stage_key", STRING, "Digest of everything that its outputs depend on."),
+        Column("inputs", VERSIONS, "Versions of the tables that it read."),
+        Column("outputs", VERSIONS, "Versions of the tables that it wrote."),
+        Column("rows_in", LONG, "Rows of its inputs, by their logs.", unit="rows"),
+        Column("rows_out", LONG, "Rows of its outputs, by their logs.", unit="rows"),
+        Column("seconds", DOUBLE, "Wall time.", unit="s"),
+        Column("message", STRING, "Why it failed, in one line."),
+    ),
+)
+
+GATES = Table(
+    layer="ops",
+    name="gates",
+    grain="One row a gate's verdict in a run.",
+    key=("run_id", "gate", "at"),
+    kind=Kind.APPEND,
+    owner=OWNER,
+    columns=(
+        _RUN,
+        _DATE,
+        Column("gate", STRING, "Name of the gate.", required=True),
+        Column("at", TIMESTAMP, "When it was checked.", required=True),
+        Column("status", STRING, "passed, warned or blocked.", required=True),
+        Column("severity", STRING, "What a failure does: warn or block."),
+        Column("value", DOUBLE, "What was measured."),
+        Column("bound", DOUBLE, "What it may be at the most."),
+        Column("message", STRING, "What was found and what to do; no personal data."),
+    ),
+)
+
+RELEASES = Table(
+    layer="ops",
+    name="releases",
+    grain="One row a change of a release's state; the newest row of a release_id holds.",
+    key=("release_id", "at"),
+    kind=Kind.APPEND,
+    owner=OWNER,
+    check="status IN ('released', 'withdrawn')",
+    columns=(
+        Column("release_id", STRING, "The run that made it.", required=True),
+        _DATE,
+        Column("at", TIMESTAMP, "When it was released or withdrawn.", required=True),
+        Column(
+            "tables", VERSIONS, "layer/table → version, of every table that readers may open.", required=True
+        ),
+        Column("status", STRING, "released or withdrawn.", required=True),
+        Column("base_release", STRING, "Release that it was built on."),
+        Column("inputs_digest", STRING, "Digest of the landed files' names and contents."),
+        Column("code_digest", STRING, "Digest of the program's code."),
+        Column("conf_digest", STRING, "Digest of the configuration."),
+        Column("warnings", STRINGS, "What the night warned about."),
+        Column("reason", STRING, "Why it was withdrawn, and by whom."),
+    ),
+)
+
+LOCK = Table(
+    layer="ops",
+    name="lock",
+    grain="One row: who holds the warehouse, if anybody.",
+    key=(),
+    owner=OWNER,
+    columns=(
+        Column("owner", STRING, "Token of the holder; NULL when free."),
+        Column("run", STRING, "What the holder does."),
+        Column("host", STRING, "Its host."),
+        Column("pid", LONG, "Its process id."),
+        Column("heartbeat_at", TIMESTAMP, "Last sign of life."),
+    ),
+)
+
+OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, LOCK)

@@ -1,0 +1,71 @@
+"""Everything that one run is configured with, loaded and validated before Spark starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pipelines.config import Conf, Project
+from pipelines.config import digest as digest_of
+from pipelines.gold.config import Metrics, Survivorship
+from pipelines.gold.rates import read_rates
+from pipelines.linkage.config import Linkage
+from pipelines.quality.contracts import Contract, load_contracts
+from pipelines.silver.targets import check_sources
+from pipelines.sources import Source, load_sources
+
+if TYPE_CHECKING:
+    import os
+
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration of a run."""
+
+    conf: Conf
+    project: Project
+    sources: dict[str, Source]
+    linkage: Linkage
+    survivorship: Survivorship
+    metrics: Metrics
+    contracts: tuple[Contract, ...] = ()
+    """What published tables promise (conf/quality)."""
+    rates: pa.Table | None = None
+    """Rates to the reporting currency (``gold.rates.RATES``); None where money stays as it is."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that decides what a night publishes."""
+        return digest_of(
+            self.project,
+            [self.sources[name] for name in sorted(self.sources)],
+            self.linkage,
+            self.survivorship,
+            self.metrics,
+            list(self.contracts),
+            self.rates.to_pydict() if self.rates is not None else None,
+        )
+
+
+def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
+    """The configuration in ``folder`` (default ``./conf``) over the package's defaults.
+
+    Raises UsageError with every problem, a line each.
+    """
+    conf = Conf(folder)
+    sources = load_sources(conf)
+    currency = conf.project.reporting_currency
+    check_sources(sources)
+    return Settings(
+        conf=conf,
+        project=conf.project,
+        sources=sources,
+        linkage=conf.load("linkage.yml", Linkage),
+        survivorship=conf.load("survivorship.yml", Survivorship),
+        metrics=conf.load("metrics.yml", Metrics),
+        contracts=tuple(load_contracts(conf)),
+        rates=read_rates(str(conf.path("rates.csv")), currency) if currency is not None else None,
+    )

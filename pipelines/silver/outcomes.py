@@ -1,0 +1,352 @@
+"""What became of every bronze row, and ``silver/outcomes``: the counts that must add up each night.
+
+A row of a feed is exactly one of
+
+- *current*: the last row of a live key: what silver is made of;
+- *superseded*: an earlier row, or one of a file that a correction of the same name replaced;
+- *deleted*: the last row of a dead key: its ``op`` is D, or the newest full snapshot lacks the key;
+- *duplicate*: an earlier row of the same key and landing date that a later one repeats: the key
+  stands twice in one full snapshot, or the next row says word for word the same;
+- *quarantined*: not usable, with the reason. It never replaces a good row; in a full snapshot it
+  is a sign that the key still exists, so that a spoilt line deletes nobody.
+
+"Last" is by landing date, then file, then (for a correction of the same name) when it was taken in,
+then row. Everything is recomputed from the whole of bronze, so a late file falls into its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+
+from pipelines.bronze.tables import TECHNICAL
+from pipelines.silver import values
+from pipelines.silver.mapping import is_unmapped, key_of, origin, standard_column
+from pipelines.silver.targets import TARGETS, is_physical, uses
+from pipelines.sources import OP, Mapped
+from pipelines.tables import BOOLEAN, DATE, LONG, STRING, Column, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
+
+    from pipelines.sources import Feed, Source, Use
+
+OUTCOMES = ("current", "superseded", "deleted", "duplicate", "quarantined")
+
+OUTCOME_COUNTS = Table(
+    layer="silver",
+    name="outcomes",
+    grain="One row a feed that ever came in.",
+    key=("source", "feed"),
+    owner="data engineering",
+    check="bronze_rows = current + superseded + deleted + duplicate + quarantined",
+    columns=(
+        Column("source", STRING, "Source folder.", required=True),
+        Column("feed", STRING, "Feed of it.", required=True),
+        Column("business_date", DATE, "Night that the counts are of.", required=True),
+        Column("bronze_rows", LONG, "Rows received up to the night.", unit="rows", required=True),
+        Column("current", LONG, "Rows that silver is made of.", unit="rows", required=True),
+        Column("superseded", LONG, "Rows that a newer one replaced.", unit="rows", required=True),
+        Column("deleted", LONG, "Last rows of keys that were deleted.", unit="rows", required=True),
+        Column(
+            "duplicate",
+            LONG,
+            "Rows that a later one of the same delivery repeats.",
+            unit="rows",
+            required=True,
+        ),
+        Column("quarantined", LONG, "Rows that are not usable.", unit="rows", required=True),
+    ),
+)
+
+_TOKEN = r"[,;|\t\"{}\[\]:\x00]+"  # what separates values in a line of CSV or JSON
+_MENTION, _REPLACED, _STANDING = 0, 1, 2
+_ORDER = ("_standing", "_landing_date", "_file", "_ingested_at", "_batch_id", "_row")
+
+
+def _deliveries(bronze: DataFrame, feed: Feed, batches: DataFrame | None) -> DataFrame:
+    """One row a batch: _batch_id, _is_snapshot, _is_replaced, _newest_snapshot (date of the feed's newest)."""
+    if batches is not None:
+        known = batches.select(
+            F.col("batch_id").alias("_batch_id"),
+            F.col("file").alias("_file"),
+            F.col("ingested_at").alias("_ingested_at"),
+            (F.col("is_snapshot") & F.lit(feed.mode == "snapshot")).alias("_is_snapshot"),
+        )
+    else:
+        op = _op(bronze)
+        known = bronze.groupBy("_batch_id").agg(
+            F.max("_file").alias("_file"),
+            F.max("_ingested_at").alias("_ingested_at"),
+            # A file of which no row can be read says nothing about who still exists.
+            (
+                F.lit(feed.mode == "snapshot") & ~F.max(op.isNotNull()) & F.max(F.col("_problem").isNull())
+            ).alias("_is_snapshot"),
+        )
+    replaces = F.lit(True) if is_physical(feed) else F.col("_is_snapshot")
+    newer = W.partitionBy("_file").orderBy("_ingested_at", "_batch_id").rowsBetween(1, W.unboundedFollowing)
+    # All batches of a feed have one source; without a partition Spark warns.
+    all_of_feed = W.partitionBy(F.split_part("_batch_id", F.lit("/"), F.lit(2)))
+    has_newer = F.coalesce(F.max(replaces).over(newer), F.lit(False))
+    # Files are few: one task spares two shuffles.
+    dated = known.coalesce(1).withColumns(
+        {"_is_replaced": has_newer & replaces, "_landing_date": _landing_date()}
+    )
+    is_valid = F.col("_is_snapshot") & ~F.col("_is_replaced")
+    return dated.withColumn(
+        "_newest_snapshot", F.max(F.when(is_valid, F.col("_landing_date"))).over(all_of_feed)
+    ).select("_batch_id", "_is_snapshot", "_is_replaced", "_newest_snapshot")
+
+
+def _landing_date() -> SparkColumn:
+    return F.try_to_date(F.substring("_batch_id", 1, 10), "yyyy-MM-dd")
+
+
+def _op(bronze: DataFrame) -> SparkColumn:
+    return F.upper(values.present(origin(bronze.columns)(OP)))
+
+
+def _reason(bronze: DataFrame, source: Source, feed: Feed) -> SparkColumn:
+    """Why a row is quarantined; NULL where it is not. The first that applies, in this order."""
+    text = origin(bronze.columns)
+    op = F.col("_op")
+    checks: dict[str, SparkColumn] = {"missing_key": F.col("_key").isNull()}
+    if feed.mode != "append":
+        has_op = F.lit(True) if feed.mode == "delta" else ~F.col("_is_snapshot")
+        checks["bad_op"] = has_op & (op.isNull() | ~op.isin("I", "U", "D"))
+    is_deletion = op.eqNullSafe(F.lit("D")) if feed.mode != "append" else F.lit(False)
+    for name, use in uses(feed).items():
+        if use.target not in TARGETS:
+            continue
+        target = TARGETS[use.target]
+
+        def unread(column: str, use: Use = use) -> SparkColumn:
+            return standard_column(column, bronze, source, feed, use, timezone="UTC").isNull()
+
+        for column, how in use.map.items():
+            for part in how if isinstance(how, tuple) else (how,):
+                unmapped = is_unmapped(part, text)
+                if unmapped is not None:
+                    checks.setdefault(f"unmapped_{column}", ~is_deletion & unmapped)
+        for column, reason in target.mandatory.items():
+            # A derived row needs no key in every row that it is made of: those without one make none.
+            if name is None or reason.startswith("bad_"):
+                _add(checks, reason, ~is_deletion & unread(column))
+        for column, reason in target.readable.items():
+            source_column = use.map.get(column)
+            if isinstance(source_column, Mapped) and source_column.column:
+                is_there = values.present(text(source_column.column)).isNotNull()
+                _add(checks, reason, ~is_deletion & is_there & unread(column))
+    whens = [F.when(broken, F.lit(reason)) for reason, broken in checks.items()]
+    return F.coalesce(F.col("_problem"), *whens)
+
+
+def _add(checks: dict[str, SparkColumn], reason: str, broken: SparkColumn) -> None:
+    checks[reason] = checks[reason] | broken if reason in checks else broken
+
+
+def _prepared(bronze: DataFrame, source: Source, feed_name: str, batches: DataFrame | None) -> DataFrame:
+    """Bronze rows with ``_key``, ``_op``, ``_landing_date``, what their batch is, ``_reason`` and ``_standing``."""
+    feed = source.feeds[feed_name]
+    own = None
+    if batches is not None:
+        own = batches.filter(
+            (F.col("source") == source.source) & (F.col("feed") == feed_name) & (F.col("status") == "landed")
+        )
+    if own is not None or feed.mode == "snapshot" or is_physical(feed):
+        placed = bronze.join(F.broadcast(_deliveries(bronze, feed, own)), on="_batch_id", how="inner")
+    else:
+        placed = bronze.withColumns(
+            {
+                "_is_snapshot": F.lit(False),
+                "_is_replaced": F.lit(False),
+                "_newest_snapshot": F.lit(None).cast(DATE),
+            }
+        )
+    text = origin(bronze.columns)
+    keyed = placed.withColumns(
+        {
+            "_landing_date": _landing_date(),
+            "_op": _op(bronze) if feed.mode != "append" else F.lit(None).cast(STRING),
+            "_key": F.when(F.col("_problem").isNull(), key_of(feed, text)),
+        }
+    )
+    judged = keyed.withColumn("_reason", _reason(keyed, source, feed))
+    standing = (
+        F.when(F.col("_reason").isNotNull(), _MENTION)
+        .when(F.col("_is_replaced"), _REPLACED)
+        .otherwise(_STANDING)
+    )
+    return judged.withColumn("_standing", standing)
+
+
+def _in_keys(rows: DataFrame, feed: Feed) -> DataFrame:
+    """The rows that say something about a key: the usable ones, and mentions of a key in a full snapshot.
+
+    A quarantined row of a full snapshot mentions its key. Of a malformed one nobody knows which
+    value is the key, so each is mentioned; those that are nobody's key change nothing.
+    """
+    if feed.mode != "snapshot":
+        return rows.filter(F.col("_reason").isNull())
+    is_in_snapshot = F.col("_is_snapshot") & ~F.col("_is_replaced")
+    tokens = F.array_distinct(F.transform(F.split("_raw", _TOKEN), lambda t: F.trim(t)))
+    of_malformed = F.transform(tokens, lambda t: F.array(t)) if len(feed.key) == 1 else F.array("_key")
+    keys = F.when(F.col("_key").isNotNull(), F.array("_key")).when(
+        F.col("_problem").isNotNull(), of_malformed
+    )
+    mentions = F.when(F.col("_reason").isNull() | is_in_snapshot, keys)
+    others = [F.col(f"`{name}`") for name in rows.columns if name != "_key"]
+    return rows.select(*others, F.explode(mentions).alias("_key"))
+
+
+def _seen() -> SparkColumn:
+    """Landing date of a row that shows that its key exists; a replaced file shows nothing."""
+    return F.when(F.col("_standing") != _REPLACED, F.col("_landing_date"))
+
+
+def _is_alive(standing: SparkColumn, op: SparkColumn, seen: SparkColumn, newest: SparkColumn) -> SparkColumn:
+    """Whether a key is live, by its last row and the date when it was seen last."""
+    is_in_newest = newest.isNull() | (seen >= newest)
+    return (standing == _STANDING) & ~op.eqNullSafe(F.lit("D")) & is_in_newest
+
+
+def classify(
+    bronze: DataFrame, source: Source, feed_name: str, *, batches: DataFrame | None = None
+) -> DataFrame:
+    """Every bronze row of a feed with ``_landing_date``, ``_outcome`` and ``_reason``.
+
+    ``_reason``: of quarantined rows the code; of deleted ones ``deleted_by_source`` or
+    ``missing_from_snapshot``; of either ``corrected_file`` where a correction replaced the file.
+    ``batches``: bronze/batches. With it rejected batches are left out, and a full snapshot without
+    rows is seen; without it a batch of a snapshot feed is a full snapshot where no row has an ``op``.
+    """
+    feed = source.feeds[feed_name]
+    rows = _prepared(bronze, source, feed_name, batches)
+    received = [F.col(f"`{name}`") for name in bronze.columns]
+    result = [*received, F.col("_landing_date"), F.col("_outcome"), F.col("_reason")]
+    # Two branches, so that a reader of one outcome does not pay for the other's.
+    unusable = rows.filter(F.col("_reason").isNotNull()).withColumn("_outcome", F.lit("quarantined"))
+    usable = _judged(_in_keys(rows, feed), [name for name in bronze.columns if name not in TECHNICAL])
+    return usable.select(*result).unionByName(unusable.select(*result))
+
+
+def _judged(rows: DataFrame, said: list[str]) -> DataFrame:
+    """The usable ones of ``_in_keys`` with their outcome; ``said`` are the source's own columns."""
+    content = F.xxhash64(
+        F.to_json(F.struct(*[F.col(f"`{name}`") for name in said]), {"ignoreNullFields": "false"})
+    )
+    of_key = W.partitionBy("_key").orderBy(*_ORDER)
+    whole = of_key.rowsBetween(W.unboundedPreceding, W.unboundedFollowing)
+    following = F.struct("_landing_date", "_is_snapshot", "_standing", content.alias("content"))
+    seen = rows.withColumns(
+        {
+            "_content": content,
+            "_next": F.lead(following).over(of_key),
+            "_is_live": _is_alive(
+                F.last("_standing").over(whole),
+                F.last("_op").over(whole),
+                F.max(_seen()).over(whole),
+                F.col("_newest_snapshot"),
+            ),
+        }
+    ).filter(F.col("_standing") != _MENTION)
+    same_delivery = F.col("_next._landing_date") == F.col("_landing_date")
+    twice_in_snapshot = F.col("_is_snapshot") & F.col("_next._is_snapshot")
+    said_again = F.col("_next.content") == F.col("_content")
+    is_duplicate = (
+        same_delivery & (F.col("_standing") == F.col("_next._standing")) & (twice_in_snapshot | said_again)
+    )
+    is_last = F.col("_next").isNull()
+    outcome = (
+        F.when(is_last & F.col("_is_live"), "current")
+        .when(is_last, "deleted")
+        .when(is_duplicate, "duplicate")
+        .otherwise("superseded")
+    )
+    is_deleted, is_superseded = F.col("_outcome") == "deleted", F.col("_outcome") == "superseded"
+    why = (
+        F.when(is_deleted & F.col("_op").eqNullSafe(F.lit("D")), "deleted_by_source")
+        .when(F.col("_is_replaced") & (is_deleted | is_superseded), "corrected_file")
+        .when(is_deleted, "missing_from_snapshot")
+    )
+    return seen.withColumn("_outcome", outcome).withColumn("_reason", why)
+
+
+def outcome_counts(classified: Mapping[tuple[str, str], DataFrame], *, business_date: date) -> DataFrame:
+    """``silver/outcomes`` of the feeds given, by (source, feed). Raises ValueError where there is none."""
+    if not classified:
+        raise ValueError("outcome_counts needs at least one feed")
+    counts = [
+        frame.agg(
+            F.count(F.lit(1)).alias("bronze_rows"),
+            *[F.count_if(F.col("_outcome") == outcome).alias(outcome) for outcome in OUTCOMES],
+        ).withColumns({"source": F.lit(source), "feed": F.lit(feed)})
+        for (source, feed), frame in sorted(classified.items())
+    ]
+    united = reduce(DataFrame.unionByName, counts)
+    return OUTCOME_COUNTS.conform(united.withColumn("business_date", F.lit(business_date)))
+
+
+def deleted_share(
+    bronze: DataFrame,
+    source: Source,
+    feed_name: str,
+    *,
+    tonight: Collection[str],
+    batches: DataFrame | None = None,
+) -> DataFrame:
+    """How many live keys a night deletes: one row (source, feed, live_before, deleted_tonight).
+
+    ``bronze``: with tonight's rows, whose batches ``tonight`` names. ``live_before``: keys that
+    are live without them; ``deleted_tonight``: those of them that are not live with them. A half
+    snapshot shows as a large share, whatever day it is dated.
+    """
+    feed = source.feeds[feed_name]
+    names = list(tonight)
+    earlier_batches = None if batches is None else batches.filter(~F.col("batch_id").isin(names))
+    states = []
+    for is_before, rows, known in (
+        (True, bronze.filter(~F.col("_batch_id").isin(names)), earlier_batches),
+        (False, bronze, batches),
+    ):
+        last = F.max_by(F.struct("_standing", "_op"), F.struct(*_ORDER))
+        prepared = _in_keys(_prepared(rows, source, feed_name, known), feed)
+        states.append(
+            prepared.groupBy("_key")
+            .agg(
+                last.alias("_last"),
+                F.max(_seen()).alias("_seen"),
+                F.max("_newest_snapshot").alias("_newest_snapshot"),
+            )
+            .select(
+                "_key",
+                F.lit(is_before).cast(BOOLEAN).alias("_is_before"),
+                _is_alive(
+                    F.col("_last._standing"), F.col("_last._op"), F.col("_seen"), F.col("_newest_snapshot")
+                ).alias("_is_live"),
+            )
+        )
+    lived = F.max(F.col("_is_before") & F.col("_is_live")).alias("lived")
+    lives = F.max(~F.col("_is_before") & F.col("_is_live")).alias("lives")
+    return (
+        states[0]
+        .unionByName(states[1])
+        .groupBy("_key")
+        .agg(lived, lives)
+        .agg(
+            F.count_if("lived").alias("live_before"),
+            F.count_if(F.col("lived") & ~F.col("lives")).alias("deleted_tonight"),
+        )
+        .select(
+            F.lit(source.source).alias("source"),
+            F.lit(feed_name).alias("feed"),
+            "live_before",
+            "deleted_tonight",
+        )
+    )

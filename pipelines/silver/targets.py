@@ -1,0 +1,225 @@
+"""What a source's ``map`` can make: the columns of each target, their types, and which of them a row must have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pyspark.sql import types as T
+
+from pipelines.errors import UsageError
+from pipelines.silver.customer_records import KEY, RAW, STANDARD
+from pipelines.sources import FILE, ROW
+from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, MONEY, STRING, TIMESTAMP
+
+if TYPE_CHECKING:
+    from pipelines.sources import Feed, Mapped, Parse, Source, Use
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target of ``map``, before its builder makes the published table of it."""
+
+    key: tuple[str, ...]
+    """Key of the published table."""
+    columns: Mapping[str, T.DataType]
+    """What a map may name."""
+    mandatory: Mapping[str, str] = field(default_factory=dict)
+    """Column → why a row without it is quarantined: absent, or not to be read."""
+    readable: Mapping[str, str] = field(default_factory=dict)
+    """Column → why a row is quarantined in which it stands and cannot be read."""
+
+
+_PASSED_ON = frozenset(
+    [
+        "loyalty_id",
+        "cookie_id",
+        "gender",
+        "occupation",
+        "employer",
+        "education",
+        "language",
+        "preferred_channel",
+        "marketing_opt_in",
+        "home_store",
+        "registered_at",
+        "updated_at",
+    ]
+)
+
+TARGETS: dict[str, Target] = {
+    "customer_records": Target(
+        key=("source", "record_id"),
+        columns={c.name: c.type for c in (*KEY, *RAW)}
+        | {c.name: c.type for c in STANDARD if c.name in _PASSED_ON},
+        mandatory={"record_id": "missing_record_id"},
+    ),
+    "orders": Target(
+        key=("source", "order_id"),
+        columns={
+            "source": STRING,
+            "record_id": STRING,
+            "order_id": STRING,
+            "ordered_at": TIMESTAMP,
+            "amount": MONEY,
+            "currency": STRING,
+            "status": STRING,
+            "channel": STRING,
+            "store_id": STRING,
+            "recipient_source": STRING,
+            "recipient_id": STRING,
+            "account_user_id": STRING,
+        },
+        mandatory={
+            "source": "missing_source",
+            "order_id": "missing_order_id",
+            "ordered_at": "bad_timestamp",
+            "amount": "bad_amount",
+        },
+    ),
+    "order_lines": Target(
+        key=("order_id", "line_no"),
+        columns={
+            "order_id": STRING,
+            "line_no": STRING,
+            "sku": STRING,
+            "product_name": STRING,
+            "category": STRING,
+            "quantity": DOUBLE,
+            "unit_price": MONEY,
+            "amount": MONEY,
+        },
+        mandatory={
+            "order_id": "missing_order_id",
+            "line_no": "missing_line_no",
+            "quantity": "bad_quantity",
+            "amount": "bad_amount",
+        },
+    ),
+    "returns": Target(
+        key=("return_id",),
+        columns={
+            "return_id": STRING,
+            "order_id": STRING,
+            "line_no": STRING,
+            "returned_at": TIMESTAMP,
+            "channel": STRING,
+            "store_id": STRING,
+            "quantity": DOUBLE,
+            "amount": MONEY,
+            "currency": STRING,
+            "reason": STRING,
+        },
+        mandatory={
+            "return_id": "missing_return_id",
+            "returned_at": "bad_timestamp",
+            "amount": "bad_amount",
+        },
+        readable={"quantity": "bad_quantity"},
+    ),
+    "cases": Target(
+        key=("case_id",),
+        columns={
+            "source": STRING,
+            "record_id": STRING,
+            "case_id": STRING,
+            "case_type": STRING,
+            "category": STRING,
+            "priority": STRING,
+            "status": STRING,
+            "opened_at": TIMESTAMP,
+            "first_response_at": TIMESTAMP,
+            "closed_at": TIMESTAMP,
+            "csat": INT,
+            "is_reopened": BOOLEAN,
+        },
+        mandatory={"case_id": "missing_case_id", "opened_at": "bad_timestamp"},
+    ),
+}
+
+_PARSES: dict[T.DataType, Parse] = {
+    DATE: "date",
+    TIMESTAMP: "timestamp",
+    MONEY: "amount",
+    DOUBLE: "number",
+    INT: "integer",
+    LONG: "integer",
+    BOOLEAN: "boolean",
+}
+_NUMBERS = ("amount", "number", "integer")
+
+
+def parse_of(made: Mapped, wanted: T.DataType) -> Parse:
+    """How the text is read: as YAML says, else as the column's type needs."""
+    if made.product:
+        return "amount"
+    return made.parse if made.parse != "text" else _PARSES.get(wanted, "text")
+
+
+def uses(feed: Feed) -> dict[str | None, Use]:
+    """What a feed's rows become: itself (None), and what is derived from it, by name."""
+    found: dict[str | None, Use] = {None: feed}
+    return found | feed.derive
+
+
+def delivered_targets(
+    feeds: Mapping[tuple[str, str], object], sources: Mapping[str, Source]
+) -> frozenset[str]:
+    """The targets that a feed which ever came in fills; metrics of the others are NULL, not 0."""
+    return frozenset(
+        use.target for source, feed in feeds for use in uses(sources[source].feeds[feed]).values()
+    ) - {"bronze_only"}
+
+
+def check_sources(sources: Mapping[str, Source]) -> None:
+    """Raises UsageError where a map names a column that its target lacks, or leaves out one that it needs."""
+    problems = [
+        f"conf/sources/{source.source}.yml: {problem}"
+        for source in sources.values()
+        for feed_name, feed in source.feeds.items()
+        for name, use in uses(feed).items()
+        for problem in _problems(f"feeds.{feed_name}" + (f".derive.{name}" if name else ""), use)
+    ]
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def _problems(place: str, use: Use) -> list[str]:
+    target = TARGETS.get(use.target)
+    if target is None:
+        return []
+    found = []
+    for column in use.map:
+        if column not in target.columns:
+            near = difflib.get_close_matches(column, target.columns, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Its columns: {', '.join(target.columns)}."
+            found.append(f"{place}.map.{column} is no column of {use.target}. {hint}")
+    # A source's own name is the default of `source`.
+    found.extend(
+        f"{place}.map lacks {column}, which {use.target} needs."
+        for column in target.mandatory
+        if column not in use.map and column != "source"
+    )
+    for column, made in use.map.items():
+        wanted = target.columns.get(column, STRING)
+        if isinstance(made, tuple) != isinstance(wanted, T.ArrayType):
+            found.append(
+                f"{place}.map.{column}: {'one value' if isinstance(made, tuple) else 'a list'} is expected."
+            )
+        elif not isinstance(made, tuple) and not _fits(parse_of(made, wanted), wanted):
+            found.append(f"{place}.map.{column}: parse {made.parse} does not give {wanted.simpleString()}.")
+    if any(p.take == "sum" and p.parse not in _NUMBERS and not p.product for p in use.parts):
+        found.append(f"{place}.map: take sum needs parse amount, number or integer.")
+    return found
+
+
+def _fits(parse: Parse, wanted: T.DataType) -> bool:
+    expected = _PARSES.get(wanted)
+    return expected is None or parse == expected or (parse in _NUMBERS and expected in _NUMBERS)
+
+
+def is_physical(use: Use) -> bool:
+    """True where the key is a row's place: every row of a file stands for itself."""
+    return FILE in use.key and ROW in use.key

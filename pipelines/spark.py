@@ -1,0 +1,164 @@
+"""The one Spark session, from the one ``conf/spark-defaults.conf``.
+
+Under ``spark-submit`` the JVM exists before Python, so nothing that it fixes is overridden;
+from plain Python the file is read here. Either way Java and Delta are checked first, and what
+is missing is said in one line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import PadronError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pyspark.sql import SparkSession
+
+JAVA_VERSIONS = (17, 21)
+JAVA_HINT = "install Java 17 or 21 (Debian/Ubuntu: apt install openjdk-17-jre-headless) or set JAVA_HOME"
+DELTA_CLASSES = (
+    "io.delta.sql.DeltaSparkSessionExtension",
+    "io.delta.storage.LogStore",
+    "io.delta.kernel.Snapshot",
+)
+
+
+class DeltaMissing(PadronError):
+    """Delta's JARs are not on Spark's classpath, or belong to another Spark."""
+
+
+def java_version() -> int:
+    """The major version of the Java that Spark will start. Raises UsageError without one."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if not java or not Path(java).exists():
+        raise UsageError(f"Java is missing: {JAVA_HINT}.")
+    text = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', text)
+    if not found:
+        raise UsageError(f"Java does not start: {JAVA_HINT}.")
+    return int(found.group(1))
+
+
+def check_java() -> None:
+    """Raises UsageError unless Spark 4.1 runs on the Java that is found."""
+    version = java_version()
+    if version not in JAVA_VERSIONS:
+        raise UsageError(f"Java {version} was found, Spark 4.1 needs 17 or 21: {JAVA_HINT}.")
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """The settings of a spark-defaults.conf, in spark-submit's own syntax."""
+    settings = {}
+    for raw in path.read_text(encoding="utf-8").splitlines():
+        line = raw.strip()
+        if line and not line.startswith("#"):
+            key, _, value = line.partition(" ")
+            settings[key] = value.strip()
+    return settings
+
+
+def submitted() -> bool:
+    """True where spark-submit started the JVM: its settings stand."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+@contextmanager
+def _own_noise() -> Iterator[Callable[[], str]]:
+    """What a JVM that is started inside writes to standard error goes to a file; gives its text so far.
+
+    Ivy and the launcher talk before any logging is configured. The JVM keeps the file for as long
+    as it lives; it has no name, so nothing stays behind.
+    """
+    with tempfile.TemporaryFile() as noise:
+        sys.stderr.flush()
+        terminal = os.dup(2)
+        os.dup2(noise.fileno(), 2)
+        try:
+
+            def said() -> str:
+                noise.seek(0)
+                return noise.read().decode("utf-8", "replace")
+
+            yield said
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def session(properties: Path, overrides: Mapping[str, str] | None = None) -> SparkSession:
+    """The Spark session of this process.
+
+    ``properties`` is conf/spark-defaults.conf; ``overrides`` win over it (tests, ``--spark-conf``).
+    Raises UsageError for a wrong Java, DeltaMissing when Delta's classes are not there.
+    """
+    from pyspark.sql import SparkSession
+
+    if not submitted():
+        check_java()
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    builder = SparkSession.builder.appName("padron")
+    if not submitted():
+        settings = {
+            "spark.master": f"local[{os.cpu_count() or 2}]",
+            "spark.driver.memory": "2g",
+            "spark.ui.enabled": "false",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            **read_properties(properties),
+            **(overrides or {}),
+        }
+        logging = properties.with_name("log4j2.properties")
+        if logging.exists():
+            options = settings.get("spark.driver.extraJavaOptions", "")
+            settings["spark.driver.extraJavaOptions"] = (
+                f"{options} -Dlog4j2.configurationFile={logging.resolve().as_uri()}".strip()
+            )
+        for key, value in settings.items():
+            builder = builder.config(key, value)
+    with _own_noise() as said:
+        try:
+            spark = builder.getOrCreate()
+        except Exception:
+            if "unresolved dependency" in said():
+                raise DeltaMissing(
+                    "Delta's JARs could not be fetched: allow the way to Maven Central, or name a mirror in "
+                    "DEFAULT_ARTIFACT_REPOSITORY, or copy a filled Ivy folder and set spark.jars.ivy."
+                ) from None
+            raise
+    check_delta(spark)
+    return spark
+
+
+def check_delta(spark: SparkSession) -> None:
+    """Raises DeltaMissing unless Delta's classes can be loaded and its extension is on."""
+    jvm = spark._jvm
+    if jvm is None:
+        raise DeltaMissing("Spark Connect is not supported: start a classic session.")
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    for name in DELTA_CLASSES:
+        try:
+            loader.loadClass(name)
+        except Exception:
+            raise DeltaMissing(
+                f"Delta is not on Spark's classpath ({name} is missing): pass "
+                "--properties-file conf/spark-defaults.conf to spark-submit."
+            ) from None
+    extensions = spark.conf.get("spark.sql.extensions", "") or ""
+    if "DeltaSparkSessionExtension" not in extensions:
+        raise DeltaMissing(
+            "spark.sql.extensions lacks io.delta.sql.DeltaSparkSessionExtension: pass "
+            "--properties-file conf/spark-defaults.conf to spark-submit."
+        )

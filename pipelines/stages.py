@@ -1,0 +1,165 @@
+"""What a stage of the night is: a function from tables to tables, and what it reads and writes.
+
+Only the runner (``pipelines.ops``) reads and writes; a stage asks its inputs for frames and
+returns frames or Arrow tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipelines.storage import TableRef, Warehouse
+from pipelines.tables import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from pipelines.settings import Settings
+
+
+@dataclass(frozen=True)
+class Night:
+    """What is fixed when a night starts."""
+
+    business_date: date
+    run_id: str
+    started_at: datetime
+    landing: str
+    files: tuple[Any, ...]
+    """The landed files that the night takes in (``pipelines.bronze.landing.LandedFile``)."""
+    base: Mapping[str, int]
+    """Versions of the release that it builds on: the prior state of every table."""
+    base_date: date | None = None
+    """Business date of that release; None before the first."""
+    is_full: bool = False
+    problems: tuple[str, ...] = ()
+    """What else lies in the landing folder, a line each: unknown sources and feeds, stray files."""
+
+
+class Inputs:
+    """What a stage may look at: tables of tonight, of the prior state, and the configuration."""
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        warehouse: Warehouse,
+        settings: Settings,
+        night: Night,
+        versions: Mapping[str, int],
+        frames: dict[tuple[str, int | None], DataFrame],
+    ) -> None:
+        self.spark = spark
+        self.settings = settings
+        self.night = night
+        self._warehouse = warehouse
+        self._versions = versions
+        self._frames = frames
+        self._kept: list[DataFrame] = []
+
+    def _read(self, table: Table, version: int | None) -> DataFrame:
+        key = (table.path, version)
+        if key not in self._frames:
+            self._frames[key] = self._warehouse.read(self.spark, table, version)
+        return self._frames[key]
+
+    def frame(self, table: Table) -> DataFrame:
+        """The table as tonight's stages left it so far; empty where nothing was written yet."""
+        return self._read(table, self._versions.get(table.path))
+
+    def previous(self, table: Table) -> DataFrame:
+        """The table in the prior state; empty before the first release."""
+        return self._read(table, self.night.base.get(table.path))
+
+    def ref(self, table: Table) -> TableRef | None:
+        """The table's files at tonight's version, for a stage that reads Parquet itself."""
+        version = self._versions.get(table.path)
+        return None if version is None else self._warehouse.ref(table.path, version)
+
+    def previous_ref(self, table: Table) -> TableRef | None:
+        """The table's files in the prior state."""
+        version = self.night.base.get(table.path)
+        return None if version is None else self._warehouse.ref(table.path, version)
+
+    def arrow(self, table: Table) -> pa.Table | None:
+        """A small table of tonight as Arrow."""
+        version = self._versions.get(table.path)
+        return None if version is None else self._warehouse.arrow(table.path, version)
+
+    def previous_arrow(self, table: Table) -> pa.Table | None:
+        """A small table of the prior state as Arrow."""
+        version = self.night.base.get(table.path)
+        return None if version is None else self._warehouse.arrow(table.path, version)
+
+    def keep(self, frame: DataFrame) -> DataFrame:
+        """``frame`` computed now, in the executors' memory or on their disks until the stage has ended.
+
+        For what a stage uses more than once and is dear to compute again. Its plan is cut: a plan
+        of cached frames inside cached frames grows until the driver is busy with nothing else. An
+        executor that is lost takes its part with it, and the stage is run again.
+        """
+        self._kept.append(frame.localCheckpoint(eager=True))
+        return self._kept[-1]
+
+    def release(self) -> None:
+        """Let go of what ``keep`` holds; the runner does it when the stage has ended."""
+        self._kept.clear()
+
+    def rows(self, table: Table) -> int:
+        """Rows of the table as tonight's stages left it, by its log; 0 where there is none."""
+        return self._warehouse.rows(table.path, self._versions.get(table.path))
+
+    def differences(self, table: Table) -> list[str]:
+        """Where the table as tonight's stages left it is not what its declaration says."""
+        version = self._versions.get(table.path)
+        return [] if version is None else self._warehouse.differences(table, version)
+
+    def exists(self, table: Table) -> bool:
+        """True where tonight or an earlier night wrote the table."""
+        return self._versions.get(table.path) is not None
+
+
+Content = Mapping[str, "DataFrame | pa.Table"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the night.
+
+    ``run`` returns content by ``layer/table``; a table of ``writes`` that it leaves out keeps
+    its version. ``dated`` is False where the outputs do not depend on the business date, so
+    that the stage is not run again while its inputs stay. ``settled`` is True where the same
+    inputs on top of the prior state change nothing.
+    """
+
+    name: str
+    writes: tuple[Table, ...]
+    run: Callable[[Inputs], Content]
+    reads: tuple[Table, ...] = ()
+    previous: tuple[Table, ...] = ()
+    dated: bool = True
+    settled: bool = False
+    takes_files: bool = False
+
+    @property
+    def layer(self) -> str:
+        return self.name.partition(".")[0]
+
+
+@dataclass
+class StageResult:
+    """How a stage of a run ended."""
+
+    stage: str
+    status: str
+    key: str
+    inputs: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, int] = field(default_factory=dict)
+    rows_in: int = 0
+    rows_out: int = 0
+    seconds: float = 0.0
+    message: str | None = None

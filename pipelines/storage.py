@@ -1,0 +1,238 @@
+"""Where tables live: every read and write of a Delta table goes through here.
+
+A table is at ``<warehouse>/<layer>/<name>``. Nothing is read without a version, so a night sees
+one state of the world from start to end, and what a dead run left behind is never read: the
+next write of a table starts from the version that the caller names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from pipelines.errors import PadronError
+from pipelines.tables import Kind, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+CONSTRAINT = "contract"
+FEW_FILES = 32
+"""Up to so many files Spark lists on the driver; more of them it lists with a job."""
+
+
+class ContractBrokenError(PadronError):
+    """Rows break the table's declared CHECK; the message never shows their values."""
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """A table at a version: what a stage gets that reads Parquet files itself."""
+
+    uri: str
+    version: int
+
+    def file_uris(self) -> list[str]:
+        """The Parquet files of that version."""
+        return list(DeltaTable(self.uri, version=self.version).file_uris())
+
+    def rows(self) -> int:
+        """Rows by the table's log; no data is read."""
+        return _log_rows(DeltaTable(self.uri, version=self.version))
+
+
+def _log_rows(table: DeltaTable) -> int:
+    actions = pa.table(table.get_add_actions(flatten=True))
+    return sum(n or 0 for n in actions["num_records"].to_pylist()) if actions.num_rows else 0
+
+
+def _bare(kind: Any) -> Any:
+    """A type of a Delta schema without what may differ between writers: nullability and comments."""
+    if isinstance(kind, dict):
+        dropped = ("containsNull", "valueContainsNull", "nullable", "metadata")
+        return {key: _bare(value) for key, value in kind.items() if key not in dropped}
+    return [_bare(item) for item in kind] if isinstance(kind, list) else kind
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The table's schema in Arrow."""
+    return to_arrow_schema(table.schema)
+
+
+def check_condition(table: Table) -> str | None:
+    """The table's CHECK as SQL: the required columns, and its own condition."""
+    parts = [f"`{c.name}` IS NOT NULL" for c in table.columns if c.required]
+    if table.check:
+        parts.append(f"({table.check})")
+    return " AND ".join(parts) or None
+
+
+class Warehouse:
+    """The tables under one URI (a local path, s3a, abfss, hdfs)."""
+
+    def __init__(self, uri: str, *, retention_days: int = 60) -> None:
+        self.root = uri if "://" in uri else os.path.abspath(uri)
+        self.retention_days = retention_days
+
+    def uri(self, path: str) -> str:
+        """Where ``layer/name`` lives."""
+        return f"{self.root.rstrip('/')}/{path}"
+
+    def open(self, path: str, version: int | None = None) -> DeltaTable | None:
+        """The table without Spark, or None where there is none."""
+        try:
+            return DeltaTable(self._native(path), version=version)
+        except TableNotFoundError:
+            return None
+
+    def version(self, path: str) -> int | None:
+        """The newest version, released or not; None where there is no table."""
+        table = self.open(path)
+        return table.version() if table is not None else None
+
+    def ref(self, path: str, version: int) -> TableRef:
+        return TableRef(self._native(path), version)
+
+    def differences(self, table: Table, version: int) -> list[str]:
+        """Where the stored table is not what its declaration says: columns, types, reader version."""
+        stored = DeltaTable(self._native(table.path), version=version)
+        found = {field["name"]: field["type"] for field in json.loads(stored.schema().to_json())["fields"]}
+        declared = {field["name"]: field["type"] for field in table.schema.jsonValue()["fields"]}
+        extra = [] if table.open_ended else sorted(set(found) - set(declared))
+        reader = stored.protocol().min_reader_version
+        return [
+            *[f"{name} is missing" for name in declared if name not in found],
+            *[
+                f"{name} has another type"
+                for name, kind in declared.items()
+                if name in found and _bare(found[name]) != _bare(kind)
+            ],
+            *[f"{name} is not declared" for name in extra],
+            *([] if reader == 1 else [f"its reader version is {reader}, not 1"]),
+        ]
+
+    def rows(self, path: str, version: int | None) -> int:
+        """Rows at a version by the table's log; 0 for no version."""
+        return 0 if version is None else self.ref(path, version).rows()
+
+    def arrow(self, path: str, version: int | None = None) -> pa.Table | None:
+        """A small table as Arrow (ops tables, published figures); None where there is none."""
+        table = self.open(path, version)
+        return table.to_pyarrow_table() if table is not None else None
+
+    def read(self, spark: SparkSession, table: Table, version: int | None) -> DataFrame:
+        """The table at ``version``; without one an empty frame of the declared shape.
+
+        Declared columns that the stored table lacks come as NULL; columns of an open-ended
+        table that are not declared come too.
+        """
+        if version is None:
+            return spark.createDataFrame([], table.schema)
+        frame = self._frame(spark, table.path, version)
+        missing = [c for c in table.columns if c.name not in frame.columns]
+        frame = frame.withColumns({c.name: F.lit(None).cast(c.type) for c in missing})
+        return frame if table.open_ended else frame.select(*table.names)
+
+    def _frame(self, spark: SparkSession, path: str, version: int) -> DataFrame:
+        """The stored table. One of few files is read by their names: Delta's planner runs a job for each
+        scan, which costs a small night more than its data (half the planning of silver/orders)."""
+        stored = DeltaTable(self._native(path), version=version)
+        uris = stored.file_uris()
+        protocol = stored.protocol()
+        if len(uris) > FEW_FILES or protocol.min_reader_version > 1:
+            return spark.read.format("delta").option("versionAsOf", version).load(self.uri(path))
+        schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
+        if not uris:
+            return spark.createDataFrame([], schema)
+        names = [uri.replace(self._native(path), self.uri(path), 1) for uri in uris]
+        return spark.read.schema(schema).parquet(*names)
+
+    def write(self, table: Table, content: DataFrame | pa.Table, base: int | None) -> int:
+        """Write a night's content on top of version ``base`` and return the new version.
+
+        Snapshot tables are replaced; append tables become ``base`` plus the content, whatever a
+        dead run left after ``base``. Raises ContractBrokenError where rows break the CHECK.
+        """
+        empty = self._create(table)
+        if table.kind is Kind.APPEND:
+            start = empty if base is None else base
+            if self.version(table.path) != start:
+                self._restore(table.path, start)
+        mode = "append" if table.kind is Kind.APPEND else "overwrite"
+        try:
+            if isinstance(content, pa.Table):
+                schema = arrow_schema(table)
+                content = content.select(schema.names).cast(schema)
+                write_deltalake(self._native(table.path), content, mode=mode, schema_mode="merge")
+            else:
+                writer = content.write.format("delta").mode(mode).option("mergeSchema", "true")
+                writer.save(self.uri(table.path))
+        except Exception as error:
+            text = str(error)
+            if "DELTA_VIOLATE_CONSTRAINT" in text or "failed validation check" in text:
+                raise ContractBrokenError(
+                    f"{table.path}: tonight's rows break the table's contract "
+                    f"({check_condition(table)}); nothing was written."
+                ) from None
+            raise
+        version = self.version(table.path)
+        assert version is not None
+        return version
+
+    def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append a few rows without Spark (ops tables)."""
+        self._create(table)
+        content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
+        write_deltalake(self._native(table.path), content, mode="append")
+
+    def replace_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], seen: DeltaTable) -> None:
+        """Replace the rows of ``seen``; raises when another writer came in between."""
+        content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
+        write_deltalake(
+            seen, content, mode="overwrite", commit_properties=CommitProperties(max_commit_retries=0)
+        )
+
+    def create(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Create the table with its first rows; raises where it exists already."""
+        content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
+        write_deltalake(self._native(table.path), content, mode="error", configuration=self._properties())
+
+    def _native(self, path: str) -> str:
+        """The URI in the spelling of Rust's object stores (``s3a`` is Hadoop's)."""
+        return self.uri(path).replace("s3a://", "s3://", 1)
+
+    def _properties(self) -> dict[str, str | None]:
+        keep = f"interval {self.retention_days} days"
+        return {"delta.deletedFileRetentionDuration": keep, "delta.logRetentionDuration": keep}
+
+    def _create(self, table: Table) -> int:
+        """Make sure that the table exists; the version at which it was empty."""
+        condition = check_condition(table)
+        empty = 1 if condition else 0
+        if self.version(table.path) is not None:
+            return empty
+        created = DeltaTable.create(
+            self._native(table.path),
+            schema=Schema.from_json(table.schema.json()),
+            mode="error",
+            description=table.grain,
+            configuration=self._properties(),
+        )
+        if condition:
+            created.alter.add_constraint({CONSTRAINT: condition})
+        return empty
+
+    def _restore(self, path: str, version: int) -> None:
+        table = DeltaTable(self._native(path))
+        table.restore(version)

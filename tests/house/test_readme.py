@@ -1,0 +1,52 @@
+"""What the README tells a stranger to type exists and is valid."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pipelines.cli import Lazy
+from pipelines.config import parse, validate
+from pipelines.silver.customer_records import KEY, RAW
+from pipelines.sources import Source
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def test_every_command_exists() -> None:
+    named = set(
+        re.findall(r"padron (\w+)", "\n".join((*blocks("sh"), *re.findall(r"`(padron [^`]*)`", README))))
+    )
+    assert named
+    assert named <= set(Lazy.COMMANDS)
+
+
+def test_every_target_of_make_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"^make (\w+)", "\n".join(blocks("sh")), re.MULTILINE))
+    named |= set(re.findall(r"`make (\w+)", README))
+    assert {"run", "test"} <= named
+    assert named <= set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+
+
+def test_the_source_in_the_example_is_valid() -> None:
+    (example,) = blocks("yaml")
+    content, node = parse(example, "README.md")
+    source = validate(Source, content, node, "README.md")
+    (feed,) = source.feeds.values()
+    assert set(feed.map) <= {column.name for column in (*KEY, *RAW)}
+
+
+def test_files_that_it_names_are_there() -> None:
+    for name in re.findall(r"`((?:jobs|notebooks|conf)/[\w./-]+\.\w+)`", README):
+        assert (ROOT / name).exists() or name == "conf/sources/loyalty.yml", name
+
+
+def test_the_python_in_it_compiles() -> None:
+    for number, example in enumerate(blocks("python")):
+        compile(example, f"README.md block {number}", "exec")

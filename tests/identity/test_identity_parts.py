@@ -1,0 +1,125 @@
+"""What surrounds the assignment: edited records, decisions, new ids, and an audit that finds what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from identity_world import State, clusters_frame, frames, kept, on, play, rows, scene
+from pyspark.sql import functions as F
+
+from pipelines.identity.audit import audit
+from pipelines.identity.build import decided_records, edited_records
+from pipelines.identity.mint import minted_id
+from pipelines.identity.tables import CAUSES, EVENT_KINDS, EVENTS
+from pipelines.linkage.decisions import DECISIONS
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+RECORDS = (
+    "source string, record_id string, party_type string, match_given string, match_surname string, "
+    "match_phones array<string>, city string"
+)
+
+
+def test_only_matching_content_makes_an_edit_and_nulls_have_their_place(spark: SparkSession) -> None:
+    before = spark.createDataFrame(
+        [
+            ("crm", "same", "person", "ana", None, ["1", "2"], "Puebla"),
+            ("crm", "city only", "person", "ana", "gil", None, "Puebla"),
+            ("crm", "name moved", "person", None, "ana", None, None),
+            ("crm", "phone gone", "person", "ana", "gil", ["1"], None),
+            ("crm", "kind", "unknown", "ana", "gil", None, None),
+            ("crm", "deleted", "person", "ana", "gil", None, None),
+        ],
+        RECORDS,
+    )
+    now = spark.createDataFrame(
+        [
+            ("crm", "same", "person", "ana", None, ["1", "2"], "Puebla"),
+            ("crm", "city only", "person", "ana", "gil", None, "Oaxaca"),
+            ("crm", "name moved", "person", "ana", None, None, None),
+            ("crm", "phone gone", "person", "ana", "gil", None, None),
+            ("crm", "kind", "company", "ana", "gil", None, None),
+            ("crm", "new", "person", "ana", "gil", None, None),
+        ],
+        RECORDS,
+    )
+    found = rows(edited_records(now, before))
+    assert sorted(r["record_id"] for r in found) == ["kind", "name moved", "phone gone"]
+    assert rows(edited_records(now, before.drop("match_phones").filter("party_type = 'person'"))) == [
+        {"source": "crm", "record_id": "name moved"}
+    ]
+
+
+def test_a_decision_concerns_the_records_that_it_or_what_it_revokes_names(spark: SparkSession) -> None:
+    at = on(0)
+    told = [
+        ("d1", "no_match", ["crm:1"], ["web:a:b"], None),
+        ("d2", "match", ["crm:7"], ["pos:8"], None),
+        ("d3", "revoke", [], None, "d1"),
+    ]
+    decisions = spark.createDataFrame(
+        [(i, k, left, right, revokes, "ana", at, None) for i, k, left, right, revokes in told],
+        "decision_id string, kind string, left_records array<string>, right_records array<string>, "
+        "revokes string, decided_by string, decided_at date, reason string",
+    ).select(*DECISIONS.names)
+
+    def concerned(tonight: list[str], before: list[str]) -> list[tuple[str, str]]:
+        parts = [decisions.filter(F.col("decision_id").isin(ids)) for ids in (tonight, before)]
+        return sorted((r["source"], r["record_id"]) for r in rows(decided_records(*parts)))
+
+    assert concerned(["d1", "d2"], []) == [("crm", "1"), ("crm", "7"), ("pos", "8"), ("web", "a:b")]
+    assert concerned(["d1", "d2", "d3"], ["d1", "d2"]) == [("crm", "1"), ("web", "a:b")]
+    assert concerned(["d1", "d2", "d3"], ["d1", "d2", "d3"]) == []
+
+
+def test_a_new_id_depends_on_all_it_is_made_of(spark: SparkSession) -> None:
+    def minted(day: int, publications: int, record: str, salt: str) -> str:
+        origin = [
+            F.lit(on(day)),
+            F.lit(publications),
+            F.struct(F.lit("crm").alias("s"), F.lit(record).alias("r")),
+        ]
+        found = spark.range(1).select(minted_id(*origin, salt=salt).alias("id")).collect()
+        return str(found[0]["id"])
+
+    ids = [minted(0, 0, "1", "x"), minted(1, 0, "1", "x"), minted(0, 1, "1", "x"), minted(0, 0, "2", "x")]
+    assert len({*ids, minted(0, 0, "1", "y")}) == 5
+    assert minted(0, 0, "1", "x") == ids[0]
+
+
+def test_the_audit_counts_what_breaks_the_contract(spark: SparkSession) -> None:
+    tonight = scene("crm", "a b | c | d | e | f")
+    first = play(spark, State(), on(0), tonight)
+    ids = {record: customer for (_, record), customer in first.ids.items()}
+
+    def violations(broken: State) -> dict[str, int]:
+        found = audit(
+            frames(spark, first), frames(spark, broken), clusters_frame(spark, tonight), on(1), keep=kept
+        )
+        return {r["invariant"]: r["violations"] for r in rows(found) if r["violations"]}
+
+    # c has an id that nobody ever had, d that of e, and f none.
+    given = {**ids, "c": "Cnew", "d": ids["e"]}
+    wrong = [{**r, "customer_id": given[r["record_id"]]} for r in first.assignments if r["record_id"] != "f"]
+    assert violations(replace(first, assignments=wrong)) == {
+        "untouched_customers_keep_their_id": 2,
+        "every_change_has_an_event": 3,
+        "a_merge_keeps_one_id": 1,
+        "every_move_has_an_alias": 2,
+        "a_customer_is_one_cluster": 1,
+        "a_record_has_one_id": 1,
+        "replay_gives_the_map": 5,
+        "history_gives_the_map": 5,
+    }
+    # Cx leads to Cy, which is no customer any more.
+    link = {"customer_id": "Cx", "became": "Cy", "kind": "merged", "valid_from": on(0), "valid_to": None}
+    chain = [link, {**link, "customer_id": "Cy", "became": ids["a"]}]
+    assert violations(replace(first, aliases=chain)) == {"aliases_lead_to_customers": 1}
+
+
+def test_events_and_causes_are_a_closed_list_that_the_table_holds() -> None:
+    assert EVENTS.check is not None
+    assert all(f"'{word}'" in EVENTS.check for word in (*EVENT_KINDS, *CAUSES))

@@ -1,0 +1,283 @@
+"""The parts of linkage, each against a small answer worked out by hand or by a simpler method."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from linkage_people import CONF, population, record, table
+
+from pipelines.config import Conf
+from pipelines.errors import UsageError
+from pipelines.linkage import training
+from pipelines.linkage.agglomerate import agglomerate
+from pipelines.linkage.blocking import Rule, block, rules_for
+from pipelines.linkage.comparisons import MODELS, level_number, splink_settings
+from pipelines.linkage.components import Links, bounded_components, components
+from pipelines.linkage.config import Blocking, Linkage
+from pipelines.linkage.cut import expected_precision, log_odds
+from pipelines.linkage.engine import engine, read_records
+from pipelines.linkage.evaluate import evaluate, quality
+from pipelines.linkage.generic_values import find_generic, use_generic
+from pipelines.linkage.link import link_night
+from pipelines.linkage.records import load, prepare
+from pipelines.linkage.relation import PROFILES, classify, fit_relations, pooled, starter_relations
+from pipelines.linkage.scoring import score_pairs
+
+
+def test_the_shipped_configuration_is_the_default() -> None:
+    assert Conf().load("linkage.yml", Linkage) == Linkage()
+    with pytest.raises(ValueError, match="several values"):
+        Linkage.model_validate({"never": ["emails"]})
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 30).flatmap(
+        lambda n: st.tuples(
+            st.just(n), st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=40)
+        )
+    )
+)
+def test_components_are_those_of_union_find(graph: tuple[int, list[tuple[int, int]]]) -> None:
+    n, edges = graph
+    parent = list(range(n))
+
+    def root(x: int) -> int:
+        while parent[x] != x:
+            x = parent[x]
+        return x
+
+    for a, b in edges:
+        low, high = sorted((root(a), root(b)))
+        parent[high] = low
+    left, right = (np.array([e[i] for e in edges], np.int64) for i in (0, 1))
+    assert components(n, left, right).tolist() == [root(x) for x in range(n)]
+
+
+def test_a_long_chain_is_cut_at_its_weakest_links() -> None:
+    n = 50_000
+    left = np.arange(n - 1)
+    weight = np.where(left % 10 == 9, 1.0, 9.0)
+    bounded = bounded_components(n, Links(left, left + 1, weight), 1_000)
+    assert (bounded.largest, bounded.cut_components) == (n, 1)
+    assert np.bincount(bounded.label, minlength=n).max() == 10
+
+
+def _links(pairs: dict[tuple[int, int], float]) -> Links:
+    left, right = (np.array([k[i] for k in pairs], np.int64) for i in (0, 1))
+    return Links(left, right, np.array(list(pairs.values())))
+
+
+def test_one_wrong_link_does_not_chain_two_people() -> None:
+    pairs = {(0, 1): 9.0, (0, 2): -8.0, (0, 3): -8.0, (1, 2): 3.0, (1, 3): -8.0, (2, 3): 9.0}
+    group = agglomerate(np.zeros(4, np.int64), _links(pairs), np.zeros(6, bool), 0.0)
+    assert group.tolist() == [0, 0, 2, 2]
+
+
+def test_a_forbidden_pair_is_never_in_one_group() -> None:
+    pairs = {(a, b): 15.0 for a in range(6) for b in range(a + 1, 6)}
+    forbidden = np.array([key == (0, 5) for key in pairs])
+    group = agglomerate(np.zeros(6, np.int64), _links(pairs), forbidden, 0.0)
+    assert group[0] != group[5]
+    assert len(set(group.tolist())) == 2
+
+
+def test_expected_precision_takes_the_best_path() -> None:
+    with engine(CONF) as connection:
+        value = expected_precision(
+            connection,
+            np.zeros(3, np.int64),
+            np.array([0, 0, 1]),
+            np.array([1, 2, 2]),
+            np.array([0.9, 0.2, 0.8]),
+        )
+    assert value == pytest.approx((0.9 + 0.9 * 0.8 + 0.8) / 3)
+    assert log_odds(np.array([0.5])).tolist() == [0.0]
+
+
+def test_quality_against_figures_worked_out_by_hand() -> None:
+    # clusters {a,b,c} {d,e} {f}; entities {a,b} {c,d,e} {f}
+    q = quality([1, 1, 1, 2, 2, 3], list("xxyyyz"))
+    assert (q.made_pairs, q.true_pairs, q.right_pairs, q.largest_cluster) == (4, 4, 2, 3)
+    assert (q.precision, q.recall, q.f1) == (0.5, 0.5, 0.5)
+    assert q.b3_precision == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1 + 1 + 1) / 6)
+    assert q.b3_recall == pytest.approx((1 + 1 + 1 / 3 + 2 / 3 + 2 / 3 + 1) / 6)
+    nothing = quality([], [])
+    assert (nothing.records, nothing.precision, nothing.recall) == (0, 1.0, 1.0)
+
+
+def test_evaluate_joins_on_the_key_and_names_missing_columns() -> None:
+    clusters = pa.table(
+        {"source": ["a", "a", "b"], "record_id": ["1", "2", "1"], "cluster_final": ["x", "x", "y"]}
+    )
+    truth = pa.table({"source": ["a", "b", "c"], "record_id": ["1", "1", "9"], "entity_id": [7, 7, 8]})
+    assert (evaluate(clusters, truth).records, evaluate(clusters, truth).recall) == (2, 0.0)
+    with pytest.raises(UsageError, match="entity_id"):
+        evaluate(clusters, truth.drop_columns(["entity_id"]))
+
+
+def test_every_profile_and_starter_level_sums_to_one() -> None:
+    for name, comparisons in MODELS.items():
+        for comparison in comparisons:
+            assert sum(level.m for level in comparison.levels) == pytest.approx(1), comparison.role
+            assert sum(level.u for level in comparison.levels) == pytest.approx(1), comparison.role
+            for kind, profile in PROFILES[name].items():
+                assert len(profile[comparison.role]) == len(comparison.levels), (kind, comparison.role)
+                assert sum(profile[comparison.role]) == pytest.approx(1), (kind, comparison.role)
+
+
+def test_a_large_block_is_subdivided_and_nothing_is_quadratic() -> None:
+    rows = [record("crm", f"{i:04d}", given="maria", surname="garcia") for i in range(600)]
+    rows += [
+        record("crm", f"T{i}", given="maria", surname="garcia", second_surname="zubiri") for i in range(2)
+    ]
+    rule = Rule(
+        "given_surname", "item || surname_phonetic", ("given_formal",), "given_formal", ("second_surname",)
+    )
+    with engine(CONF) as connection:
+        load(connection, table(rows), CONF)
+        use_generic(connection, find_generic(connection, CONF))
+        prepare(connection, "person")
+        (cost,) = block(connection, (rule,), Blocking(max_block=50))
+        assert (cost.capped_blocks, cost.largest_block) == (1, 602)
+        assert cost.pairs == 12 * (50 * 49 // 2) + 1
+        met = "SELECT count(*) FROM blocked JOIN facts l ON l.node = join_key_l JOIN facts r ON r.node = join_key_r WHERE l.second_surname = r.second_surname"
+        assert connection.execute(met).fetchall() == [(1,)]
+
+
+def test_generic_values_are_counted_by_names_not_by_records() -> None:
+    rows = [record("crm", f"{i}", given="ana", surname="ruiz", phones=["+521"]) for i in range(20)]
+    rows += [
+        record("erp", f"{i}", given=f"n{chr(97 + i)}", surname="x", phones=["+522", "+523"]) for i in range(7)
+    ]
+    with engine(CONF) as connection:
+        load(connection, table(rows), CONF)
+        found = find_generic(connection, CONF)
+    assert found["value"].to_pylist() == ["+522", "+523"]
+    assert found["distinct_names"].to_pylist() == [7, 7]
+
+
+def test_a_generic_email_leaves_no_local_part_behind() -> None:
+    rows = [
+        record("crm", f"{i}", given=f"n{i}", surname=f"s{i}", emails=["ventanilla@tienda.mx"])
+        for i in range(8)
+    ]
+    rows[0]["match_emails"] = ["ventanilla@tienda.mx", "ana.ruiz@mail.mx"]
+    with engine(CONF) as connection:
+        load(connection, table(rows), CONF)
+        use_generic(connection, find_generic(connection, CONF))
+        prepare(connection, "person")
+        people = connection.execute("SELECT emails, email_local FROM people ORDER BY node").fetchall()
+    assert people == [(["ana.ruiz@mail.mx"], "anaruiz")] + [(None, None)] * 7
+
+
+def test_a_name_never_seen_counts_as_rare() -> None:
+    same = {"given": "ana", "birth_date": None}
+    rows = [record("crm", "1", surname="comun", **same), record("crm", "2", surname="comun", **same)]
+    rows += [record("crm", "3", surname="raro", **same), record("crm", "4", surname="raro", **same)]
+    settings_ = splink_settings("person", set(CONF.fields), 1e-4, starter=True)
+    model = training.starter_model("person", set(CONF.fields), 1e-4)
+    model = model.__class__(settings_, {"surname": {"comun": 0.05}}, 1e-4, "trained", model.relations)
+    with engine(CONF) as connection:
+        load(connection, table(rows), CONF)
+        use_generic(connection, find_generic(connection, CONF))
+        prepare(connection, "person")
+        block(connection, rules_for("person", set(CONF.fields)), CONF.blocking)
+        scored = score_pairs(connection, model).to_pylist()
+    weight = {(r["node_l"], r["node_r"]): r["match_weight"] for r in scored}
+    assert weight[2, 3] - weight[0, 1] == pytest.approx(np.log2(0.05 / 1e-4))
+    assert scored[0]["gamma_surname"] == level_number("person", "surname", "equal")
+    assert scored[0]["gamma_birth_date"] == -1
+
+
+def test_an_em_session_that_underflows_is_smoothed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from splink.internals.linker_components.training import LinkerTraining
+
+    def underflow(*_: object, **__: object) -> None:
+        raise ValueError("m_probability value 0.0 is below the minimum allowed value")
+
+    monkeypatch.setattr(LinkerTraining, "estimate_parameters_using_expectation_maximisation", underflow)
+    records, _ = population(300, seed=9)
+    with engine(CONF) as connection:
+        load(connection, records, CONF)
+        use_generic(connection, find_generic(connection, CONF))
+        count = prepare(connection, "person")
+        model = training.train_model(connection, "person", set(CONF.fields), count, CONF)
+    assert model.kind == "trained"
+    assert any("smoothed" in note for note in model.notes)
+    m = {
+        level["label_for_charts"]: level["m_probability"]
+        for comparison in model.settings["comparisons"]
+        if comparison["output_column_name"] == "birth_date"
+        for level in comparison["comparison_levels"][1:]
+    }
+    assert 0.8 < m["equal"] < 1
+    assert all(value > 0 for value in m.values())
+
+
+def test_relations_of_nothing_are_the_profiles() -> None:
+    empty = pa.table({"gamma_surname": pa.array([], pa.int32())})
+    assert fit_relations("person", empty) == starter_relations("person", ["surname"])
+
+
+def test_a_fit_that_loses_the_class_of_one_person_leaves_the_word_to_splink() -> None:
+    lost = replace(starter_relations("person", ["surname"]), trusted=False)
+    pairs = pa.table({"gamma_surname": [3, 0], "match_probability": [0.7, 0.2]})
+    probability, relation = classify(lost, pairs)
+    assert probability.tolist() == [0.7, 0.2]
+    assert relation.tolist() == [None, None]
+
+
+def test_a_pair_that_no_rule_found_is_judged_by_both_models() -> None:
+    pairs = pa.table({"rule": [0, -1, -1], "match_probability": [1e-9, 1e-9, 1.0]})
+    by_relation = np.array([0.9999, 0.9999, 0.6])
+    value = pooled(pairs, by_relation)
+    assert value[0] == 0.9999
+    assert value[1] < 0.01
+    assert value[2] == 0.6
+
+
+def test_few_and_dirty_fields_do_not_lose_the_class_of_one_person() -> None:
+    # Frequencies over records make the values of true pairs look common; that must not matter.
+    rng = np.random.default_rng(4)
+    rows = []
+    for entity in range(250):
+        name, surname = f"g{entity % 60}", f"s{entity % 80}"
+        for copy in range(4):
+            slip = rng.random(3) < 0.3
+            rows.append(
+                record(
+                    "crm",
+                    f"{entity:04d}-{copy}",
+                    given=name if not slip[0] else f"x{rng.integers(99)}",
+                    surname=surname if not slip[1] else f"y{rng.integers(99)}",
+                    birth_date=date(1950 + entity % 50, 1 + entity % 12, int(1 + slip[2])),
+                    emails=[f"{name}{entity}@mail.com"] if rng.random() < 0.7 else None,
+                )
+            )
+    linked = link_night(table(rows), None, CONF, date(2026, 7, 1))
+    assert linked.generation.models["person"].relations.trusted
+    entities = [row["record_id"][:4] for row in linked.clusters.to_pylist()]
+    found = quality(linked.clusters["cluster_final"].to_numpy(), entities)
+    assert found.precision >= 0.95
+    assert found.recall >= 0.4
+
+
+def test_only_the_needed_columns_are_read(tmp_path) -> None:
+    import pyarrow.parquet as pq
+
+    records, _ = population(5, seed=1)
+    path = tmp_path / "part.parquet"
+    pq.write_table(records.append_column("full_name_raw", pa.nulls(records.num_rows, pa.string())), path)
+    read = read_records([str(path)])
+    assert read.column_names == records.column_names
+    assert read.num_rows == records.num_rows
+    assert read_records([]).num_rows == 0
+    with pytest.raises(UsageError, match="my_surname"):
+        read_records([str(path)], Linkage.model_validate({"fields": {"surname": "my_surname"}}))

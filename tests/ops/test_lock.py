@@ -1,0 +1,59 @@
+"""One run at a time."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import LockHeld
+from pipelines.ops.lock import EXPIRY, Lock, is_stale
+from pipelines.ops.tables import LOCK
+from pipelines.storage import Warehouse
+
+
+def dead_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_a_second_run_is_refused_and_says_who_holds_it(tmp_path: Path) -> None:
+    house = Warehouse(str(tmp_path))
+    with Lock(house, "padron run 2026-07-01"), pytest.raises(LockHeld, match=f"process {os.getpid()}"):
+        Lock(house, "another").__enter__()
+
+
+def test_a_lock_is_free_after_its_run(tmp_path: Path) -> None:
+    house = Warehouse(str(tmp_path))
+    for name in ("first", "second"):
+        with Lock(house, name) as lock:
+            assert lock.taken_over is None
+
+
+def test_a_lock_of_a_dead_process_on_this_host_is_taken_over(tmp_path: Path) -> None:
+    house = Warehouse(str(tmp_path))
+    dead = {
+        "owner": "x",
+        "run": "padron run 2026-07-01",
+        "host": socket.gethostname(),
+        "pid": dead_process(),
+        "heartbeat_at": datetime.now(UTC),
+    }
+    house.create(LOCK, [dead])
+    with Lock(house, "next") as lock:
+        assert lock.taken_over is not None
+        assert "2026-07-01" in lock.taken_over
+
+
+@pytest.mark.parametrize(
+    ("age", "stale"), [(timedelta(seconds=40), False), (EXPIRY + timedelta(seconds=1), True)]
+)
+def test_on_another_host_the_heartbeat_decides(age: timedelta, stale: bool) -> None:
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    held = {"host": "elsewhere", "pid": 1, "heartbeat_at": now - age}
+    assert is_stale(held, now, "here") is stale

@@ -1,0 +1,81 @@
+"""Which nights a run consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pytest
+
+from pipelines.errors import UsageError
+from pipelines.ops.plan import plan_nights
+from pipelines.ops.releases import Release
+
+
+@dataclass(frozen=True)
+class File:
+    landing_date: date
+    source: str = "crm"
+    feed: str = "contacts"
+    name: str = "contacts.csv"
+
+
+def day(n: int) -> date:
+    return date(2026, 7, n)
+
+
+def released(n: int) -> Release:
+    return Release(
+        f"2026-07-0{n}.1", day(n), datetime(2026, 7, n, tzinfo=UTC), {}, "released", None, "i", "c", "f", ()
+    )
+
+
+def plan(
+    files: list[File],
+    release: Release | None = None,
+    asked: date | None = None,
+    same: bool = True,
+    full: bool = False,
+) -> list[tuple[int, int, int]]:
+    nights = plan_nights(files, release, asked=asked, same_program=same, full=full)  # type: ignore[arg-type]
+    return [(n.business_date.day, len(n.files), n.late) for n in nights]
+
+
+def test_without_a_date_one_night_a_folder_in_order() -> None:
+    assert plan([File(day(2)), File(day(1)), File(day(2), "erp", "customers")]) == [(1, 1, 0), (2, 2, 0)]
+
+
+def test_a_date_takes_in_every_folder_up_to_it_as_one_night() -> None:
+    assert plan([File(day(1)), File(day(2)), File(day(3))], asked=day(2)) == [(2, 2, 0)]
+
+
+def test_late_files_go_with_the_first_night() -> None:
+    assert plan([File(day(1)), File(day(3))], released(2)) == [(3, 2, 1)]
+
+
+def test_late_files_alone_run_the_newest_date_again() -> None:
+    assert plan([File(day(1))], released(2)) == [(2, 1, 1)]
+
+
+def test_nothing_new_is_nothing_to_do() -> None:
+    assert plan([], released(2)) == []
+    assert plan([], released(2), asked=day(2)) == []
+
+
+def test_another_program_or_full_runs_the_newest_date_again() -> None:
+    assert plan([], released(2), same=False) == [(2, 0, 0)]
+    assert plan([], released(2), asked=day(2), full=True) == [(2, 0, 0)]
+
+
+def test_a_night_without_files_is_a_night_when_its_date_is_asked_for() -> None:
+    assert plan([], released(2), asked=day(4)) == [(4, 0, 0)]
+
+
+def test_a_date_before_the_newest_release_is_refused() -> None:
+    with pytest.raises(UsageError, match="before the newest release"):
+        plan([], released(3), asked=day(2))
+
+
+def test_no_files_at_all_is_said() -> None:
+    with pytest.raises(UsageError, match="no files"):
+        plan([])
