@@ -265,7 +265,6 @@ def _identity(inputs: Inputs) -> Content:
         inputs.previous(DECISIONS),
         prior,
         inputs.night.business_date,
-        keep=inputs.keep,
     )
     return built.tables
 

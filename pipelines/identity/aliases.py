@@ -8,14 +8,14 @@ held the old id; so a chain never has two links, and undoing a merge closes its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.identity.tables import ALIASES, RECORD
-from pipelines.identity.undo import all_of
+from pipelines.identity.frames import all_of, computed_once
+from pipelines.identity.records import stays_of
+from pipelines.identity.tables import ALIASES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -24,31 +24,18 @@ ROW = ["customer_id", "became", "kind"]
 
 
 def aliases_after(
-    aliases: DataFrame,
-    assigned: DataFrame,
-    moved: DataFrame,
-    past_stays: DataFrame,
-    business_date: date,
-    keep: Callable[[DataFrame], DataFrame],
+    aliases: DataFrame, assigned: DataFrame, moved: DataFrame, business_date: date
 ) -> DataFrame:
-    """The aliases with tonight's merges and splits.
-
-    ``assigned``, ``moved``: of ``moves``. ``keep`` holds a frame that is read several times.
-    """
+    """The aliases with tonight's merges and splits. ``assigned``, ``moved``: of ``moves``."""
     losses = _losses(moved)
-    # Few rows that much is asked of: unkept, the plan would hold many copies of what they come from.
-    lines = keep(_lines(assigned, losses))
-    concerned = keep(_concerned_rows(aliases, losses))
+    went = computed_once(_went(assigned, losses))
+    concerned = computed_once(_concerned_rows(aliases, losses))
     ids = concerned.select("customer_id").distinct().withColumn("is_concerned", F.lit(True))
-    is_rewritten = (
-        F.coalesce("is_concerned", F.lit(False)) & F.col("valid_to").isNull() & F.col("became").isNotNull()
-    )
+    is_open = F.col("valid_to").isNull() & F.col("became").isNotNull()
+    is_rewritten = F.coalesce("is_concerned", F.lit(False)) & is_open
     stands = aliases.join(ids, on="customer_id", how="left").filter(~is_rewritten)
-    live = assigned.select("customer_id").join(ids, on="customer_id", how="left_semi").distinct()
-    after = _targets(_led_on(concerned, lines, losses, past_stays), live)
-    before = concerned.filter(~F.col("is_own")).select(*ROW, "valid_from")
-    changed = _dated(before, after, business_date)
-    return stands.select(*ALIASES.names).unionByName(changed.select(*ALIASES.names))
+    rewritten = _dated(concerned.filter(~F.col("is_own")), _targets(concerned, went), business_date)
+    return stands.select(*ALIASES.names).unionByName(rewritten.select(*ALIASES.names))
 
 
 def _left_id() -> Column:
@@ -71,11 +58,21 @@ def _losses(moved: DataFrame) -> DataFrame:
     )
 
 
-def _lines(assigned: DataFrame, losses: DataFrame) -> DataFrame:
-    """Live records of the ids that lost any: source, record_id, became (the id before), goes_to (now)."""
+def _went(assigned: DataFrame, losses: DataFrame) -> DataFrame:
+    """Where the live records of the ids that lost any are: became (the id before), goes_to (now), held.
+
+    ``held``: every id that those records ever held. A dormant id is still where its deleted ones are.
+    """
     seen = assigned.filter(F.col("cluster").isNotNull() & F.col("last_id").isNotNull())
-    lines = seen.select(*RECORD, _left_id().alias("became"), F.col("customer_id").alias("goes_to"))
-    return lines.join(losses.select("became"), on="became", how="left_semi")
+    ids = F.transform(stays_of(F.col("past")), lambda stay: stay["customer_id"])
+    went = (
+        seen.select(_left_id().alias("became"), F.col("customer_id").alias("goes_to"), ids.alias("ids"))
+        .join(losses.select("became"), on="became", how="left_semi")
+        .groupBy("became", "goes_to")
+        .agg(F.array_distinct(F.flatten(F.collect_list("ids"))).alias("held"))
+    )
+    dormant = losses.filter("is_dormant").select("became", F.col("became").alias("goes_to"))
+    return went.unionByName(dormant.withColumn("held", F.array().cast("array<string>")))
 
 
 def _concerned_rows(aliases: DataFrame, losses: DataFrame) -> DataFrame:
@@ -96,57 +93,54 @@ def _concerned_rows(aliases: DataFrame, losses: DataFrame) -> DataFrame:
     return rows.withColumn("is_own", F.lit(False)).unionByName(own.withColumn("is_own", F.lit(True)))
 
 
-def _led_on(concerned: DataFrame, lines: DataFrame, losses: DataFrame, past_stays: DataFrame) -> DataFrame:
+def _targets(concerned: DataFrame, went: DataFrame) -> DataFrame:
+    """Where each concerned id leads after tonight: ``ROW``, maybe twice; nothing where only to itself.
+
+    split: the id has live records, or never was merged; else merged.
+    """
+    live = went.select(F.col("goes_to").alias("customer_id"), F.lit(True).alias("is_live")).distinct()
+    same_id = all_of("customer_id")
+    # An id that records came back to is alive again; nobody else's state changes tonight.
+    is_spent = F.max(F.col("kind") == "merged").over(same_id) & F.col("is_live").isNull()
+    return (
+        _led_on(concerned, went)
+        .join(live, on="customer_id", how="left")
+        .withColumn("leads_away", F.max(F.col("leads_to") != F.col("customer_id")).over(same_id))
+        .withColumn("now", F.when(is_spent, "merged").otherwise("split"))
+        .filter("leads_away")
+        .select("customer_id", F.col("leads_to").alias("became"), F.col("now").alias("kind"))
+    )
+
+
+def _led_on(concerned: DataFrame, went: DataFrame) -> DataFrame:
     """``concerned`` with ``leads_to``: where each row leads after tonight, one row a customer.
 
     The live records that once held the id say where its people went. Where all of them have been
     deleted, the id leads to what it led to as long as that is a customer, else to all its heirs.
     """
-    dormant = losses.filter("is_dormant").select("became", F.col("became").alias("goes_to"))
-    went = lines.select("became", "goes_to").unionByName(dormant).distinct()
-    held = past_stays.select(*RECORD, F.col("stay_id").alias("customer_id"))
-    witnesses = (
-        lines.join(held, on=list(RECORD), how="inner")
-        .select("customer_id", "became", "goes_to", F.lit(True).alias("is_witnessed"))
-        .distinct()
-    )
     row = all_of("customer_id", "became", "is_own")
+    is_witnessed = F.array_contains("held", F.col("customer_id"))
     is_kept = F.col("goes_to") == F.col("became")
-    inherits = is_kept | ~F.max(is_kept).over(row)
-    has_witness = F.max("is_witnessed").over(row).isNotNull()
-    is_told = F.col("is_own") | F.when(has_witness, F.col("is_witnessed")).otherwise(inherits)
+    inherits = ~F.max(is_witnessed).over(row) & (is_kept | ~F.max(is_kept).over(row))
+    leads_on = F.col("goes_to").isNull() | F.col("is_own") | is_witnessed | inherits
     return (
         concerned.join(went, on="became", how="left")
-        .join(witnesses, on=["customer_id", "became", "goes_to"], how="left")
-        .withColumn("is_told", is_told)
-        .filter(F.col("goes_to").isNull() | F.col("is_told"))
+        .withColumn("leads_on", leads_on)
+        .filter("leads_on")
         .withColumn("leads_to", F.coalesce("goes_to", "became"))
     )
 
 
-def _targets(led_on: DataFrame, live: DataFrame) -> DataFrame:
-    """Where each id leads after tonight: ``ROW``; nothing for an id that leads to itself only.
-
-    ``live``: which of the ids have live records. split: the id has, or never was merged; else merged.
-    """
-    same_id = all_of("customer_id")
-    is_spent = F.max(F.col("kind") == "merged").over(same_id) & F.col("is_live").isNull()
-    return (
-        led_on.join(live.withColumn("is_live", F.lit(True)), on="customer_id", how="left")
-        .withColumn("leads_away", F.max(F.col("leads_to") != F.col("customer_id")).over(same_id))
-        .withColumn("now", F.when(is_spent, "merged").otherwise("split"))
-        .filter("leads_away")
-        .select("customer_id", F.col("leads_to").alias("became"), F.col("now").alias("kind"))
-        .distinct()
-    )
-
-
 def _dated(before: DataFrame, after: DataFrame, business_date: date) -> DataFrame:
-    """Rows that stay, rows that end tonight and rows that begin; what began and ended tonight is dropped."""
+    """Rows that stay, rows that end tonight and rows that begin; what began and ended tonight is dropped.
+
+    ``before``: open rows of the table; ``after``: the rows that are to be open.
+    """
     tonight = F.lit(business_date)
-    compared = before.select(*ROW, "valid_from").join(
-        after.withColumn("holds", F.lit(True)), on=ROW, how="full_outer"
+    rows = before.select(*ROW, "valid_from").unionByName(
+        after.withColumn("holds", F.lit(True)), allowMissingColumns=True
     )
+    compared = rows.groupBy(*ROW).agg(F.max("valid_from").alias("valid_from"), F.max("holds").alias("holds"))
     is_over = F.col("holds").isNull()
     return compared.filter(~is_over | (F.col("valid_from") < tonight)).select(
         *ROW,

@@ -14,76 +14,100 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.identity.events import published_so_far, replay, stays
+from pipelines.identity.events import published_so_far, stays
+from pipelines.identity.frames import computed_once
 from pipelines.identity.tables import RECORD
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
-    from pipelines.identity.assign import Identity, Keep
+    from pipelines.identity.assign import Identity
 
 
-def audit(
-    previous: Identity, current: Identity, clusters: DataFrame, business_date: date, *, keep: Keep
-) -> DataFrame:
+def audit(previous: Identity, current: Identity, clusters: DataFrame, business_date: date) -> DataFrame:
     """One row per invariant: invariant, violations (0 where it holds).
 
     ``previous`` and ``current``: the tables of the prior state and as tonight left them, ``events``
-    whole in both. ``clusters``: tonight's linkage/clusters. ``keep`` holds a frame that is read
-    several times.
+    whole in both. ``clusters``: tonight's linkage/clusters. Runs jobs: what is read several times
+    is computed once.
     """
-    facts = keep(_facts(previous, current, clusters, business_date))
-    ids = keep(_ids(facts, previous))
-    fates = keep(_fates(facts, ids))
+    facts = computed_once(_facts(previous, current, clusters, business_date))
+    ids = computed_once(_ids(facts, previous))
+    fates = computed_once(_fates(facts, ids))
     open_aliases = current.aliases.filter(F.col("valid_to").isNull())
     is_lost = ~F.col("is_kept") & ~F.col("leads_to_known")
-    checks = {
-        "untouched_customers_keep_their_id": _untouched(facts, fates),
-        "every_change_has_an_event": facts.filter(_lacks_event()),
-        "no_id_goes_to_other_people": _given_away(facts, ids, previous),
-        "a_merge_keeps_one_id": fates.filter(is_lost & ~F.col("is_torn")),
-        "a_split_keeps_one_id": fates.filter(is_lost & F.col("is_torn")),
-        "every_move_has_an_alias": _unaliased(facts, open_aliases),
-        "aliases_lead_to_customers": _dead_ends(open_aliases, ids),
-        "a_record_has_one_id": facts.filter(_is_not_one()),
-        "a_customer_is_one_cluster": ids.filter("is_scattered").select("customer_id"),
-        "replay_gives_the_map": _differences(replay(current.events), current.assignments),
-        "history_gives_the_map": _differences(
-            current.assignment_history.filter(F.col("valid_to").isNull()), current.assignments
-        ),
-    }
+    every = F.lit(True)
+    return reduce(
+        DataFrame.unionByName,
+        [
+            _counted(
+                facts,
+                every_change_has_an_event=_lacks_event(),
+                a_record_has_one_id=_is_not_one(),
+                replay_gives_the_map=~F.col("replayed").eqNullSafe(F.col("now")),
+                history_gives_the_map=(F.col("stays") != F.col("ids"))
+                | ~F.col("stay").eqNullSafe(F.col("now")),
+            ),
+            _counted(
+                fates,
+                a_merge_keeps_one_id=is_lost & ~F.col("is_torn"),
+                a_split_keeps_one_id=is_lost & F.col("is_torn"),
+            ),
+            _counted(ids, a_customer_is_one_cluster=F.col("is_scattered")),
+            _counted(_untouched(facts, fates), untouched_customers_keep_their_id=every),
+            _counted(_given_away(facts, ids, previous), no_id_goes_to_other_people=every),
+            _counted(_unaliased(facts, open_aliases), every_move_has_an_alias=every),
+            _counted(_dead_ends(open_aliases, ids), aliases_lead_to_customers=every),
+        ],
+    )
+
+
+def _counted(frame: DataFrame, **broken: Column) -> DataFrame:
+    """One row per condition: its name as invariant, and the rows of ``frame`` for which it is true."""
     counts = [
-        broken.agg(F.lit(name).alias("invariant"), F.count("*").alias("violations"))
-        for name, broken in checks.items()
+        F.struct(F.lit(name).alias("invariant"), F.count_if(condition).alias("violations"))
+        for name, condition in broken.items()
     ]
-    return reduce(DataFrame.unionByName, counts)
+    return frame.agg(F.array(*counts).alias("counts")).select(F.inline("counts"))
 
 
 def _facts(previous: Identity, current: Identity, clusters: DataFrame, business_date: date) -> DataFrame:
-    """One row per record of either night: cluster, held (before), now, ids (how many now), and its event.
+    """One row per record ever seen: cluster, held (before), now, stay (open in the history), its events.
 
-    ``event``, ``event_id``: tonight's event and the customer that it names.
+    ``ids``, ``stays``: how many rows the map and the open history have. ``event``, ``event_id``:
+    tonight's event and the customer that it names. ``replayed``: the customer by the whole log.
     """
     before = published_so_far(previous.events, business_date)
-    tonight = current.events.join(F.broadcast(before), on="business_date", how="inner").filter(
-        F.col("sequence") > F.col("last_sequence")
+    is_tonight = (F.col("business_date") == F.lit(business_date)) & (
+        F.col("sequence") > F.lit(before.last_sequence)
     )
-    parts = {
-        "cluster": clusters.select(*RECORD, F.col("cluster_final").alias("cluster")),
-        "held": previous.assignments.select(*RECORD, F.col("customer_id").alias("held")),
-        "now": current.assignments.select(*RECORD, F.col("customer_id").alias("now")),
-        "event": tonight.select(*RECORD, "event", F.col("customer_id").alias("event_id")),
-    }
-    columns = ["cluster", "held", "now", "event", "event_id"]
-    nothing = F.lit(None).cast("string")
-    padded = [
-        part.withColumns({name: nothing for name in columns if name not in part.columns})
-        for part in parts.values()
+    told = F.struct("business_date", "sequence", is_tonight.alias("is_tonight"), "event", "customer_id")
+    parts = [
+        clusters.select(*RECORD, F.col("cluster_final").alias("cluster")),
+        previous.assignments.select(*RECORD, F.col("customer_id").alias("held")),
+        current.assignments.select(*RECORD, F.col("customer_id").alias("now")),
+        current.assignment_history.filter(F.col("valid_to").isNull()).select(
+            *RECORD, F.col("customer_id").alias("stay")
+        ),
+        current.events.select(*RECORD, told.alias("told")),
     ]
+    united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+    newest = F.when(F.col("told.is_tonight"), F.col("told"))
     return (
-        reduce(DataFrame.unionByName, padded)
-        .groupBy(*RECORD)
-        .agg(*[F.max(name).alias(name) for name in columns], F.count("now").alias("ids"))
+        united.groupBy(*RECORD)
+        .agg(
+            *[F.max(name).alias(name) for name in ("cluster", "held", "now", "stay", "told")],
+            F.count("now").alias("ids"),
+            F.count("stay").alias("stays"),
+        )
+        .withColumns(
+            {
+                "event": newest["event"],
+                "event_id": newest["customer_id"],
+                "replayed": F.col("told.customer_id"),
+            }
+        )
+        .drop("told")
     )
 
 
@@ -182,10 +206,3 @@ def _dead_ends(open_aliases: DataFrame, ids: DataFrame) -> DataFrame:
     merged = open_aliases.filter(F.col("kind") == "merged").select("customer_id").distinct()
     retired = merged.join(ids, on="customer_id", how="left_anti").withColumnRenamed("customer_id", "became")
     return open_aliases.join(retired, on="became", how="left_semi")
-
-
-def _differences(one: DataFrame, other: DataFrame) -> DataFrame:
-    """Records that two maps do not have alike, or that one has twice."""
-    maps = [frame.select(*RECORD, "customer_id") for frame in (one, other)]
-    counted = maps[0].withColumn("ones", F.lit(1)).unionByName(maps[1].withColumn("ones", F.lit(-1)))
-    return counted.groupBy(*RECORD, "customer_id").agg(F.sum("ones").alias("left")).filter(F.col("left") != 0)

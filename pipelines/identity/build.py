@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.identity.assign import SALT, Identity, Keep, assign
+from pipelines.identity.assign import SALT, Identity, assign
 from pipelines.identity.tables import RECORD
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def build_identity(
     *,
     is_adoption: bool = False,
     salt: str = SALT,
-    keep: Keep,
 ) -> Identity:
     """``assign`` from the tables of a night: linkage's clusters and decisions, silver's records.
 
@@ -73,5 +72,4 @@ def build_identity(
         decided=decided_records(decisions, previous_decisions),
         is_adoption=is_adoption,
         salt=salt,
-        keep=keep,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
+from pipelines.identity.frames import all_of
 from pipelines.identity.moves import has_moved
 from pipelines.identity.tables import EVENTS, RECORD
 
@@ -41,31 +43,32 @@ def replay(events: DataFrame) -> DataFrame:
     return replayed.filter(F.col("customer_id").isNotNull())
 
 
-def published_so_far(events: DataFrame, business_date: date) -> DataFrame:
-    """One row: business_date, and its publications and last_sequence in the prior state (0: none)."""
+@dataclass(frozen=True)
+class Published:
+    """What a business date has in the prior state: publications, and its last event's number (0: none)."""
+
+    publications: int
+    last_sequence: int
+
+
+def published_so_far(events: DataFrame, business_date: date) -> Published:
+    """Asks the log about one date: a job over the files that have it, so that two numbers are no join."""
     same_date = events.filter(F.col("business_date") == F.lit(business_date))
-    return same_date.agg(
-        F.lit(business_date).alias("business_date"),
-        F.coalesce(F.max("publication"), F.lit(0)).alias("publications"),
-        F.coalesce(F.max("sequence"), F.lit(0)).alias("last_sequence"),
-    )
+    found = same_date.agg(F.max("publication"), F.max("sequence")).collect()[0]
+    return Published(found[0] or 0, found[1] or 0)
 
 
-def unnumbered_events(
-    assigned: DataFrame, moved: DataFrame, past_stays: DataFrame, *, is_adoption: bool
-) -> DataFrame:
+def unnumbered_events(assigned: DataFrame, moved: DataFrame, *, is_adoption: bool) -> DataFrame:
     """One row per record for which something happened: event, cause and evidence, without number.
 
     ``assigned``, ``moved``: of ``moves``. ``is_adoption``: tonight another model was adopted, and
     every move is its doing.
     """
-    return _plain_events(assigned).unionByName(
-        _move_events(assigned, moved, past_stays, is_adoption=is_adoption)
-    )
+    return _plain_events(assigned).unionByName(_move_events(assigned, moved, is_adoption=is_adoption))
 
 
-def numbered(events: DataFrame, published: DataFrame, business_date: date) -> DataFrame:
-    """``events`` as rows of the table, numbered on from what the date has (``published_so_far``).
+def numbered(events: DataFrame, published: Published, business_date: date) -> DataFrame:
+    """``events`` as rows of the table, numbered on from what the date has.
 
     Numbers follow event, source and record, part by part, so that no task sorts them all.
     """
@@ -78,17 +81,13 @@ def numbered(events: DataFrame, published: DataFrame, business_date: date) -> Da
         .select(*part, F.coalesce(F.sum("events").over(earlier), F.lit(0)).alias("start"))
     )
     place = F.row_number().over(W.partitionBy(*part).orderBy("record_id"))
-    rows = (
-        parted.withColumn("place", place)
-        .join(F.broadcast(starts), on=part, how="inner")
-        .withColumn("business_date", F.lit(business_date))
-        .join(F.broadcast(published), on="business_date", how="inner")
-    )
+    rows = parted.withColumn("place", place).join(F.broadcast(starts), on=part, how="inner")
     return EVENTS.conform(
         rows.withColumns(
             {
-                "publication": F.col("publications") + 1,
-                "sequence": F.col("last_sequence") + F.col("start") + F.col("place"),
+                "business_date": F.lit(business_date),
+                "publication": F.lit(published.publications + 1),
+                "sequence": F.col("start") + F.col("place") + F.lit(published.last_sequence),
             }
         )
     )
@@ -115,65 +114,48 @@ def _plain_events(assigned: DataFrame) -> DataFrame:
     return _described(plain.filter(F.col("event").isNotNull()))
 
 
-def _move_events(
-    assigned: DataFrame, moved: DataFrame, past_stays: DataFrame, *, is_adoption: bool
-) -> DataFrame:
+def _move_events(assigned: DataFrame, moved: DataFrame, *, is_adoption: bool) -> DataFrame:
     """Events of the records that moved from one customer to another."""
-    return _described(
-        moved.join(_held_before(moved, past_stays), on=list(RECORD), how="left")
-        .join(_touches(assigned, moved, "cluster"), on="cluster", how="left")
-        .join(_touches(assigned, moved, "prior_id"), on="prior_id", how="left")
-        .withColumn("event", _move())
-        .withColumn("cause", F.lit("generation") if is_adoption else _cause())
+    touched = assigned.filter(~has_moved() & F.exists(F.array(*_touches().values()), lambda touch: touch))
+    rows = moved.unionByName(touched, allowMissingColumns=True)
+    # A gone record stands in no cluster, a new one left no customer: each is alone, not all together.
+    alone = F.to_json(F.struct(*RECORD))
+    keyed = rows.withColumns(
+        {"in": F.coalesce("cluster", alone), "from": F.coalesce("prior_id", alone), **_touches()}
     )
+    around = {name: F.max(name).over(all_of("in")) | F.max(name).over(all_of("from")) for name in _touches()}
+    events = keyed.withColumns(around).filter(has_moved()).withColumn("event", _move())
+    return _described(events.withColumn("cause", F.lit("generation") if is_adoption else _cause()))
 
 
-def _held_before(moved: DataFrame, past_stays: DataFrame) -> DataFrame:
-    """Moved records that held their new customer's id before: source, record_id, has_held."""
-    stays_there = past_stays.withColumnRenamed("stay_id", "customer_id")
-    return (
-        moved.select(*RECORD, "customer_id")
-        .join(stays_there, on=[*RECORD, "customer_id"], how="inner")
-        .select(*RECORD, F.lit(True).alias("has_held"))
-        .distinct()
-    )
-
-
-def _touches(assigned: DataFrame, moved: DataFrame, by: str) -> DataFrame:
-    """What happened to records of the moved records' clusters, or prior ids: one row per ``by``."""
-    is_gone, is_back = F.col("cluster").isNull(), ~F.col("is_holder")
-    touches = {"decided": F.col("is_decided"), "gone": is_gone, "edited": F.col("is_edited"), "came": is_back}
-    happened = {f"{name}_{by}": touch for name, touch in touches.items()}
-    return (
-        assigned.filter(is_gone | is_back | F.col("is_edited") | F.col("is_decided"))
-        .join(moved.select(by).distinct(), on=by, how="left_semi")
-        .groupBy(by)
-        .agg(*[F.max(touch).alias(name) for name, touch in happened.items()])
-    )
+def _touches() -> dict[str, Column]:
+    """What can have moved records, by name."""
+    return {
+        "was_decided": F.col("is_decided"),
+        "went": F.col("cluster").isNull(),
+        "was_edited": F.col("is_edited"),
+        "came": F.col("cluster").isNotNull() & ~F.col("is_holder"),
+    }
 
 
 def _move() -> Column:
     """The kind of move: what became of the record's prior id, and what its new one is."""
+    has_held = F.exists("past", lambda move: move["customer_id"].eqNullSafe(F.col("customer_id")))
     return (
         F.when(F.col("is_home"), "merged")
         .when(F.col("is_minted"), "split")
         .when(F.col("is_held"), "reassigned")
-        .when(F.col("has_held"), "revived")
+        .when(has_held, "revived")
         .otherwise("split")
     )
 
 
 def _cause() -> Column:
     """What explains a move best; a deletion pulls records apart, it never joins them."""
-
-    def touched(name: str) -> Column:
-        both = [F.coalesce(f"{name}_{by}", F.lit(False)) for by in ("cluster", "prior_id")]
-        return both[0] | both[1]
-
     return (
-        F.when(touched("decided"), "decision")
-        .when(touched("gone") & (F.col("event") != "merged"), "deleted")
-        .when(touched("edited"), "edit")
-        .when(touched("came"), "new_record")
+        F.when(F.col("was_decided"), "decision")
+        .when(F.col("went") & (F.col("event") != "merged"), "deleted")
+        .when(F.col("was_edited"), "edit")
+        .when(F.col("came"), "new_record")
         .otherwise("linkage")
     )

@@ -13,14 +13,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def stay_changes(assigned: DataFrame) -> DataFrame:
-    """The records whose stay begins or ends tonight: source, record_id, next_id (NULL: gone)."""
-    is_other = ~F.col("customer_id").eqNullSafe(F.col("last_id"))
-    return assigned.filter(~F.col("is_holder") | is_other).select(
-        *RECORD, F.col("customer_id").alias("next_id"), F.lit(True).alias("is_changing")
-    )
-
-
 def history_after(assignment_history: DataFrame, assigned: DataFrame, business_date: date) -> DataFrame:
     """The history with tonight's stays; ``assigned``: of ``moves.assigned_records``.
 
@@ -28,35 +20,44 @@ def history_after(assignment_history: DataFrame, assigned: DataFrame, business_d
     again, the stay that began on it is replaced, and one that ended on it goes on if the record
     is back where it was: a record has one row a date.
     """
-    tonight = F.lit(business_date)
-    changes = stay_changes(assigned)
-    ended_today = assignment_history.filter(F.col("valid_to") == tonight)
-    goes_on = (
-        changes.withColumnRenamed("next_id", "customer_id")
-        .join(ended_today.filter(F.col("valid_from") < tonight), on=[*RECORD, "customer_id"], how="inner")
-        .select(*RECORD, F.lit(True).alias("goes_on"))
+    changes = _changes(assigned, business_date)
+    begun = changes.filter(F.col("next_id").isNotNull() & ~F.col("goes_on")).select(
+        *RECORD,
+        F.col("next_id").alias("customer_id"),
+        F.lit(business_date).alias("valid_from"),
+        F.lit(None).alias("valid_to"),
     )
-    decided = changes.join(goes_on, on=list(RECORD), how="left")
-    begun = (
-        decided.filter(F.col("next_id").isNotNull() & F.col("goes_on").isNull())
-        .withColumn("valid_from", tonight)
-        .withColumn("valid_to", F.lit(None).cast("date"))
-        .withColumnRenamed("next_id", "customer_id")
-    )
-    return ASSIGNMENT_HISTORY.conform(_carried(assignment_history, decided, business_date)).unionByName(
-        ASSIGNMENT_HISTORY.conform(begun)
+    carried = _carried(assignment_history, changes, business_date)
+    return ASSIGNMENT_HISTORY.conform(carried).unionByName(ASSIGNMENT_HISTORY.conform(begun))
+
+
+def _changes(assigned: DataFrame, business_date: date) -> DataFrame:
+    """The records whose stay begins or ends tonight: source, record_id, next_id (NULL: gone), goes_on.
+
+    ``goes_on``: before tonight's date the record was with the same customer, and left it on that date.
+    """
+    is_other = ~F.col("customer_id").eqNullSafe(F.col("last_id"))
+    earlier = F.filter("past", lambda move: move["since"]["business_date"] < F.lit(business_date))
+    was_with = F.try_element_at(earlier, F.lit(-1))["customer_id"]
+    has_left = F.size(earlier) < F.size("past")
+    return assigned.filter(~F.col("is_holder") | is_other).select(
+        *RECORD,
+        F.col("customer_id").alias("next_id"),
+        (has_left & was_with.eqNullSafe(F.col("customer_id"))).alias("goes_on"),
     )
 
 
 def _carried(assignment_history: DataFrame, changes: DataFrame, business_date: date) -> DataFrame:
     """The prior rows, those of ``changes`` ended, dropped or going on."""
     tonight = F.lit(business_date)
+    carried = assignment_history.join(
+        changes.withColumn("is_changing", F.lit(True)), on=list(RECORD), how="left"
+    )
     is_changing = F.coalesce("is_changing", F.lit(False))
     is_replaced = is_changing & F.col("next_id").isNotNull() & (F.col("valid_from") == tonight)
     is_resumed = (
         (F.col("valid_to") == tonight) & F.col("goes_on") & (F.col("customer_id") == F.col("next_id"))
     )
     ends = is_changing & F.col("valid_to").isNull()
-    carried = assignment_history.join(changes, on=list(RECORD), how="left").filter(~is_replaced)
     until = F.when(is_resumed, F.lit(None)).when(ends, tonight).otherwise(F.col("valid_to"))
-    return carried.withColumn("valid_to", until.cast("date"))
+    return carried.filter(~is_replaced).withColumn("valid_to", until.cast("date"))

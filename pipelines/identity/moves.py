@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
+
+from pipelines.identity.frames import all_of
+from pipelines.identity.mint import minted_id
+from pipelines.identity.tables import RECORD
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
-def assigned_records(records: DataFrame, customers: DataFrame) -> DataFrame:
+def assigned_records(
+    records: DataFrame, fates: DataFrame, business_date: date, publication: int, salt: str
+) -> DataFrame:
     """``records`` (``known_records``) with their cluster's customer; NULL for those gone tonight.
 
-    ``customers``: cluster, customer_id, is_minted (tonight), is_held (see ``votes.kept_ids``).
+    Adds customer_id, is_minted (the id is new tonight) and is_held (see ``votes.fates``).
     """
-    return records.join(customers, on="cluster", how="left")
+    is_kept = F.col("customer_id") == F.col("home_id")
+    kept = fates.filter(is_kept).select("cluster", F.col("home_id").alias("kept_id"), "is_held")
+    smallest = F.min(F.struct(*RECORD)).over(all_of("cluster"))
+    origin = [F.lit(business_date), F.lit(publication), F.col("smallest")]
+    live = (
+        records.filter(F.col("cluster").isNotNull())
+        .join(kept, on="cluster", how="left")
+        .withColumn("smallest", smallest)
+        .withColumns(
+            {
+                "customer_id": F.coalesce("kept_id", minted_id(*origin, salt=salt)),
+                "is_minted": F.col("kept_id").isNull(),
+                "is_held": F.coalesce("is_held", F.lit(False)),
+            }
+        )
+        .drop("kept_id", "smallest")
+    )
+    gone = records.filter(F.col("cluster").isNull())
+    return live.unionByName(gone, allowMissingColumns=True)
 
 
 def has_moved() -> Column:
@@ -24,23 +49,13 @@ def has_moved() -> Column:
     return F.col("cluster").isNotNull() & F.col("last_id").isNotNull() & is_other
 
 
-def moved_records(assigned: DataFrame, homes: DataFrame) -> DataFrame:
-    """The rows of ``assigned`` that moved, with ``home_id`` and ``is_home``.
+def moved_records(assigned: DataFrame, fates: DataFrame) -> DataFrame:
+    """The rows of ``assigned_records`` that moved, with ``home_id`` and ``is_home``.
 
     ``home_id``: the customer of the cluster that is home to the prior id (NULL: nobody claims it).
     ``is_home``: the record stands there, so that its id became part of an older one.
-    ``homes``: of ``votes.homes``.
     """
-    moved = assigned.filter(has_moved())
-    priors = moved.select(F.col("prior_id").alias("customer_id")).distinct()
-    found = homes.join(priors, on="customer_id", how="left_semi").select(
-        F.col("customer_id").alias("prior_id"), "cluster"
-    )
-    owners = assigned.select("cluster", "customer_id").join(
-        found.select("cluster"), on="cluster", how="left_semi"
-    )
-    fates = found.join(owners.distinct(), on="cluster", how="inner").select(
-        "prior_id", F.col("cluster").alias("home"), F.col("customer_id").alias("home_id")
-    )
+    home = fates.select(F.col("customer_id").alias("prior_id"), F.col("cluster").alias("home"), "home_id")
     is_home = F.coalesce(F.col("cluster") == F.col("home"), F.lit(False))
-    return moved.join(fates, on="prior_id", how="left").withColumn("is_home", is_home).drop("home")
+    moved = assigned.filter(has_moved()).join(home, on="prior_id", how="left")
+    return moved.withColumn("is_home", is_home).drop("home")

@@ -2,30 +2,73 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.identity.tables import RECORD
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column
 
 
-def stays_so_far(assignment_history: DataFrame) -> DataFrame:
-    """One row per record ever assigned: source, record_id, last_id, is_holder, first_seen_on.
+def known_records(
+    clusters: DataFrame, events: DataFrame, aliases: DataFrame, edited: DataFrame, decided: DataFrame
+) -> DataFrame:
+    """One row per record that is live tonight or was in the prior state.
 
-    ``is_holder``: the record was live in the prior state and held ``last_id`` there.
+    Columns: source, record_id; ``cluster`` (NULL: gone tonight); ``past``, its moves so far as
+    (since, customer_id), oldest first, customer_id NULL where it went; ``last_id``, the id that it held
+    last (NULL: never seen); ``prior_id``, what that id is in the prior state (NULL: several customers,
+    or erased); ``is_holder`` (it was live then); ``first_seen_on``; ``is_edited``, ``is_decided``
+    (among the keys of ``edited`` and ``decided``).
     """
-    is_open = F.col("valid_to").isNull()
-    return assignment_history.groupBy(*RECORD).agg(
-        F.max_by("customer_id", F.struct("valid_from", is_open)).alias("last_id"),
-        F.max(is_open).alias("is_holder"),
-        F.min("valid_from").alias("first_seen_on"),
+    records = _gathered(clusters, events, edited, decided)
+    is_back = F.col("cluster").isNotNull() & ~F.col("is_holder") & F.col("last_id").isNotNull()
+    # Only these may have a last id that is no customer any more. Joined with the rest, all records
+    # never seen before would share one NULL key and go to one task.
+    back = records.filter(is_back).join(_retired_ids(aliases), on="last_id", how="left")
+    successor = F.when(F.col("is_retired"), F.col("successor")).otherwise(F.col("last_id"))
+    others = records.filter(~is_back & (F.col("cluster").isNotNull() | F.col("is_holder")))
+    return others.withColumn("prior_id", F.col("last_id")).unionByName(
+        back.withColumn("prior_id", successor).drop("is_retired", "successor")
     )
 
 
-def retired_ids(aliases: DataFrame) -> DataFrame:
+def stays_of(past: Column) -> Column:
+    """The moves of ``known_records.past`` that began a stay."""
+    return F.filter(past, lambda move: move["customer_id"].isNotNull())
+
+
+def _gathered(clusters: DataFrame, events: DataFrame, edited: DataFrame, decided: DataFrame) -> DataFrame:
+    """``known_records`` without prior_id, and with all records that were ever seen."""
+    move = F.struct(F.struct("business_date", "publication").alias("since"), "customer_id")
+    parts = [
+        clusters.select(*RECORD, F.col("cluster_final").alias("cluster")),
+        events.filter(F.col("event") != "changed").select(*RECORD, move.alias("move")),
+        edited.select(*RECORD, F.lit(True).alias("is_edited")),
+        decided.select(*RECORD, F.lit(True).alias("is_decided")),
+    ]
+    united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+    records = united.groupBy(*RECORD).agg(
+        F.max("cluster").alias("cluster"),
+        F.array_sort(F.collect_list("move")).alias("past"),
+        F.coalesce(F.max("is_edited"), F.lit(False)).alias("is_edited"),
+        F.coalesce(F.max("is_decided"), F.lit(False)).alias("is_decided"),
+    )
+    newest, stays = F.try_element_at("past", F.lit(-1)), stays_of(F.col("past"))
+    return records.withColumns(
+        {
+            "last_id": F.try_element_at(stays, F.lit(-1))["customer_id"],
+            "is_holder": newest["customer_id"].isNotNull(),
+            "first_seen_on": F.try_element_at(stays, F.lit(1))["since"]["business_date"],
+        }
+    )
+
+
+def _retired_ids(aliases: DataFrame) -> DataFrame:
     """One row per id that is no customer any more: last_id, successor (NULL: several, or erased)."""
     is_open = F.col("valid_to").isNull()
     successors = F.collect_set("became")
@@ -37,40 +80,3 @@ def retired_ids(aliases: DataFrame) -> DataFrame:
             F.lit(True).alias("is_retired"),
         )
     )
-
-
-def _marked(records: DataFrame, keys: DataFrame, name: str) -> DataFrame:
-    marks = keys.select(*RECORD).distinct().withColumn(name, F.lit(True))
-    marked = records.join(marks, on=list(RECORD), how="left")
-    return marked.withColumn(name, F.coalesce(F.col(name), F.lit(False)))
-
-
-def known_records(
-    clusters: DataFrame,
-    assignment_history: DataFrame,
-    aliases: DataFrame,
-    edited: DataFrame,
-    decided: DataFrame,
-) -> DataFrame:
-    """One row per record that is live tonight or was in the prior state.
-
-    Columns: source, record_id; ``cluster`` (NULL: gone tonight); ``last_id``, the id that it held
-    last (NULL: never seen); ``prior_id``, what that id is in the prior state (NULL: several
-    customers, or erased); ``is_holder`` (it was live then); ``first_seen_on``; ``is_edited``,
-    ``is_decided`` (among the keys of ``edited`` and ``decided``).
-    """
-    tonight = clusters.select(*RECORD, F.col("cluster_final").alias("cluster"))
-    records = tonight.join(stays_so_far(assignment_history), on=list(RECORD), how="full_outer")
-    is_holder = F.coalesce("is_holder", F.lit(False))
-    wanted = records.withColumn("is_holder", is_holder).filter(
-        F.col("cluster").isNotNull() | F.col("is_holder")
-    )
-    followed = wanted.join(retired_ids(aliases), on="last_id", how="left").select(
-        *RECORD,
-        "cluster",
-        "last_id",
-        F.when(F.col("is_retired"), F.col("successor")).otherwise(F.col("last_id")).alias("prior_id"),
-        "is_holder",
-        "first_seen_on",
-    )
-    return followed.transform(_marked, edited, "is_edited").transform(_marked, decided, "is_decided")

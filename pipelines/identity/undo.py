@@ -10,22 +10,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from pipelines.identity.tables import RECORD
+from pipelines.identity.frames import all_of
+from pipelines.identity.records import stays_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, WindowSpec
+    from pyspark.sql import Column, DataFrame
 
 
-def undone_votes(torn: DataFrame, past_stays: DataFrame) -> DataFrame:
+def undone_votes(torn: DataFrame) -> DataFrame:
     """The votes of the records of torn ids, merges that fall apart being undone.
 
-    ``torn``: rows of ``votes.plain_votes``, gives such rows; a record that has no word gives none.
-    ``past_stays``: of ``events.stays``. Where no merge joined the parts, records vote as ever.
+    ``torn``: rows of ``votes.plain_votes``; gives such rows, none for a record that has no word.
+    Where no merge joined the parts, records vote as ever.
     """
-    chosen = _moments(torn, past_stays).transform(_with_look_back).filter(_is_looked_at())
+    chosen = _moments(torn).transform(_with_look_back).filter(_is_looked_at())
     stays_put = _holds_together()
     looks_itself = F.col("own_moment").isNotNull() & ~stays_put
     vote = F.when(looks_itself, F.coalesce("held_id", "prior_id")).otherwise(F.col("prior_id"))
@@ -47,27 +47,22 @@ def _holds_together() -> Column:
     return F.col("is_strong") & (F.min(of_holder).over(same_id) == F.max(of_holder).over(same_id))
 
 
-def all_of(*keys: str) -> WindowSpec:
-    """The window that sees every row with the same keys."""
-    return W.partitionBy(*keys).rowsBetween(W.unboundedPreceding, W.unboundedFollowing)
-
-
-def _moments(torn: DataFrame, past_stays: DataFrame) -> DataFrame:
+def _moments(torn: DataFrame) -> DataFrame:
     """One row per record and moment at which records of its id moved: ``held_id``, held just before.
 
     ``held_id`` is NULL before the record came. An id whose records never held another has no past
-    to look into: one moment stands for all.
+    to look into: one row stands for all moments.
     """
-    pasts = torn.join(past_stays, on=list(RECORD), how="left")
-    same_id = all_of("prior_id")
-    is_merged = F.min("stay_id").over(same_id) != F.max("stay_id").over(same_id)
-    nights = F.when(is_merged, F.collect_set("since").over(same_id))
-    is_before = F.col("since") < F.col("moment")
+    stays = stays_of(F.col("past"))
+    of_id = F.flatten(F.collect_list(stays).over(all_of("prior_id")))
+    ids = F.array_distinct(F.transform("of_id", lambda stay: stay["customer_id"]))
+    moments = F.array_distinct(F.transform("of_id", lambda stay: stay["since"]))
+    before = F.filter(stays, lambda stay: stay["since"] < F.col("moment"))
     return (
-        pasts.withColumn("moments", nights)
-        .withColumn("moment", F.explode_outer("moments"))
-        .groupBy(*torn.columns, "moment")
-        .agg(F.max_by("stay_id", F.when(is_before, F.col("since"))).alias("held_id"))
+        torn.withColumn("of_id", of_id)
+        .withColumn("moment", F.explode_outer(F.when(F.size(ids) > 1, moments)))
+        .withColumn("held_id", F.try_element_at(before, F.lit(-1))["customer_id"])
+        .drop("of_id")
     )
 
 
@@ -83,11 +78,11 @@ def _apart() -> Column:
 
 def _own_moment() -> Column:
     """The oldest of the newest moments at which the row's part was apart from each other part."""
-    past = F.col("past")
-    others = F.array_distinct(F.flatten(F.transform(past, lambda x: x["apart"])))
+    looks = F.col("looks")
+    others = F.array_distinct(F.flatten(F.transform(looks, lambda x: x["apart"])))
 
     def last_apart(other: Column) -> Column:
-        apart = F.filter(past, lambda x: F.array_contains(x["apart"], other))
+        apart = F.filter(looks, lambda x: F.array_contains(x["apart"], other))
         return F.array_max(F.transform(apart, lambda x: x["moment"]))
 
     return F.array_min(F.transform(others, last_apart))
@@ -101,7 +96,7 @@ def _with_look_back(moments: DataFrame) -> DataFrame:
     return (
         moments.withColumn("there", F.collect_set(holder).over(at_moment))
         .withColumn("apart", _apart())
-        .withColumn("past", F.collect_set(known).over(of_part))
+        .withColumn("looks", F.collect_set(known).over(of_part))
         .withColumn("own_moment", _own_moment())
         .withColumn("newest", F.max("own_moment").over(all_of("prior_id")))
         .withColumn("last", F.max("moment").over(all_of("prior_id")))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pipelines.identity.frames import all_of
 from pipelines.identity.tables import RECORD
-from pipelines.identity.undo import all_of, undone_votes
+from pipelines.identity.undo import undone_votes
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def plain_votes(records: DataFrame) -> DataFrame:
     """One row per live record with a prior id: it votes for that.
 
-    Columns: source, record_id, prior_id, cluster, vote_id, is_strong, first_seen_on. A vote is
+    Columns: source, record_id, prior_id, cluster, vote_id, is_strong, first_seen_on, past. A vote is
     strong where the record held the id in the prior state; claims from the past are weak.
     """
     votes = records.filter(F.col("cluster").isNotNull() & F.col("prior_id").isNotNull())
@@ -31,75 +32,80 @@ def plain_votes(records: DataFrame) -> DataFrame:
         F.col("prior_id").alias("vote_id"),
         F.col("is_holder").alias("is_strong"),
         "first_seen_on",
+        "past",
     )
 
 
-def counted(votes: DataFrame) -> DataFrame:
-    """One row per id and cluster with votes: customer_id, cluster, strong, votes, eldest.
-
-    A claim to an id that others hold is void: the record votes, weakly, for its prior id instead.
-    """
-    voters = votes.groupBy("vote_id", "prior_id", "cluster").agg(
-        F.count_if("is_strong").alias("strong"),
-        F.count("*").alias("votes"),
-        F.min(F.struct("first_seen_on", *RECORD)).alias("eldest"),
-    )
-    is_void = (F.col("vote_id") != F.col("prior_id")) & (F.sum("strong").over(all_of("vote_id")) > 0)
-    valid = voters.withColumn("customer_id", F.when(is_void, F.col("prior_id")).otherwise(F.col("vote_id")))
-    return valid.groupBy("customer_id", "cluster").agg(
-        F.sum("strong").alias("strong"), F.sum("votes").alias("votes"), F.min("eldest").alias("eldest")
-    )
-
-
-def ballots(records: DataFrame, past_stays: DataFrame) -> DataFrame:
-    """``counted`` over the votes of all records, merges that fall apart being undone."""
+def cast_votes(records: DataFrame) -> DataFrame:
+    """``plain_votes`` of all records, merges that fall apart being undone."""
     same_id = all_of("prior_id")
     is_torn = F.min("cluster").over(same_id) != F.max("cluster").over(same_id)
     votes = plain_votes(records)
     marked = votes.withColumn("is_torn", is_torn)
     whole = marked.filter(~F.col("is_torn")).select(*votes.columns)
     torn = marked.filter("is_torn").select(*votes.columns)
-    return counted(whole.unionByName(undone_votes(torn, past_stays)))
+    return whole.unionByName(undone_votes(torn))
 
 
-def homes(ballots: DataFrame) -> DataFrame:
+def homes(votes: DataFrame) -> DataFrame:
     """One row per id voted for: customer_id, its home ``cluster``, strong and votes there.
 
-    Records that hold the id go before claims from the past: customers that nothing touched
-    keep theirs.
+    Records that hold the id go before claims from the past: customers that nothing touched keep
+    theirs. A claim to an id that others hold is void: the record votes, weakly, for its prior id.
     """
+    is_claim = F.col("vote_id") != F.col("prior_id")
+    is_void = is_claim & F.max("is_strong").over(all_of("vote_id"))
+    valid = votes.withColumn("customer_id", F.when(is_void, F.col("prior_id")).otherwise(F.col("vote_id")))
+    counted = (
+        # Both counts find the rows where they are: one shuffle instead of two.
+        valid.repartition("customer_id")
+        .groupBy("customer_id", "cluster")
+        .agg(
+            F.count_if("is_strong").alias("strong"),
+            F.count("*").alias("votes"),
+            F.min(F.struct("first_seen_on", *RECORD)).alias("eldest"),
+        )
+    )
     most_first = F.struct((-F.col("strong")).alias("s"), (-F.col("votes")).alias("v"), "eldest")
     best = F.min_by(F.struct("cluster", "strong", "votes"), most_first)
-    return ballots.groupBy("customer_id").agg(best.alias("home")).select("customer_id", "home.*")
+    return counted.groupBy("customer_id").agg(best.alias("home")).select("customer_id", "home.*")
 
 
-def oldest_first(published_on: Column) -> Column:
+def _oldest_first() -> Column:
     """The order in which ids are kept: first published, then held tonight, most records, smallest id."""
     return F.struct(
-        published_on.alias("published_on"),
+        "published_at",
         (F.col("strong") == 0).alias("is_claim"),
         (-F.col("votes")).alias("votes"),
-        F.col("customer_id"),
+        "customer_id",
     )
 
 
-def kept_ids(homes: DataFrame, past_stays: DataFrame) -> DataFrame:
-    """One row per cluster that is home to an id: cluster, customer_id (the oldest), is_held.
+def fates(homes: DataFrame, past_stays: DataFrame) -> DataFrame:
+    """One row per id voted for: customer_id, its home ``cluster``, and the id kept there.
 
-    ``is_held``: records that held the id in the prior state still do. ``past_stays`` says when an id was
-    first published; it is asked only where ids compete.
+    ``home_id``: the oldest id at home in the cluster, which is its customer; ``is_held``: records held
+    that one in the prior state and still do. ``past_stays``: of ``events.stays``; it says when an id
+    was first published, and is asked only where ids compete.
     """
     rivals = homes.withColumn("rivals", F.count("*").over(all_of("cluster"))).filter(F.col("rivals") > 1)
     published = (
-        rivals.select("customer_id")
+        rivals.select("cluster", "customer_id")
         .join(past_stays.withColumnRenamed("stay_id", "customer_id"), on="customer_id", how="inner")
-        .groupBy("customer_id")
-        .agg(F.min("since").alias("published_on"))
+        .groupBy("cluster", "customer_id")
+        .agg(F.min("since").alias("published_at"))
     )
-    kept = F.min_by(F.struct("customer_id", "strong"), oldest_first(F.col("published_on")))
-    return (
-        homes.join(published, on="customer_id", how="left")
-        .groupBy("cluster")
-        .agg(kept.alias("kept"))
-        .select("cluster", "kept.customer_id", (F.col("kept.strong") > 0).alias("is_held"))
+    ages = (
+        homes.unionByName(published, allowMissingColumns=True)
+        # The window finds the rows where they are.
+        .repartition("cluster")
+        .groupBy("cluster", "customer_id")
+        .agg(*[F.max(name).alias(name) for name in ("strong", "votes", "published_at")])
+    )
+    kept = F.min_by(F.struct("customer_id", "strong"), _oldest_first()).over(all_of("cluster"))
+    return ages.withColumn("kept", kept).select(
+        "customer_id",
+        "cluster",
+        F.col("kept.customer_id").alias("home_id"),
+        (F.col("kept.strong") > 0).alias("is_held"),
     )

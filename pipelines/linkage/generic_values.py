@@ -22,7 +22,10 @@ GENERIC_VALUES = Table(
     key=("field", "value"),
     columns=(
         Column(
-            "field", STRING, "Role of the field in conf/linkage.yml: emails, phones, tax_id …", required=True
+            "field",
+            STRING,
+            "Role of the field in conf/linkage.yml: emails, phones, tax_id and others.",
+            required=True,
         ),
         Column("value", STRING, "The value as matching sees it.", Personal.DIRECT, required=True),
         Column(

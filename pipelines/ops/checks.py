@@ -164,9 +164,7 @@ def identity_kept(inputs: Inputs) -> list[Verdict]:
     """``identity_contract``: the invariants of the persistent ids, counted on tonight's tables."""
     previous = Identity(*[inputs.previous(table) for table in IDENTITY])
     current = Identity(*[inputs.frame(table) for table in IDENTITY])
-    counts = audit(
-        previous, current, inputs.frame(CLUSTERS), inputs.night.business_date, keep=inputs.keep
-    ).collect()
+    counts = audit(previous, current, inputs.frame(CLUSTERS), inputs.night.business_date).collect()
     broken = {row["invariant"]: row["violations"] for row in counts if row["violations"]}
     said = [f"{name.replace('_', ' ')}: {rows:,} times not" for name, rows in sorted(broken.items())]
     return verdict(

@@ -157,11 +157,12 @@ def _nights(house: Warehouse, reader: Reader, settings: Settings) -> tuple[summa
         count_if(event = 'changed') AS changed, count_if(event = 'retired') AS deleted
         FROM identity.events GROUP BY ALL""",
     )
+    # Ids, not records: an id of the day before that lost all its records to others was merged away.
     joined = _by_date(
         reader,
-        """SELECT valid_from AS day, count(DISTINCT customer_id) FILTER (kind = 'merged') AS merges,
-        count(DISTINCT customer_id) FILTER (kind = 'split') AS splits
-        FROM identity.aliases GROUP BY ALL""",
+        """SELECT business_date AS day, count(DISTINCT old_customer_id) FILTER (event = 'merged') AS merges,
+        count(DISTINCT (old_customer_id, customer_id)) FILTER (event = 'split') AS splits
+        FROM identity.events GROUP BY ALL""",
     )
     nights = []
     for day, release in sorted(by_date.items()):

@@ -12,14 +12,18 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from pipelines.identity.assign import Identity, assign
-from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
+from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS, RECORD
+from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pyspark.sql import DataFrame, SparkSession
 
+RECORD_SCHEMA = pa.schema([(name, pa.string()) for name in RECORD])
 TABLES = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
 DAYS = (1, 2, 3, 3, 4, 5)
 """Days of July 2026 on which the nights are published; the third is published twice."""
@@ -94,30 +98,32 @@ class State:
 
 
 def keys_frame(spark: SparkSession, keys: Iterable[Key]) -> DataFrame:
-    return spark.createDataFrame(list(keys), "source string, record_id string")
+    return arrow_frame(spark, [dict(zip(RECORD, key, strict=True)) for key in keys], RECORD_SCHEMA)
 
 
 def clusters_frame(spark: SparkSession, scene: Scene) -> DataFrame:
     """linkage/clusters, as far as identity reads it; a cluster is named by its smallest record."""
-    rows = [(*key, ":".join(min(cluster))) for cluster in scene.clusters for key in cluster]
-    return spark.createDataFrame(rows, "source string, record_id string, cluster_final string")
+    rows = [
+        {"source": source, "record_id": record, "cluster_final": ":".join(min(cluster))}
+        for cluster in scene.clusters
+        for source, record in cluster
+    ]
+    return arrow_frame(spark, rows, RECORD_SCHEMA.append(pa.field("cluster_final", pa.string())))
+
+
+def arrow_frame(spark: SparkSession, found: Rows, schema: pa.Schema) -> DataFrame:
+    """A frame by way of Arrow, which needs no Python worker."""
+    return spark.createDataFrame(pa.Table.from_pylist(found, schema=schema))
 
 
 def frames(spark: SparkSession, state: State) -> Identity:
     """The state as the tables of a prior state."""
-    made = [
-        spark.createDataFrame([tuple(row[c] for c in t.names) for row in getattr(state, t.name)], t.schema)
-        for t in TABLES
-    ]
-    return Identity(*made)
-
-
-def kept(frame: DataFrame) -> DataFrame:
-    return frame.localCheckpoint()
+    return Identity(*[arrow_frame(spark, getattr(state, t.name), arrow_schema(t)) for t in TABLES])
 
 
 def rows(frame: DataFrame) -> Rows:
-    return [row.asDict() for row in frame.collect()]
+    found: Rows = frame.toArrow().to_pylist()
+    return found
 
 
 def after(made: Identity, prior: State) -> State:
@@ -135,7 +141,6 @@ def play(spark: SparkSession, prior: State, business_date: date, scene: Scene, *
         business_date,
         edited=keys_frame(spark, scene.edited),
         decided=keys_frame(spark, scene.decided),
-        keep=kept,
         **options,
     )
     return after(made, prior)
