@@ -42,7 +42,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
         [
             *PEOPLE,
             "M04;Ana;600111222;ana@example.org;31/02/1980;08001",  # no such day
-            "M05;Too;many;fields;01/01/1990;08001;surplus",
+            "M05;Too;many;fields;01/01/1990;08001;surplus;more",
             "M06;Nul\0byte;600111333;n@n.es;01/01/1991;08002",
             "M03;Iñaki Etxeberria Goñi;655 777 123;inaki.etxe@gmail.com;30/06/1990;48009",  # M03 again
         ],

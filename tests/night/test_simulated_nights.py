@@ -1,4 +1,4 @@
-"""Three nights of a small simulated retailer, as `make run` runs them, and what a user does next."""
+"""Two nights of a small simulated retailer, as `make run` runs them, and what a user does next."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """Three released nights of 250 customers."""
+    """Two released nights of 250 customers."""
     folder = tmp_path_factory.mktemp("shop")
-    made = simulate(str(folder), customers=250, nights=3, seed=11)
+    made = simulate(str(folder), customers=250, nights=2, seed=11)
     shop = Shop(Path(made.landing), folder / "warehouse", ROOT / "conf")
     assert shop.run() == 0
     return shop
@@ -32,8 +32,8 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 def test_a_folder_a_night_is_released_in_order(shop: Shop) -> None:
     found = releases.all_releases(shop.house)
-    assert [r.business_date for r in found] == [date(2026, 7, 1), date(2026, 7, 2), date(2026, 7, 3)]
-    assert [r.base_release for r in found] == [None, found[0].release_id, found[1].release_id]
+    assert [r.business_date for r in found] == [date(2026, 7, 1), date(2026, 7, 2)]
+    assert [r.base_release for r in found] == [None, found[0].release_id]
     assert {r.status for r in found} == {"released"}
 
 
@@ -95,7 +95,7 @@ def test_people_are_found_again(shop: Shop, capsys: pytest.CaptureFixture[str]) 
 def test_spark_and_the_pointer_file_read_the_release(shop: Shop, spark: SparkSession) -> None:
     frame = releases.read(spark, "gold/customers", warehouse=str(shop.warehouse))
     pointer = json.loads((shop.warehouse / "release.json").read_text(encoding="utf-8"))
-    assert pointer["business_date"] == "2026-07-03"
+    assert pointer["business_date"] == "2026-07-02"
     assert {t["table"] for t in pointer["tables"]} >= {
         "gold/customers",
         "gold/xref",
@@ -113,19 +113,19 @@ def test_the_commands_read_what_was_released(shop: Shop, capsys: pytest.CaptureF
     assert execute(["show", str(customer), *where]) == 0
     assert execute(["status", *where]) == 0
     assert execute(["runs", *where]) == 0
-    assert execute(["runs", "--stages", "2026-07-03.1", *where]) == 0
+    assert execute(["runs", "--stages", "2026-07-02.1", *where]) == 0
     assert execute(["release", *where, "--json"]) == 0
     shown = capsys.readouterr().out
     assert str(customer) in shown
-    assert "Run 2026-07-03.1: released" in shown
+    assert "Run 2026-07-02.1: released" in shown
     assert "crm" in shown
     assert execute(["sql", "select nothing from nowhere", *where]) == 2
     assert execute(["show", "C-NOBODY", *where]) == 1
 
 
 def test_the_report_holds_counts_and_no_personal_data(shop: Shop) -> None:
-    page = (shop.warehouse / "reports" / "2026-07-03.html").read_text(encoding="utf-8")
-    assert "Night 2026-07-03" in page
+    page = (shop.warehouse / "reports" / "2026-07-02.html").read_text(encoding="utf-8")
+    assert "Night 2026-07-02" in page
     secrets = shop.rows(
         "SELECT emails[1] AS email, phones[1] AS phone, surname || ' ' || second_surname AS name FROM gold.customers"
     )
@@ -146,8 +146,7 @@ def test_a_late_file_is_applied_at_its_place_and_counted(shop: Shop, tmp_path: P
     header, *lines = contacts.read_text(encoding="utf-8").splitlines()
     first = lines[0].split(",")
     late = ["I", "C-LATE", *first[1:]]
-    folder = later.landing / "2026-07-02" / "crm"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = later.landing / "2026-07-01" / "crm"
     (folder / "contacts-late.csv").write_text(f"op,{header}\n{','.join(late)}\n", encoding="utf-8")
     ids = {r["record_id"]: r["customer_id"] for r in later.rows("SELECT * FROM identity.assignments")}
 
@@ -157,26 +156,27 @@ def test_a_late_file_is_applied_at_its_place_and_counted(shop: Shop, tmp_path: P
     assert {key: now[key] for key in ids} == ids
     assert now["C-LATE"] == now[first[0]]
     release = releases.required(later.house)
-    assert release.release_id == "2026-07-03.2"
+    assert release.release_id == "2026-07-02.2"
     assert any("late_files" in warning for warning in release.warnings)
     # A file of an old date brings the old state of nobody back: what is newer stands.
     assert later.value("SELECT count(*) FROM silver.customer_records") == len(ids) + 1
 
 
+@pytest.mark.soak
 def test_full_computes_everything_again_and_keeps_ids(shop: Shop, tmp_path: Path) -> None:
     again = _copy(shop, tmp_path)
     before = again.rows("SELECT * FROM identity.assignments ORDER BY ALL")
     gold = again.rows("SELECT * FROM gold.customers ORDER BY customer_id")
     assert again.run("--full") == 0
-    assert releases.required(again.house).release_id == "2026-07-03.2"
+    assert releases.required(again.house).release_id == "2026-07-02.2"
     assert again.rows("SELECT * FROM identity.assignments ORDER BY ALL") == before
     assert again.rows("SELECT * FROM gold.customers ORDER BY customer_id") == gold
-    assert again.value("SELECT count(*) FROM identity.events WHERE business_date > DATE '2026-07-03'") == 0
+    assert again.value("SELECT count(*) FROM identity.events WHERE business_date > DATE '2026-07-02'") == 0
 
 
 def test_an_earlier_date_is_refused(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     assert shop.run("--date", "2026-07-01") == 2
-    assert "2026-07-03" in capsys.readouterr().err
+    assert "2026-07-02" in capsys.readouterr().err
 
 
 def test_the_dictionary_describes_every_released_table(shop: Shop, tmp_path: Path) -> None:
