@@ -45,7 +45,10 @@ class Reader:
     def arrow(self, query: str, parameters: list[object] | None = None) -> pa.Table:
         """The result of a query. Raises UsageError where DuckDB does not accept it."""
         try:
-            return self.connection.execute(query, parameters or []).to_arrow_table()
+            found = self.connection.sql(query, params=parameters or [])
+            if found is None:
+                raise UsageError("The query was not accepted: it asks for nothing; begin with SELECT.")
+            return found.to_arrow_table()
         except duckdb.Error as error:
             first = str(error).strip().splitlines()[0]
             raise UsageError(f"The query was not accepted: {first}") from None

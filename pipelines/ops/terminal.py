@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipelines.ops.summary import SegmentCount, SourceLinks, Summary
 
 WIDTH = 80
-_BAR = 24
+_BAR = 20
 _WORDS = {
     "released": ("green", "released"),
     "stopped": ("red", "stopped by a gate"),
