@@ -222,6 +222,7 @@ def test_a_snapshot_that_lacks_most_records_stops_before_silver(
     )
 
 
+@pytest.mark.soak
 def test_after_a_stop_the_corrected_file_is_taken_in(
     tonight: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
