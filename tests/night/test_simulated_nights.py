@@ -61,7 +61,6 @@ def test_every_live_record_has_one_customer_and_gold_has_exactly_these(shop: Sho
 
 def test_bronze_rows_all_have_an_outcome(shop: Shop) -> None:
     for row in shop.rows("SELECT * FROM silver.outcomes"):
-        stands = shop.house.rows(f"bronze/{row['source']}_{row['feed']}", None)
         version = shop.house.version(f"bronze/{row['source']}_{row['feed']}")
         stands = shop.house.rows(f"bronze/{row['source']}_{row['feed']}", version)
         outcomes = ("current", "superseded", "deleted", "duplicate", "quarantined")

@@ -1,0 +1,57 @@
+"""What the gates and limits of a night rest on, without a night."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipelines.bronze.batches import stale_sources
+from pipelines.config import Conf
+from pipelines.linkage.engine import BYTES_A_RECORD, DoesNotFitError, check_fits
+from pipelines.sources import load_sources
+from pipelines.storage import Warehouse
+from pipelines.tables import LONG, STRING, Column, Table
+
+SHELF = Table(
+    layer="gold",
+    name="shelf",
+    grain="One book.",
+    key=("title",),
+    columns=(Column("title", STRING, "Title."), Column("pages", LONG, "Pages.", unit="pages")),
+    owner="library",
+)
+
+
+def test_linkage_refuses_what_does_not_fit_and_says_how_much_it_needs() -> None:
+    check_fits(1000, 1000 * BYTES_A_RECORD)
+    check_fits(10**9, None)
+    with pytest.raises(DoesNotFitError, match=r"1,001 records take about 0\.0 GB"):
+        check_fits(1001, 1000 * BYTES_A_RECORD)
+
+
+def test_a_source_is_stale_when_its_newest_delivery_is_older_than_its_cadence() -> None:
+    sources = load_sources(Conf())
+    rows = [
+        ("crm", date(2026, 7, 3), "landed"),
+        ("erp", date(2026, 7, 2), "landed"),
+        ("pos", date(2026, 7, 1), "landed"),
+        ("web", date(2026, 7, 3), "rejected"),
+        ("web", date(2026, 6, 1), "landed"),
+    ]
+    batches = pa.table(dict(zip(("source", "landing_date", "status"), zip(*rows, strict=True), strict=True)))
+    assert stale_sources(batches, sources, date(2026, 7, 3)) == ["pos", "web"]
+    assert stale_sources(None, sources, date(2026, 7, 3)) == []
+
+
+def test_a_stored_table_that_is_not_its_declaration_says_where(tmp_path: Path) -> None:
+    house = Warehouse(str(tmp_path))
+    version = house.write(SHELF, pa.table({"title": ["Pedro Páramo"], "pages": [124]}), None)
+    assert house.differences(SHELF, version) == []
+    title, pages = SHELF.columns
+    assert house.differences(replace(SHELF, columns=(title,)), version) == ["pages is not declared"]
+    other = replace(SHELF, columns=(title, replace(pages, type=STRING), Column("isbn", STRING, "Number.")))
+    assert house.differences(other, version) == ["isbn is missing", "pages has another type"]
