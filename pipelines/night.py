@@ -7,7 +7,7 @@ The functions here fetch a stage's frames and hand them to the layer that does t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -84,30 +84,9 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     """The stages of a night for these sources."""
     bronze = bronze_tables(sources)
 
-    def of(*targets: str) -> tuple[Table, ...]:
-        """The bronze tables that fill ``targets``, and what their batches are."""
-        fed = tuple(table for key, table in bronze.items() if _fills(sources, key, targets))
-        return (BATCHES, *fed)
-
     return [
         Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
-        Stage(
-            "silver.customer_records",
-            (CUSTOMER_RECORDS,),
-            _silver({CUSTOMER_RECORDS: "customer_records"}, ("customer_records",)),
-            reads=of("customer_records"),
-        ),
-        Stage(
-            "silver.orders",
-            (ORDERS, ORDER_LINES, RETURNS),
-            _silver(
-                {ORDERS: "orders", ORDER_LINES: "order_lines", RETURNS: "returns"},
-                ("orders", "order_lines", "returns"),
-            ),
-            reads=of("orders", "order_lines", "returns"),
-        ),
-        Stage("silver.cases", (CASES,), _silver({CASES: "cases"}, ("cases",)), reads=of("cases")),
-        Stage("silver.outcomes", (QUARANTINE, OUTCOME_COUNTS), _outcomes, reads=(BATCHES, *bronze.values())),
+        Stage("silver.build", SILVER, _silver, reads=(BATCHES, *bronze.values())),
         Stage("linkage.link", LINKAGE, _link, reads=(CUSTOMER_RECORDS,), previous=(GENERATIONS,)),
         Stage(
             "identity.assign",
@@ -147,14 +126,9 @@ def _fills(sources: Mapping[str, Source], key: tuple[str, str], targets: tuple[s
     return any(use.target in targets for use in uses(sources[source].feeds[feed]).values())
 
 
-def _received(inputs: Inputs, targets: tuple[str, ...] | None = None) -> dict[tuple[str, str], Table]:
-    """The bronze tables of feeds that ever came in (and fill one of ``targets``)."""
-    sources = inputs.settings.sources
-    return {
-        key: table
-        for key, table in bronze_tables(sources).items()
-        if inputs.exists(table) and (targets is None or _fills(sources, key, targets))
-    }
+def _received(inputs: Inputs) -> dict[tuple[str, str], Table]:
+    """The bronze tables of feeds that ever came in."""
+    return {k: table for k, table in bronze_tables(inputs.settings.sources).items() if inputs.exists(table)}
 
 
 def _delivered(inputs: Inputs, table: Table, target: str) -> DataFrame | None:
@@ -181,7 +155,7 @@ def _land(inputs: Inputs) -> Content:
     if stop is not None:
         raise GateStopped(stop)
     # Read once: the rows are counted by batch besides being written.
-    frames = {key: inputs.keep(frame) for key, frame in landed.tables.items()}
+    frames = inputs.keep_all(landed.tables)
     counts = reduce(DataFrame.unionByName, [batch_rows(frame) for frame in frames.values()])
     batches = batches_frame(
         inputs.spark,
@@ -195,41 +169,24 @@ def _land(inputs: Inputs) -> Content:
     return {**{tables[key].path: frame for key, frame in frames.items()}, BATCHES.path: batches}
 
 
-def _silver(made: Mapping[Table, str], targets: tuple[str, ...]) -> Callable[[Inputs], Content]:
-    """A stage that makes the silver tables of ``made`` (by the target that fills them)."""
-
-    def run(inputs: Inputs) -> Content:
-        settings = inputs.settings
-        received = _received(inputs, targets)
-        filled = delivered_targets(received, settings.sources)
-        # A table that no feed fills is written once, empty, so that readers find it.
-        content: dict[str, DataFrame | pa.Table] = {
-            table.path: arrow_schema(table).empty_table()
-            for table, target in made.items()
-            if target not in filled and not inputs.exists(table)
-        }
-        if received:
-            bronze = {key: inputs.frame(table) for key, table in received.items()}
-            classified = classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES))
-            built = build_from(
-                classified, settings.sources, settings.project, business_date=inputs.night.business_date
-            ).tables
-            content |= {table.path: built[table.path] for table, target in made.items() if target in filled}
-        return content
-
-    return run
-
-
-def _outcomes(inputs: Inputs) -> Content:
-    settings = inputs.settings
-    bronze = {key: inputs.frame(table) for key, table in _received(inputs).items()}
-    if not bronze:
-        return {table.path: arrow_schema(table).empty_table() for table in (QUARANTINE, OUTCOME_COUNTS)}
-    classified = classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES))
-    built = build_from(
-        classified, settings.sources, settings.project, business_date=inputs.night.business_date
-    )
-    return {QUARANTINE.path: built.quarantine, OUTCOME_COUNTS.path: built.outcomes}
+def _silver(inputs: Inputs) -> Content:
+    settings, received = inputs.settings, _received(inputs)
+    filled = delivered_targets(received, settings.sources) | {QUARANTINE.name, OUTCOME_COUNTS.name}
+    # A table that no feed fills is written once, empty, so that readers find it.
+    content: dict[str, DataFrame | pa.Table] = {
+        table.path: arrow_schema(table).empty_table()
+        for table in SILVER
+        if (not received or table.name not in filled) and not inputs.exists(table)
+    }
+    if received:
+        bronze = {key: inputs.frame(table) for key, table in received.items()}
+        # Every table is made of the same verdicts.
+        classified = inputs.keep_all(classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES)))
+        built = build_from(
+            classified, settings.sources, settings.project, business_date=inputs.night.business_date
+        ).tables
+        content |= {table.path: built[table.path] for table in SILVER if table.name in filled}
+    return content
 
 
 def _link(inputs: Inputs) -> Content:
@@ -364,7 +321,7 @@ def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
     as_declared = checks.schemas(tuple(_PUBLISHED.values()))
     return {
         "bronze.land": checks.landed(feeds),
-        "silver.outcomes": checks.rows_conserved(feeds),
+        "silver.build": checks.rows_conserved(feeds),
         "linkage.link": checks.model,
         "identity.assign": checks.identity_kept,
         "gold.reconciliation": checks.money_reconciled,

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
+from pipelines.queries import at_once, computed_once
 from pipelines.storage import TableRef, Warehouse
 from pipelines.tables import Table
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from pipelines.settings import Settings
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,15 @@ class Inputs:
         version = self.night.base.get(table.path)
         return None if version is None else self._warehouse.arrow(table.path, version)
 
-    def keep(self, frame: DataFrame) -> DataFrame:
-        """``frame`` computed now, in the executors' memory or on their disks until the stage has ended.
+    def keep_all(self, frames: Mapping[K, DataFrame]) -> dict[K, DataFrame]:
+        """``frames`` computed now, in the executors' memory or on their disks until the stage has ended.
 
-        For what a stage uses more than once and is dear to compute again. Its plan is cut: a plan
-        of cached frames inside cached frames grows until the driver is busy with nothing else. An
-        executor that is lost takes its part with it, and the stage is run again.
+        For what a stage uses more than once and is dear to compute again. An executor that is lost
+        takes its part with it, and the stage is run again.
         """
-        self._kept.append(frame.localCheckpoint(eager=True))
-        return self._kept[-1]
+        kept = dict(zip(frames, at_once(computed_once, frames.values()), strict=True))
+        self._kept.extend(kept.values())
+        return kept
 
     def release(self) -> None:
         """Let go of what ``keep`` holds; the runner does it when the stage has ended."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.identity.frames import all_of, computed_once
+from pipelines.identity.frames import all_of
 from pipelines.identity.records import stays_of
 from pipelines.identity.tables import ALIASES
+from pipelines.queries import computed_once
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

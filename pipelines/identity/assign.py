@@ -10,12 +10,12 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.aliases import aliases_after
 from pipelines.identity.events import numbered, published_so_far, stays, unnumbered_events
-from pipelines.identity.frames import computed_once
 from pipelines.identity.history import history_after
 from pipelines.identity.moves import assigned_records, moved_records
 from pipelines.identity.records import known_records
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.identity.votes import cast_votes, fates, homes
+from pipelines.queries import computed_once
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

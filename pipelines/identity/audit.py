@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.identity.events import published_so_far, stays
-from pipelines.identity.frames import computed_once
 from pipelines.identity.tables import RECORD
+from pipelines.queries import computed_once
 
 if TYPE_CHECKING:
     from pyspark.sql import Column

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.config import digest
 from pipelines.errors import GateStopped, PadronError
+from pipelines.queries import THREADS, at_once
 from pipelines.stages import Inputs, Night, Stage, StageResult
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from pipelines.ops.record import Record
     from pipelines.settings import Settings
     from pipelines.storage import Warehouse
-
-THREADS = 3
-"""Independent stages at once: on small nights the driver's own work, not the data, is what takes time."""
 
 
 class StageFailed(PadronError):
@@ -117,6 +115,7 @@ class Runner:
         begun = time.monotonic()
         key, read = self._key(stage)
         result = StageResult(stage.name, "done", key, inputs=read)
+        is_done = False
         try:
             outputs = None if rerun else self._remembered(key)
             if outputs is not None:
@@ -126,12 +125,18 @@ class Runner:
             self.versions.update(result.outputs)
             result.rows_in = sum(self.warehouse.rows(p, v) for p, v in read.items())
             result.rows_out = sum(self.warehouse.rows(p, v) for p, v in result.outputs.items())
+            # What a gate stops is done all the same: the night that is approved does not repeat it.
+            is_done = True
+            if gate is not None:
+                self._judge(gate)
         except PadronError as error:
-            result.status, result.message = "failed", str(error)
+            if not is_done:
+                result.status, result.message = "failed", str(error)
             raise
         except Exception as error:
             kind = _kind(error)
-            result.status, result.message = "failed", kind
+            if not is_done:
+                result.status, result.message = "failed", kind
             raise StageFailed(
                 f"{stage.name} failed: {kind}. Nothing was released; run the night again to resume here, "
                 "with --debug for the whole error (it may show personal data)."
@@ -140,8 +145,6 @@ class Runner:
             result.seconds = time.monotonic() - begun
             self.record.stage(result)
             self.progress.ended(result)
-        if gate is not None:
-            self._judge(gate)
 
     def _remembered(self, key: str) -> dict[str, int] | None:
         outputs = self.memory.get(key)
@@ -156,10 +159,12 @@ class Runner:
         inputs = self.inputs()
         declared = {table.path: table for table in stage.writes}
         try:
-            return {
-                path: self.warehouse.write(declared[path], content, self.night.base.get(path))
-                for path, content in stage.run(inputs).items()
-            }
+            content = stage.run(inputs)
+
+            def written(path: str) -> int:
+                return self.warehouse.write(declared[path], content[path], self.night.base.get(path))
+
+            return dict(zip(content, at_once(written, content), strict=True))
         finally:
             inputs.release()
 
