@@ -148,7 +148,8 @@ PHONES = Comparison(
 
 TAX_ID = Comparison(
     "tax_id",
-    _either("tax_id"),
+    # A person has ids of several kinds: an RFC is no evidence against a CURP.
+    f"{_either('tax_id')} OR coalesce(tax_id_type_l <> tax_id_type_r, false)",
     (
         Level("equal", _equal("tax_id"), 0.97, 0.00001),
         Level("different", None, 0.03, 0.99999),

@@ -113,6 +113,7 @@ ROLE_TYPES: dict[Role, pa.DataType] = {
     "company_name": pa.string(),
     "birth_date": pa.date32(),
     "tax_id": pa.string(),
+    "tax_id_type": pa.string(),
     "emails": _STRINGS,
     "email_local": pa.string(),
     "phones": _STRINGS,

@@ -40,11 +40,17 @@ INDEPENDENT: dict[str, dict[str, str]] = {
 """The weakest level of each role that is evidence beside the name."""
 
 
+_SAME_KIND: dict[str, str] = {"tax_id": " AND NOT coalesce(l.tax_id_type <> r.tax_id_type, false)"}
+"""Where values of two kinds are not two values: one person has an RFC and a CURP."""
+
+
 def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, never: tuple[str, ...]) -> Bools:
     """Which pairs (node_l, node_r, sorted) hold two different values of a never-evidence role."""
     if not never or pairs.num_rows == 0:
         return np.zeros(pairs.num_rows, bool)
-    differs = " OR ".join(f"coalesce(l.{role} <> r.{role}, false)" for role in never)
+    differs = " OR ".join(
+        f"coalesce(l.{role} <> r.{role}{_SAME_KIND.get(role, '')}, false)" for role in never
+    )
     connection.register("judged", pairs.select(["node_l", "node_r"]))
     result = connection.sql(
         f"""SELECT {differs} AS never FROM judged j

@@ -182,6 +182,24 @@ def test_two_different_tax_ids_never_share_a_cluster_by_no_chain() -> None:
     assert linked.figures["split_by_rules"] >= 1
 
 
+def test_tax_ids_of_two_kinds_are_no_evidence_against_each_other() -> None:
+    same = {
+        "given": "ramon",
+        "surname": "iturbe",
+        "birth_date": date(1966, 6, 6),
+        "emails": ["ramon@iturbe.mx"],
+    }
+    rfc = record("erp", "E1", tax_id="IURA660606AA1", **same) | {"tax_id_type": "rfc"}
+    curp = record("crm", "C1", tax_id="IURA660606HDFTRM09", **same) | {"tax_id_type": "curp"}
+    other = record("crm", "C2", tax_id="IURB660606HDFTRM01", **same) | {"tax_id_type": "curp"}
+    linked = link_night(table([rfc, curp]), None, CONF, NIGHT)
+    assert together(linked.clusters, "erp:E1", "crm:C1")
+    pair = linked.scored_pairs.to_pylist()[0]
+    assert pair["decided_by"] != "never"
+    linked = link_night(table([curp, other]), None, CONF, NIGHT)
+    assert not together(linked.clusters, "crm:C1", "crm:C2")
+
+
 def test_a_person_and_a_company_never_share_a_cluster() -> None:
     shared = {"emails": ["hola@perez.mx"], "phones": ["+525511112222"], "tax_id": "PEHJ800101AAA"}
     rows = [
