@@ -27,6 +27,7 @@ class Lazy(click.Group):
         "docs": "pipelines.cli.documents",
         "report": "pipelines.cli.documents",
         "evaluate": "pipelines.cli.documents",
+        "link": "pipelines.cli.link",
         "doctor": "pipelines.cli.night",
     }
 

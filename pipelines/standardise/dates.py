@@ -53,11 +53,14 @@ class BirthDate(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def standard_birth_date(raw: str | None, formats: tuple[str, ...], business_date: date) -> BirthDate:
+def standard_birth_date(
+    raw: str | None, formats: tuple[str, ...], business_date: date, oldest: int = OLDEST
+) -> BirthDate:
     """The birth date by the first of ``formats`` (Spark patterns), or ISO 8601, that gives a possible one.
 
     A time of day behind it is dropped. A year of two digits is the last one that has come by
-    ``business_date``. Raises UsageError where a pattern is none of a numeric date.
+    ``business_date``, and none is more than ``oldest`` years before it. Raises UsageError where a
+    pattern is none of a numeric date.
 
     >>> standard_birth_date("07/04/1974", ("dd/MM/yyyy",), date(2026, 7, 1)).birth_date
     datetime.date(1974, 4, 7)
@@ -71,7 +74,7 @@ def standard_birth_date(raw: str | None, formats: tuple[str, ...], business_date
     for born in _readings(text, formats, business_date):
         if born in _DEFAULTS:
             return BirthDate(None, None, (PLACEHOLDER,))
-        if born is not None and _is_possible(born, business_date):
+        if born is not None and _is_possible(born, business_date, oldest):
             return BirthDate(born, born, ())
         reason = IMPOSSIBLE
     return BirthDate(None, None, (reason,))
@@ -102,9 +105,9 @@ def _day(year: int, month: int, day: int) -> date | None:
         return None
 
 
-def _is_possible(born: date, business_date: date) -> bool:
-    oldest = (business_date.year - OLDEST, business_date.month, business_date.day)
-    return born <= business_date and (born.year, born.month, born.day) >= oldest
+def _is_possible(born: date, business_date: date, oldest: int) -> bool:
+    first = (business_date.year - oldest, business_date.month, business_date.day)
+    return born <= business_date and (born.year, born.month, born.day) >= first
 
 
 @lru_cache(maxsize=64)

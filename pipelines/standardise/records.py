@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pipelines.standardise.addresses import parse_address
 from pipelines.standardise.arrow import Column, column, mapped, mapped_fields
 from pipelines.standardise.companies import Company
-from pipelines.standardise.dates import standard_birth_date
+from pipelines.standardise.dates import OLDEST, standard_birth_date
 from pipelines.standardise.emails import Emails, standard_emails
 from pipelines.standardise.names import Name
 from pipelines.standardise.parties import standard_party
@@ -89,6 +89,8 @@ class Hints:
     """Spark patterns of birth dates, the first that fits counts."""
     business_date: date
     """No birth date is later."""
+    oldest: int = OLDEST
+    """Years before it of the earliest birth date that is possible."""
 
 
 class Loyalty(NamedTuple):
@@ -181,7 +183,12 @@ def standardise_records(received: pa.Table, hints: Hints) -> pa.Table:
         kinds=_PARTY,
     )
     birth = mapped_fields(
-        standard_birth_date, raw("birth_date_raw"), hints.date_formats, hints.business_date, kinds=_BIRTH
+        standard_birth_date,
+        raw("birth_date_raw"),
+        hints.date_formats,
+        hints.business_date,
+        hints.oldest,
+        kinds=_BIRTH,
     )
     emails = mapped_fields(_emails, raw("emails_raw", _TEXTS), kinds=_EMAILS)
     phones = mapped_fields(_phones, raw("phones_raw", _TEXTS), country, kinds=_PHONES)

@@ -1,0 +1,115 @@
+"""``padron link``: link the records of any file, without Spark and without configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.console import err, say
+from pipelines.cli.options import example
+from pipelines.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipelines.linkage.files import LinkedFile
+
+
+def _pairs(text: str | None) -> dict[str, str]:
+    """``surname=last,mail=emails`` as column → role. Raises UsageError where it is not written so."""
+    found = {}
+    for part in (text or "").split(","):
+        if not part.strip():
+            continue
+        role, sign, column = (piece.strip() for piece in part.partition("="))
+        if not (role and sign and column):
+            raise UsageError(f"--fields: {part.strip()!r} is not role=column, such as surname=last.")
+        found[column] = role
+    return found
+
+
+@click.command()
+@click.argument("file")
+@click.option("--id", "id_column", required=True, metavar="COLUMN", help="Column of unique ids.")
+@click.option(
+    "--truth", metavar="COLUMN", help="Column of the true person: quality is measured; it is not used."
+)
+@click.option(
+    "--fields",
+    metavar="ROLE=COLUMN,…",
+    help="What columns are, where their names do not say; role ignore drops one.",
+)
+@click.option("--country", help="ISO code of records that name none (default: conf/padron.yml).")
+@click.option("--out", "out_folder", default="linked", show_default=True, help="Folder of the result.")
+@options.config
+@options.as_json
+@example("padron link people.csv --id rec_id --truth entity --out linked")
+def link(
+    file: str,
+    id_column: str,
+    truth: str | None,
+    fields: str | None,
+    country: str | None,
+    out_folder: str,
+    config: str | None,
+    as_json: bool,
+) -> int:
+    """Link the records of a CSV or Parquet file: the night's engine, without Spark or configuration.
+
+    Writes clusters.parquet (the id, cluster_id), pairs.parquet and report.json into the folder --out.
+    """
+    from pipelines.linkage.files import link_file, write
+    from pipelines.settings import load_settings
+
+    settings = load_settings(config)
+    with err.status("Linking"):
+        made = link_file(
+            file,
+            settings.linkage,
+            id_column=id_column,
+            country=(country or settings.project.country).upper(),
+            today=datetime.now(UTC).date(),
+            fields=_pairs(fields),
+            truth_column=truth,
+        )
+    report = _report(made)
+    write(made, out_folder)
+    with open(os.path.join(out_folder, "report.json"), "w", encoding="utf-8") as target:
+        json.dump(report, target, indent=2)
+    if as_json:
+        click.echo(json.dumps(report))
+        return 0
+    _say(made, out_folder)
+    return 0
+
+
+def _report(made: LinkedFile) -> dict[str, Any]:
+    return {
+        "fields": made.fields,
+        **made.linked.figures,
+        "quality": None if made.quality is None else made.quality.as_dict(),
+    }
+
+
+def _say(made: LinkedFile, folder: str) -> None:
+    figures = made.linked.figures
+    for field, columns in made.fields.items():
+        say(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}")
+    say("")
+    for name in ("records", "candidate_pairs", "links", "clusters", "largest_cluster"):
+        say(f"{name.replace('_', ' ').capitalize():<16} {figures[name]:>10,}")
+    say(f"{'Cut':<16} {figures['cut']:>10.3f}")
+    if made.quality is not None:
+        found = made.quality
+        say("")
+        say(
+            f"{'Pairwise F1':<16} {found.f1:>10.4f}  precision {found.precision:.4f}, recall {found.recall:.4f}"
+        )
+        say(
+            f"{'B³ F1':<16} {found.b3_f1:>10.4f}  precision {found.b3_precision:.4f}, recall {found.b3_recall:.4f}"
+        )
+    say("")
+    say(f"{folder}/clusters.parquet, pairs.parquet, report.json")
