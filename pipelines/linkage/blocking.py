@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.linkage.config import Blocking
 
@@ -19,7 +22,7 @@ class Rule:
     """A blocking rule: ``key`` is SQL over table ``people``; NULL means no key.
 
     ``each`` names a list column whose elements become ``item`` in ``key``; ``then`` are the next
-    keys of blocks above the cap.
+    keys of blocks above the cap. A rule that ``is_optional`` stays where it is worth its cost.
     """
 
     name: str
@@ -32,8 +35,14 @@ class Rule:
         "birth_text",
         "postal_code",
     )
+    is_optional: bool = False
 
 
+_YEAR = "left(birth_text, 4)"
+_AREA = (
+    "CASE WHEN contains(postal_code, ' ') THEN split_part(postal_code, ' ', 1) ELSE left(postal_code, 3) END"
+)
+"""The district of a postal code: the outward part in Britain, the first three digits elsewhere."""
 _NAME_NEXT = ("birth_text", "second_surname", "postal_code", "city")
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -66,6 +75,60 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("email_name", "CASE WHEN length(email_local) >= 7 THEN email_local END", ("email_local",)),
         Rule("token_postal", "item || postal_code", ("name_tokens", "postal_code"), "name_tokens"),
         Rule("birth_postal", "birth_text || postal_code", ("birth_date", "postal_code")),
+        Rule(
+            "surname_year",
+            f"surname_phonetic || {_YEAR}",
+            ("surname_phonetic", "birth_date"),
+            None,
+            ("left(given_phonetic, 2)", "postal_code", "city"),
+            is_optional=True,
+        ),
+        Rule(
+            "given_year_area",
+            f"item || {_YEAR} || {_AREA}",
+            ("given_formal", "birth_date", "postal_code"),
+            "given_formal",
+            ("left(surname_phonetic, 2)",),
+            is_optional=True,
+        ),
+        Rule(
+            "surname_area",
+            f"surname_phonetic || {_AREA}",
+            ("surname_phonetic", "postal_code"),
+            None,
+            ("left(given_phonetic, 2)", "birth_text"),
+            is_optional=True,
+        ),
+        Rule(
+            "surname_city",
+            "surname_phonetic || city",
+            ("surname_phonetic", "city"),
+            None,
+            ("left(given_phonetic, 2)", "birth_text"),
+            is_optional=True,
+        ),
+        Rule(
+            "given_birth_area",
+            f"left(given_phonetic, 3) || substr(birth_text, 5) || {_AREA}",
+            ("given_phonetic", "birth_date", "postal_code"),
+            is_optional=True,
+        ),
+        Rule(
+            "given_city",
+            "item || ' ' || city",
+            ("given_formal", "city"),
+            "given_formal",
+            ("left(surname_phonetic, 2)", "left(birth_text, 4)", "postal_code"),
+            is_optional=True,
+        ),
+        Rule(
+            "year_postal",
+            f"{_YEAR} || postal_code",
+            ("birth_date", "postal_code"),
+            None,
+            ("left(surname_phonetic, 2)",),
+            is_optional=True,
+        ),
     ),
     "company": (
         Rule("tax_id", "tax_id", ("tax_id",)),
@@ -103,9 +166,31 @@ class RuleCost:
     largest_block: int
 
 
-def rules_for(model: str, roles: set[str]) -> tuple[Rule, ...]:
-    """The rules of a model whose roles all have a column."""
-    return tuple(rule for rule in RULES[model] if roles.issuperset(rule.needs))
+LEAST_YIELD = 0.2
+"""Share of likely matches among the pairs that only an optional rule brings, below which it goes."""
+
+
+def rules_for(model: str, roles: set[str], chosen: tuple[str, ...] | None = None) -> tuple[Rule, ...]:
+    """The rules of a model whose roles all have a column; ``chosen``: only those of these names."""
+    fitting = (rule for rule in RULES[model] if roles.issuperset(rule.needs))
+    return tuple(rule for rule in fitting if chosen is None or rule.name in chosen)
+
+
+def worth_their_cost(
+    rules: tuple[Rule, ...], costs: tuple[RuleCost, ...], candidates: pa.Table
+) -> tuple[Rule, ...]:
+    """The rules without the optional ones that bring too few likely matches a comparison.
+
+    ``candidates``: of ``score_pairs``, by the first rule that found a pair; a match is likely where
+    Splink's probability is one half or more.
+    """
+    likely = candidates.filter(pc.greater_equal(candidates["match_probability"], 0.5))["rule"]
+    found = np.bincount(likely.to_numpy().astype(np.int64), minlength=len(rules))
+    return tuple(
+        rule
+        for rule, cost, matches in zip(rules, costs, found, strict=True)
+        if not rule.is_optional or (cost.pairs and matches >= LEAST_YIELD * cost.pairs)
+    )
 
 
 def block(

@@ -69,6 +69,8 @@ class Model:
     """trained or starter."""
     relations: Relations
     """The relation model over its comparison patterns."""
+    rules: tuple[str, ...] = ()
+    """Names of the blocking rules that its training chose."""
     notes: tuple[str, ...] = ()
     """What training had to work round, a line each."""
 
@@ -97,6 +99,7 @@ class Generation:
                 "floor": model.floor,
                 "kind": model.kind,
                 "relations": model.relations.as_json(),
+                "rules": list(model.rules),
                 "notes": list(model.notes),
             }
             for name, model in self.models.items()
@@ -142,6 +145,7 @@ class Generation:
                         m["floor"],
                         m["kind"],
                         Relations.from_json(m["relations"]),
+                        tuple(m["rules"]),
                         tuple(m["notes"]),
                     )
                     for name, m in content["models"].items()

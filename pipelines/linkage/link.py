@@ -20,7 +20,7 @@ from pipelines.errors import PadronError
 from pipelines.linkage import clusters as clusters_table
 from pipelines.linkage import scored_pairs
 from pipelines.linkage.agglomerate import agglomerate
-from pipelines.linkage.blocking import RuleCost, block, rules_for
+from pipelines.linkage.blocking import RuleCost, block, rules_for, worth_their_cost
 from pipelines.linkage.components import Links, bounded_components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import choose_cut, log_odds
@@ -122,9 +122,15 @@ def _evidence(
     is_new = model is None
     if model is None:
         model = train_model(connection, name, roles, count, conf)
-    rules = rules_for(name, roles)
+    rules = rules_for(name, roles, None if is_new else model.rules)
     costs = block(connection, rules, conf.blocking)
     candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
+    if is_new:
+        chosen = worth_their_cost(rules, costs, candidates)
+        if chosen != rules:
+            rules, costs = chosen, block(connection, chosen, conf.blocking)
+            candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
+        model = replace(model, rules=tuple(rule.name for rule in rules))
     if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
         relations = fit_relations(name, candidates)
         notes = list(model.notes)

@@ -48,7 +48,7 @@ def starter_model(model: str, roles: set[str], floor: float, notes: Sequence[str
     """The model by role that ships with the package."""
     settings = splink_settings(model, roles, floor, starter=True)
     relations = starter_relations(model, [c.role for c in comparisons_for(model, roles)])
-    return Model(settings, {}, floor, "starter", relations, tuple(notes))
+    return Model(settings, {}, floor, "starter", relations, notes=tuple(notes))
 
 
 def frequent_values(
@@ -111,7 +111,7 @@ def train_model(
     trained = _assemble(settings, comparisons, u, sessions, prior, notes)
     # The relation model is fitted later, to the candidate pairs that this model scores.
     relations = starter_relations(model, [c.role for c in comparisons])
-    return Model(trained, frequencies, floor, "trained", relations, tuple(notes))
+    return Model(trained, frequencies, floor, "trained", relations, notes=tuple(notes))
 
 
 def _rounded(value: float) -> float:

@@ -16,7 +16,7 @@ from pipelines.config import Conf
 from pipelines.errors import UsageError
 from pipelines.linkage import training
 from pipelines.linkage.agglomerate import agglomerate
-from pipelines.linkage.blocking import Rule, block, rules_for
+from pipelines.linkage.blocking import Rule, RuleCost, block, rules_for, worth_their_cost
 from pipelines.linkage.comparisons import MODELS, level_number, splink_settings
 from pipelines.linkage.components import Links, bounded_components, components
 from pipelines.linkage.config import Blocking, Linkage
@@ -281,3 +281,22 @@ def test_only_the_needed_columns_are_read(tmp_path) -> None:
     assert read_records([]).num_rows == 0
     with pytest.raises(UsageError, match="my_surname"):
         read_records([str(path)], Linkage.model_validate({"fields": {"surname": "my_surname"}}))
+
+
+def test_an_optional_rule_stays_where_it_brings_likely_matches() -> None:
+    rules = rules_for("person", {"surname_phonetic", "birth_date", "given_formal", "city"})
+    names = [rule.name for rule in rules]
+    assert {"surname_birth", "surname_year", "surname_city"} <= set(names)
+    costs = tuple(RuleCost(name, 100, 0, 2) for name in names)
+    likely = {"surname_city": 90, "surname_year": 5}
+    found = [(names.index(name), 0.9) for name, n in likely.items() for _ in range(n)]
+    candidates = pa.table(
+        {"rule": [rule for rule, _ in found], "match_probability": [p for _, p in found]},
+        schema=pa.schema([("rule", pa.int64()), ("match_probability", pa.float64())]),
+    )
+    kept = {rule.name for rule in worth_their_cost(rules, costs, candidates)}
+    assert "surname_city" in kept
+    assert not {"surname_year", "given_city"} & kept
+    # The others stay whatever they bring.
+    assert "surname_birth" in kept
+    assert rules_for("person", {"surname_phonetic", "city"}, ("surname_city",))[0].name == "surname_city"
