@@ -122,6 +122,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
             is_optional=True,
         ),
         Rule(
+            "birth_city",
+            "birth_text || city",
+            ("birth_date", "city"),
+            None,
+            ("left(surname_phonetic, 2)",),
+            is_optional=True,
+        ),
+        Rule(
+            "postal",
+            "postal_code",
+            ("postal_code",),
+            None,
+            ("left(surname_phonetic, 2)", "left(given_phonetic, 2)"),
+            is_optional=True,
+        ),
+        Rule(
             "year_postal",
             f"{_YEAR} || postal_code",
             ("birth_date", "postal_code"),
@@ -170,6 +186,10 @@ LEAST_YIELD = 0.2
 """Share of likely matches among the pairs that only an optional rule brings, below which it goes."""
 
 
+MOST_COMPARISONS = 10
+"""Pairs a record of an optional rule, above which it is not tried."""
+
+
 def rules_for(model: str, roles: set[str], chosen: tuple[str, ...] | None = None) -> tuple[Rule, ...]:
     """The rules of a model whose roles all have a column; ``chosen``: only those of these names."""
     fitting = (rule for rule in RULES[model] if roles.issuperset(rule.needs))
@@ -194,16 +214,19 @@ def worth_their_cost(
 
 
 def block(
-    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking
+    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking, *, is_trial: bool = False
 ) -> tuple[RuleCost, ...]:
     """Create the table ``blocked`` (join_key_l < join_key_r, match_key) from table ``people``.
 
-    ``match_key`` is the number of the first rule that found the pair.
+    ``match_key`` is the number of the first rule that found the pair. In a trial an optional rule
+    of more than ``MOST_COMPARISONS`` pairs a record brings none: it cannot be worth them.
     """
     connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
     capped: list[tuple[int, int]] = []
     for number, rule in enumerate(rules):
         capped.append(_add_keys(connection, number, rule, conf.max_block))
+        if is_trial and rule.is_optional:
+            _drop_if_dear(connection, number)
     connection.execute(
         """CREATE OR REPLACE TABLE blocked AS
         SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(min(l.rule) AS VARCHAR) AS match_key
@@ -216,6 +239,17 @@ def block(
         RuleCost(rule.name, int(found.get(str(number), 0)), *capped[number])
         for number, rule in enumerate(rules)
     )
+
+
+def _drop_if_dear(connection: duckdb.DuckDBPyConnection, number: int) -> None:
+    """Take back the keys of a rule that compares too much for what it may bring."""
+    pairs, records = connection.execute(
+        f"""SELECT (SELECT coalesce(sum(n * (n - 1) / 2), 0)
+            FROM (SELECT count(*) AS n FROM keys WHERE rule = {number} GROUP BY key)),
+            (SELECT count(*) FROM people)"""
+    ).fetchall()[0]
+    if pairs > MOST_COMPARISONS * records:
+        connection.execute(f"DELETE FROM keys WHERE rule = {number}")
 
 
 def _add_keys(connection: duckdb.DuckDBPyConnection, number: int, rule: Rule, cap: int) -> tuple[int, int]:

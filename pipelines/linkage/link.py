@@ -123,7 +123,7 @@ def _evidence(
     if model is None:
         model = train_model(connection, name, roles, count, conf)
     rules = rules_for(name, roles, None if is_new else model.rules)
-    costs = block(connection, rules, conf.blocking)
+    costs = block(connection, rules, conf.blocking, is_trial=is_new)
     candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
     if is_new:
         chosen = worth_their_cost(rules, costs, candidates)

@@ -300,3 +300,16 @@ def test_an_optional_rule_stays_where_it_brings_likely_matches() -> None:
     # The others stay whatever they bring.
     assert "surname_birth" in kept
     assert rules_for("person", {"surname_phonetic", "city"}, ("surname_city",))[0].name == "surname_city"
+
+
+def test_an_optional_rule_that_compares_too_much_is_not_tried() -> None:
+    rule = Rule("city", "city", ("city",), then=(), is_optional=True)
+    with engine(CONF) as connection:
+        connection.execute(
+            """CREATE TABLE people AS SELECT range AS node, 'x' AS city, NULL::VARCHAR AS surname,
+            NULL::VARCHAR AS given_name, NULL::VARCHAR AS company_name, NULL::VARCHAR AS birth_text FROM range(100)"""
+        )
+        (cost,) = block(connection, (rule,), Blocking(), is_trial=True)
+        assert cost.pairs == 0
+        (cost,) = block(connection, (rule,), Blocking())
+        assert cost.pairs == 4_950
