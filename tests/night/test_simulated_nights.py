@@ -139,6 +139,7 @@ def test_the_notebook_runs(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
         runpy.run_path(str(notebook))
 
 
+@pytest.mark.soak
 def test_a_late_file_is_applied_at_its_place_and_counted(shop: Shop, tmp_path: Path) -> None:
     later = _copy(shop, tmp_path)
     contacts = shop.landing / "2026-07-01" / "crm" / "contacts.csv"
