@@ -60,6 +60,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
 """Field → names of columns that fill it, folded. Those of a person's number that no check digit
 proves (a card, a social security number) fill ``loyalty_id``: an exact key that may be misspelt."""
 
+KNOWN = {alias: field for field, aliases in FIELDS.items() for alias in aliases}
+"""Folded name → the field that it fills."""
+
 LISTS = ("emails_raw", "phones_raw")
 JOINED = ("address_raw",)
 """Several columns fill one value, joined by a blank in the order of the file."""
@@ -84,16 +87,13 @@ def folded(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
 
 
-_KNOWN = {alias: field for field, aliases in FIELDS.items() for alias in aliases}
-
-
 def _by_name(name: str) -> tuple[str, bool] | None:
     """The field that a column's name means, and whether the whole name says so or words in it."""
     words = re.sub(r"_?\d+$", "", folded(name))
-    if words in _KNOWN:
-        return _KNOWN[words], True
-    inside = [alias for alias in _KNOWN if f"_{alias}_" in f"_{words}_"]
-    return (_KNOWN[max(inside, key=len)], False) if inside else None
+    if words in KNOWN:
+        return KNOWN[words], True
+    inside = [alias for alias in KNOWN if f"_{alias}_" in f"_{words}_"]
+    return (KNOWN[max(inside, key=len)], False) if inside else None
 
 
 def _by_content(values: Sequence[str]) -> str | None:

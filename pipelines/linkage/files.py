@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
-from pipelines.linkage.columns import FIELDS, JOINED, LISTS, folded, recognised
+from pipelines.linkage.columns import FIELDS, JOINED, KNOWN, LISTS, folded, recognised
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
 from pipelines.linkage.evaluate import Quality, quality
@@ -22,6 +22,8 @@ from pipelines.standardise import Hints, standardise_records
 SAMPLE = 1_000
 """Rows whose content says what a column is."""
 DATE_FORMATS = ("yyyy-MM-dd", "yyyyMMdd", "dd/MM/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "yyyy/MM/dd")
+IGNORE = "ignore"
+"""The role of a column that says nothing."""
 CHUNK = 50_000
 """Records that are standardised at a time."""
 
@@ -65,28 +67,32 @@ def chosen_fields(
     """``recognised`` of the file's columns but ``without``; ``given`` (column → role) goes first.
 
     A role is a field with or without ``_raw``, or any name that is known for it. Raises UsageError for
-    an unknown column or role, and where no column says anything about a person.
+    an unknown column or role, for two columns of one value, and where no column says anything about a person.
     """
-    known = {alias: field for field, aliases in FIELDS.items() for alias in aliases}
-    known |= {field.removesuffix("_raw"): field for field in FIELDS} | {"ignore": "ignore"}
+    known = KNOWN | {field.removesuffix("_raw"): field for field in FIELDS} | {IGNORE: IGNORE}
     wanted: dict[str, list[str]] = {}
     for name, role in given.items():
         if name not in records.column_names:
             raise UsageError(f"--fields: no column {name}; there are {', '.join(records.column_names)}.")
         if folded(role) not in known:
             roles = ", ".join(sorted({field.removesuffix("_raw") for field in FIELDS}))
-            raise UsageError(f"--fields: {role} is no role; the roles are {roles}, ignore.")
+            raise UsageError(f"--fields: {role} is no role; the roles are {roles}, {IGNORE}.")
         wanted.setdefault(known[folded(role)], []).append(name)
+    for field, names in wanted.items():
+        if len(names) > 1 and field not in (*LISTS, *JOINED, IGNORE):
+            raise UsageError(
+                f"--fields: {field.removesuffix('_raw')} takes one column, not {', '.join(names)}."
+            )
     left = [name for name in records.column_names if name not in given and name not in without]
     sample = {
         name: [v for v in records[name].slice(0, SAMPLE).to_pylist() if v and v.strip()] for name in left
     }
     found = {field: names for field, names in recognised(left, sample).items() if field not in wanted}
-    fields = found | {field: tuple(names) for field, names in wanted.items() if field != "ignore"}
+    fields = found | {field: tuple(names) for field, names in wanted.items() if field != IGNORE}
     if not fields:
         raise UsageError(
             "no column is recognised as a name, birth date, e-mail, phone or address: "
-            "say what they are with --fields column=role,…"
+            "say what they are with --fields role=column,…"
         )
     return fields
 
@@ -117,7 +123,6 @@ def link_file(
     today: date,
     fields: Mapping[str, str] | None = None,
     truth_column: str | None = None,
-    name_order: str = "auto",
 ) -> LinkedFile:
     """Link the records of a file by the engine of the night.
 
@@ -140,12 +145,14 @@ def link_file(
     without = (id_column, *([truth_column] if truth_column else []))
     found = chosen_fields(records, fields or {}, without)
     raw = received(records, found)
-    hints = _of_their_time(raw, Hints(name_order, country, DATE_FORMATS, today))
+    hints = _of_their_time(raw, Hints("auto", country, DATE_FORMATS, today))
     parts = [standardise_records(raw.slice(at, CHUNK), hints) for at in range(0, raw.num_rows, CHUNK)]
     standard = pa.concat_tables(parts) if parts else standardise_records(raw, hints)
     keyed = standard.append_column("source", pa.array(["file"] * len(ids), pa.string()))
     keyed = keyed.append_column("record_id", ids)
-    keyed = keyed.select([*KEY_COLUMNS, *dict.fromkeys(conf.fields.values())])
+    wanted = (*KEY_COLUMNS, *dict.fromkeys(conf.fields.values()))
+    # A column that conf names and nobody makes is complained of by the engine itself.
+    keyed = keyed.select([name for name in wanted if name in keyed.column_names])
     linked = link_night(keyed, None, conf, today)
     clusters, pairs = _named(linked, id_column)
     measured = None

@@ -129,6 +129,7 @@ def test_one_record_and_none(tmp_path: Path) -> None:
         (["--id", "id", "--fields", "surname"], "not role=column"),
         (["--id", "id", "--fields", "colour=Nombre"], "is no role"),
         (["--id", "id", "--fields", "surname=nope"], "no column nope"),
+        (["--id", "id", "--fields", "surname=Nombre,surname=Apellidos"], "takes one column"),
         (["--id", "id", "--truth", "nope"], "no column nope"),
     ],
 )
@@ -152,6 +153,15 @@ def test_a_file_that_is_none_or_says_nothing(tmp_path: Path, capsys: pytest.Capt
     mute.write_text("id,colour\n1,blue\n2,red\n", encoding="utf-8")
     assert execute(["link", str(mute), "--id", "id"]) == 2
     assert "--fields" in capsys.readouterr().err
+
+
+def test_a_configured_column_that_nobody_makes_is_named(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "linkage.yml").write_text("fields:\n  surname: match_nothing\n", encoding="utf-8")
+    assert execute(["link", str(people), "--id", "id", "--config", str(tmp_path / "conf")]) == 2
+    assert "match_nothing" in capsys.readouterr().err
 
 
 def test_linking_needs_no_java(people: Path, tmp_path: Path) -> None:
