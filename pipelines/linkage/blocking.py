@@ -252,16 +252,21 @@ def _drop_if_dear(connection: duckdb.DuckDBPyConnection, number: int) -> None:
         connection.execute(f"DELETE FROM keys WHERE rule = {number}")
 
 
-def _add_keys(connection: duckdb.DuckDBPyConnection, number: int, rule: Rule, cap: int) -> tuple[int, int]:
-    """Append a rule's keys, blocks above ``cap`` subdivided; returns (blocks above, the largest)."""
+def keys_query(rule: Rule) -> str:
+    """SQL of a rule's keys over table ``people``: node, key, the next keys (following), and neighbour.
+
+    ``neighbour`` is what a block that no key splits is put in order by, before it is cut in slices.
+    """
     source = f"(SELECT *, unnest({rule.each}) AS item FROM people)" if rule.each else "people"
     following = ", ".join(f"coalesce(CAST({key} AS VARCHAR), '')" for key in rule.then)
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE rule_keys AS
-        SELECT DISTINCT node, CAST({rule.key} AS VARCHAR) AS key, [{following}]::VARCHAR[] AS following,
+    return f"""SELECT DISTINCT node, CAST({rule.key} AS VARCHAR) AS key, [{following}]::VARCHAR[] AS following,
             concat_ws(' ', surname, given_name, company_name, birth_text) AS neighbour
         FROM {source} WHERE {rule.key} IS NOT NULL"""
-    )
+
+
+def _add_keys(connection: duckdb.DuckDBPyConnection, number: int, rule: Rule, cap: int) -> tuple[int, int]:
+    """Append a rule's keys, blocks above ``cap`` subdivided; returns (blocks above, the largest)."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE rule_keys AS {keys_query(rule)}")
     over, largest = connection.execute(
         f"""SELECT count(*) FILTER (n > {cap}), coalesce(max(n), 0)
         FROM (SELECT count(*) AS n FROM rule_keys GROUP BY key)"""

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from pipelines.linkage.config import Linkage
+from pipelines.linkage.config import Linkage, Role
 from pipelines.linkage.engine import ROLE_TYPES
 from pipelines.tables import LONG, STRING, Column, Personal, Table
 
@@ -48,23 +48,32 @@ def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Tab
     """The generic values of table ``facts`` as rows of ``linkage/generic_values``."""
     parts = []
     for role, limit in sorted(conf.generic.distinct_names.items()):
-        listed = pa.types.is_list(ROLE_TYPES[role])
-        value = f"unnest({role})" if listed else f"CAST({role} AS VARCHAR)"
-        # One person's spellings differ, so a name is its sound: first given name and surname.
         parts.append(
-            f"""SELECT '{role}' AS field, value, count(DISTINCT name) AS distinct_names,
-                count(DISTINCT node) AS records
-            FROM (SELECT node, {value} AS value, coalesce(company_name,
-                    concat_ws(' ', given_phonetic, coalesce(surname_phonetic, surname))) AS name
-                  FROM facts WHERE {role} IS NOT NULL)
-            WHERE value IS NOT NULL GROUP BY value HAVING count(DISTINCT name) > {int(limit)}"""
+            f"""SELECT field, value, count(DISTINCT name) AS distinct_names, count(DISTINCT node) AS records
+            FROM ({carriers_query(role)}) GROUP BY field, value HAVING count(DISTINCT name) > {int(limit)}"""
         )
     if not parts:
         return SCHEMA.empty_table()
-    found = connection.sql(
-        f"SELECT *, 'shared_by_names' AS reason FROM ({' UNION ALL '.join(parts)}) ORDER BY field, value"
-    ).to_arrow_table()
-    return found.select(SCHEMA.names).cast(SCHEMA)
+    return generic_rows(connection.sql(" UNION ALL ".join(parts)).to_arrow_table())
+
+
+def carriers_query(role: Role) -> str:
+    """SQL over table ``facts``: field, value, node and the name, for every value of a role."""
+    listed = pa.types.is_list(ROLE_TYPES[role])
+    value = f"unnest({role})" if listed else f"CAST({role} AS VARCHAR)"
+    # One person's spellings differ, so a name is its sound: first given name and surname.
+    return f"""SELECT '{role}' AS field, value, name, node
+        FROM (SELECT node, {value} AS value, coalesce(company_name,
+                concat_ws(' ', given_phonetic, coalesce(surname_phonetic, surname))) AS name
+              FROM facts WHERE {role} IS NOT NULL)
+        WHERE value IS NOT NULL"""
+
+
+def generic_rows(found: pa.Table) -> pa.Table:
+    """Rows of ``linkage/generic_values`` from field, value, distinct_names and records."""
+    reason = pa.array(["shared_by_names"] * found.num_rows, pa.string())
+    ordered = found.append_column("reason", reason).sort_by([("field", "ascending"), ("value", "ascending")])
+    return ordered.select(SCHEMA.names).cast(SCHEMA)
 
 
 def use_generic(connection: duckdb.DuckDBPyConnection, values: pa.Table) -> None:

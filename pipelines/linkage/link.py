@@ -27,10 +27,10 @@ from pipelines.linkage.cut import choose_cut, log_odds
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import find_generic, use_generic
+from pipelines.linkage.judge import judge
 from pipelines.linkage.records import MODELS, Nodes, load, prepare
-from pipelines.linkage.relation import classify, fit_relations, pooled
+from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.review_queue import review_queue
-from pipelines.linkage.rules import forbidden_pairs, ruled
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
 
@@ -150,20 +150,17 @@ def _evidence(
     )
     bounded = bounded_components(nodes, links, conf.max_component)
     inside = _score_inside(connection, model, bounded.label)
-    believed, relation = classify(model.relations, inside)
-    believed = pooled(inside, believed)
-    forbidden = forbidden_pairs(connection, inside, conf.never)
-    probability, decided_by = ruled(name, inside, believed, forbidden, by_relation=model.relations.trusted)
+    judged = judge(connection, name, model, inside, conf)
     return model, _Evidence(
         bounded.label,
         inside,
         _ints(inside, "node_l"),
         _ints(inside, "node_r"),
-        believed,
-        probability,
-        relation,
-        decided_by,
-        forbidden,
+        judged.believed,
+        judged.probability,
+        judged.relation,
+        judged.decided_by,
+        judged.forbidden,
         tuple(rule.name for rule in rules),
         costs,
         sum(cost.pairs for cost in costs),

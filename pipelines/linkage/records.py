@@ -7,6 +7,7 @@ depends on the order of rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -54,30 +55,44 @@ def _column(role: Role, column: str | None) -> str:
     return f"nullif(trim(CAST({quoted} AS VARCHAR)), '') AS {role}"
 
 
+def check_columns(columns: Iterable[str], conf: Linkage) -> None:
+    """Raises UsageError where a key column or a configured column is not among ``columns``."""
+    there = set(columns)
+    missing = [c for c in (*KEY_COLUMNS, *conf.fields.values()) if c not in there]
+    if missing:
+        raise UsageError(
+            f"linkage: the records have no column {', '.join(missing)} (conf/linkage.yml: fields)."
+        )
+
+
+def check_keys(doubled: int) -> None:
+    """Raises UsageError where ``doubled`` records have the key of another one."""
+    if doubled:
+        raise UsageError(f"linkage: {doubled} records share (source, record_id) with another record.")
+
+
+def facts_query(conf: Linkage, node: str) -> str:
+    """SQL of the columns of ``facts`` over the view ``received``; ``node`` is SQL of its number."""
+    roles = ", ".join(_column(role, conf.fields.get(role)) for role in ROLE_TYPES)
+    return f"""SELECT {node} AS node, source, record_id, party_type,
+            CASE party_type WHEN 'company' THEN 'company' ELSE 'person' END AS model, {roles}
+        FROM received"""
+
+
 def load(connection: duckdb.DuckDBPyConnection, records: pa.Table, conf: Linkage) -> Nodes:
     """Create the table ``facts``: node, model and every role's column, as received but for blanks.
 
     Raises UsageError where a key column or a configured column is missing, or a key stands twice.
     """
-    missing = [c for c in (*KEY_COLUMNS, *conf.fields.values()) if c not in records.column_names]
-    if missing:
-        raise UsageError(
-            f"linkage: the records have no column {', '.join(missing)} (conf/linkage.yml: fields)."
-        )
+    check_columns(records.column_names, conf)
     connection.register("received", records)
-    roles = ", ".join(_column(role, conf.fields.get(role)) for role in ROLE_TYPES)
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE facts AS
-        SELECT row_number() OVER (ORDER BY source, record_id) - 1 AS node, source, record_id, party_type,
-            CASE party_type WHEN 'company' THEN 'company' ELSE 'person' END AS model, {roles}
-        FROM received ORDER BY node"""
-    )
+    number = "row_number() OVER (ORDER BY source, record_id) - 1"
+    connection.execute(f"CREATE OR REPLACE TABLE facts AS {facts_query(conf, number)} ORDER BY node")
     connection.unregister("received")
     doubled = connection.execute(
         "SELECT count(*) - count(DISTINCT (source, record_id)) FROM facts"
     ).fetchall()[0][0]
-    if doubled:
-        raise UsageError(f"linkage: {doubled} records share (source, record_id) with another record.")
+    check_keys(doubled)
     keys = connection.sql("SELECT source, record_id, party_type FROM facts ORDER BY node").to_arrow_table()
     keys = keys.combine_chunks()
     return Nodes(*(_flat(keys[name]) for name in KEY_COLUMNS))
