@@ -32,10 +32,11 @@ from pipelines.identity.build import build_identity
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.decisions import DECISIONS
-from pipelines.linkage.engine import check_fits, free_memory, read_records
+from pipelines.linkage.engine import free_memory, placement, read_records
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.linkage.generic_values import GENERIC_VALUES
-from pipelines.linkage.link import link_night
+from pipelines.linkage.link import Linked, link_night
+from pipelines.linkage.many import LinkedFrames, link_many
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops import checks
@@ -191,14 +192,14 @@ def _silver(inputs: Inputs) -> Content:
 
 def _link(inputs: Inputs) -> Content:
     conf = inputs.settings.linkage
-    records = inputs.ref(CUSTOMER_RECORDS)
-    check_fits(inputs.rows(CUSTOMER_RECORDS), free_memory())
-    linked = link_night(
-        read_records(records.file_uris() if records else [], conf),
-        newest(inputs.previous_arrow(GENERATIONS)),
-        conf,
-        inputs.night.business_date,
-    )
+    generation, today = newest(inputs.previous_arrow(GENERATIONS)), inputs.night.business_date
+    linked: Linked | LinkedFrames
+    if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
+        linked = link_many(inputs.frame(CUSTOMER_RECORDS), generation, conf, today, inputs.say)
+    else:
+        records = inputs.ref(CUSTOMER_RECORDS)
+        uris = records.file_uris() if records else []
+        linked = link_night(read_records(uris, conf), generation, conf, today, inputs.say)
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
         CLUSTERS.path: linked.clusters,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,6 +25,44 @@ def computed_once(frame: DataFrame) -> DataFrame:
     each other several times take Spark minutes to analyse where the data take seconds.
     """
     return frame.localCheckpoint()
+
+
+Say = Callable[[str], None]
+"""Is told, in a few words without personal data, what is being done."""
+LOOK = 1.0
+"""Seconds between two looks at how far a query is."""
+
+
+def silent(text: str) -> None:
+    """Nobody wants to know."""
+
+
+@contextmanager
+def watched(spark: SparkSession, say: Say, doing: str) -> Iterator[None]:
+    """``say`` what the queries of this thread inside are ``doing``, and how many of their tasks have ended."""
+    context, ended = spark.sparkContext, threading.Event()
+    group = f"{doing} ({threading.get_ident()})"
+
+    def look() -> None:
+        tracker = context.statusTracker()
+        while not ended.wait(LOOK):
+            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+            stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+            known = [stage for stage in stages if stage is not None]
+            done, every = sum(s.numCompletedTasks for s in known), sum(s.numTasks for s in known)
+            say(f"{doing}, {done} of {every} tasks" if every else doing)
+
+    say(doing)
+    before = context.getLocalProperty("spark.jobGroup.id")
+    context.setLocalProperty("spark.jobGroup.id", group)
+    watcher = threading.Thread(target=look, name="watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+        context.setLocalProperty("spark.jobGroup.id", before)  # type: ignore[arg-type]
 
 
 def at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

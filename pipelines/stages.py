@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from pipelines.queries import at_once, computed_once
+from pipelines.queries import Say, at_once, computed_once, silent
 from pipelines.storage import TableRef, Warehouse
 from pipelines.tables import Table
 
@@ -55,10 +55,13 @@ class Inputs:
         night: Night,
         versions: Mapping[str, int],
         frames: dict[tuple[str, int | None], DataFrame],
+        say: Say = silent,
     ) -> None:
         self.spark = spark
         self.settings = settings
         self.night = night
+        self.say = say
+        """Tells who watches the night what a long stage is doing."""
         self._warehouse = warehouse
         self._versions = versions
         self._frames = frames

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,7 @@ class NightProgress:
 
     def __init__(self) -> None:
         self._status = err.status("", spinner="dots") if err.is_terminal else None
-        self._running: dict[str, float] = {}
+        self._running: dict[str, str] = {}
         self._date = ""
         self._total = 0
         self._ended = 0
@@ -63,8 +62,14 @@ class NightProgress:
         err.print(f"[bold green]Released[/] {business_date} in {seconds:.1f} s")
 
     def started(self, stage: str) -> None:
-        self._running[stage] = time.monotonic()
+        self._running[stage] = ""
         self._show()
+
+    def doing(self, stage: str, text: str) -> None:
+        """What a running stage is at; said on a terminal only, where the next one replaces it."""
+        if stage in self._running:
+            self._running[stage] = text
+            self._show()
 
     def ended(self, result: StageResult) -> None:
         self._running.pop(result.stage, None)
@@ -85,4 +90,5 @@ class NightProgress:
 
     def _show(self) -> None:
         if self._status is not None:
-            self._status.update(f"{self._date}  " + ", ".join(self._running))
+            running = (f"{stage} ({text})" if text else stage for stage, text in self._running.items())
+            self._status.update(f"{self._date}  {escape(', '.join(running))}")

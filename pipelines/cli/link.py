@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.markup import escape
 
 from pipelines.cli import options
 from pipelines.cli.console import err, say
@@ -65,7 +66,7 @@ def link(
     from pipelines.settings import load_settings
 
     settings = load_settings(config)
-    with err.status("Linking"):
+    with err.status("Linking") as status:
         made = link_file(
             file,
             settings.linkage,
@@ -74,6 +75,7 @@ def link(
             today=datetime.now(UTC).date(),
             fields=_pairs(fields),
             truth_column=truth,
+            say=lambda text: status.update(f"Linking: {escape(text)}"),
         )
     report = _report(made)
     write(made, out_folder)

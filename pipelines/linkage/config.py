@@ -104,13 +104,22 @@ class Generic(Strict):
 class Linkage(Strict):
     """Linkage: fields by role, training, blocking, thresholds, clusters and what never goes together."""
 
-    placement: Literal["auto", "one"] = Field(
-        default="auto", description="Where scoring runs; auto is one task."
+    placement: Literal["auto", "one", "many"] = Field(
+        default="auto",
+        description="Where scoring runs: one process, or many tasks of Spark; auto is one while it fits.",
     )
     memory_limit: str = Field(
         default="2GB",
         pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$",
         description="Memory that DuckDB may take; more spills.",
+    )
+    task_memory_limit: str = Field(
+        default="1GB",
+        pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$",
+        description="Memory that DuckDB may take in each of many tasks; more spills.",
+    )
+    task_pairs: int = Field(
+        default=1_000_000, ge=1, description="Pairs that each of many tasks scores, about."
     )
     threads: int = Field(default=0, ge=0, description="Threads that DuckDB uses; 0 is one a core.")
     fields: dict[Role, str] = Field(

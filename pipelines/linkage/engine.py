@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import duckdb
 import pyarrow as pa
@@ -32,13 +33,30 @@ def free_memory() -> int | None:
     return kilobytes * 1024
 
 
+def placement(conf: Linkage, records: int, free: int | None) -> Literal["one", "many"]:
+    """Where ``records`` are linked: as conf says, or in one process while the ``free`` bytes hold them.
+
+    Raises DoesNotFitError where conf says one and they do not fit.
+    """
+    if conf.placement == "many":
+        return "many"
+    try:
+        check_fits(records, free)
+    except DoesNotFitError:
+        if conf.placement == "one":
+            raise
+        return "many"
+    return "one"
+
+
 def check_fits(records: int, free: int | None) -> None:
     """Raises DoesNotFitError where linking ``records`` takes more than the ``free`` bytes."""
     needed = records * BYTES_A_RECORD
     if free is not None and needed > free:
         raise DoesNotFitError(
             f"linkage: {records:,} records take about {needed / 2**30:.1f} GB in one process, and "
-            f"{free / 2**30:.1f} GB are free: run the driver on a machine with more memory."
+            f"{free / 2**30:.1f} GB are free: run it on a machine with more memory, or a night with "
+            "placement: auto or many in conf/linkage.yml."
         )
 
 

@@ -17,6 +17,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
 from pipelines.linkage.evaluate import Quality, quality
 from pipelines.linkage.link import Linked, link_night
+from pipelines.queries import Say, silent
 from pipelines.standardise import Hints, standardise_records
 
 SAMPLE = 1_000
@@ -123,6 +124,7 @@ def link_file(
     today: date,
     fields: Mapping[str, str] | None = None,
     truth_column: str | None = None,
+    say: Say = silent,
 ) -> LinkedFile:
     """Link the records of a file by the engine of the night.
 
@@ -153,7 +155,7 @@ def link_file(
     wanted = (*KEY_COLUMNS, *dict.fromkeys(conf.fields.values()))
     # A column that conf names and nobody makes is complained of by the engine itself.
     keyed = keyed.select([name for name in wanted if name in keyed.column_names])
-    linked = link_night(keyed, None, conf, today)
+    linked = link_night(keyed, None, conf, today, say)
     clusters, pairs = _named(linked, id_column)
     measured = None
     if truth_column:

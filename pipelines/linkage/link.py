@@ -33,6 +33,7 @@ from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.review_queue import review_queue
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
+from pipelines.queries import Say, silent
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -87,14 +88,22 @@ class _Evidence:
     largest_component: int
 
 
-def link_night(records: pa.Table, previous: Generation | None, conf: Linkage, business_date: date) -> Linked:
+def link_night(
+    records: pa.Table,
+    previous: Generation | None,
+    conf: Linkage,
+    business_date: date,
+    say: Say = silent,
+) -> Linked:
     """Link the records of a night.
 
     ``records`` has the columns of ``read_records``. Without ``previous`` the generation is trained
     on them; with it nothing is trained, and only generic values first seen tonight revise it.
+    ``say`` is told what is being done.
     Raises UsageError where columns are missing or a key stands twice.
     """
     with engine(conf) as connection:
+        say(f"reading {records.num_rows:,} records")
         nodes = load(connection, records, conf)
         generic = find_generic(connection, conf)
         use_generic(connection, generic)
@@ -102,9 +111,10 @@ def link_night(records: pa.Table, previous: Generation | None, conf: Linkage, bu
         evidence: list[_Evidence] = []
         for name in MODELS:
             model = previous.models[name] if previous is not None else None
-            fitted, found = _evidence(connection, name, model, len(nodes), conf)
+            fitted, found = _evidence(connection, name, model, len(nodes), conf, say)
             models[name] = fitted
             evidence.append(found)
+        say("clusters")
         generation = _generation(connection, nodes, generic, models, evidence, previous, conf, business_date)
     return _linked(nodes, generic, evidence, generation, previous, conf)
 
@@ -115,15 +125,18 @@ def train(records: pa.Table, conf: Linkage, business_date: date) -> Generation:
 
 
 def _evidence(
-    connection: duckdb.DuckDBPyConnection, name: str, model: Model | None, nodes: int, conf: Linkage
+    connection: duckdb.DuckDBPyConnection, name: str, model: Model | None, nodes: int, conf: Linkage, say: Say
 ) -> tuple[Model, _Evidence]:
     roles: set[str] = set(conf.fields)
     count = prepare(connection, name)
     is_new = model is None
     if model is None:
+        say(f"{name}: training")
         model = train_model(connection, name, roles, count, conf)
     rules = rules_for(name, roles, None if is_new else model.rules)
+    say(f"{name}: blocks by {len(rules)} rules")
     costs = block(connection, rules, conf.blocking, is_trial=is_new)
+    say(f"{name}: scoring {sum(cost.pairs for cost in costs):,} pairs")
     candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
     if is_new:
         chosen = worth_their_cost(rules, costs, candidates)
@@ -148,6 +161,7 @@ def _evidence(
     links = Links(
         _ints(candidates, "node_l")[kept], _ints(candidates, "node_r")[kept], log_odds(probability[kept])
     )
+    say(f"{name}: components of {len(links):,} links")
     bounded = bounded_components(nodes, links, conf.max_component)
     inside = _score_inside(connection, model, bounded.label)
     judged = judge(connection, name, model, inside, conf)
@@ -321,6 +335,7 @@ def _figures(
     }
     likely = pc.sum(pc.greater_equal(scored["same_person_probability"], generation.cut)).as_py() or 0
     return {
+        "placement": "one",
         "records": len(by_rules),
         "clusters": int((sizes > 0).sum()) if len(by_rules) else 0,
         "largest_cluster": int(sizes.max()) if len(by_rules) else 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.config import digest
@@ -28,6 +29,7 @@ class Progress(Protocol):
     """Who wants to know how the night goes."""
 
     def started(self, stage: str) -> None: ...
+    def doing(self, stage: str, text: str) -> None: ...
     def ended(self, result: StageResult) -> None: ...
 
 
@@ -61,8 +63,16 @@ class Runner:
         self.versions: dict[str, int] = dict(night.base)
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
 
-    def inputs(self) -> Inputs:
-        return Inputs(self.spark, self.warehouse, self.settings, self.night, self.versions, self._frames)
+    def inputs(self, stage: str = "") -> Inputs:
+        return Inputs(
+            self.spark,
+            self.warehouse,
+            self.settings,
+            self.night,
+            self.versions,
+            self._frames,
+            partial(self.progress.doing, stage),
+        )
 
     def run(self, stages: Sequence[Stage], gates: Mapping[str, Gate], rerun: set[str]) -> None:
         """Run ``stages`` in the order of their tables, independent ones at once.
@@ -156,7 +166,7 @@ class Runner:
         return dict(outputs)
 
     def _execute(self, stage: Stage) -> dict[str, int]:
-        inputs = self.inputs()
+        inputs = self.inputs(stage.name)
         declared = {table.path: table for table in stage.writes}
         try:
             content = stage.run(inputs)

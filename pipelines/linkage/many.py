@@ -1,0 +1,331 @@
+"""The night's linkage in many tasks: Spark distributes, Splink on DuckDB scores.
+
+For what one machine's memory does not hold. The records of a block, and later those of a
+component, are brought together, and every task scores its own pairs by the function that scores
+them in one process, so that both placements give the same tables. The driver holds the links as
+numbers, and nothing else of the records.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import date
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.linkage.blocking import Rule, RuleCost, rules_for
+from pipelines.linkage.clusters import CLUSTERS
+from pipelines.linkage.components import Bounded, Links, bounded_components
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.engine import KEY_COLUMNS
+from pipelines.linkage.generations import Generation, Model
+from pipelines.linkage.generic_values import SCHEMA as GENERIC
+from pipelines.linkage.generic_values import generic_rows
+from pipelines.linkage.link import LEAST_WEIGHT, TooManyLinksError, link_night
+from pipelines.linkage.placed import ROWS, Placed, in_blocks, largest_share, numbered, packed, place, task_schema
+from pipelines.linkage.records import MODELS, check_columns, check_keys
+from pipelines.linkage.review_queue import review_queue
+from pipelines.linkage.scored_pairs import SCHEMA as SCORED
+from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.linkage.tasks import (
+    CARRIERS,
+    JUDGED,
+    LINKS,
+    Carriers,
+    People,
+    ScoreBlocks,
+    ScoreComponents,
+    judging_columns,
+    people_schema,
+    scoring_columns,
+)
+from pipelines.queries import Say, computed_once, silent, watched
+
+Ints = npt.NDArray[np.int64]
+KEYS_OF_PEOPLE = ("node", "source", "record_id")
+COLLECTED = 5_000_000
+"""Links that come to the driver at a time: Spark bounds what one query may bring there."""
+
+
+@dataclass(frozen=True)
+class LinkedFrames:
+    """What ``Linked`` holds, with the large tables still spread over the executors."""
+
+    scored_pairs: DataFrame
+    clusters: DataFrame
+    generic_values: pa.Table
+    review_queue: pa.Table
+    generation: Generation
+    generation_row: pa.Table | None
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The records of one party type."""
+
+    judged: DataFrame | None
+    """Rows of ``tasks.JUDGED``; None where no record shares a component with another."""
+    rules: tuple[Rule, ...]
+    costs: tuple[RuleCost, ...]
+    bounded: Bounded
+    tasks: int
+    fullest: float
+    """Pairs of the fullest scoring task over those of the mean one."""
+
+
+def link_many(
+    records: DataFrame,
+    previous: Generation | None,
+    conf: Linkage,
+    business_date: date,
+    say: Say = silent,
+) -> LinkedFrames:
+    """Link the records of a night as ``link_night`` does, by tasks of Spark.
+
+    ``records`` has the columns of ``read_records`` and may have more. ``say`` is told what is being
+    done. Raises UsageError where columns are missing or a key stands twice, TooManyLinksError where
+    the driver may not hold the links.
+    """
+    check_columns(records.columns, conf)
+    say("putting the records in order")
+    chosen = records.select(*dict.fromkeys([*KEY_COLUMNS, *conf.fields.values()]))
+    nodes = numbered(chosen, ("source", "record_id"), "node")
+    count = nodes.count()
+    check_keys(count - nodes.select("source", "record_id").distinct().count())
+    say(f"{count:,} records: values that many names share")
+    generic = _generic(nodes, conf)
+    generation = _generation(nodes, generic, previous, conf, business_date, say)
+    parts = {
+        name: _part(nodes, count, name, generation.models[name], generic, generation.cut, conf, say)
+        for name in MODELS
+    }
+    say("writing pairs and clusters")
+    return _linked(nodes, count, parts, generic, generation, previous, conf)
+
+
+def _generic(nodes: DataFrame, conf: Linkage) -> pa.Table:
+    """Rows of ``linkage/generic_values``."""
+    limits = conf.generic.distinct_names
+    if not limits:
+        return GENERIC.empty_table()
+    limit = F.element_at(
+        F.create_map(*[F.lit(part) for role, names in sorted(limits.items()) for part in (role, names)]),
+        F.col("field"),
+    )
+    carried = nodes.mapInArrow(Carriers(conf), task_schema(CARRIERS))
+    # A record carries a value once, so its rows are its records.
+    found = carried.groupBy("field", "value").agg(
+        F.countDistinct("name").alias("distinct_names"), F.count("*").alias("records")
+    )
+    return generic_rows(found.where(F.col("distinct_names") > limit).toArrow())
+
+
+def _generation(
+    nodes: DataFrame,
+    generic: pa.Table,
+    previous: Generation | None,
+    conf: Linkage,
+    business_date: date,
+    say: Say,
+) -> Generation:
+    values = tuple(zip(generic["field"].to_pylist(), generic["value"].to_pylist(), strict=True))
+    if previous is not None:
+        return previous if values == previous.generic else previous.revised(values, business_date)
+    say("training on the driver")
+    return link_night(nodes.drop("node").toArrow(), None, conf, business_date).generation
+
+
+def _part(
+    nodes: DataFrame,
+    count: int,
+    name: str,
+    model: Model,
+    generic: pa.Table,
+    cut: float,
+    conf: Linkage,
+    say: Say,
+) -> _Part:
+    spark = nodes.sparkSession
+    rules = rules_for(name, set(conf.fields), model.rules)
+    schema = people_schema(conf, name)
+    say(f"{name}: blocks by {len(rules)} rules")
+    people = computed_once(nodes.mapInArrow(People(conf, name, generic, schema), task_schema(schema)))
+    if people.isEmpty():
+        nobody = np.arange(count, dtype=np.int64)
+        none = Links(nobody[:0], nobody[:0], np.zeros(0))
+        costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
+        return _Part(None, rules, costs, Bounded(nobody, none, 0, min(count, 1)), 0, 1.0)
+    placed = place(people, rules, conf)
+    tasks = packed(placed, conf)
+    columns = scoring_columns(model, [c for c in people.columns if c != "node"])
+    rows = in_blocks(people, placed, columns, tasks)
+    with watched(spark, say, f"{name}: scoring about {placed.pairs:,} pairs"):
+        scored = computed_once(
+            rows.mapInArrow(ScoreBlocks(conf, model, LEAST_WEIGHT), task_schema(LINKS))
+        )
+    costs = _costs(scored, rules, placed)
+    links = _links(scored.where("node_l IS NOT NULL"), conf)
+    say(f"{name}: components of {len(links):,} links")
+    bounded = bounded_components(count, links, conf.max_component)
+    inside = _inside(people, placed, bounded.label, model, conf)
+    if inside is None:
+        return _Part(None, rules, costs, bounded, tasks, 1.0)
+    cluster = ScoreComponents(conf, name, model, tuple(rule.name for rule in rules), cut)
+    with watched(spark, say, f"{name}: clustering"):
+        judged = computed_once(inside.mapInArrow(cluster, task_schema(JUDGED)))
+    return _Part(judged, rules, costs, bounded, tasks, largest_share(placed, tasks))
+
+
+def _costs(scored: DataFrame, rules: tuple[Rule, ...], placed: Placed) -> tuple[RuleCost, ...]:
+    counts = scored.where("found IS NOT NULL").groupBy("rule").agg(F.sum("found").alias("found")).collect()
+    found = {row["rule"]: row["found"] for row in counts}
+    return tuple(
+        RuleCost(rule.name, int(found.get(number, 0)), capped.blocks, capped.largest)
+        for number, (rule, capped) in enumerate(zip(rules, placed.capped, strict=True))
+    )
+
+
+def _links(links: DataFrame, conf: Linkage) -> Links:
+    """The links on the driver, in order."""
+    count = links.count()
+    if count > conf.max_links:
+        raise TooManyLinksError(
+            f"linkage: {count} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
+        )
+    times = max(1, math.ceil(count / COLLECTED))
+    share = F.pmod(F.spark_partition_id(), F.lit(times))
+    tables = [
+        links.where(share == turn).select("node_l", "node_r", "weight").toArrow() for turn in range(times)
+    ]
+    rows = pa.concat_tables(tables)
+    left, right, weight = (rows[c].to_numpy() for c in ("node_l", "node_r", "weight"))
+    order = np.lexsort((right, left))
+    return Links(left[order].astype(np.int64), right[order].astype(np.int64), weight[order])
+
+
+def _inside(
+    people: DataFrame, placed: Placed, label: Ints, model: Model, conf: Linkage
+) -> DataFrame | None:
+    """The records of every component of two or more, whole components in one partition."""
+    sizes = np.bincount(label, minlength=1).astype(np.int64)
+    node = np.flatnonzero(sizes[label] > 1) if len(label) else np.zeros(0, np.int64)
+    if not len(node):
+        return None
+    pairs = int((sizes * (sizes - 1) // 2).sum())
+    tasks = max(1, math.ceil(pairs / conf.task_pairs), math.ceil(len(node) / ROWS))
+    labels = people.sparkSession.createDataFrame(pa.table({"node": node, "label": label[node]}))
+    columns = judging_columns(model, conf, [c for c in people.columns if c not in KEYS_OF_PEOPLE])
+    return (
+        people.select(*KEYS_OF_PEOPLE, *columns)
+        .join(labels, on="node", how="inner")
+        .join(placed.homes, on="node", how="left")
+        .repartition(tasks, "label")
+    )
+
+
+def _linked(
+    nodes: DataFrame,
+    count: int,
+    parts: dict[str, _Part],
+    generic: pa.Table,
+    generation: Generation,
+    previous: Generation | None,
+    conf: Linkage,
+) -> LinkedFrames:
+    found = [part.judged for part in parts.values() if part.judged is not None]
+    empty = nodes.sparkSession.createDataFrame([], task_schema(JUDGED))
+    judged = reduce(DataFrame.unionByName, found, empty)
+    pairs = judged.where("node IS NULL")
+    members = judged.where("node IS NOT NULL").select("node", "cluster_model", "cluster_rules")
+    own = F.concat_ws(":", "source", "record_id")
+    clusters = computed_once(
+        CLUSTERS.conform(
+            nodes.join(members, on="node", how="left").withColumns(
+                {
+                    "cluster_model": F.coalesce("cluster_model", own),
+                    "cluster_rules": F.coalesce("cluster_rules", own),
+                    # No decision is applied yet: the stewards' layer is the rules' one.
+                    "cluster_final": F.coalesce("cluster_rules", own),
+                }
+            )
+        )
+    )
+    scored = SCORED_PAIRS.conform(pairs)
+    queue = _queue(pairs, generation.cut, conf)
+    is_new = previous is None or generation.generation_id != previous.generation_id
+    return LinkedFrames(
+        scored,
+        clusters,
+        generic,
+        queue,
+        generation,
+        generation.row() if is_new else None,
+        _figures(count, parts, scored, clusters, queue, generic, generation, conf),
+    )
+
+
+def _queue(pairs: DataFrame, cut: float, conf: Linkage) -> pa.Table:
+    """The review queue: Spark takes the nearest pairs, the queue's own function does the rest."""
+    nearest = (
+        pairs.where(~F.col("is_together"))
+        .orderBy(F.abs(F.col("same_person_probability") - cut), *SCORED_PAIRS.key)
+        .limit(conf.max_review)
+    )
+    rows = nearest.select(*SCORED.names).toArrow().cast(SCORED)
+    return review_queue(rows, pa.array([False] * rows.num_rows), cut, conf.max_review)
+
+
+def _figures(
+    count: int,
+    parts: dict[str, _Part],
+    scored: DataFrame,
+    clusters: DataFrame,
+    queue: pa.Table,
+    generic: pa.Table,
+    generation: Generation,
+    conf: Linkage,
+) -> dict[str, Any]:
+    sizes = clusters.groupBy("cluster_rules").agg(F.count("*").alias("n"))
+    made = sizes.agg(F.count("*").alias("clusters"), F.max("n").alias("largest")).collect()[0]
+    by_model = clusters.agg(F.countDistinct("cluster_model").alias("n")).collect()[0]["n"]
+    likely = F.count_if(F.col("same_person_probability") >= generation.cut)
+    pairs = scored.agg(F.count("*").alias("pairs"), likely.alias("links")).collect()[0]
+    candidates = sum(cost.pairs for part in parts.values() for cost in part.costs)
+    return {
+        "placement": "many",
+        "records": count,
+        "clusters": made["clusters"],
+        "largest_cluster": made["largest"] or 0,
+        "candidate_pairs": candidates,
+        "over_comparison_budget": candidates > conf.blocking.max_comparisons_per_record * count,
+        "scored_pairs": pairs["pairs"],
+        "links": pairs["links"],
+        "split_by_rules": made["clusters"] - by_model,
+        "review_queue": queue.num_rows,
+        "generic_values": generic.num_rows,
+        "cut": generation.cut,
+        "generation_id": generation.generation_id,
+        "kind": generation.kind,
+        "cut_components": sum(part.bounded.cut_components for part in parts.values()),
+        "largest_component": max(part.bounded.largest for part in parts.values()),
+        "blocks": {
+            f"{name}.{cost.rule}": {
+                "pairs": cost.pairs,
+                "capped_blocks": cost.capped_blocks,
+                "largest_block": cost.largest_block,
+            }
+            for name, part in parts.items()
+            for cost in part.costs
+        },
+        "notes": [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes],
+        "tasks": {name: part.tasks for name, part in parts.items()},
+        "fullest_task": {name: round(part.fullest, 2) for name, part in parts.items()},
+    }

@@ -1,0 +1,179 @@
+"""Blocks in Spark: every record's final keys, and the records of a block brought together.
+
+Keys are the same SQL as in one process and over-large blocks are subdivided in the same steps; only
+the counting is Spark's. Records travel, pairs do not: a task finds the pairs of its blocks itself,
+and the keys that a record has in earlier rules say which of them another task finds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql import window as W
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+
+from pipelines.linkage.blocking import Rule
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.tasks import FULL_KEYS, KEYS, NUMBERED, Keys, Number
+from pipelines.queries import computed_once
+
+SEPARATOR = "\x1f"
+"""Stands between a key and the next one that subdivides it, as in one process."""
+BLOCK = ("rule", "key")
+ROWS = 200_000
+"""Rows of one task at most, about: what Arrow and DuckDB hold of them at once stays small."""
+
+
+def task_schema(schema: pa.Schema) -> T.StructType:
+    """The Spark schema of what a task gives."""
+    found = from_arrow_schema(schema)
+    assert isinstance(found, T.StructType)
+    return found
+
+
+def numbered(frame: DataFrame, order: Sequence[str], name: str) -> DataFrame:
+    """``frame``, computed now, with each row's rank by ``order`` from 0 as ``name``.
+
+    ``order`` is a key. No task holds more than its share, however often a value of the first columns
+    stands there.
+    """
+    count = int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions") or 8)
+    ordered = frame.repartitionByRange(count, *order).sortWithinPartitions(*order)
+    schema = pa.schema([*to_arrow_schema(ordered.schema), *NUMBERED])
+    placed = computed_once(ordered.mapInArrow(Number(schema), task_schema(schema)))
+    sizes = {row["part"]: row["count"] for row in placed.groupBy("part").count().collect()}
+    offsets, before = [], 0
+    for part in range(max(sizes, default=0) + 1):
+        offsets.append(before)
+        before += sizes.get(part, 0)
+    offset = F.element_at(F.array(*[F.lit(n).cast("bigint") for n in offsets]), F.col("part") + 1)
+    return placed.withColumn(name, offset + F.col("place")).drop(*NUMBERED.names)
+
+
+@dataclass(frozen=True)
+class Capped:
+    """Of one rule: its blocks above the cap, and the records of its largest."""
+
+    blocks: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The blocks of one model."""
+
+    homes: DataFrame
+    """One row a record that shares a block: node, ``blocks`` (rule, block, n records) in their order."""
+    capped: tuple[Capped, ...]
+    """By rule."""
+    pairs: int
+    """Pairs of all blocks; a pair of two blocks counts twice."""
+    rows: int
+    """Records of all blocks."""
+
+
+def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
+    """The blocks of ``people`` by ``rules``, subdivided where they are above the cap."""
+    cap = conf.blocking.max_block
+    keys = computed_once(people.mapInArrow(Keys(conf, rules), task_schema(KEYS)))
+    sizes = keys.groupBy(*BLOCK).count()
+    stats = {
+        row["rule"]: Capped(row["over"], row["largest"])
+        for row in sizes.groupBy("rule")
+        .agg(F.count_if(F.col("count") > cap).alias("over"), F.max("count").alias("largest"))
+        .collect()
+    }
+    capped = tuple(stats.get(number, Capped(0, 0)) for number in range(len(rules)))
+    if any(rule.blocks for rule in capped):
+        over = F.broadcast(computed_once(sizes.where(F.col("count") > cap).select(*BLOCK)))
+        full = people.mapInArrow(Keys(conf, rules, is_full=True), task_schema(FULL_KEYS))
+        within = _subdivided(full.join(over, on=list(BLOCK), how="left_semi"), rules, cap)
+        keys = keys.join(over, on=list(BLOCK), how="left_anti").unionByName(within)
+    # No block is above the cap any more, so no partition of this window is large.
+    size = F.count("*").over(W.Window.partitionBy(*BLOCK))
+    shared = keys.withColumn("n", size).where(F.col("n") > 1)
+    # 64 bits of a hash for a key of any length: two keys of one pair of records would have to collide.
+    home = F.struct("rule", F.xxhash64(*BLOCK).alias("block"), "n")
+    homes = computed_once(
+        shared.groupBy("node").agg(F.array_sort(F.collect_list(home)).alias("blocks")).select("node", "blocks")
+    )
+    total = homes.select(F.explode("blocks").alias("home")).agg(
+        F.sum(F.col("home.n") - 1).alias("pairs"), F.count("*").alias("rows")
+    )
+    found = total.collect()[0]
+    return Placed(homes, capped, (found["pairs"] or 0) // 2, found["rows"])
+
+
+def _over(keys: DataFrame, cap: int) -> DataFrame:
+    return keys.groupBy(*BLOCK).count().where(F.col("count") > cap).select(*BLOCK, F.lit(True).alias("is_over"))
+
+
+def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> DataFrame:
+    """Rule, node and key of over-large blocks: by the next keys, then in slices of neighbours."""
+    current = computed_once(keys)
+    for depth in range(1, max(len(rule.then) for rule in rules) + 1):
+        # A list of the blocks above the cap is short; a join by their keys would be as skewed as they are.
+        marked = current.join(F.broadcast(_over(current, cap)), on=list(BLOCK), how="left")
+        goes_on = F.col("is_over") & (F.size("following") >= depth)
+        longer = F.concat("key", F.lit(SEPARATOR), F.try_element_at("following", F.lit(depth)))
+        current = computed_once(
+            marked.withColumn("key", F.when(goes_on, longer).otherwise(F.col("key"))).drop("is_over")
+        )
+    marked = computed_once(current.join(F.broadcast(_over(current, cap)), on=list(BLOCK), how="left"))
+    rest = marked.where("is_over IS NULL").select("rule", "node", "key")
+    ranked = numbered(marked.where("is_over").drop("is_over"), (*BLOCK, "neighbour", "node"), "rank")
+    first = F.broadcast(ranked.groupBy(*BLOCK).agg(F.min("rank").alias("first")))
+    slice_of = F.floor((F.col("rank") - F.col("first")) / cap).cast("bigint").cast("string")
+    sliced = ranked.join(first, on=list(BLOCK), how="inner").select(
+        "rule", "node", F.concat("key", F.lit(SEPARATOR), slice_of).alias("key")
+    )
+    return rest.unionByName(sliced)
+
+
+def packed(placed: Placed, conf: Linkage) -> int:
+    """Tasks that the blocks are packed into: each of about ``task_pairs`` pairs, none of too many rows.
+
+    A block is far smaller than a task, so a hash of it shares them out evenly.
+    """
+    return max(1, math.ceil(placed.pairs / conf.task_pairs), math.ceil(placed.rows / ROWS))
+
+
+def largest_share(placed: Placed, tasks: int) -> float:
+    """Pairs of the fullest task over those of the mean one."""
+    if not placed.pairs:
+        return 1.0
+    # Spark's repartition by a column puts a row by this very hash.
+    task = F.pmod(F.hash("home.block"), F.lit(tasks))
+    share = (
+        placed.homes.select(F.explode("blocks").alias("home"))
+        .groupBy(task.alias("task"))
+        .agg(F.sum(F.col("home.n") - 1).alias("pairs"))
+        .agg(F.max("pairs").alias("fullest"))
+        .collect()[0]["fullest"]
+    )
+    return float(share) / 2 / (placed.pairs / tasks)
+
+
+def in_blocks(people: DataFrame, placed: Placed, columns: Sequence[str], tasks: int) -> DataFrame:
+    """One row a record and block: node, ``columns``, rule, block and the record's earlier blocks.
+
+    The records of a block stand in one partition of ``tasks``.
+    """
+    chosen = people.select("node", *columns).join(placed.homes, on="node", how="inner")
+    return (
+        chosen.select("node", *columns, "blocks", F.posexplode("blocks").alias("at", "home"))
+        .select(
+            "node",
+            *columns,
+            "home.rule",
+            "home.block",
+            F.transform(F.slice("blocks", F.lit(1), F.col("at")), lambda home: home["block"]).alias("earlier"),
+        )
+        .repartition(tasks, "block")
+    )
