@@ -48,7 +48,8 @@ def watched(spark: SparkSession, say: Say, doing: str) -> Iterator[None]:
         while not ended.wait(LOOK):
             jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
             stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
-            known = [stage for stage in stages if stage is not None]
+            # A stage whose outcome is there already is never begun.
+            known = [s for s in stages if s is not None and s.numCompletedTasks + s.numActiveTasks]
             done, every = sum(s.numCompletedTasks for s in known), sum(s.numTasks for s in known)
             say(f"{doing}, {done} of {every} tasks" if every else doing)
 

@@ -98,8 +98,10 @@ def link_many(
     say("putting the records in order")
     chosen = records.select(*dict.fromkeys([*KEY_COLUMNS, *conf.fields.values()]))
     nodes = numbered(chosen, ("source", "record_id"), "node")
-    count = nodes.count()
-    check_keys(count - nodes.select("source", "record_id").distinct().count())
+    keys = nodes.groupBy("source", "record_id").count()
+    seen = keys.agg(F.count("*").alias("keys"), F.sum("count").alias("records")).collect()[0]
+    count = seen["records"] or 0
+    check_keys(count - seen["keys"])
     say(f"{count:,} records: values that many names share")
     generic = _generic(nodes, conf)
     generation = _generation(nodes, generic, previous, conf, business_date, say)
@@ -171,8 +173,8 @@ def _part(
         scored = computed_once(
             rows.mapInArrow(ScoreBlocks(conf, model, LEAST_WEIGHT), task_schema(LINKS))
         )
-    costs = _costs(scored, rules, placed)
-    links = _links(scored.where("node_l IS NOT NULL"), conf)
+    costs, found = _costs(scored, rules, placed)
+    links = _links(scored.where("node_l IS NOT NULL"), found, conf)
     say(f"{name}: components of {len(links):,} links")
     bounded = bounded_components(count, links, conf.max_component)
     inside = _inside(people, placed, bounded.label, model, conf)
@@ -184,18 +186,22 @@ def _part(
     return _Part(judged, rules, costs, bounded, tasks, largest_share(placed, tasks))
 
 
-def _costs(scored: DataFrame, rules: tuple[Rule, ...], placed: Placed) -> tuple[RuleCost, ...]:
-    counts = scored.where("found IS NOT NULL").groupBy("rule").agg(F.sum("found").alias("found")).collect()
-    found = {row["rule"]: row["found"] for row in counts}
-    return tuple(
-        RuleCost(rule.name, int(found.get(number, 0)), capped.blocks, capped.largest)
+def _costs(
+    scored: DataFrame, rules: tuple[Rule, ...], placed: Placed
+) -> tuple[tuple[RuleCost, ...], int]:
+    """What each rule brought, and the number of links."""
+    counts = scored.groupBy("rule").agg(F.sum("found").alias("found"), F.count("node_l").alias("links"))
+    rows = counts.collect()
+    found = {row["rule"]: row["found"] or 0 for row in rows}
+    costs = tuple(
+        RuleCost(rule.name, found.get(number, 0), capped.blocks, capped.largest)
         for number, (rule, capped) in enumerate(zip(rules, placed.capped, strict=True))
     )
+    return costs, sum(row["links"] for row in rows)
 
 
-def _links(links: DataFrame, conf: Linkage) -> Links:
-    """The links on the driver, in order."""
-    count = links.count()
+def _links(links: DataFrame, count: int, conf: Linkage) -> Links:
+    """The links, of which there are ``count``, on the driver, in order."""
     if count > conf.max_links:
         raise TooManyLinksError(
             f"linkage: {count} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
@@ -280,7 +286,7 @@ def _queue(pairs: DataFrame, cut: float, conf: Linkage) -> pa.Table:
         .limit(conf.max_review)
     )
     rows = nearest.select(*SCORED.names).toArrow().cast(SCORED)
-    return review_queue(rows, pa.array([False] * rows.num_rows), cut, conf.max_review)
+    return review_queue(rows, pa.array([False] * rows.num_rows, pa.bool_()), cut, conf.max_review)
 
 
 def _figures(
@@ -293,9 +299,12 @@ def _figures(
     generation: Generation,
     conf: Linkage,
 ) -> dict[str, Any]:
-    sizes = clusters.groupBy("cluster_rules").agg(F.count("*").alias("n"))
-    made = sizes.agg(F.count("*").alias("clusters"), F.max("n").alias("largest")).collect()[0]
-    by_model = clusters.agg(F.countDistinct("cluster_model").alias("n")).collect()[0]["n"]
+    # A cluster is called after one of its records.
+    names_one = F.count_if(F.col("cluster_model") == F.concat_ws(":", "source", "record_id"))
+    sizes = clusters.groupBy("cluster_rules").agg(F.count("*").alias("n"), names_one.alias("by_model"))
+    made = sizes.agg(
+        F.count("*").alias("clusters"), F.max("n").alias("largest"), F.sum("by_model").alias("by_model")
+    ).collect()[0]
     likely = F.count_if(F.col("same_person_probability") >= generation.cut)
     pairs = scored.agg(F.count("*").alias("pairs"), likely.alias("links")).collect()[0]
     candidates = sum(cost.pairs for part in parts.values() for cost in part.costs)
@@ -308,7 +317,7 @@ def _figures(
         "over_comparison_budget": candidates > conf.blocking.max_comparisons_per_record * count,
         "scored_pairs": pairs["pairs"],
         "links": pairs["links"],
-        "split_by_rules": made["clusters"] - by_model,
+        "split_by_rules": made["clusters"] - (made["by_model"] or 0),
         "review_queue": queue.num_rows,
         "generic_values": generic.num_rows,
         "cut": generation.cut,

@@ -8,8 +8,10 @@ and the keys that a record has in earlier rules say which of them another task f
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -91,7 +93,7 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
     }
     capped = tuple(stats.get(number, Capped(0, 0)) for number in range(len(rules)))
     if any(rule.blocks for rule in capped):
-        over = F.broadcast(computed_once(sizes.where(F.col("count") > cap).select(*BLOCK)))
+        over = F.broadcast(computed_once(_over(keys, cap)))
         full = people.mapInArrow(Keys(conf, rules, is_full=True), task_schema(FULL_KEYS))
         within = _subdivided(full.join(over, on=list(BLOCK), how="left_semi"), rules, cap)
         keys = keys.join(over, on=list(BLOCK), how="left_anti").unionByName(within)
@@ -111,29 +113,50 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
 
 
 def _over(keys: DataFrame, cap: int) -> DataFrame:
-    return keys.groupBy(*BLOCK).count().where(F.col("count") > cap).select(*BLOCK, F.lit(True).alias("is_over"))
+    """The blocks above the cap: few, so that they are joined without bringing any of them together."""
+    return F.broadcast(keys.groupBy(*BLOCK).count().where(F.col("count") > cap).select(*BLOCK))
 
 
 def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> DataFrame:
-    """Rule, node and key of over-large blocks: by the next keys, then in slices of neighbours."""
-    current = computed_once(keys)
-    for depth in range(1, max(len(rule.then) for rule in rules) + 1):
-        # A list of the blocks above the cap is short; a join by their keys would be as skewed as they are.
-        marked = current.join(F.broadcast(_over(current, cap)), on=list(BLOCK), how="left")
-        goes_on = F.col("is_over") & (F.size("following") >= depth)
-        longer = F.concat("key", F.lit(SEPARATOR), F.try_element_at("following", F.lit(depth)))
-        current = computed_once(
-            marked.withColumn("key", F.when(goes_on, longer).otherwise(F.col("key"))).drop("is_over")
+    """Rule, node and key of over-large blocks: by the next keys, then in slices of neighbours.
+
+    A record's key grows by the next keys until the block of all who share it fits: those who share a
+    longer key share the shorter ones, so one count of all of them says where each record stops.
+    """
+    entry = computed_once(keys)
+    grown = [
+        F.concat_ws(SEPARATOR, "key", F.slice("following", F.lit(1), F.lit(depth)))
+        for depth in range(max(len(rule.then) for rule in rules) + 1)
+    ]
+    every = F.explode(F.slice(F.array(*grown), F.lit(1), F.size("following") + 1))
+    over = _over(entry.select("rule", every.alias("key")), cap)
+    is_over = []
+    for n, key in enumerate(grown):
+        mark = over.select(F.col("rule").alias(f"rule_{n}"), F.col("key").alias(f"key_{n}"))
+        holds = (F.col("rule") == F.col(f"rule_{n}")) & (key == F.col(f"key_{n}"))
+        entry = entry.join(F.broadcast(mark), on=holds & (F.size("following") >= n), how="left")
+        is_over.append(F.col(f"key_{n}").isNotNull().cast("int"))
+    depth = reduce(operator.add, is_over)
+    taken = F.least(depth, F.size("following"))
+    key = F.concat_ws(SEPARATOR, "key", F.slice("following", F.lit(1), taken))
+    marked = computed_once(
+        entry.select(
+            "rule", "node", key.alias("key"), "neighbour", (depth > F.size("following")).alias("is_left")
         )
-    marked = computed_once(current.join(F.broadcast(_over(current, cap)), on=list(BLOCK), how="left"))
-    rest = marked.where("is_over IS NULL").select("rule", "node", "key")
-    ranked = numbered(marked.where("is_over").drop("is_over"), (*BLOCK, "neighbour", "node"), "rank")
+    )
+    rest = marked.where("NOT is_left").select("rule", "node", "key")
+    left = marked.where("is_left").drop("is_left")
+    return rest if left.isEmpty() else rest.unionByName(_sliced(left, cap))
+
+
+def _sliced(keys: DataFrame, cap: int) -> DataFrame:
+    """Blocks that no key divides, in slices of neighbours by name and birth date."""
+    ranked = numbered(keys, (*BLOCK, "neighbour", "node"), "rank")
     first = F.broadcast(ranked.groupBy(*BLOCK).agg(F.min("rank").alias("first")))
     slice_of = F.floor((F.col("rank") - F.col("first")) / cap).cast("bigint").cast("string")
-    sliced = ranked.join(first, on=list(BLOCK), how="inner").select(
-        "rule", "node", F.concat("key", F.lit(SEPARATOR), slice_of).alias("key")
+    return ranked.join(first, on=list(BLOCK), how="inner").select(
+        "rule", "node", F.concat_ws(SEPARATOR, "key", slice_of).alias("key")
     )
-    return rest.unionByName(sliced)
 
 
 def packed(placed: Placed, conf: Linkage) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -10,17 +12,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from linkage_people import CONF, population, record, table
+from pyspark.sql import functions as F
 from splink import DuckDBAPI, Linker
 
 from pipelines.errors import UsageError
-from pipelines.linkage.blocking import block, rules_for
+from pipelines.linkage.blocking import RULES, block, rules_for
+from pipelines.linkage.comparisons import frequency_columns
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import DoesNotFitError, empty_records, engine, placement
+from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.generic_values import use_generic
 from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.many import LinkedFrames, link_many
+from pipelines.linkage.placed import in_blocks, largest_share, numbered, packed, place, task_schema
 from pipelines.linkage.records import load, prepare
-from pipelines.linkage.scoring import score_pairs
+from pipelines.linkage.scoring import LOWEST_WEIGHT, score_pairs
+from pipelines.linkage.tasks import COMPONENT, People, people_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,7 +38,7 @@ SMALL = Linkage.model_validate(
         "training": {"u_pairs": 200_000},
         "threads": 2,
         "blocking": {"max_block": 6},
-        "task_pairs": 150,
+        "task_pairs": 300,
         "max_component": 20,
     }
 )
@@ -115,7 +122,7 @@ def test_both_placements_report_the_same_figures(one: Linked, many: LinkedFrames
     assert blocks["capped_blocks"] > 0
     assert blocks["largest_block"] >= 40
     assert many.figures["cut_components"] == 0 or many.figures["largest_component"] > SMALL.max_component
-    assert many.figures["tasks"]["person"] > 3
+    assert many.figures["tasks"]["person"] > 2
 
 
 def test_the_number_of_partitions_and_the_order_of_rows_change_nothing(
@@ -137,3 +144,107 @@ def test_the_number_of_partitions_and_the_order_of_rows_change_nothing(
         assert any(text.startswith("person: scoring about ") for text in said)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", before or "2")
+
+
+@pytest.mark.parametrize("floor", [None, 0.02])
+def test_splinks_own_predict_gives_the_same_pairs_and_weights(
+    one: Linked, many: LinkedFrames, floor: float | None
+) -> None:
+    """The oracle: Splink alone, with its own frequency tables, on the pairs that our blocking brings."""
+    model = one.generation.models["person"]
+    if floor is not None:
+        # As on many records, where most values are rarer than the floor and not in the short list.
+        text = json.dumps(model.settings).replace(str(model.floor), str(floor))
+        short = {c: {v: s for v, s in f.items() if s > floor} for c, f in model.frequencies.items()}
+        assert any(len(short[c]) < len(f) for c, f in model.frequencies.items())
+        model = replace(model, settings=json.loads(text), floor=floor, frequencies=short)
+    with engine(SMALL) as connection:
+        nodes = load(connection, people(), SMALL)
+        use_generic(connection, one.generic_values)
+        prepare(connection, "person")
+        block(connection, rules_for("person", set(SMALL.fields), model.rules), SMALL.blocking)
+        ours = score_pairs(connection, model, "blocked")
+        persons, blocked = (connection.table(name).to_arrow_table() for name in ("people", "blocked"))
+    api = DuckDBAPI()
+    linker = Linker(api.register(persons, table_name="persons"), model.settings, validate_settings=False)
+    for column in frequency_columns(model.settings):
+        linker.table_management.compute_tf_table(column)
+    linker.table_management.register_blocked_pairs_for_predict(api.register(blocked, table_name="pairs"))
+    predicted = linker.inference.predict(warning_mode="never").as_pyarrow_table()
+    theirs = {
+        (row["node_l"], row["node_r"]): row["match_weight"]
+        for row in predicted.select(["node_l", "node_r", "match_weight"]).to_pylist()
+    }
+    found = {(row["node_l"], row["node_r"]): row["match_weight"] for row in ours.to_pylist()}
+    assert found.keys() == theirs.keys()
+    assert len(found) > 200
+    for pair, weight in theirs.items():
+        assert found[pair] == pytest.approx(max(weight, LOWEST_WEIGHT), abs=1e-6)
+    if floor is None:
+        # And what many tasks made of them, without the pairs that only a component brings.
+        names = nodes.names().tolist()
+        known = {(names[a], names[b]): weight for (a, b), weight in theirs.items()}
+        tasks = [
+            row
+            for row in pairs_of(many).to_pylist()
+            if row["blocked_by"] != COMPONENT and (by_name(row) in known)
+        ]
+        assert len(tasks) > 200
+        for row in tasks:
+            assert row["match_weight"] == pytest.approx(known[by_name(row)], abs=1e-6)
+
+
+def by_name(row: dict[str, str]) -> tuple[str, str]:
+    return f"{row['source_l']}:{row['record_id_l']}", f"{row['source_r']}:{row['record_id_r']}"
+
+
+def test_no_task_gets_much_more_than_its_share(spark: SparkSession) -> None:
+    """Half of all records have one key: it is subdivided and shared out like any other."""
+    rows = [
+        record("pos", f"R{i:04d}", given="ana", surname="perez", postal_code=f"{i % 7:05d}") for i in range(400)
+    ] + [record("crm", f"R{i:04d}", given="eva", surname=f"ruiz{i // 8}") for i in range(400)]
+    conf = Linkage.model_validate({"blocking": {"max_block": 10}, "task_pairs": 300, "threads": 2})
+    schema = people_schema(conf, "person")
+    nodes = numbered(spark.createDataFrame(table(rows)), ("source", "record_id"), "node")
+    frame = nodes.mapInArrow(People(conf, "person", GENERIC.empty_table(), schema), task_schema(schema))
+    rules = tuple(rule for rule in RULES["person"] if rule.name == "given_surname")
+    placed = place(frame, rules, conf)
+    assert placed.capped[0].largest == 400
+    assert placed.pairs <= 800 * 10 / 2
+    tasks = packed(placed, conf)
+    assert tasks > 5
+    shared = in_blocks(frame, placed, ["surname"], tasks)
+    sizes = [row["count"] for row in shared.groupBy(F.spark_partition_id()).count().collect()]
+    assert max(sizes) <= 2.5 * sum(sizes) / tasks
+    # What the run record says is what Spark did.
+    pairs = shared.groupBy(F.spark_partition_id(), "block").count()
+    filled = pairs.groupBy(pairs[0]).agg(F.sum(F.expr("count * (count - 1) div 2")).alias("n")).collect()
+    expected = max(row["n"] for row in filled) / (placed.pairs / tasks)
+    assert largest_share(placed, tasks) == pytest.approx(expected)
+
+
+def test_bad_input_is_said_as_in_one_process(spark: SparkSession, one: Linked) -> None:
+    frame = spark.createDataFrame(table([record("crm", "A", given="ana")] * 2))
+    with pytest.raises(UsageError, match="1 records share"):
+        link_many(frame, one.generation, SMALL, NIGHT)
+    with pytest.raises(UsageError, match="no column match_emails"):
+        link_many(frame.drop("match_emails"), one.generation, SMALL, NIGHT)
+
+
+def test_no_records_and_one_record(spark: SparkSession, one: Linked) -> None:
+    nothing = link_many(spark.createDataFrame(empty_records()), one.generation, SMALL, NIGHT)
+    assert (nothing.clusters.count(), nothing.scored_pairs.count(), nothing.figures["clusters"]) == (0, 0, 0)
+    single = link_many(
+        spark.createDataFrame(table([record("crm", "A", given="ana")])), one.generation, SMALL, NIGHT
+    )
+    assert [row["cluster_final"] for row in single.clusters.collect()] == ["crm:A"]
+
+
+def test_where_the_night_links() -> None:
+    auto, first, second = (Linkage.model_validate({"placement": name}) for name in ("auto", "one", "many"))
+    assert placement(auto, 1_000, None) == "one"
+    assert placement(auto, 1_000, 10**9) == "one"
+    assert placement(auto, 10**9, 10**9) == "many"
+    assert placement(second, 1_000, 10**9) == "many"
+    with pytest.raises(DoesNotFitError, match="placement: auto or many"):
+        placement(first, 10**9, 10**9)
