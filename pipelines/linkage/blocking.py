@@ -213,13 +213,12 @@ def worth_their_cost(
     )
 
 
-def block(
+def add_keys(
     connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking, *, is_trial: bool = False
-) -> tuple[RuleCost, ...]:
-    """Create the table ``blocked`` (join_key_l < join_key_r, match_key) from table ``people``.
+) -> list[tuple[int, int]]:
+    """Create the table ``keys`` (rule, node, key), no block above the cap, from table ``people``.
 
-    ``match_key`` is the number of the first rule that found the pair. In a trial an optional rule
-    of more than ``MOST_COMPARISONS`` pairs a record brings none: it cannot be worth them.
+    Returns of each rule its blocks that were above the cap, and the records of the largest.
     """
     connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
     capped: list[tuple[int, int]] = []
@@ -227,10 +226,30 @@ def block(
         capped.append(_add_keys(connection, number, rule, conf.max_block))
         if is_trial and rule.is_optional:
             _drop_if_dear(connection, number)
+    return capped
+
+
+def block(
+    connection: duckdb.DuckDBPyConnection,
+    rules: tuple[Rule, ...],
+    conf: Blocking,
+    *,
+    is_trial: bool = False,
+    touching: str | None = None,
+) -> tuple[RuleCost, ...]:
+    """Create the table ``blocked`` (join_key_l < join_key_r, match_key) from table ``people``.
+
+    ``match_key`` is the number of the first rule that found the pair. In a trial an optional rule
+    of more than ``MOST_COMPARISONS`` pairs a record brings none: it cannot be worth them. With
+    ``touching`` (a table of nodes) a pair without one of them is left out.
+    """
+    capped = add_keys(connection, rules, conf, is_trial=is_trial)
+    among = f"(SELECT node FROM {touching})"
     connection.execute(
-        """CREATE OR REPLACE TABLE blocked AS
+        f"""CREATE OR REPLACE TABLE blocked AS
         SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(min(l.rule) AS VARCHAR) AS match_key
         FROM keys l JOIN keys r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+        {f"WHERE l.node IN {among} OR r.node IN {among}" if touching else ""}
         GROUP BY l.node, r.node"""
     )
     connection.execute("DROP TABLE keys")

@@ -61,6 +61,11 @@ class Training(Strict):
     """How much data a model is trained on."""
 
     seed: int = Field(default=20260101, ge=0, description="Seed of every random choice.")
+    max_records: int = Field(
+        default=2_000_000,
+        ge=1_000,
+        description="More records: training takes a sample of some of them and all that share a block with these.",
+    )
     u_pairs: int = Field(default=1_000_000, ge=10_000, description="Random pairs that u is estimated from.")
     em_pairs: int = Field(
         default=2_000_000, ge=10_000, description="Pairs of one blocking rule that m is estimated from."

@@ -31,6 +31,7 @@ from pipelines.linkage.judge import judge
 from pipelines.linkage.records import MODELS, Nodes, load, prepare
 from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.review_queue import review_queue
+from pipelines.linkage.sample import Sample, draw
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
 from pipelines.queries import Say, silent
@@ -94,29 +95,51 @@ def link_night(
     conf: Linkage,
     business_date: date,
     say: Say = silent,
+    sample: Sample | None = None,
 ) -> Linked:
     """Link the records of a night.
 
     ``records`` has the columns of ``read_records``. Without ``previous`` the generation is trained
     on them; with it nothing is trained, and only generic values first seen tonight revise it.
-    ``say`` is told what is being done.
+    ``say`` is told what is being done. ``sample``: that the records are one, to train on; more
+    records than ``training.max_records`` are trained on a sample of theirs.
     Raises UsageError where columns are missing or a key stands twice.
     """
+    given = previous
+    if previous is None and sample is None and records.num_rows > conf.training.max_records:
+        say("drawing a sample to train on")
+        drawn, values = draw(records, conf)
+        given = trained_on(drawn, values, records.num_rows, conf, business_date, say)
     with engine(conf) as connection:
         say(f"reading {records.num_rows:,} records")
         nodes = load(connection, records, conf)
         generic = find_generic(connection, conf)
         use_generic(connection, generic)
+        if sample is not None:
+            sample.mark(connection)
         models: dict[str, Model] = {}
         evidence: list[_Evidence] = []
         for name in MODELS:
-            model = previous.models[name] if previous is not None else None
-            fitted, found = _evidence(connection, name, model, len(nodes), conf, say)
+            model = given.models[name] if given is not None else None
+            fitted, found = _evidence(connection, name, model, len(nodes), conf, say, sample)
             models[name] = fitted
             evidence.append(found)
         say("clusters")
-        generation = _generation(connection, nodes, generic, models, evidence, previous, conf, business_date)
+        generation = _generation(connection, nodes, generic, models, evidence, given, conf, business_date)
     return _linked(nodes, generic, evidence, generation, previous, conf)
+
+
+def trained_on(
+    sample: Sample,
+    values: tuple[tuple[str, str], ...],
+    records: int,
+    conf: Linkage,
+    business_date: date,
+    say: Say = silent,
+) -> Generation:
+    """The generation of all ``records`` with their generic ``values``, trained on a sample of them."""
+    trained = link_night(sample.records, None, conf, business_date, say, sample).generation
+    return replace(trained, generic=values, records=records)
 
 
 def train(records: pa.Table, conf: Linkage, business_date: date) -> Generation:
@@ -125,23 +148,32 @@ def train(records: pa.Table, conf: Linkage, business_date: date) -> Generation:
 
 
 def _evidence(
-    connection: duckdb.DuckDBPyConnection, name: str, model: Model | None, nodes: int, conf: Linkage, say: Say
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    model: Model | None,
+    nodes: int,
+    conf: Linkage,
+    say: Say,
+    sample: Sample | None,
 ) -> tuple[Model, _Evidence]:
     roles: set[str] = set(conf.fields)
     count = prepare(connection, name)
     is_new = model is None
     if model is None:
         say(f"{name}: training")
-        model = train_model(connection, name, roles, count, conf)
+        model = train_model(connection, name, roles, count, conf, sample)
     rules = rules_for(name, roles, None if is_new else model.rules)
+    touching = None
+    if sample is not None:
+        rules, touching = sample.groups[name].rules, "drawn"
     say(f"{name}: blocks by {len(rules)} rules")
-    costs = block(connection, rules, conf.blocking, is_trial=is_new)
+    costs = block(connection, rules, conf.blocking, is_trial=is_new and sample is None, touching=touching)
     say(f"{name}: scoring {sum(cost.pairs for cost in costs):,} pairs")
     candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
     if is_new:
         chosen = worth_their_cost(rules, costs, candidates)
         if chosen != rules:
-            rules, costs = chosen, block(connection, chosen, conf.blocking)
+            rules, costs = chosen, block(connection, chosen, conf.blocking, touching=touching)
             candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
         model = replace(model, rules=tuple(rule.name for rule in rules))
     if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:

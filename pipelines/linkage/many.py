@@ -28,10 +28,20 @@ from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.generic_values import generic_rows
-from pipelines.linkage.link import LEAST_WEIGHT, TooManyLinksError, link_night
-from pipelines.linkage.placed import ROWS, Placed, in_blocks, largest_share, numbered, packed, place, task_schema
+from pipelines.linkage.link import LEAST_WEIGHT, TooManyLinksError, link_night, trained_on
+from pipelines.linkage.placed import (
+    ROWS,
+    Placed,
+    in_blocks,
+    largest_share,
+    numbered,
+    packed,
+    place,
+    task_schema,
+)
 from pipelines.linkage.records import MODELS, check_columns, check_keys
 from pipelines.linkage.review_queue import review_queue
+from pipelines.linkage.sample_many import draw_many
 from pipelines.linkage.scored_pairs import SCHEMA as SCORED
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.linkage.tasks import (
@@ -104,7 +114,7 @@ def link_many(
     check_keys(count - seen["keys"])
     say(f"{count:,} records: values that many names share")
     generic = _generic(nodes, conf)
-    generation = _generation(nodes, generic, previous, conf, business_date, say)
+    generation = _generation(nodes, count, generic, previous, conf, business_date, say)
     parts = {
         name: _part(nodes, count, name, generation.models[name], generic, generation.cut, conf, say)
         for name in MODELS
@@ -132,6 +142,7 @@ def _generic(nodes: DataFrame, conf: Linkage) -> pa.Table:
 
 def _generation(
     nodes: DataFrame,
+    count: int,
     generic: pa.Table,
     previous: Generation | None,
     conf: Linkage,
@@ -141,6 +152,10 @@ def _generation(
     values = tuple(zip(generic["field"].to_pylist(), generic["value"].to_pylist(), strict=True))
     if previous is not None:
         return previous if values == previous.generic else previous.revised(values, business_date)
+    if count > conf.training.max_records:
+        say("drawing a sample to train on")
+        sample = draw_many(nodes, count, generic, conf)
+        return trained_on(sample, values, count, conf, business_date, say)
     say("training on the driver")
     return link_night(nodes.drop("node").toArrow(), None, conf, business_date).generation
 
@@ -170,9 +185,7 @@ def _part(
     columns = scoring_columns(model, [c for c in people.columns if c != "node"])
     rows = in_blocks(people, placed, columns, tasks)
     with watched(spark, say, f"{name}: scoring about {placed.pairs:,} pairs"):
-        scored = computed_once(
-            rows.mapInArrow(ScoreBlocks(conf, model, LEAST_WEIGHT), task_schema(LINKS))
-        )
+        scored = computed_once(rows.mapInArrow(ScoreBlocks(conf, model, LEAST_WEIGHT), task_schema(LINKS)))
     costs, found = _costs(scored, rules, placed)
     links = _links(scored.where("node_l IS NOT NULL"), found, conf)
     say(f"{name}: components of {len(links):,} links")
@@ -186,9 +199,7 @@ def _part(
     return _Part(judged, rules, costs, bounded, tasks, largest_share(placed, tasks))
 
 
-def _costs(
-    scored: DataFrame, rules: tuple[Rule, ...], placed: Placed
-) -> tuple[tuple[RuleCost, ...], int]:
+def _costs(scored: DataFrame, rules: tuple[Rule, ...], placed: Placed) -> tuple[tuple[RuleCost, ...], int]:
     """What each rule brought, and the number of links."""
     counts = scored.groupBy("rule").agg(F.sum("found").alias("found"), F.count("node_l").alias("links"))
     rows = counts.collect()
@@ -217,9 +228,7 @@ def _links(links: DataFrame, count: int, conf: Linkage) -> Links:
     return Links(left[order].astype(np.int64), right[order].astype(np.int64), weight[order])
 
 
-def _inside(
-    people: DataFrame, placed: Placed, label: Ints, model: Model, conf: Linkage
-) -> DataFrame | None:
+def _inside(people: DataFrame, placed: Placed, label: Ints, model: Model, conf: Linkage) -> DataFrame | None:
     """The records of every component of two or more, whole components in one partition."""
     sizes = np.bincount(label, minlength=1).astype(np.int64)
     node = np.flatnonzero(sizes[label] > 1) if len(label) else np.zeros(0, np.int64)

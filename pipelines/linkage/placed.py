@@ -103,7 +103,9 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
     # 64 bits of a hash for a key of any length: two keys of one pair of records would have to collide.
     home = F.struct("rule", F.xxhash64(*BLOCK).alias("block"), "n")
     homes = computed_once(
-        shared.groupBy("node").agg(F.array_sort(F.collect_list(home)).alias("blocks")).select("node", "blocks")
+        shared.groupBy("node")
+        .agg(F.array_sort(F.collect_list(home)).alias("blocks"))
+        .select("node", "blocks")
     )
     total = homes.select(F.explode("blocks").alias("home")).agg(
         F.sum(F.col("home.n") - 1).alias("pairs"), F.count("*").alias("rows")
@@ -196,7 +198,9 @@ def in_blocks(people: DataFrame, placed: Placed, columns: Sequence[str], tasks: 
             *columns,
             "home.rule",
             "home.block",
-            F.transform(F.slice("blocks", F.lit(1), F.col("at")), lambda home: home["block"]).alias("earlier"),
+            F.transform(F.slice("blocks", F.lit(1), F.col("at")), lambda home: home["block"]).alias(
+                "earlier"
+            ),
         )
         .repartition(tasks, "block")
     )

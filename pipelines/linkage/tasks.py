@@ -296,7 +296,9 @@ class ScoreComponents:
         with _task_engine(self.conf) as connection:
             connection.register("arrived", placed)
             connection.execute("CREATE TABLE people AS SELECT * EXCLUDE (blocks) FROM arrived")
-            connection.execute("CREATE TABLE homes AS SELECT node, label, unnest(blocks, recursive := true) FROM arrived")
+            connection.execute(
+                "CREATE TABLE homes AS SELECT node, label, unnest(blocks, recursive := true) FROM arrived"
+            )
             connection.unregister("arrived")
             del placed
             connection.execute(

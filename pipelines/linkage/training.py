@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from splink import DuckDBAPI, Linker, block_on
@@ -27,6 +27,9 @@ from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.generations import Json, Model
 from pipelines.linkage.relation import starter_relations
 from pipelines.linkage.smoothed import smoothed_m
+
+if TYPE_CHECKING:
+    from pipelines.linkage.sample import Sample
 
 SMALLEST = 1e-6
 """No level is impossible: m and u stay above this."""
@@ -63,7 +66,7 @@ def frequent_values(
             QUALIFY share > $1 ORDER BY value""",
             [floor],
         ).fetchall()
-        found[column] = {value: _rounded(share) for value, share in rows}
+        found[column] = {value: rounded(share) for value, share in rows}
     return found
 
 
@@ -77,10 +80,20 @@ def frequency_floor(records: int) -> float:
 
 
 def train_model(
-    connection: duckdb.DuckDBPyConnection, model: str, roles: set[str], records: int, conf: Linkage
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    roles: set[str],
+    records: int,
+    conf: Linkage,
+    sample: Sample | None = None,
 ) -> Model:
-    """Train the model of one party type on table ``people``."""
-    floor = _rounded(frequency_floor(records))
+    """Train the model of one party type on table ``people``, of a ``sample`` where one is given.
+
+    Of a sample, u comes from pairs of drawn records, the prior from the pairs that touch one.
+    """
+    group = sample.groups[model] if sample is not None else None
+    records = group.records if group is not None else records
+    floor = rounded(frequency_floor(records))
     if records < conf.training.min_records:
         note = f"{records} records are too few to train on: starter model"
         return starter_model(model, roles, floor, [note])
@@ -94,8 +107,12 @@ def train_model(
         validate_settings=False,
     )
     notes: list[str] = []
-    prior = _prior(linker, model, roles, records, conf.training, notes)
-    u = _u(linker, comparisons, conf.training)
+    if group is None:
+        prior = _prior(linker, model, roles, records, conf.training, notes)
+        u = _u(linker, comparisons, conf.training)
+    else:
+        prior = _prior_of_sample(connection, model, roles, records, conf.training, notes)
+        u = _u(_drawn_linker(connection, settings), comparisons, conf.training)
     _start(linker, comparisons, u, prior)
     starter = starter_model(model, roles, floor)
     sessions = [
@@ -107,14 +124,16 @@ def train_model(
     if not sessions:
         notes.append("no blocking rule brought enough pairs to train on: starter model")
         return starter_model(model, roles, floor, notes)
-    frequencies = frequent_values(connection, frequency_columns(settings), floor)
+    columns = frequency_columns(settings)
+    frequencies = frequent_values(connection, columns, floor) if group is None else group.frequencies
     trained = _assemble(settings, comparisons, u, sessions, prior, notes)
     # The relation model is fitted later, to the candidate pairs that this model scores.
     relations = starter_relations(model, [c.role for c in comparisons])
     return Model(trained, frequencies, floor, "trained", relations, notes=tuple(notes))
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """``value`` to nine digits."""
     # Sums over threads differ in the last digits; a model must not.
     return float(f"{value:.9g}")
 
@@ -130,9 +149,44 @@ def _prior(
             )
             prior = float(linker._settings_obj._probability_two_random_records_match)
             if 0 < prior < 0.5:
-                return _rounded(prior)
+                return rounded(prior)
         except (ValueError, SplinkException):
             pass
+    notes.append("the prior's rules found no pair, or nearly all: prior of the starter model")
+    return min(STARTER_PRIOR, 1.0 / max(records, 2))
+
+
+def _drawn_linker(connection: duckdb.DuckDBPyConnection, settings: Json) -> Linker:
+    """A linker over the drawn records of a sample."""
+    connection.execute(
+        "CREATE OR REPLACE TABLE drawn_people AS SELECT * FROM people SEMI JOIN drawn USING (node)"
+    )
+    people = DuckDBAPI(connection).register("drawn_people", table_name="drawn_training_people")
+    return Linker(people, settings, log_level=logging.CRITICAL, validate_settings=False)
+
+
+def _prior_of_sample(
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    roles: set[str],
+    records: int,
+    conf: Training,
+    notes: list[str],
+) -> float:
+    """``_prior`` from the partners of drawn records among all ``records``."""
+    rules = [rule for rule in PRIOR_RULES[model] if roles.issuperset(rule)]
+    pairs = " UNION ".join(
+        f"""SELECT l.node AS a, r.node AS b FROM people l SEMI JOIN drawn USING (node)
+        JOIN people r ON l.node <> r.node AND {" AND ".join(f"l.{c} = r.{c}" for c in rule)}"""
+        for rule in rules
+    )
+    if pairs:
+        found, drawn = connection.execute(
+            f"SELECT (SELECT count(*) FROM ({pairs})), (SELECT count(*) FROM people SEMI JOIN drawn USING (node))"
+        ).fetchall()[0]
+        prior = found / conf.deterministic_recall / max(drawn * (records - 1), 1)
+        if 0 < prior < 0.5:
+            return rounded(prior)
     notes.append("the prior's rules found no pair, or nearly all: prior of the starter model")
     return min(STARTER_PRIOR, 1.0 / max(records, 2))
 
@@ -253,8 +307,8 @@ def _assemble(
             if level.get("is_null_level")
             else {
                 **level,
-                "m_probability": _rounded(m[role][level["label_for_charts"]]),
-                "u_probability": _rounded(u[role][level["label_for_charts"]]),
+                "m_probability": rounded(m[role][level["label_for_charts"]]),
+                "u_probability": rounded(u[role][level["label_for_charts"]]),
             }
             for level in entry["comparison_levels"]
         ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from linkage_people import CONF, population, record, table
+from linkage_people import population, record, table
 from pyspark.sql import functions as F
 from splink import DuckDBAPI, Linker
 
@@ -109,7 +109,9 @@ def test_both_placements_give_the_same_tables(one: Linked, many: LinkedFrames) -
     assert many.review_queue.drop_columns(["same_person_probability"]).equals(
         one.review_queue.drop_columns(["same_person_probability"])
     )
-    parties = dict(zip(one.clusters["record_id"].to_pylist(), one.clusters["party_type"].to_pylist(), strict=True))
+    parties = dict(
+        zip(one.clusters["record_id"].to_pylist(), one.clusters["party_type"].to_pylist(), strict=True)
+    )
     found = {parties[key] for key in one.scored_pairs["record_id_l"].to_pylist()}
     assert found == {"person", "company"}
 
@@ -201,7 +203,8 @@ def by_name(row: dict[str, str]) -> tuple[str, str]:
 def test_no_task_gets_much_more_than_its_share(spark: SparkSession) -> None:
     """Half of all records have one key: it is subdivided and shared out like any other."""
     rows = [
-        record("pos", f"R{i:04d}", given="ana", surname="perez", postal_code=f"{i % 7:05d}") for i in range(400)
+        record("pos", f"R{i:04d}", given="ana", surname="perez", postal_code=f"{i % 7:05d}")
+        for i in range(400)
     ] + [record("crm", f"R{i:04d}", given="eva", surname=f"ruiz{i // 8}") for i in range(400)]
     conf = Linkage.model_validate({"blocking": {"max_block": 10}, "task_pairs": 300, "threads": 2})
     schema = people_schema(conf, "person")
