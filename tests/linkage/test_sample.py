@@ -49,9 +49,7 @@ def drawn(sample: Sample, conf: Linkage) -> set[tuple[str, str]]:
     return {(nodes.source[n].as_py(), nodes.record_id[n].as_py()) for n in numbers}
 
 
-def test_true_pairs_of_drawn_records_stay_together(
-    people: tuple[pa.Table, pa.Table], sample: Sample
-) -> None:
+def test_true_pairs_of_drawn_records_stay_together(people: tuple[pa.Table, pa.Table], sample: Sample) -> None:
     records, truth = people
     taken, chosen = keys(sample.records), drawn(sample, FEW)
     assert 20 < len(chosen) < len(taken) < FEW.training.max_records < records.num_rows

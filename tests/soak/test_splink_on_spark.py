@@ -25,8 +25,14 @@ from linkage_people import CONF, population
 SPARK = (
     ("jaro_winkler_similarity(", "jaro_winkler("),
     ("list_has_any(", "arrays_overlap("),
-    ("list_has_all(given_tokens_l, given_tokens_r)", "size(array_except(given_tokens_r, given_tokens_l)) = 0"),
-    ("list_has_all(given_tokens_r, given_tokens_l)", "size(array_except(given_tokens_l, given_tokens_r)) = 0"),
+    (
+        "list_has_all(given_tokens_l, given_tokens_r)",
+        "size(array_except(given_tokens_r, given_tokens_l)) = 0",
+    ),
+    (
+        "list_has_all(given_tokens_r, given_tokens_l)",
+        "size(array_except(given_tokens_l, given_tokens_r)) = 0",
+    ),
     ("len(", "size("),
 )
 """What DuckDB and Spark call by different names. m and u are carried over, the SQL is translated."""
