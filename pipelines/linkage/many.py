@@ -30,13 +30,12 @@ from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.generic_values import generic_rows
 from pipelines.linkage.link import LEAST_WEIGHT, TooManyLinksError, link_night, trained_on
 from pipelines.linkage.placed import (
-    ROWS,
     Placed,
     in_blocks,
     largest_share,
     numbered,
-    packed,
     place,
+    task_count,
     task_schema,
 )
 from pipelines.linkage.records import MODELS, check_columns, check_keys
@@ -181,7 +180,7 @@ def _part(
         costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
         return _Part(None, rules, costs, Bounded(nobody, none, 0, min(count, 1)), 0, 1.0)
     placed = place(people, rules, conf)
-    tasks = packed(placed, conf)
+    tasks = task_count(spark, placed.pairs, placed.rows, conf)
     columns = scoring_columns(model, [c for c in people.columns if c != "node"])
     rows = in_blocks(people, placed, columns, tasks)
     with watched(spark, say, f"{name}: scoring about {placed.pairs:,} pairs"):
@@ -235,7 +234,7 @@ def _inside(people: DataFrame, placed: Placed, label: Ints, model: Model, conf: 
     if not len(node):
         return None
     pairs = int((sizes * (sizes - 1) // 2).sum())
-    tasks = max(1, math.ceil(pairs / conf.task_pairs), math.ceil(len(node) / ROWS))
+    tasks = task_count(people.sparkSession, pairs, len(node), conf)
     labels = people.sparkSession.createDataFrame(pa.table({"node": node, "label": label[node]}))
     columns = judging_columns(model, conf, [c for c in people.columns if c not in KEYS_OF_PEOPLE])
     return (

@@ -12,6 +12,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -25,11 +26,17 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.tasks import FULL_KEYS, KEYS, NUMBERED, Keys, Number
 from pipelines.queries import computed_once
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 SEPARATOR = "\x1f"
 """Stands between a key and the next one that subdivides it, as in one process."""
 BLOCK = ("rule", "key")
 ROWS = 200_000
 """Rows of one task at most, about: what Arrow and DuckDB hold of them at once stays small."""
+
+WORTH_A_TASK = 50_000
+"""Fewer pairs take less time than a task's own start."""
 
 
 def task_schema(schema: pa.Schema) -> T.StructType:
@@ -161,12 +168,13 @@ def _sliced(keys: DataFrame, cap: int) -> DataFrame:
     )
 
 
-def packed(placed: Placed, conf: Linkage) -> int:
-    """Tasks that the blocks are packed into: each of about ``task_pairs`` pairs, none of too many rows.
+def task_count(spark: SparkSession, pairs: int, rows: int, conf: Linkage) -> int:
+    """Tasks for so many pairs of so many rows: about ``task_pairs`` each, not too many rows, no core idle.
 
-    A block is far smaller than a task, so a hash of it shares them out evenly.
+    A block or component is far smaller than a task, so a hash of it shares them out evenly.
     """
-    return max(1, math.ceil(placed.pairs / conf.task_pairs), math.ceil(placed.rows / ROWS))
+    busy = min(spark.sparkContext.defaultParallelism, math.ceil(pairs / WORTH_A_TASK))
+    return max(1, busy, math.ceil(pairs / conf.task_pairs), math.ceil(rows / ROWS))
 
 
 def largest_share(placed: Placed, tasks: int) -> float:

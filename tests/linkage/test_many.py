@@ -24,7 +24,7 @@ from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.generic_values import use_generic
 from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.many import LinkedFrames, link_many
-from pipelines.linkage.placed import in_blocks, largest_share, numbered, packed, place, task_schema
+from pipelines.linkage.placed import in_blocks, largest_share, numbered, place, task_count, task_schema
 from pipelines.linkage.records import load, prepare
 from pipelines.linkage.scoring import LOWEST_WEIGHT, score_pairs
 from pipelines.linkage.tasks import COMPONENT, People, people_schema
@@ -214,7 +214,7 @@ def test_no_task_gets_much_more_than_its_share(spark: SparkSession) -> None:
     placed = place(frame, rules, conf)
     assert placed.capped[0].largest == 400
     assert placed.pairs <= 800 * 10 / 2
-    tasks = packed(placed, conf)
+    tasks = task_count(spark, placed.pairs, placed.rows, conf)
     assert tasks > 5
     shared = in_blocks(frame, placed, ["surname"], tasks)
     sizes = [row["count"] for row in shared.groupBy(F.spark_partition_id()).count().collect()]
