@@ -39,7 +39,7 @@ def silent(text: str) -> None:
 
 @contextmanager
 def watched(spark: SparkSession, say: Say, doing: str) -> Iterator[None]:
-    """``say`` what the queries of this thread inside are ``doing``, and how many of their tasks have ended."""
+    """``say`` what the queries of this thread inside are ``doing``, and how far the running one is."""
     context, ended = spark.sparkContext, threading.Event()
     group = f"{doing} ({threading.get_ident()})"
 
@@ -48,8 +48,8 @@ def watched(spark: SparkSession, say: Say, doing: str) -> Iterator[None]:
         while not ended.wait(LOOK):
             jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
             stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
-            # A stage whose outcome is there already is never begun.
-            known = [s for s in stages if s is not None and s.numCompletedTasks + s.numActiveTasks]
+            # What has not begun may never begin: its outcome may be there already.
+            known = [s for s in stages if s is not None and s.numActiveTasks]
             done, every = sum(s.numCompletedTasks for s in known), sum(s.numTasks for s in known)
             say(f"{doing}, {done} of {every} tasks" if every else doing)
 
