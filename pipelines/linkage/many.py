@@ -106,11 +106,9 @@ def link_many(
     check_columns(records.columns, conf)
     say("putting the records in order")
     chosen = records.select(*dict.fromkeys([*KEY_COLUMNS, *conf.fields.values()]))
-    nodes = numbered(chosen, ("source", "record_id"), "node")
-    keys = nodes.groupBy("source", "record_id").count()
-    seen = keys.agg(F.count("*").alias("keys"), F.sum("count").alias("records")).collect()[0]
-    count = seen["records"] or 0
-    check_keys(count - seen["keys"])
+    count = chosen.count()
+    nodes = numbered(chosen, count, ("source", "record_id"), "node")
+    check_keys(count - nodes.select("source", "record_id").distinct().count())
     say(f"{count:,} records: values that many names share")
     generic = _generic(nodes, conf)
     generation = _generation(nodes, count, generic, previous, conf, business_date, say)

@@ -36,7 +36,7 @@ ROWS = 200_000
 """Rows of one task at most, about: what Arrow and DuckDB hold of them at once stays small."""
 
 WORTH_A_TASK = 50_000
-"""Fewer pairs take less time than a task's own start."""
+"""Fewer pairs, or rows, take less time than a task's own start."""
 
 
 def task_schema(schema: pa.Schema) -> T.StructType:
@@ -46,13 +46,15 @@ def task_schema(schema: pa.Schema) -> T.StructType:
     return found
 
 
-def numbered(frame: DataFrame, order: Sequence[str], name: str) -> DataFrame:
-    """``frame``, computed now, with each row's rank by ``order`` from 0 as ``name``.
+def numbered(frame: DataFrame, rows: int, order: Sequence[str], name: str) -> DataFrame:
+    """``frame`` of ``rows`` rows, computed now, with each row's rank by ``order`` from 0 as ``name``.
 
     ``order`` is a key. No task holds more than its share, however often a value of the first columns
-    stands there.
+    stands there. What follows keeps the partitions: as few as keep the cores busy, because a
+    worker takes half a second to begin with one.
     """
-    count = int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions") or 8)
+    busy = min(frame.sparkSession.sparkContext.defaultParallelism, math.ceil(rows / WORTH_A_TASK))
+    count = max(1, busy, math.ceil(rows / ROWS))
     ordered = frame.repartitionByRange(count, *order).sortWithinPartitions(*order)
     schema = pa.schema([*to_arrow_schema(ordered.schema), *NUMBERED])
     placed = computed_once(ordered.mapInArrow(Number(schema), task_schema(schema)))
@@ -155,12 +157,13 @@ def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> DataFrame
     )
     rest = marked.where("NOT is_left").select("rule", "node", "key")
     left = marked.where("is_left").drop("is_left")
-    return rest if left.isEmpty() else rest.unionByName(_sliced(left, cap))
+    rows = left.count()
+    return rest.unionByName(_sliced(left, rows, cap)) if rows else rest
 
 
-def _sliced(keys: DataFrame, cap: int) -> DataFrame:
+def _sliced(keys: DataFrame, rows: int, cap: int) -> DataFrame:
     """Blocks that no key divides, in slices of neighbours by name and birth date."""
-    ranked = numbered(keys, (*BLOCK, "neighbour", "node"), "rank")
+    ranked = numbered(keys, rows, (*BLOCK, "neighbour", "node"), "rank")
     first = F.broadcast(ranked.groupBy(*BLOCK).agg(F.min("rank").alias("first")))
     slice_of = F.floor((F.col("rank") - F.col("first")) / cap).cast("bigint").cast("string")
     return ranked.join(first, on=list(BLOCK), how="inner").select(

@@ -208,7 +208,7 @@ def test_no_task_gets_much_more_than_its_share(spark: SparkSession) -> None:
     ] + [record("crm", f"R{i:04d}", given="eva", surname=f"ruiz{i // 8}") for i in range(400)]
     conf = Linkage.model_validate({"blocking": {"max_block": 10}, "task_pairs": 300, "threads": 2})
     schema = people_schema(conf, "person")
-    nodes = numbered(spark.createDataFrame(table(rows)), ("source", "record_id"), "node")
+    nodes = numbered(spark.createDataFrame(table(rows)), len(rows), ("source", "record_id"), "node")
     frame = nodes.mapInArrow(People(conf, "person", GENERIC.empty_table(), schema), task_schema(schema))
     rules = tuple(rule for rule in RULES["person"] if rule.name == "given_surname")
     placed = place(frame, rules, conf)

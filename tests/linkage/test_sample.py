@@ -88,7 +88,7 @@ def test_spark_draws_the_same_sample(
     spark: SparkSession, people: tuple[pa.Table, pa.Table], sample: Sample
 ) -> None:
     records = people[0]
-    nodes = numbered(spark.createDataFrame(records), ("source", "record_id"), "node")
+    nodes = numbered(spark.createDataFrame(records), records.num_rows, ("source", "record_id"), "node")
     theirs = draw_many(nodes, records.num_rows, GENERIC.empty_table(), FEW)
     assert theirs.below == sample.below
     assert theirs.groups == sample.groups
