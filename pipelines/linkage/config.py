@@ -23,6 +23,7 @@ Role = Literal[
     "tax_id_type",
     "emails",
     "email_local",
+    "email_births",
     "phones",
     "postal_code",
     "city",
@@ -46,6 +47,7 @@ DEFAULT_FIELDS: dict[Role, str] = {
     "tax_id_type": "tax_id_type",
     "emails": "match_emails",
     "email_local": "match_email_local",
+    "email_births": "match_email_births",
     "phones": "match_phones",
     "postal_code": "match_postal_code",
     "city": "match_city",
@@ -88,7 +90,12 @@ class Blocking(Strict):
         description="Records that share one key; a larger block is subdivided by the next key.",
     )
     max_comparisons_per_record: int = Field(
-        default=200, ge=1, description="Candidate pairs a record, over all rules; more is reported."
+        default=100,
+        ge=1,
+        description="Budget of candidate pairs a record that training chooses rules within; a night above it says so.",
+    )
+    trial_records: int = Field(
+        default=4_000, ge=100, description="Records that candidate rules are tried on, against all others."
     )
 
 
@@ -147,7 +154,7 @@ class Linkage(Strict):
     def _fields_fit(self) -> Linkage:
         if not self.fields:
             raise ValueError("fields: at least one role needs a column")
-        lists = {"given_tokens", "given_formal", "name_tokens", "emails", "phones"}
+        lists = {"given_tokens", "given_formal", "name_tokens", "emails", "email_births", "phones"}
         if wrong := sorted(lists.intersection(self.never)):
             raise ValueError(f"never: {', '.join(wrong)} may hold several values")
         return self

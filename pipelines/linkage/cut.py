@@ -13,10 +13,14 @@ from pipelines.linkage.components import Links
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-CANDIDATES = (*(n / 40 for n in range(20, 39)), 0.96, 0.97, 0.98, 0.99)
-"""Cuts that are tried, the lowest first: below a half, joining would be likelier wrong than right."""
+CANDIDATES = (*(n / 40 for n in range(4, 39)), 0.96, 0.97, 0.98, 0.99)
+"""Cuts that are tried, the lowest first."""
 DEFAULT = 0.9
 """The cut where there are too few pairs to set it on."""
+UNBLOCKED = 0.5
+"""Part of a pair's weight that counts where no blocking rule found it: that it agrees on no key was known."""
+ALONE_BELOW = 0.1
+"""Bits that a pair which only a name joins stays below the cut."""
 LARGEST_GROUP = 60
 """Groups above this size count with their direct evidence only: paths grow with the cube of a size."""
 
@@ -28,13 +32,26 @@ def log_odds(probability: Floats) -> Floats:
     return bits
 
 
+def joining_weight(probability: Floats, rule: Ints, alone: npt.NDArray[np.bool_], cut: float) -> Floats:
+    """Weights in bits for average linkage at probability ``cut``, by pair.
+
+    ``rule``: negative where only its component brings a pair; such a pair counts half against the cut.
+    ``alone``: pairs that only a name joins; they are never above the cut.
+    """
+    bar = float(log_odds(np.array(cut)))
+    bits = log_odds(probability)
+    weights: Floats = np.where(rule < 0, bar + UNBLOCKED * (bits - bar), bits)
+    return np.where(alone, np.minimum(weights, bar - ALONE_BELOW), weights)
+
+
 def expected_precision(
     connection: duckdb.DuckDBPyConnection, group: Ints, left: Ints, right: Ints, probability: Floats
 ) -> float | None:
     """Expected share of right pairs among all pairs that share a group; None where there is none.
 
-    A pair is as probable as its best evidence: its own probability, or the product along a path
-    over one other record of the group.
+    A pair has two pieces of evidence: its own probability p, and the best path q over one other record
+    of the group (the product of its two). They are neither the same nor independent, so that it counts
+    with the mean of max(p, q) and 1 - (1 - p)(1 - q).
     """
     inside = group[left] == group[right]
     if not inside.any():
@@ -50,8 +67,8 @@ def expected_precision(
               UNION ALL SELECT g, b, a, p FROM grouped_pairs SEMI JOIN small USING (g)),
         paths AS (SELECT x.a, y.b, max(x.p * y.p) AS p FROM e x JOIN e y ON x.g = y.g AND x.b = y.a AND x.a < y.b
                   GROUP BY x.a, y.b)
-        SELECT avg(greatest(d.p, coalesce(paths.p, 0))) FROM grouped_pairs d
-        LEFT JOIN paths ON paths.a = d.a AND paths.b = d.b"""
+        SELECT avg((greatest(d.p, coalesce(paths.p, 0)) + 1 - (1 - d.p) * (1 - coalesce(paths.p, 0))) / 2)
+        FROM grouped_pairs d LEFT JOIN paths ON paths.a = d.a AND paths.b = d.b"""
     ).fetchall()[0][0]
     connection.unregister("grouped_pairs")
     return float(value)
@@ -62,21 +79,28 @@ def choose_cut(
     label: Ints,
     left: Ints,
     right: Ints,
+    rule: Ints,
+    alone: npt.NDArray[np.bool_],
     probability: Floats,
     believed: Floats,
     forbidden: npt.NDArray[np.bool_],
     precision: float,
+    least: float,
     min_pairs: int,
 ) -> float:
     """The lowest cut whose groups let expect ``precision`` of their pairs; the highest if none does.
 
-    ``left``, ``right`` are all pairs inside the components that ``label`` names; groups form on
+    ``left``, ``right`` are all pairs inside the components that ``label`` names, ``rule`` the number of
+    the one that found each, negative where none did, ``alone`` those that only a name joins; no cut is
+    below ``least``. Groups form on
     ``probability``, and what is expected of them is what the model believed before any rule.
     """
     if len(left) < min_pairs:
         return DEFAULT
-    links = Links(left, right, log_odds(probability))
     for cut in CANDIDATES:
+        if cut < least:
+            continue
+        links = Links(left, right, joining_weight(probability, rule, alone, cut))
         group = agglomerate(label, links, forbidden, float(log_odds(np.array(cut))))
         expected = expected_precision(connection, group, left, right, believed)
         if expected is not None and expected >= precision:

@@ -20,17 +20,19 @@ from pipelines.errors import PadronError
 from pipelines.linkage import clusters as clusters_table
 from pipelines.linkage import scored_pairs
 from pipelines.linkage.agglomerate import agglomerate
-from pipelines.linkage.blocking import RuleCost, block, rules_for, worth_their_cost
+from pipelines.linkage.blocking import RuleCost, block
+from pipelines.linkage.blocking_choice import choose_rules
+from pipelines.linkage.blocking_rules import rules_for
 from pipelines.linkage.components import Links, bounded_components
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut import choose_cut, log_odds
+from pipelines.linkage.cut import choose_cut, joining_weight, log_odds
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.records import MODELS, Nodes, load, prepare
-from pipelines.linkage.relation import classify, fit_relations, pooled
+from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.review_queue import review_queue
-from pipelines.linkage.rules import forbidden_pairs, ruled
+from pipelines.linkage.rules import NAME_ALONE, forbidden_pairs, ruled
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
 
@@ -122,17 +124,16 @@ def _evidence(
     is_new = model is None
     if model is None:
         model = train_model(connection, name, roles, count, conf)
-    rules = rules_for(name, roles, None if is_new else model.rules)
-    costs = block(connection, rules, conf.blocking, is_trial=is_new)
+    if is_new and model.kind == "trained":
+        choice = choose_rules(connection, name, model, roles, conf.blocking)
+        model = replace(model, rules=tuple(rule.name for rule in choice.rules))
+    elif is_new:
+        model = replace(model, rules=tuple(rule.name for rule in rules_for(name, roles)))
+    rules = rules_for(name, roles, model.rules)
+    costs = block(connection, rules, conf.blocking)
     candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
-    if is_new:
-        chosen = worth_their_cost(rules, costs, candidates)
-        if chosen != rules:
-            rules, costs = chosen, block(connection, chosen, conf.blocking)
-            candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
-        model = replace(model, rules=tuple(rule.name for rule in rules))
     if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
-        relations = fit_relations(name, candidates)
+        relations = fit_relations(name, candidates, model.settings, count)
         notes = list(model.notes)
         if not relations.converged:
             notes.append("the relation model had not settled when it was stopped")
@@ -151,7 +152,6 @@ def _evidence(
     bounded = bounded_components(nodes, links, conf.max_component)
     inside = _score_inside(connection, model, bounded.label)
     believed, relation = classify(model.relations, inside)
-    believed = pooled(inside, believed)
     forbidden = forbidden_pairs(connection, inside, conf.never)
     probability, decided_by = ruled(name, inside, believed, forbidden, by_relation=model.relations.trusted)
     return model, _Evidence(
@@ -203,23 +203,26 @@ def _generation(
     values = tuple(zip(generic["field"].to_pylist(), generic["value"].to_pylist(), strict=True))
     if previous is not None:
         return previous if values == previous.generic else previous.revised(values, business_date)
-    label, left, right, probability, forbidden = _together(evidence, len(nodes))
+    label, left, right, rule, alone, probability, forbidden = _together(evidence, len(nodes))
     believed = np.concatenate([e.believed for e in evidence])
     cut = choose_cut(
         connection,
         label,
         left,
         right,
+        rule,
+        alone,
         probability,
         believed,
         forbidden,
         conf.cut_precision,
+        conf.review_probability,
         conf.training.min_pairs,
     )
     return Generation(models, values, cut, business_date, len(nodes), sum(e.candidates for e in evidence))
 
 
-def _together(evidence: list[_Evidence], nodes: int) -> tuple[Ints, Ints, Ints, Floats, Bools]:
+def _together(evidence: list[_Evidence], nodes: int) -> tuple[Ints, Ints, Ints, Ints, Bools, Floats, Bools]:
     """The evidence of all party types as one: their components never touch."""
     label = np.arange(nodes, dtype=np.int64)
     for found in evidence:
@@ -228,6 +231,8 @@ def _together(evidence: list[_Evidence], nodes: int) -> tuple[Ints, Ints, Ints, 
         label,
         np.concatenate([e.left for e in evidence]),
         np.concatenate([e.right for e in evidence]),
+        np.concatenate([_ints(e.pairs, "rule") for e in evidence]),
+        np.concatenate([e.decided_by == NAME_ALONE for e in evidence]).astype(bool),
         np.concatenate([e.probability for e in evidence]),
         np.concatenate([e.forbidden for e in evidence]),
     )
@@ -241,9 +246,9 @@ def _linked(
     previous: Generation | None,
     conf: Linkage,
 ) -> Linked:
-    label, left, right, probability, forbidden = _together(evidence, len(nodes))
+    label, left, right, rule, alone, probability, forbidden = _together(evidence, len(nodes))
     bits = float(log_odds(np.array(generation.cut)))
-    pairs = Links(left, right, log_odds(probability))
+    pairs = Links(left, right, joining_weight(probability, rule, alone, generation.cut))
     by_model = agglomerate(label, pairs, np.zeros(len(forbidden), bool), bits)
     by_rules = agglomerate(label, pairs, forbidden, bits) if forbidden.any() else by_model
     names = nodes.names()
@@ -322,7 +327,10 @@ def _figures(
         for name, found in zip(MODELS, evidence, strict=True)
         for cost in found.costs
     }
-    likely = pc.sum(pc.greater_equal(scored["same_person_probability"], generation.cut)).as_py() or 0
+    likely = pc.and_(
+        pc.greater_equal(scored["same_person_probability"], generation.cut),
+        pc.not_equal(scored["decided_by"], NAME_ALONE),
+    )
     return {
         "records": len(by_rules),
         "clusters": int((sizes > 0).sum()) if len(by_rules) else 0,
@@ -330,7 +338,7 @@ def _figures(
         "candidate_pairs": candidates,
         "over_comparison_budget": candidates > conf.blocking.max_comparisons_per_record * len(by_rules),
         "scored_pairs": scored.num_rows,
-        "links": int(likely),
+        "links": int(pc.sum(likely).as_py() or 0),
         "split_by_rules": int(len(np.unique(by_rules)) - len(np.unique(by_model))),
         "review_queue": queue.num_rows,
         "generic_values": generic.num_rows,
