@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.linkage.config import Blocking
+from pipelines.linkage.link_only import may_be_compared
 
 
 @dataclass(frozen=True)
@@ -214,12 +215,18 @@ def worth_their_cost(
 
 
 def block(
-    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking, *, is_trial: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    rules: tuple[Rule, ...],
+    conf: Blocking,
+    *,
+    is_trial: bool = False,
+    duplicate_free: tuple[str, ...] = (),
 ) -> tuple[RuleCost, ...]:
     """Create the table ``blocked`` (join_key_l < join_key_r, match_key) from table ``people``.
 
     ``match_key`` is the number of the first rule that found the pair. In a trial an optional rule
-    of more than ``MOST_COMPARISONS`` pairs a record brings none: it cannot be worth them.
+    of more than ``MOST_COMPARISONS`` pairs a record brings none: it cannot be worth them. Two records
+    of one ``duplicate_free`` source are no pair.
     """
     connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
     capped: list[tuple[int, int]] = []
@@ -227,10 +234,12 @@ def block(
         capped.append(_add_keys(connection, number, rule, conf.max_block))
         if is_trial and rule.is_optional:
             _drop_if_dear(connection, number)
+    sided = "(SELECT keys.*, source FROM keys JOIN people USING (node))" if duplicate_free else "keys"
     connection.execute(
-        """CREATE OR REPLACE TABLE blocked AS
+        f"""CREATE OR REPLACE TABLE blocked AS
         SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(min(l.rule) AS VARCHAR) AS match_key
-        FROM keys l JOIN keys r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+        FROM {sided} l JOIN {sided} r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+            AND {may_be_compared(duplicate_free)}
         GROUP BY l.node, r.node"""
     )
     connection.execute("DROP TABLE keys")

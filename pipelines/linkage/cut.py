@@ -59,10 +59,8 @@ def expected_precision(
 
 def choose_cut(
     connection: duckdb.DuckDBPyConnection,
-    label: Ints,
-    left: Ints,
-    right: Ints,
-    probability: Floats,
+    nodes: int,
+    pairs: Links,
     believed: Floats,
     forbidden: npt.NDArray[np.bool_],
     precision: float,
@@ -70,15 +68,14 @@ def choose_cut(
 ) -> float:
     """The lowest cut whose groups let expect ``precision`` of their pairs; the highest if none does.
 
-    ``left``, ``right`` are all pairs inside the components that ``label`` names; groups form on
-    ``probability``, and what is expected of them is what the model believed before any rule.
+    ``pairs`` are all pairs inside the components; groups form on their weights, and what is
+    expected of them is what the model ``believed`` before any rule.
     """
-    if len(left) < min_pairs:
+    if len(pairs) < min_pairs:
         return DEFAULT
-    links = Links(left, right, log_odds(probability))
     for cut in CANDIDATES:
-        group = agglomerate(label, links, forbidden, float(log_odds(np.array(cut))))
-        expected = expected_precision(connection, group, left, right, believed)
+        group = agglomerate(nodes, pairs, forbidden, float(log_odds(np.array(cut))))
+        expected = expected_precision(connection, group, pairs.left, pairs.right, believed)
         if expected is not None and expected >= precision:
             return cut
     return CANDIDATES[-1]
