@@ -146,23 +146,18 @@ def _merged(sums: Floats, least: float) -> Ints:
 
 
 def _look_again(sums: Floats, size: Floats, best: Ints, value: Floats, going: Ints, a: Ints, b: Ints) -> None:
-    """Bring each row's ``best`` later group and its mean, ``value``, up to date after b joined a."""
-    places = np.arange(sums.shape[1])
-    known, level = best[going], value[going]
-    lost = (known == a[:, None]) | (known == b[:, None])
-    lost &= level > -np.inf
+    """Bring each row's ``best`` later group and its mean, ``value``, up to date after b joined a.
+
+    A mean with both is no better than the better of the means with each: only the rows that had
+    one of the two as their best, and the joined group's own, can have changed.
+    """
+    known = best[going]
+    lost = ((known == a[:, None]) | (known == b[:, None])) & (value[going] > -np.inf)
     lost[np.arange(len(going)), a] = True
-    # A row that keeps its best may still find the joined group as good, and that comes before.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        with_a = sums[going, a] / (size[going, a][:, None] * size[going])
-    earlier = (places < a[:, None]) & (level > -np.inf) & ~lost
-    some, row = np.nonzero(earlier & ((with_a > level) | ((with_a == level) & (a[:, None] < known))))
-    best[going[some], row] = a[some]
-    value[going[some], row] = with_a[some, row]
     some, row = np.nonzero(lost)
     component = going[some]
     with np.errstate(invalid="ignore", divide="ignore"):
-        fresh = sums[component, row] / (size[component, row][:, None] * size[component])
-    fresh[(size[component] == 0) | (places <= row[:, None])] = -np.inf
-    best[component, row] = fresh.argmax(axis=1)
-    value[component, row] = fresh.max(axis=1)
+        mean = sums[component, row] / (size[component, row][:, None] * size[component])
+    mean[(size[component] == 0) | (np.arange(sums.shape[1]) <= row[:, None])] = -np.inf
+    best[component, row] = mean.argmax(axis=1)
+    value[component, row] = mean.max(axis=1)
