@@ -13,6 +13,7 @@ import duckdb
 
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.config import Blocking
+from pipelines.linkage.link_only import may_be_compared
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,27 @@ class RuleCost:
 
 
 def block(
-    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking
+    connection: duckdb.DuckDBPyConnection,
+    rules: tuple[Rule, ...],
+    conf: Blocking,
+    *,
+    duplicate_free: tuple[str, ...] = (),
 ) -> tuple[RuleCost, ...]:
     """Create the table ``blocked`` (join_key_l < join_key_r, match_key) from table ``people``.
 
-    ``match_key`` is the number of the first rule that found the pair.
+    ``match_key`` is the number of the first rule that found the pair. Two records of one
+    ``duplicate_free`` source are no pair.
     """
     connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
     capped: list[tuple[int, int]] = []
     for number, rule in enumerate(rules):
         capped.append(_add_keys(connection, number, rule, conf.max_block))
+    sided = "(SELECT keys.*, source FROM keys JOIN people USING (node))" if duplicate_free else "keys"
     connection.execute(
-        """CREATE OR REPLACE TABLE blocked AS
+        f"""CREATE OR REPLACE TABLE blocked AS
         SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(min(l.rule) AS VARCHAR) AS match_key
-        FROM keys l JOIN keys r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+        FROM {sided} l JOIN {sided} r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+            AND {may_be_compared(duplicate_free)}
         GROUP BY l.node, r.node"""
     )
     connection.execute("DROP TABLE keys")

@@ -17,8 +17,9 @@ import pyarrow as pa
 from scipy.sparse import csr_matrix
 
 from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates
-from pipelines.linkage.config import Blocking
+from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Model
+from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.scoring import score_pairs
 
 Floats = npt.NDArray[np.float64]
@@ -56,11 +57,11 @@ class Choice:
 
 
 def choose_rules(
-    connection: duckdb.DuckDBPyConnection, name: str, model: Model, roles: set[str], conf: Blocking
+    connection: duckdb.DuckDBPyConnection, name: str, model: Model, roles: set[str], conf: Linkage
 ) -> Choice:
     """Choose the blocking rules of model ``name`` on table ``people``, judged by ``model``."""
     tried = tuple(rule for rule in candidates(name) if roles.issuperset(rule.needs))
-    sample = _sample(connection, conf.trial_records)
+    sample = _sample(connection, conf.blocking.trial_records)
     for start in range(0, len(tried), AT_ONCE):
         _compare(connection, tried, range(start, min(start + AT_ONCE, len(tried))), conf)
     connection.execute(
@@ -74,7 +75,7 @@ def choose_rules(
     for table in ("sampled", "found_by", "trial_pairs"):
         connection.execute(f"DROP TABLE {table}")
     always = [number for number, rule in enumerate(tried) if rule in IDENTIFIERS[name]]
-    return _greedy(tried, always, weights, found, conf.max_comparisons_per_record)
+    return _greedy(tried, always, weights, found, conf.blocking.max_comparisons_per_record)
 
 
 def _sample(connection: duckdb.DuckDBPyConnection, limit: int) -> int:
@@ -88,7 +89,7 @@ def _sample(connection: duckdb.DuckDBPyConnection, limit: int) -> int:
 
 
 def _compare(
-    connection: duckdb.DuckDBPyConnection, tried: tuple[Rule, ...], numbers: range, conf: Blocking
+    connection: duckdb.DuckDBPyConnection, tried: tuple[Rule, ...], numbers: range, conf: Linkage
 ) -> None:
     """Append to ``found_by`` the pairs of sampled records that the rules of ``numbers`` bring.
 
@@ -107,15 +108,18 @@ def _compare(
         SELECT rule, key FROM (
             SELECT rule, key, sum(n * (n - 1) / 2) OVER (PARTITION BY rule) AS pairs
             FROM (SELECT rule, key, count(*) AS n FROM trial_keys GROUP BY rule, key)
-            WHERE n BETWEEN 2 AND {conf.max_block})
-        WHERE pairs <= {conf.max_comparisons_per_record} * (SELECT count(*) FROM people)"""
+            WHERE n BETWEEN 2 AND {conf.blocking.max_block})
+        WHERE pairs <= {conf.blocking.max_comparisons_per_record} * (SELECT count(*) FROM people)"""
     )
+    with_source = ", source FROM trial_keys k JOIN people USING (node)"
+    sided = with_source if conf.duplicate_free else " FROM trial_keys k"
     connection.execute(
-        """INSERT INTO found_by
-        WITH kept AS (SELECT k.* FROM trial_keys k SEMI JOIN trial_blocks b USING (rule, key))
+        f"""INSERT INTO found_by
+        WITH kept AS (SELECT k.*{sided} SEMI JOIN trial_blocks b USING (rule, key))
         SELECT DISTINCT least(l.node, r.node), greatest(l.node, r.node), l.rule
         FROM (SELECT * FROM kept SEMI JOIN sampled USING (node)) l
-        JOIN kept r ON l.rule = r.rule AND l.key = r.key AND l.node <> r.node"""
+        JOIN kept r ON l.rule = r.rule AND l.key = r.key AND l.node <> r.node
+            AND {may_be_compared(conf.duplicate_free)}"""
     )
     connection.execute("DROP TABLE trial_keys")
     connection.execute("DROP TABLE trial_blocks")

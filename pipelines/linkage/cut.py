@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import duckdb
 import numpy as np
 import numpy.typing as npt
@@ -32,16 +34,31 @@ def log_odds(probability: Floats) -> Floats:
     return bits
 
 
-def joining_weight(probability: Floats, rule: Ints, alone: npt.NDArray[np.bool_], cut: float) -> Floats:
-    """Weights in bits for average linkage at probability ``cut``, by pair.
+@dataclass(frozen=True)
+class Joins:
+    """Every pair inside the components, with what average linkage weighs; sorted by left, right."""
 
-    ``rule``: negative where only its component brings a pair; such a pair counts half against the cut.
-    ``alone``: pairs that only a name joins; they are never above the cut.
-    """
-    bar = float(log_odds(np.array(cut)))
-    bits = log_odds(probability)
-    weights: Floats = np.where(rule < 0, bar + UNBLOCKED * (bits - bar), bits)
-    return np.where(alone, np.minimum(weights, bar - ALONE_BELOW), weights)
+    left: Ints
+    right: Ints
+    probability: Floats
+    """That both are one, before the exact rules."""
+    rule: Ints
+    """Number of the blocking rule that found the pair, negative where only its component brings it."""
+    alone: npt.NDArray[np.bool_]
+    """Only a name joins the pair: it is never above the cut."""
+    sure: npt.NDArray[np.bool_]
+    """An exact rule links the pair."""
+
+    def links(self, cut: float, *, with_sure: bool = True) -> Links:
+        """Weights in bits at probability ``cut``; that of a sure pair is infinite.
+
+        A pair that no blocking rule found counts half against the cut.
+        """
+        bar = float(log_odds(np.array(cut)))
+        bits = log_odds(self.probability)
+        weights = np.where(self.rule < 0, bar + UNBLOCKED * (bits - bar), bits)
+        weights = np.where(self.alone, np.minimum(weights, bar - ALONE_BELOW), weights)
+        return Links(self.left, self.right, np.where(self.sure, np.inf, weights) if with_sure else weights)
 
 
 def expected_precision(
@@ -76,12 +93,8 @@ def expected_precision(
 
 def choose_cut(
     connection: duckdb.DuckDBPyConnection,
-    label: Ints,
-    left: Ints,
-    right: Ints,
-    rule: Ints,
-    alone: npt.NDArray[np.bool_],
-    probability: Floats,
+    nodes: int,
+    joins: Joins,
     believed: Floats,
     forbidden: npt.NDArray[np.bool_],
     precision: float,
@@ -90,19 +103,16 @@ def choose_cut(
 ) -> float:
     """The lowest cut whose groups let expect ``precision`` of their pairs; the highest if none does.
 
-    ``left``, ``right`` are all pairs inside the components that ``label`` names, ``rule`` the number of
-    the one that found each, negative where none did, ``alone`` those that only a name joins; no cut is
-    below ``least``. Groups form on
-    ``probability``, and what is expected of them is what the model believed before any rule.
+    ``joins`` are all pairs inside the components; no cut is below ``least``. What is expected of the
+    groups is what the model ``believed`` before any rule.
     """
-    if len(left) < min_pairs:
+    if len(joins.left) < min_pairs:
         return DEFAULT
     for cut in CANDIDATES:
         if cut < least:
             continue
-        links = Links(left, right, joining_weight(probability, rule, alone, cut))
-        group = agglomerate(label, links, forbidden, float(log_odds(np.array(cut))))
-        expected = expected_precision(connection, group, left, right, believed)
+        group = agglomerate(nodes, joins.links(cut), forbidden, float(log_odds(np.array(cut))))
+        expected = expected_precision(connection, group, joins.left, joins.right, believed)
         if expected is not None and expected >= precision:
             return cut
     return CANDIDATES[-1]

@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.linkage.comparisons import level_number
+from pipelines.linkage.config import Role
+from pipelines.linkage.exact_rules import differ
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -40,17 +42,11 @@ LEAST_BESIDE = 10.0
 """Bits of any evidence beside the names that surnames, or names of companies, that only resemble need."""
 
 
-_SAME_KIND: dict[str, str] = {"tax_id": " AND NOT coalesce(l.tax_id_type <> r.tax_id_type, false)"}
-"""Where values of two kinds are not two values: one person has an RFC and a CURP."""
-
-
-def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, never: tuple[str, ...]) -> Bools:
+def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, never: tuple[Role, ...]) -> Bools:
     """Which pairs (node_l, node_r, sorted) hold two different values of a never-evidence role."""
     if not never or pairs.num_rows == 0:
         return np.zeros(pairs.num_rows, bool)
-    differs = " OR ".join(
-        f"coalesce(l.{role} <> r.{role}{_SAME_KIND.get(role, '')}, false)" for role in never
-    )
+    differs = " OR ".join(differ(role) for role in never)
     connection.register("judged", pairs.select(["node_l", "node_r"]))
     result = connection.sql(
         f"""SELECT {differs} AS never FROM judged j

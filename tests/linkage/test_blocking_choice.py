@@ -87,7 +87,7 @@ def test_the_data_decide_and_the_budget_holds() -> None:
                     "crm", f"{n:03d}-{copy}", given=given, surname=written, birth_date=born, city=f"c{n % 2}"
                 )
             )
-    conf = Blocking(max_comparisons_per_record=5, trial_records=400)
+    conf = CONF.model_copy(update={"blocking": Blocking(max_comparisons_per_record=5, trial_records=400)})
     with engine(CONF) as connection:
         load(connection, table(rows), CONF)
         use_generic(connection, find_generic(connection, CONF))
@@ -95,7 +95,7 @@ def test_the_data_decide_and_the_budget_holds() -> None:
         model = training.train_model(connection, "person", set(CONF.fields), count, CONF)
         choice = choose_rules(connection, "person", model, set(CONF.fields), conf)
         again = choose_rules(connection, "person", model, set(CONF.fields), conf)
-        costs = block(connection, choice.rules, conf)
+        costs = block(connection, choice.rules, conf.blocking)
         true = connection.execute(
             """SELECT count(*) FROM blocked b JOIN facts l ON l.node = b.join_key_l
             JOIN facts r ON r.node = b.join_key_r WHERE left(l.record_id, 3) = left(r.record_id, 3)"""

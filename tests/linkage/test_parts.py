@@ -21,7 +21,7 @@ from pipelines.linkage.blocking_rules import Rule, rules_for
 from pipelines.linkage.comparisons import MODELS, level_number, splink_settings
 from pipelines.linkage.components import Links, bounded_components, components
 from pipelines.linkage.config import Blocking, Linkage
-from pipelines.linkage.cut import expected_precision, joining_weight, log_odds
+from pipelines.linkage.cut import Joins, expected_precision, log_odds
 from pipelines.linkage.engine import engine, read_records
 from pipelines.linkage.evaluate import evaluate, quality
 from pipelines.linkage.generic_values import find_generic, use_generic
@@ -66,7 +66,7 @@ def test_a_long_chain_is_cut_at_its_weakest_links() -> None:
     left = np.arange(n - 1)
     weight = np.where(left % 10 == 9, 1.0, 9.0)
     bounded = bounded_components(n, Links(left, left + 1, weight), 1_000)
-    assert (bounded.largest, bounded.cut_components) == (n, 1)
+    assert (bounded.largest, len(bounded.cuts)) == (n, 1)
     assert np.bincount(bounded.label, minlength=n).max() == 10
 
 
@@ -77,14 +77,14 @@ def _links(pairs: dict[tuple[int, int], float]) -> Links:
 
 def test_one_wrong_link_does_not_chain_two_people() -> None:
     pairs = {(0, 1): 9.0, (0, 2): -8.0, (0, 3): -8.0, (1, 2): 3.0, (1, 3): -8.0, (2, 3): 9.0}
-    group = agglomerate(np.zeros(4, np.int64), _links(pairs), np.zeros(6, bool), 0.0)
+    group = agglomerate(4, _links(pairs), np.zeros(6, bool), 0.0)
     assert group.tolist() == [0, 0, 2, 2]
 
 
 def test_a_forbidden_pair_is_never_in_one_group() -> None:
     pairs = {(a, b): 15.0 for a in range(6) for b in range(a + 1, 6)}
     forbidden = np.array([key == (0, 5) for key in pairs])
-    group = agglomerate(np.zeros(6, np.int64), _links(pairs), forbidden, 0.0)
+    group = agglomerate(6, _links(pairs), forbidden, 0.0)
     assert group[0] != group[5]
     assert len(set(group.tolist())) == 2
 
@@ -240,9 +240,17 @@ def test_a_fit_that_loses_the_class_of_one_person_leaves_the_word_to_splink() ->
 
 
 def test_a_pair_that_no_rule_found_counts_half_against_the_cut() -> None:
-    by_name = np.array([False, False, False, True, True])
-    weights = joining_weight(np.array([0.8, 0.8, 0.2, 0.45, 0.2]), np.array([0, -1, -1, 0, 0]), by_name, 0.2)
-    assert weights.tolist() == pytest.approx([2.0, 0.0, -2.0, -2.1, -2.1])
+    five = np.zeros(5, np.int64)
+    joins = Joins(
+        five,
+        five,
+        np.array([0.8, 0.8, 0.2, 0.45, 0.2]),
+        np.array([0, -1, -1, 0, 0]),
+        np.array([False, False, False, True, True]),
+        np.array([False, False, False, False, True]),
+    )
+    assert joins.links(0.2).weight.tolist() == pytest.approx([2.0, 0.0, -2.0, -2.1, np.inf])
+    assert joins.links(0.2, with_sure=False).weight.tolist() == pytest.approx([2.0, 0.0, -2.0, -2.1, -2.1])
 
 
 def test_few_and_dirty_fields_do_not_join_strangers() -> None:
