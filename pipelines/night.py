@@ -31,6 +31,7 @@ from pipelines.identity.assign import Identity
 from pipelines.identity.build import build_identity
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
+from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.engine import free_memory, placement, read_records
 from pipelines.linkage.generations import GENERATIONS, newest
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from pipelines.sources import Source
 
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
-LINKAGE = (SCORED_PAIRS, CLUSTERS, GENERIC_VALUES, REVIEW_QUEUE, DECISIONS, GENERATIONS)
+LINKAGE = (SCORED_PAIRS, CLUSTERS, CUT_COMPONENTS, GENERIC_VALUES, REVIEW_QUEUE, DECISIONS, GENERATIONS)
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
 _PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
 
@@ -203,6 +204,7 @@ def _link(inputs: Inputs) -> Content:
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
         CLUSTERS.path: linked.clusters,
+        CUT_COMPONENTS.path: linked.cut_components,
         GENERIC_VALUES.path: linked.generic_values,
         REVIEW_QUEUE.path: linked.review_queue,
     }
@@ -323,7 +325,7 @@ def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
     return {
         "bronze.land": checks.landed(feeds),
         "silver.build": checks.rows_conserved(feeds),
-        "linkage.link": checks.model,
+        "linkage.link": lambda inputs: [*checks.model(inputs), *checks.component_size(inputs)],
         "identity.assign": checks.identity_kept,
         "gold.reconciliation": checks.money_reconciled,
         "quality.contracts": lambda inputs: [*as_declared(inputs), *_contracts(inputs)],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipelines.config import Conf, Project
 from pipelines.config import digest as digest_of
+from pipelines.errors import UsageError
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
@@ -59,11 +61,17 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
     sources = load_sources(conf)
     currency = conf.project.reporting_currency
     check_sources(sources)
+    linkage = conf.load("linkage.yml", Linkage)
+    for name in linkage.duplicate_free:
+        if name not in sources:
+            near = difflib.get_close_matches(name, sources, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"conf/linkage.yml: duplicate_free: {name} is no source of conf/sources.{hint}")
     return Settings(
         conf=conf,
         project=conf.project,
         sources=sources,
-        linkage=conf.load("linkage.yml", Linkage),
+        linkage=linkage,
         survivorship=conf.load("survivorship.yml", Survivorship),
         metrics=conf.load("metrics.yml", Metrics),
         contracts=tuple(load_contracts(conf)),

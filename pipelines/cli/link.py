@@ -33,7 +33,7 @@ def _pairs(text: str | None) -> dict[str, str]:
 
 
 @click.command()
-@click.argument("file")
+@click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @click.option("--id", "id_column", required=True, metavar="COLUMN", help="Column of unique ids.")
 @click.option(
     "--truth", metavar="COLUMN", help="Column of the true person: quality is measured; it is not used."
@@ -43,33 +43,48 @@ def _pairs(text: str | None) -> dict[str, str]:
     metavar="ROLE=COLUMN,…",
     help="What columns are, where their names do not say; role ignore drops one.",
 )
+@click.option(
+    "--link-only",
+    is_flag=True,
+    help="No file holds a party twice: records are compared with those of other files only.",
+)
 @click.option("--country", help="ISO code of records that name none (default: conf/padron.yml).")
 @click.option("--out", "out_folder", default="linked", show_default=True, help="Folder of the result.")
 @options.config
 @options.as_json
-@example("padron link people.csv --id rec_id --truth entity --out linked")
+@example(
+    "padron link people.csv --id rec_id --truth entity --out linked\n"
+    "      padron link crm.csv erp.csv --id rec_id --link-only"
+)
 def link(
-    file: str,
+    files: tuple[str, ...],
     id_column: str,
     truth: str | None,
     fields: str | None,
+    link_only: bool,
     country: str | None,
     out_folder: str,
     config: str | None,
     as_json: bool,
 ) -> int:
-    """Link the records of a CSV or Parquet file: the night's engine, without Spark or configuration.
+    """Link the records of CSV or Parquet files: the night's engine, without Spark or configuration.
 
+    Several files are several sources: the results then name each record by source, the file's name, and id.
     Writes clusters.parquet (the id, cluster_id), pairs.parquet and report.json into the folder --out.
     """
-    from pipelines.linkage.files import link_file, write
+    from pipelines.linkage.files import link_file, sources, write
     from pipelines.settings import load_settings
 
     settings = load_settings(config)
+    conf = settings.linkage
+    if link_only:
+        if len(files) < 2:
+            raise UsageError("--link-only links files with one another: name two or more.")
+        conf = conf.model_copy(update={"duplicate_free": tuple(sources(files))})
     with err.status("Linking") as status:
         made = link_file(
-            file,
-            settings.linkage,
+            files if len(files) > 1 else files[0],
+            conf,
             id_column=id_column,
             country=(country or settings.project.country).upper(),
             today=datetime.now(UTC).date(),

@@ -1,62 +1,163 @@
 """Average linkage inside components: a record joins a group on all its evidence, not on one link.
 
 Connected components chain people together: one wrong link joins two groups however much speaks
-against it. Here two groups join while the mean weight over all pairs between them is above the
-cut. A forbidden pair outweighs any number of others, so it is never inside a group.
+against it. Here two groups join while the mean weight over all pairs between them reaches the cut
+(UPGMA, stopped at the cut), with constraints: two groups that hold a forbidden pair never join,
+and a sure pair joins its groups before any other evidence, unless a forbidden one keeps them apart.
+
+The best two groups join first. Ties break on the smallest node: of equally good pairs of groups
+that with the smallest first node, then with the smallest second one, where a group counts by its
+own smallest node. Weights count in steps of ``1 / GRAIN`` bit, so that sums are whole numbers and
+exact: what is a tie does not depend on the order of adding, and the result neither on the order of
+the pairs nor on which components are looked at together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import fcluster, linkage
 
-from pipelines.linkage.components import Links
+from pipelines.linkage.components import Links, components
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-FORBIDDEN = 1e9
-"""Distance of a forbidden pair: its share in the mean of a thousand by a thousand pairs decides alone."""
+GRAIN = 1024
+"""Steps of weight a bit. Sums stay exact up to 2^53 steps: for weights of 60 bits over 10^11 pairs."""
+CELLS = 4_000_000
+"""Cells of the matrices that are worked on at a time: 32 MB each."""
 
 
-def agglomerate(label: Ints, pairs: Links, forbidden: Bools, cut: float) -> Ints:
+def agglomerate(nodes: int, pairs: Links, forbidden: Bools, cut: float) -> Ints:
     """The smallest node of each node's group.
 
-    ``label`` is each node's component, ``pairs`` every pair of nodes inside a component (of two
-    records or more) with its weight, ``forbidden`` marks pairs that never go together, ``cut`` is
-    the mean weight from which groups join.
+    ``pairs`` are the pairs that were compared; one that is not among them never shares a group.
+    ``forbidden`` marks pairs that never go together, a weight of infinity the sure ones; ``cut`` is
+    the mean weight, in bits, from which groups join.
     """
-    group = np.arange(len(label), dtype=np.int64)
-    if not len(pairs):
-        return group
-    home = label[pairs.left]
-    joins = (pairs.weight >= cut) & ~forbidden
-    # A component whose pairs all join is one group, one without any joining pair is none: most are
-    # such, and only the others need the loop.
-    n_pairs = np.bincount(home, minlength=len(label))
-    n_joins = np.bincount(home, weights=joins, minlength=len(label)).astype(np.int64)
-    whole = (n_pairs > 0) & (n_joins == n_pairs)
-    group[whole[label]] = label[whole[label]]
-    mixed = np.flatnonzero((n_joins > 0) & ~whole)
-    if not len(mixed):
-        return group
-    order = np.lexsort((pairs.right, pairs.left, home))
-    starts = np.searchsorted(home[order], mixed, side="left")
-    ends = np.searchsorted(home[order], mixed, side="right")
-    by_component = np.argsort(label, kind="stable")
-    first = np.searchsorted(label[by_component], mixed, side="left")
-    last = np.searchsorted(label[by_component], mixed, side="right")
-    distance = np.where(forbidden, FORBIDDEN, -pairs.weight)[order]
-    for i in range(len(mixed)):
-        members = by_component[first[i] : last[i]]
-        # Pairs sorted by (left, right) are scipy's condensed distance matrix of the sorted members.
-        condensed = distance[starts[i] : ends[i]]
-        # scipy wants distances from zero up; a shift changes no mean's order.
-        shift = condensed.min()
-        tree = linkage(condensed - shift, method="average")
-        part = fcluster(tree, -cut - shift, criterion="distance")
-        smallest = np.full(part.max() + 1, len(label), np.int64)
-        np.minimum.at(smallest, part, members)
-        group[members] = smallest[part]
+    weight = np.where(forbidden, -np.inf, np.rint(pairs.weight * GRAIN))
+    least = float(np.rint(cut * GRAIN))
+    joins = weight >= least
+    # Groups that join have one pair at least that reaches the cut, so no group goes beyond the
+    # components of such pairs: most of these are all joined, and only the others need the matrices.
+    home = components(nodes, pairs.left[joins], pairs.right[joins])
+    size = np.bincount(home, minlength=nodes)
+    joined = np.bincount(home[pairs.left[joins]], minlength=nodes)
+    mixed = joined < size * (size - 1) // 2
+    group = np.where(mixed[home], np.arange(nodes), home)
+    inside = mixed[home[pairs.left]] & (home[pairs.left] == home[pairs.right])
+    left, right = pairs.left[inside], pairs.right[inside]
+    for members, sums in _matrices(home, mixed, left, right, weight[inside]):
+        first = _merged(sums, least)
+        real = members >= 0
+        group[members[real]] = np.take_along_axis(members, first, axis=1)[real]
     return group
+
+
+def _matrices(
+    home: Ints, mixed: Bools, left: Ints, right: Ints, weight: Floats
+) -> Iterator[tuple[Ints, Floats]]:
+    """The components as batches of matrices of one width, at most ``CELLS`` cells each.
+
+    Yields the nodes of each component, (components, width), ascending and filled up with -1, and
+    the weights between them, (components, width, width), minus infinity where there is no pair.
+    """
+    nodes = np.flatnonzero(mixed[home])
+    if not len(nodes):
+        return
+    names, number, sizes = np.unique(home[nodes], return_inverse=True, return_counts=True)
+    widths = _widths(sizes)
+    rank = np.empty(len(names), np.int64)
+    rank[np.argsort(widths, kind="stable")] = np.arange(len(names))
+    widths = np.sort(widths)
+    # Nodes and pairs in the order of their component's rank: a batch is a slice of each.
+    order = np.argsort(rank[number], kind="stable")
+    nodes, number = nodes[order], rank[number][order]
+    starts = np.searchsorted(number, np.arange(len(names)))
+    place = np.empty(len(home), np.int64)
+    place[nodes] = np.arange(len(nodes)) - starts[number]
+    of_node = np.empty(len(home), np.int64)
+    of_node[nodes] = number
+    of_pair = of_node[left]
+    order = np.argsort(of_pair, kind="stable")
+    of_pair, row, column, weight = of_pair[order], place[left[order]], place[right[order]], weight[order]
+    at = 0
+    while at < len(names):
+        width = int(widths[at])
+        end = min(at + max(1, CELLS // width**2), int(np.searchsorted(widths, width, side="right")))
+        some = slice(*np.searchsorted(number, [at, end]))
+        members = np.full((end - at, width), -1, np.int64)
+        members[number[some] - at, place[nodes[some]]] = nodes[some]
+        pairs = slice(*np.searchsorted(of_pair, [at, end]))
+        sums = np.full((end - at, width, width), -np.inf)
+        sums[of_pair[pairs] - at, row[pairs], column[pairs]] = weight[pairs]
+        sums[of_pair[pairs] - at, column[pairs], row[pairs]] = weight[pairs]
+        yield members, sums
+        at = end
+
+
+def _widths(sizes: Ints) -> Ints:
+    """Sizes rounded up by an eighth at most: large components of nearly one size share a batch."""
+    grain = np.exp2(np.maximum(np.floor(np.log2(sizes)) - 3, 0)).astype(np.int64)
+    widths: Ints = -(-sizes // grain) * grain
+    return widths
+
+
+def _merged(sums: Floats, least: float) -> Ints:
+    """Place of the first member of each member's group, (components, width).
+
+    ``sums`` (components, width, width) is symmetric and is used up. Every round joins the best two
+    groups of each component whose mean reaches ``least``. A group lives on in its first member's
+    row; each row remembers its best later group, so that a round looks again only at the rows that
+    it changed.
+    """
+    count, width, _ = sums.shape
+    places = np.arange(width)
+    first = np.tile(places, (count, 1))
+    # The records of each group; 0 where it has joined another.
+    size = np.ones((count, width))
+    later = np.where(places[:, None] < places, sums, -np.inf)
+    best = later.argmax(axis=2)
+    value = np.take_along_axis(later, best[:, :, None], axis=2)[:, :, 0]
+    del later
+    going = np.arange(count)
+    while True:
+        a = value[going].argmax(axis=1)
+        reach = value[going, a] >= least
+        going, a = going[reach], a[reach]
+        if not len(going):
+            return first
+        b = best[going, a]
+        # A forbidden pair (minus infinity) outweighs a sure one (infinity): their sum is no number.
+        with np.errstate(invalid="ignore"):
+            between = sums[going, a] + sums[going, b]
+        between[np.isnan(between)] = -np.inf
+        sums[going, a, :] = between
+        sums[going, :, a] = between
+        size[going, a] += size[going, b]
+        size[going, b] = 0
+        value[going, b] = -np.inf
+        belongs = first[going]
+        first[going] = np.where(belongs == b[:, None], a[:, None], belongs)
+        _look_again(sums, size, best, value, going, a, b)
+
+
+def _look_again(sums: Floats, size: Floats, best: Ints, value: Floats, going: Ints, a: Ints, b: Ints) -> None:
+    """Bring each row's ``best`` later group and its mean, ``value``, up to date after b joined a.
+
+    A mean with both is no better than the better of the means with each: only the rows that had
+    one of the two as their best, and the joined group's own, can have changed.
+    """
+    known = best[going]
+    lost = ((known == a[:, None]) | (known == b[:, None])) & (value[going] > -np.inf)
+    lost[np.arange(len(going)), a] = True
+    some, row = np.nonzero(lost)
+    component = going[some]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = sums[component, row] / (size[component, row][:, None] * size[component])
+    mean[(size[component] == 0) | (np.arange(sums.shape[1]) <= row[:, None])] = -np.inf
+    best[component, row] = mean.argmax(axis=1)
+    value[component, row] = mean.max(axis=1)

@@ -10,166 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.config import Blocking
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A blocking rule: ``key`` is SQL over table ``people``; NULL means no key.
-
-    ``each`` names a list column whose elements become ``item`` in ``key``; ``then`` are the next
-    keys of blocks above the cap. A rule that ``is_optional`` stays where it is worth its cost.
-    """
-
-    name: str
-    key: str
-    needs: tuple[str, ...]
-    each: str | None = None
-    then: tuple[str, ...] = (
-        "left(surname_phonetic, 4)",
-        "left(given_phonetic, 3)",
-        "birth_text",
-        "postal_code",
-    )
-    is_optional: bool = False
-
-
-_YEAR = "left(birth_text, 4)"
-_AREA = (
-    "CASE WHEN contains(postal_code, ' ') THEN split_part(postal_code, ' ', 1) ELSE left(postal_code, 3) END"
-)
-"""The district of a postal code: the outward part in Britain, the first three digits elsewhere."""
-_NAME_NEXT = ("birth_text", "second_surname", "postal_code", "city")
-
-RULES: dict[str, tuple[Rule, ...]] = {
-    "person": (
-        Rule("tax_id", "tax_id", ("tax_id",)),
-        Rule("email", "item", ("emails",), "emails"),
-        Rule("phone", "item", ("phones",), "phones"),
-        Rule("loyalty_id", "loyalty_id", ("loyalty_id",)),
-        Rule(
-            "surname_birth",
-            "surname_phonetic || birth_text",
-            ("surname_phonetic", "birth_date"),
-            None,
-            ("given_phonetic",),
-        ),
-        Rule(
-            "given_birth",
-            "item || birth_text",
-            ("given_formal", "birth_date"),
-            "given_formal",
-            ("surname_phonetic",),
-        ),
-        Rule(
-            "given_surname",
-            "item || ' ' || surname_phonetic",
-            ("given_formal", "surname_phonetic"),
-            "given_formal",
-            _NAME_NEXT,
-        ),
-        Rule("email_name", "CASE WHEN length(email_local) >= 7 THEN email_local END", ("email_local",)),
-        Rule("token_postal", "item || postal_code", ("name_tokens", "postal_code"), "name_tokens"),
-        Rule("birth_postal", "birth_text || postal_code", ("birth_date", "postal_code")),
-        Rule(
-            "surname_year",
-            f"surname_phonetic || {_YEAR}",
-            ("surname_phonetic", "birth_date"),
-            None,
-            ("left(given_phonetic, 2)", "postal_code", "city"),
-            is_optional=True,
-        ),
-        Rule(
-            "given_year_area",
-            f"item || {_YEAR} || {_AREA}",
-            ("given_formal", "birth_date", "postal_code"),
-            "given_formal",
-            ("left(surname_phonetic, 2)",),
-            is_optional=True,
-        ),
-        Rule(
-            "surname_area",
-            f"surname_phonetic || {_AREA}",
-            ("surname_phonetic", "postal_code"),
-            None,
-            ("left(given_phonetic, 2)", "birth_text"),
-            is_optional=True,
-        ),
-        Rule(
-            "surname_city",
-            "surname_phonetic || city",
-            ("surname_phonetic", "city"),
-            None,
-            ("left(given_phonetic, 2)", "birth_text"),
-            is_optional=True,
-        ),
-        Rule(
-            "given_birth_area",
-            f"left(given_phonetic, 3) || substr(birth_text, 5) || {_AREA}",
-            ("given_phonetic", "birth_date", "postal_code"),
-            is_optional=True,
-        ),
-        Rule(
-            "given_city",
-            "item || ' ' || city",
-            ("given_formal", "city"),
-            "given_formal",
-            ("left(surname_phonetic, 2)", "left(birth_text, 4)", "postal_code"),
-            is_optional=True,
-        ),
-        Rule(
-            "birth_city",
-            "birth_text || city",
-            ("birth_date", "city"),
-            None,
-            ("left(surname_phonetic, 2)",),
-            is_optional=True,
-        ),
-        Rule(
-            "postal",
-            "postal_code",
-            ("postal_code",),
-            None,
-            ("left(surname_phonetic, 2)", "left(given_phonetic, 2)"),
-            is_optional=True,
-        ),
-        Rule(
-            "year_postal",
-            f"{_YEAR} || postal_code",
-            ("birth_date", "postal_code"),
-            None,
-            ("left(surname_phonetic, 2)",),
-            is_optional=True,
-        ),
-    ),
-    "company": (
-        Rule("tax_id", "tax_id", ("tax_id",)),
-        Rule("email", "item", ("emails",), "emails"),
-        Rule("phone", "item", ("phones",), "phones"),
-        Rule(
-            "name_start",
-            "left(company_name, 8)",
-            ("company_name",),
-            None,
-            ("left(company_name, 14)", "postal_code", "city"),
-        ),
-        Rule(
-            "street", "street || coalesce(postal_code, city)", ("street",), None, ("left(company_name, 4)",)
-        ),
-        Rule(
-            "name_postal",
-            "left(company_name, 3) || postal_code",
-            ("company_name", "postal_code"),
-            None,
-            ("left(company_name, 8)",),
-        ),
-    ),
-}
-"""The rules of each party type's model, the surest first."""
+from pipelines.linkage.link_only import may_be_compared
 
 
 @dataclass(frozen=True)
@@ -182,51 +26,15 @@ class RuleCost:
     largest_block: int
 
 
-LEAST_YIELD = 0.2
-"""Share of likely matches among the pairs that only an optional rule brings, below which it goes."""
-
-
-MOST_COMPARISONS = 10
-"""Pairs a record of an optional rule, above which it is not tried."""
-
-
-def rules_for(model: str, roles: set[str], chosen: tuple[str, ...] | None = None) -> tuple[Rule, ...]:
-    """The rules of a model whose roles all have a column; ``chosen``: only those of these names."""
-    fitting = (rule for rule in RULES[model] if roles.issuperset(rule.needs))
-    return tuple(rule for rule in fitting if chosen is None or rule.name in chosen)
-
-
-def worth_their_cost(
-    rules: tuple[Rule, ...], costs: tuple[RuleCost, ...], candidates: pa.Table
-) -> tuple[Rule, ...]:
-    """The rules without the optional ones that bring too few likely matches a comparison.
-
-    ``candidates``: of ``score_pairs``, by the first rule that found a pair; a match is likely where
-    Splink's probability is one half or more.
-    """
-    likely = candidates.filter(pc.greater_equal(candidates["match_probability"], 0.5))["rule"]
-    found = np.bincount(likely.to_numpy().astype(np.int64), minlength=len(rules))
-    return tuple(
-        rule
-        for rule, cost, matches in zip(rules, costs, found, strict=True)
-        if not rule.is_optional or (cost.pairs and matches >= LEAST_YIELD * cost.pairs)
-    )
-
-
 def add_keys(
-    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking, *, is_trial: bool = False
+    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking
 ) -> list[tuple[int, int]]:
     """Create the table ``keys`` (rule, node, key), no block above the cap, from table ``people``.
 
     Returns of each rule its blocks that were above the cap, and the records of the largest.
     """
     connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
-    capped: list[tuple[int, int]] = []
-    for number, rule in enumerate(rules):
-        capped.append(_add_keys(connection, number, rule, conf.max_block))
-        if is_trial and rule.is_optional:
-            _drop_if_dear(connection, number)
-    return capped
+    return [_add_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
 
 
 def block(
@@ -234,21 +42,23 @@ def block(
     rules: tuple[Rule, ...],
     conf: Blocking,
     *,
-    is_trial: bool = False,
+    duplicate_free: tuple[str, ...] = (),
     touching: str | None = None,
 ) -> tuple[RuleCost, ...]:
     """Create the table ``blocked`` (join_key_l < join_key_r, match_key) from table ``people``.
 
-    ``match_key`` is the number of the first rule that found the pair. In a trial an optional rule
-    of more than ``MOST_COMPARISONS`` pairs a record brings none: it cannot be worth them. With
-    ``touching`` (a table of nodes) a pair without one of them is left out.
+    ``match_key`` is the number of the first rule that found the pair. Two records of one
+    ``duplicate_free`` source are no pair. With ``touching`` (a table of nodes) a pair without one
+    of them is left out.
     """
-    capped = add_keys(connection, rules, conf, is_trial=is_trial)
+    capped = add_keys(connection, rules, conf)
     among = f"(SELECT node FROM {touching})"
+    sided = "(SELECT keys.*, source FROM keys JOIN people USING (node))" if duplicate_free else "keys"
     connection.execute(
         f"""CREATE OR REPLACE TABLE blocked AS
         SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(min(l.rule) AS VARCHAR) AS match_key
-        FROM keys l JOIN keys r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+        FROM {sided} l JOIN {sided} r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+            AND {may_be_compared(duplicate_free)}
         {f"WHERE l.node IN {among} OR r.node IN {among}" if touching else ""}
         GROUP BY l.node, r.node"""
     )
@@ -258,17 +68,6 @@ def block(
         RuleCost(rule.name, int(found.get(str(number), 0)), *capped[number])
         for number, rule in enumerate(rules)
     )
-
-
-def _drop_if_dear(connection: duckdb.DuckDBPyConnection, number: int) -> None:
-    """Take back the keys of a rule that compares too much for what it may bring."""
-    pairs, records = connection.execute(
-        f"""SELECT (SELECT coalesce(sum(n * (n - 1) / 2), 0)
-            FROM (SELECT count(*) AS n FROM keys WHERE rule = {number} GROUP BY key)),
-            (SELECT count(*) FROM people)"""
-    ).fetchall()[0]
-    if pairs > MOST_COMPARISONS * records:
-        connection.execute(f"DELETE FROM keys WHERE rule = {number}")
 
 
 def keys_query(rule: Rule) -> str:

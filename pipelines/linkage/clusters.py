@@ -28,7 +28,7 @@ CLUSTERS = Table(
         Column(
             "cluster_rules",
             STRING,
-            "Cluster after never-evidence; its smallest source:record_id.",
+            "Cluster after deterministic rules and never-evidence; its smallest source:record_id.",
             _P,
             required=True,
         ),

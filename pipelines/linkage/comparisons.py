@@ -45,6 +45,8 @@ def _equal(column: str) -> str:
     return f"{column}_l = {column}_r"
 
 
+_SWAPPED = "(given_name_l = surname_r AND surname_l = given_name_r)"
+
 GIVEN_NAME = Comparison(
     "given_name",
     _either("given_name"),
@@ -55,6 +57,7 @@ GIVEN_NAME = Comparison(
             "list_has_all(given_tokens_l, given_tokens_r) OR list_has_all(given_tokens_r, given_tokens_l)",
             0.22,
             0.02,
+            "given_name",
         ),
         Level(
             "short form",
@@ -62,8 +65,21 @@ GIVEN_NAME = Comparison(
             " AND least(len(given_tokens_l), len(given_tokens_r)) = 1",
             0.08,
             0.005,
+            "given_name",
         ),
-        Level("misspelt", "jaro_winkler_similarity(given_name_l, given_name_r) >= 0.92", 0.08, 0.004),
+        Level(
+            "misspelt",
+            "jaro_winkler_similarity(given_name_l, given_name_r) >= 0.92",
+            0.08,
+            0.004,
+            "given_name",
+        ),
+        Level(
+            "in the surname's place",
+            _SWAPPED,
+            0.01,
+            0.00001,
+        ),
         Level(
             "initial",
             "least(length(given_name_l), length(given_name_r)) = 1"
@@ -72,13 +88,14 @@ GIVEN_NAME = Comparison(
             0.003,
         ),
         Level("one name in common", "list_has_any(given_formal_l, given_formal_r)", 0.02, 0.02),
-        Level("different", None, 0.03, 0.938),
+        Level("different", None, 0.02, 0.93799),
     ),
 )
 
 SURNAME = Comparison(
     "surname",
-    _either("surname"),
+    # Swapped with the given name it has been counted there, and says nothing more.
+    f"{_either('surname')} OR coalesce({_SWAPPED}, false)",
     (
         Level("equal", _equal("surname"), 0.85, 0.008, "surname"),
         Level(
@@ -86,8 +103,14 @@ SURNAME = Comparison(
             "surname_phonetic_l = surname_phonetic_r OR jaro_winkler_similarity(surname_l, surname_r) >= 0.9",
             0.08,
             0.004,
+            "surname",
         ),
-        Level("crossed", "surname_l = second_surname_r OR second_surname_l = surname_r", 0.03, 0.015),
+        Level(
+            "crossed",
+            "surname_l = second_surname_r OR second_surname_l = surname_r",
+            0.03,
+            0.015,
+        ),
         Level("different", None, 0.04, 0.973),
     ),
 )
@@ -125,14 +148,42 @@ BIRTH_DATE = Comparison(
     ),
 )
 
+_BIRTH_OF_ONE = (
+    "(birth_text_l IS NOT NULL AND birth_text_r IS NULL AND email_births_r IS NOT NULL)"
+    " OR (birth_text_r IS NOT NULL AND birth_text_l IS NULL AND email_births_l IS NOT NULL)"
+)
+
+EMAIL_BIRTHS = Comparison(
+    "email_births",
+    f"NOT ({_BIRTH_OF_ONE})",
+    (
+        Level(
+            "the day fits",
+            "coalesce(list_contains(email_births_r, birth_day_l), false)"
+            " OR coalesce(list_contains(email_births_l, birth_day_r), false)",
+            0.3,
+            0.003,
+        ),
+        Level(
+            "the year fits",
+            "coalesce(list_contains(email_births_r, birth_year_l), false)"
+            " OR coalesce(list_contains(email_births_l, birth_year_r), false)",
+            0.3,
+            0.02,
+        ),
+        Level("neither", None, 0.4, 0.977),
+    ),
+)
+"""The birth date of one record and the digits in the other's e-mail; where both have a date, it decides."""
+
 EMAILS = Comparison(
     "emails",
     _either("emails"),
     (
         Level("one in common", "list_has_any(emails_l, emails_r)", 0.75, 0.00005),
         Level("same name at another provider", "list_has_any(email_locals_l, email_locals_r)", 0.05, 0.0005),
-        Level("misspelt", "jaro_winkler_similarity(email_first_l, email_first_r) >= 0.95", 0.02, 0.0002),
-        Level("different", None, 0.18, 0.99925),
+        Level("misspelt", "jaro_winkler_similarity(email_first_l, email_first_r) >= 0.95", 0.02, 0.00025),
+        Level("different", None, 0.18, 0.9992),
     ),
 )
 
@@ -198,6 +249,7 @@ MODELS: dict[str, tuple[Comparison, ...]] = {
         SURNAME,
         SECOND_SURNAME,
         BIRTH_DATE,
+        EMAIL_BIRTHS,
         EMAILS,
         PHONES,
         TAX_ID,

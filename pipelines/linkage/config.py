@@ -23,6 +23,7 @@ Role = Literal[
     "tax_id_type",
     "emails",
     "email_local",
+    "email_births",
     "phones",
     "postal_code",
     "city",
@@ -46,12 +47,18 @@ DEFAULT_FIELDS: dict[Role, str] = {
     "tax_id_type": "tax_id_type",
     "emails": "match_emails",
     "email_local": "match_email_local",
+    "email_births": "match_email_births",
     "phones": "match_phones",
     "postal_code": "match_postal_code",
     "city": "match_city",
     "street": "match_street",
     "loyalty_id": "match_loyalty_id",
 }
+
+LISTS: frozenset[Role] = frozenset(
+    ("given_tokens", "given_formal", "name_tokens", "emails", "email_births", "phones")
+)
+"""Roles whose column may hold several values."""
 
 GENERIC_LIMITS: dict[Role, int] = {"emails": 6, "phones": 6, "tax_id": 6, "loyalty_id": 6}
 """Names that one family and its helpers may have; beyond, a value belongs to nobody."""
@@ -93,7 +100,12 @@ class Blocking(Strict):
         description="Records that share one key; a larger block is subdivided by the next key.",
     )
     max_comparisons_per_record: int = Field(
-        default=200, ge=1, description="Candidate pairs a record, over all rules; more is reported."
+        default=100,
+        ge=1,
+        description="Budget of candidate pairs a record that training chooses rules within; a night above it says so.",
+    )
+    trial_records: int = Field(
+        default=4_000, ge=100, description="Records that candidate rules are tried on, against all others."
     )
 
 
@@ -104,6 +116,32 @@ class Generic(Strict):
         default_factory=lambda: dict(GENERIC_LIMITS),
         description="A value with more distinct names than this is generic, by role.",
     )
+
+
+class ExactRule(Strict):
+    """A deterministic rule: exact keys that link or forbid before the model."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$", max_length=60, description="Stands in decided_by and blocked_by."
+    )
+    match: tuple[Role, ...] = Field(
+        default=(), description="Records that agree on all of these are linked; lists by one value in common."
+    )
+    never: tuple[Role, ...] = Field(
+        default=(),
+        description="Forbids instead: records that agree on match, if it is given, and differ in all of these.",
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ExactRule:
+        if not (self.match or self.never):
+            raise ValueError(f"rule {self.name} has neither match nor never: say which roles it is about")
+        both = [*self.match, *self.never]
+        if twice := sorted({role for role in both if both.count(role) > 1}):
+            raise ValueError(f"rule {self.name}: {', '.join(twice)} stands twice")
+        if wrong := sorted(LISTS.intersection(self.never)):
+            raise ValueError(f"rule {self.name}: never: {', '.join(wrong)} may hold several values")
+        return self
 
 
 class Linkage(Strict):
@@ -145,6 +183,12 @@ class Linkage(Strict):
     never: tuple[Role, ...] = Field(
         default=("tax_id",), description="Two different values of these never share a cluster."
     )
+    rules: tuple[ExactRule, ...] = Field(
+        default=(), description="Exact keys that link or forbid before the model; never-evidence wins."
+    )
+    duplicate_free: tuple[str, ...] = Field(
+        default=(), description="Sources without duplicates: their own records are never compared or joined."
+    )
     max_links: int = Field(
         default=50_000_000, ge=1, description="Links that one process solves the components of."
     )
@@ -161,7 +205,14 @@ class Linkage(Strict):
     def _fields_fit(self) -> Linkage:
         if not self.fields:
             raise ValueError("fields: at least one role needs a column")
-        lists = {"given_tokens", "given_formal", "name_tokens", "emails", "phones"}
-        if wrong := sorted(lists.intersection(self.never)):
+        if wrong := sorted(LISTS.intersection(self.never)):
             raise ValueError(f"never: {', '.join(wrong)} may hold several values")
+        names = [rule.name for rule in self.rules]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"rules: {', '.join(twice)} stands twice")
+        for rule in self.rules:
+            if mute := sorted({*rule.match, *rule.never} - set(self.fields)):
+                raise ValueError(f"rules: {rule.name} needs {', '.join(mute)}, which fields leaves out")
+        if "" in self.duplicate_free or len(set(self.duplicate_free)) < len(self.duplicate_free):
+            raise ValueError("duplicate_free: name each source once")
         return self

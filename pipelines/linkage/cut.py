@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import duckdb
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +15,14 @@ from pipelines.linkage.components import Links
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-CANDIDATES = (*(n / 40 for n in range(20, 39)), 0.96, 0.97, 0.98, 0.99)
-"""Cuts that are tried, the lowest first: below a half, joining would be likelier wrong than right."""
+CANDIDATES = (*(n / 40 for n in range(4, 39)), 0.96, 0.97, 0.98, 0.99)
+"""Cuts that are tried, the lowest first."""
 DEFAULT = 0.9
 """The cut where there are too few pairs to set it on."""
+UNBLOCKED = 0.5
+"""Part of a pair's weight that counts where no blocking rule found it: that it agrees on no key was known."""
+ALONE_BELOW = 0.1
+"""Bits that a pair which only a name joins stays below the cut."""
 LARGEST_GROUP = 60
 """Groups above this size count with their direct evidence only: paths grow with the cube of a size."""
 
@@ -28,13 +34,41 @@ def log_odds(probability: Floats) -> Floats:
     return bits
 
 
+@dataclass(frozen=True)
+class Joins:
+    """Every pair inside the components, with what average linkage weighs; sorted by left, right."""
+
+    left: Ints
+    right: Ints
+    probability: Floats
+    """That both are one, before the exact rules."""
+    rule: Ints
+    """Number of the blocking rule that found the pair, negative where only its component brings it."""
+    alone: npt.NDArray[np.bool_]
+    """Only a name joins the pair: it is never above the cut."""
+    sure: npt.NDArray[np.bool_]
+    """An exact rule links the pair."""
+
+    def links(self, cut: float, *, with_sure: bool = True) -> Links:
+        """Weights in bits at probability ``cut``; that of a sure pair is infinite.
+
+        A pair that no blocking rule found counts half against the cut.
+        """
+        bar = float(log_odds(np.array(cut)))
+        bits = log_odds(self.probability)
+        weights = np.where(self.rule < 0, bar + UNBLOCKED * (bits - bar), bits)
+        weights = np.where(self.alone, np.minimum(weights, bar - ALONE_BELOW), weights)
+        return Links(self.left, self.right, np.where(self.sure, np.inf, weights) if with_sure else weights)
+
+
 def expected_precision(
     connection: duckdb.DuckDBPyConnection, group: Ints, left: Ints, right: Ints, probability: Floats
 ) -> float | None:
     """Expected share of right pairs among all pairs that share a group; None where there is none.
 
-    A pair is as probable as its best evidence: its own probability, or the product along a path
-    over one other record of the group.
+    A pair has two pieces of evidence: its own probability p, and the best path q over one other record
+    of the group (the product of its two). They are neither the same nor independent, so that it counts
+    with the mean of max(p, q) and 1 - (1 - p)(1 - q).
     """
     inside = group[left] == group[right]
     if not inside.any():
@@ -50,8 +84,8 @@ def expected_precision(
               UNION ALL SELECT g, b, a, p FROM grouped_pairs SEMI JOIN small USING (g)),
         paths AS (SELECT x.a, y.b, max(x.p * y.p) AS p FROM e x JOIN e y ON x.g = y.g AND x.b = y.a AND x.a < y.b
                   GROUP BY x.a, y.b)
-        SELECT avg(greatest(d.p, coalesce(paths.p, 0))) FROM grouped_pairs d
-        LEFT JOIN paths ON paths.a = d.a AND paths.b = d.b"""
+        SELECT avg((greatest(d.p, coalesce(paths.p, 0)) + 1 - (1 - d.p) * (1 - coalesce(paths.p, 0))) / 2)
+        FROM grouped_pairs d LEFT JOIN paths ON paths.a = d.a AND paths.b = d.b"""
     ).fetchall()[0][0]
     connection.unregister("grouped_pairs")
     return float(value)
@@ -59,26 +93,26 @@ def expected_precision(
 
 def choose_cut(
     connection: duckdb.DuckDBPyConnection,
-    label: Ints,
-    left: Ints,
-    right: Ints,
-    probability: Floats,
+    nodes: int,
+    joins: Joins,
     believed: Floats,
     forbidden: npt.NDArray[np.bool_],
     precision: float,
+    least: float,
     min_pairs: int,
 ) -> float:
     """The lowest cut whose groups let expect ``precision`` of their pairs; the highest if none does.
 
-    ``left``, ``right`` are all pairs inside the components that ``label`` names; groups form on
-    ``probability``, and what is expected of them is what the model believed before any rule.
+    ``joins`` are all pairs inside the components; no cut is below ``least``. What is expected of the
+    groups is what the model ``believed`` before any rule.
     """
-    if len(left) < min_pairs:
+    if len(joins.left) < min_pairs:
         return DEFAULT
-    links = Links(left, right, log_odds(probability))
     for cut in CANDIDATES:
-        group = agglomerate(label, links, forbidden, float(log_odds(np.array(cut))))
-        expected = expected_precision(connection, group, left, right, believed)
+        if cut < least:
+            continue
+        group = agglomerate(nodes, joins.links(cut), forbidden, float(log_odds(np.array(cut))))
+        expected = expected_precision(connection, group, joins.left, joins.right, believed)
         if expected is not None and expected >= precision:
             return cut
     return CANDIDATES[-1]

@@ -134,6 +134,7 @@ ROLE_TYPES: dict[Role, pa.DataType] = {
     "tax_id_type": pa.string(),
     "emails": _STRINGS,
     "email_local": pa.string(),
+    "email_births": _STRINGS,
     "phones": _STRINGS,
     "postal_code": pa.string(),
     "city": pa.string(),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
 from pipelines.linkage.columns import FIELDS, JOINED, KNOWN, LISTS, folded, recognised
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
-from pipelines.linkage.evaluate import Quality, quality
+from pipelines.linkage.evaluate import Quality, evaluate
 from pipelines.linkage.link import Linked, link_night
 from pipelines.queries import Say, silent
 from pipelines.standardise import Hints, standardise_records
@@ -25,6 +26,8 @@ SAMPLE = 1_000
 DATE_FORMATS = ("yyyy-MM-dd", "yyyyMMdd", "dd/MM/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "yyyy/MM/dd")
 IGNORE = "ignore"
 """The role of a column that says nothing."""
+ONE_FILE = "file"
+"""Source of the records where there is one file."""
 CHUNK = 50_000
 """Records that are standardised at a time."""
 
@@ -43,8 +46,22 @@ class LinkedFile:
     quality: Quality | None
 
 
-def read_any(path: str, conf: Linkage) -> pa.Table:
-    """A CSV (any delimiter) or Parquet file as text columns. Raises UsageError where it cannot be read."""
+@dataclass(frozen=True)
+class People:
+    """A file's records, as received and as linkage takes them."""
+
+    fields: dict[str, tuple[str, ...]]
+    """Field → the columns that filled it."""
+    received: pa.Table
+    keyed: pa.Table
+    """Columns of ``read_records``; source is ``file``, or the name of each of several; record_id the file's id."""
+
+
+def read_any(path: str, conf: Linkage, rows: int | None = None) -> pa.Table:
+    """A CSV (any delimiter) or Parquet file as text columns; its first ``rows``, where they are given.
+
+    Raises UsageError where it cannot be read.
+    """
     if not os.path.exists(path):
         raise UsageError(f"{path} does not exist: name a CSV or Parquet file.")
     reader = "read_parquet($path)"
@@ -52,7 +69,10 @@ def read_any(path: str, conf: Linkage) -> pa.Table:
         reader = "read_csv($path, all_varchar = true, header = true, sample_size = -1)"
     with engine(conf) as connection:
         try:
-            found = connection.sql(f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {reader}", params={"path": path})
+            limit = "" if rows is None else f" LIMIT {rows}"
+            found = connection.sql(
+                f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {reader}{limit}", params={"path": path}
+            )
             table = found.to_arrow_table()
         except duckdb.Error as error:
             raise UsageError(
@@ -115,22 +135,17 @@ def received(records: pa.Table, fields: Mapping[str, tuple[str, ...]]) -> pa.Tab
     return pa.table(columns)
 
 
-def link_file(
+def read_people(
     path: str,
     conf: Linkage,
-    *,
     id_column: str,
     country: str,
     today: date,
-    fields: Mapping[str, str] | None = None,
+    fields: Mapping[str, str],
     truth_column: str | None = None,
-    say: Say = silent,
-) -> LinkedFile:
-    """Link the records of a file by the engine of the night.
-
-    ``country``: ISO code of records that name none. ``fields``: column → role, where the names do not
-    say it. Raises UsageError where a column is missing, an id stands twice or is missing.
-    """
+    source: str = ONE_FILE,
+) -> People:
+    """The records of a file in standard form. Arguments and errors are those of ``link_file``."""
     records = read_any(path, conf)
     for name in (id_column, *([truth_column] if truth_column else [])):
         if name not in records.column_names:
@@ -145,24 +160,107 @@ def link_file(
             f"{doubled} records share their {id_column} with another: name a column of unique ids."
         )
     without = (id_column, *([truth_column] if truth_column else []))
-    found = chosen_fields(records, fields or {}, without)
+    found = chosen_fields(records, fields, without)
     raw = received(records, found)
     hints = _of_their_time(raw, Hints("auto", country, DATE_FORMATS, today))
     parts = [standardise_records(raw.slice(at, CHUNK), hints) for at in range(0, raw.num_rows, CHUNK)]
     standard = pa.concat_tables(parts) if parts else standardise_records(raw, hints)
-    keyed = standard.append_column("source", pa.array(["file"] * len(ids), pa.string()))
+    keyed = standard.append_column("source", pa.array([source] * len(ids), pa.string()))
     keyed = keyed.append_column("record_id", ids)
     wanted = (*KEY_COLUMNS, *dict.fromkeys(conf.fields.values()))
     # A column that conf names and nobody makes is complained of by the engine itself.
     keyed = keyed.select([name for name in wanted if name in keyed.column_names])
-    linked = link_night(keyed, None, conf, today, say)
-    clusters, pairs = _named(linked, id_column)
+    return People(found, records, keyed)
+
+
+def read_all(
+    paths: Sequence[str],
+    conf: Linkage,
+    id_column: str,
+    country: str,
+    today: date,
+    fields: Mapping[str, str],
+    truth_column: str | None = None,
+) -> People:
+    """The records of several files in standard form, each file a source of its name without the ending.
+
+    The files may name their columns differently; ``received`` has those that all of them have.
+    """
+    names = sources(paths)
+    headers = {path: read_any(path, conf, rows=0).column_names for path in paths}
+    for column in fields:
+        if not any(column in header for header in headers.values()):
+            raise UsageError(f"--fields: no column {column} in any of {', '.join(names)}.")
+    parts = [
+        read_people(
+            path,
+            conf,
+            id_column,
+            country,
+            today,
+            {column: role for column, role in fields.items() if column in headers[path]},
+            truth_column,
+            source,
+        )
+        for path, source in zip(paths, names, strict=True)
+    ]
+    check_fits(sum(part.received.num_rows for part in parts), free_memory())
+    shared = [name for name in parts[0].received.column_names if all(name in headers[p] for p in paths)]
+    found: dict[str, tuple[str, ...]] = {}
+    for field in dict.fromkeys(field for part in parts for field in part.fields):
+        columns = [part.fields.get(field, ()) for part in parts]
+        if len(set(columns)) == 1:
+            found[field] = columns[0]
+        else:
+            found[field] = tuple(
+                f"{source}.{name}" for source, own in zip(names, columns, strict=True) for name in own
+            )
+    return People(
+        found,
+        pa.concat_tables([part.received.select(shared) for part in parts]),
+        pa.concat_tables([part.keyed for part in parts], promote_options="default"),
+    )
+
+
+def sources(paths: Sequence[str]) -> list[str]:
+    """The name of each file without folder and ending. Raises UsageError where two are alike."""
+    names = [os.path.basename(path).partition(".")[0] for path in paths]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"two files are called {', '.join(twice)}: give them different names.")
+    return names
+
+
+def link_file(
+    path: str | Sequence[str],
+    conf: Linkage,
+    *,
+    id_column: str,
+    country: str,
+    today: date,
+    fields: Mapping[str, str] | None = None,
+    truth_column: str | None = None,
+    say: Say = silent,
+) -> LinkedFile:
+    """Link the records of a file, or of several, by the engine of the night.
+
+    ``country``: ISO code of records that name none. ``fields``: column → role, where the names do not
+    say it. Several files are as many sources: ``conf.duplicate_free`` may name them. Raises UsageError
+    where a column is missing, an id stands twice in one file or is missing.
+    """
+    given = fields or {}
+    if isinstance(path, str):
+        people = read_people(path, conf, id_column, country, today, given, truth_column)
+    else:
+        people = read_all(path, conf, id_column, country, today, given, truth_column)
+    found, records, ids = people.fields, people.received, people.received[id_column]
+    linked = link_night(people.keyed, None, conf, today, say)
+    clusters, pairs = _named(linked, id_column, with_source=not isinstance(path, str))
     measured = None
     if truth_column:
-        true = dict(zip(ids.to_pylist(), records[truth_column].to_pylist(), strict=True))
-        made = dict(zip(*[clusters[n].to_pylist() for n in (id_column, "cluster_id")], strict=True))
-        known = [i for i in made if true[i] is not None]
-        measured = quality([made[i] for i in known], [true[i] for i in known])
+        truth = pa.table(
+            {"source": people.keyed["source"], "record_id": ids, "entity_id": records[truth_column]}
+        )
+        measured = evaluate(linked.clusters, truth.filter(pc.is_valid(truth["entity_id"])))
     return LinkedFile(found, linked, clusters, pairs, measured)
 
 
@@ -175,21 +273,19 @@ def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:
     return timeless if are_old else hints
 
 
-def _named(linked: Linked, id_column: str) -> tuple[pa.Table, pa.Table]:
-    """Clusters and pairs by the file's own ids."""
-    rows = linked.clusters
-    prefix = len("file:")
-    clusters = pa.table(
-        {
-            id_column: rows["record_id"],
-            "cluster_id": pa.array(
-                [name[prefix:] for name in rows["cluster_final"].to_pylist()], pa.string()
-            ),
-        }
-    )
-    pairs = linked.scored_pairs.drop_columns(["source_l", "source_r"])
-    names = {"record_id_l": f"{id_column}_l", "record_id_r": f"{id_column}_r"}
-    return clusters, pairs.rename_columns([names.get(name, name) for name in pairs.column_names])
+def _named(linked: Linked, id_column: str, *, with_source: bool = False) -> tuple[pa.Table, pa.Table]:
+    """Clusters and pairs by the file's own ids; of several files with the source of each."""
+    rows, pairs = linked.clusters, linked.scored_pairs
+    names = {"record_id": id_column, "record_id_l": f"{id_column}_l", "record_id_r": f"{id_column}_r"}
+    if with_source:
+        clusters = rows.select(["source", "record_id", "cluster_final"])
+        clusters = clusters.rename_columns(["source", "record_id", "cluster_id"])
+    else:
+        ids = pc.utf8_slice_codeunits(rows["cluster_final"], len(ONE_FILE) + 1)
+        clusters = pa.table({"record_id": rows["record_id"], "cluster_id": ids})
+        pairs = pairs.drop_columns(["source_l", "source_r"])
+    tables = (clusters, pairs)
+    return tuple(t.rename_columns([names.get(name, name) for name in t.column_names]) for t in tables)
 
 
 def write(made: LinkedFile, folder: str) -> None:

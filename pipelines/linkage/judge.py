@@ -1,20 +1,36 @@
-"""What a pair inside a component is taken for: model and rules together, wherever it was scored."""
+"""What a pair inside a component is taken for: the model, the rules and the exact rules together.
+
+And the clusters that follow. Both placements go through here, so that a pair and a component have one
+outcome wherever they are looked at.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.config import Linkage
+from pipelines.linkage.cut import Joins, log_odds
+from pipelines.linkage.exact_rules import verdicts
 from pipelines.linkage.generations import Model
-from pipelines.linkage.relation import classify, pooled
-from pipelines.linkage.rules import forbidden_pairs, ruled
+from pipelines.linkage.relation import classify
+from pipelines.linkage.rules import NAME_ALONE, forbidden_pairs, ruled
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Names = npt.NDArray[np.object_]
+
+COMPONENT = "component"
+"""``blocked_by`` of a pair that no rule found and that was scored because its component holds both."""
+NO_RULE = -1
+"""Its number."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +39,61 @@ class Judged:
 
     believed: Floats
     """What the model believes, before the rules for a single pair."""
+    judged: Floats
+    """After them: what the model's own clusters form on."""
     probability: Floats
-    """same_person_probability: after them."""
-    relation: npt.NDArray[np.object_]
-    decided_by: npt.NDArray[np.object_]
-    forbidden: npt.NDArray[np.bool_]
+    """same_person_probability: after the exact rules too."""
+    alone: Bools
+    """Only a name joins the pair."""
+    sure: Bools
+    """An exact rule links the pair."""
+    relation: Names
+    decided_by: Names
+    forbidden: Bools
     """Never in one cluster."""
+    blocked_by: Names
 
 
 def judge(
-    connection: duckdb.DuckDBPyConnection, name: str, model: Model, pairs: pa.Table, conf: Linkage
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    model: Model,
+    rules: tuple[str, ...],
+    pairs: pa.Table,
+    conf: Linkage,
 ) -> Judged:
-    """Judge ``pairs`` (of ``score_pairs``, sorted) of the records in table ``people``."""
+    """Judge ``pairs`` (of ``score_pairs``, sorted) of the records in table ``people``.
+
+    ``rules``: the names of the blocking rules, by the number that ``pairs`` have.
+    """
     believed, relation = classify(model.relations, pairs)
-    believed = pooled(pairs, believed)
+    exact = verdicts(connection, pairs, conf.rules)
     forbidden = forbidden_pairs(connection, pairs, conf.never)
-    probability, decided_by = ruled(name, pairs, believed, forbidden, by_relation=model.relations.trusted)
-    return Judged(believed, probability, relation, decided_by, forbidden)
+    judged, decided_by = ruled(name, pairs, believed, forbidden, by_relation=model.relations.trusted)
+    forbidden |= exact.forbids >= 0
+    sure = exact.sure(forbidden)
+    rule = pairs["rule"].to_numpy().astype(np.int64)
+    found_by = cast("Names", np.array([*rules, COMPONENT], dtype=object)[rule])
+    return Judged(
+        believed,
+        judged,
+        np.where(sure, 1.0, judged),
+        (decided_by == NAME_ALONE).astype(bool),
+        sure,
+        relation,
+        exact.decided_by(decided_by, forbidden),
+        forbidden,
+        exact.blocked_by(found_by, rule < 0),
+    )
+
+
+def clustered(nodes: int, joins: Joins, forbidden: Bools, cut: float) -> tuple[Ints, Ints]:
+    """Each node's group by its smallest node: by the model alone, and after the rules.
+
+    ``joins``: every pair inside the components; ``cut``: the probability from which groups join.
+    """
+    bits = float(log_odds(np.array(cut)))
+    by_model = agglomerate(nodes, joins.links(cut, with_sure=False), np.zeros(len(forbidden), bool), bits)
+    if not (forbidden.any() or joins.sure.any()):
+        return by_model, by_model
+    return by_model, agglomerate(nodes, joins.links(cut), forbidden, bits)

@@ -19,18 +19,23 @@ import pyarrow.compute as pc
 from pipelines.errors import PadronError
 from pipelines.linkage import clusters as clusters_table
 from pipelines.linkage import scored_pairs
-from pipelines.linkage.agglomerate import agglomerate
-from pipelines.linkage.blocking import RuleCost, block, rules_for, worth_their_cost
-from pipelines.linkage.components import Links, bounded_components
+from pipelines.linkage.blocking import RuleCost, block
+from pipelines.linkage.blocking_choice import choose_rules
+from pipelines.linkage.blocking_rules import rules_for
+from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut import choose_cut, log_odds
+from pipelines.linkage.cut import Joins, choose_cut, log_odds
+from pipelines.linkage.cut_components import cut_rows
 from pipelines.linkage.engine import engine
+from pipelines.linkage.exact_rules import chains
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import find_generic, use_generic
-from pipelines.linkage.judge import judge
+from pipelines.linkage.judge import clustered, judge
+from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.records import MODELS, Nodes, load, prepare
 from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.review_queue import review_queue
+from pipelines.linkage.rules import NAME_ALONE
 from pipelines.linkage.sample import Sample, draw
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
@@ -42,8 +47,8 @@ Bools = npt.NDArray[np.bool_]
 
 LEAST_WEIGHT = -12.0
 """Candidate pairs that Splink scores lower say nothing and are left out before anything else."""
-COMPONENT = "component"
-"""``blocked_by`` of a pair that no rule found and that was scored because its component holds both."""
+LISTED = 20
+"""Components that the figures of a night list when they were cut; all are in the table."""
 
 
 class TooManyLinksError(PadronError):
@@ -58,6 +63,7 @@ class Linked:
     clusters: pa.Table
     generic_values: pa.Table
     review_queue: pa.Table
+    cut_components: pa.Table
     generation: Generation
     """The generation that linked the records."""
     generation_row: pa.Table | None
@@ -70,23 +76,27 @@ class Linked:
 class _Evidence:
     """Every pair inside the components of one party type, with what speaks for it."""
 
-    label: Ints
+    bounded: Bounded
     pairs: pa.Table
     """Columns of ``score_pairs``."""
     left: Ints
     right: Ints
     believed: Floats
     """What the model believes, before the rules for a single pair."""
+    judged: Floats
+    """After them: what the model's own clusters form on."""
     probability: Floats
-    """same_person_probability: after them."""
+    """same_person_probability: after the exact rules too."""
+    alone: Bools
+    """Only a name joins the pair."""
+    sure: Bools
+    """An exact rule links the pair."""
     relation: npt.NDArray[np.object_]
     decided_by: npt.NDArray[np.object_]
     forbidden: Bools
-    rules: tuple[str, ...]
+    blocked_by: npt.NDArray[np.object_]
     costs: tuple[RuleCost, ...]
     candidates: int
-    cut_components: int
-    largest_component: int
 
 
 def link_night(
@@ -121,7 +131,7 @@ def link_night(
         evidence: list[_Evidence] = []
         for name in MODELS:
             model = given.models[name] if given is not None else None
-            fitted, found = _evidence(connection, name, model, len(nodes), conf, say, sample)
+            fitted, found = _evidence(connection, name, model, nodes, conf, say, sample)
             models[name] = fitted
             evidence.append(found)
         say("clusters")
@@ -151,7 +161,7 @@ def _evidence(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     model: Model | None,
-    nodes: int,
+    nodes: Nodes,
     conf: Linkage,
     say: Say,
     sample: Sample | None,
@@ -162,22 +172,22 @@ def _evidence(
     if model is None:
         say(f"{name}: training")
         model = train_model(connection, name, roles, count, conf, sample)
-    rules = rules_for(name, roles, None if is_new else model.rules)
-    touching = None
-    if sample is not None:
-        rules, touching = sample.groups[name].rules, "drawn"
+    free = conf.duplicate_free
+    if is_new and model.kind == "trained":
+        choice = choose_rules(connection, name, model, roles, conf, sample)
+        model = replace(model, rules=tuple(rule.name for rule in choice.rules))
+    elif is_new:
+        model = replace(model, rules=tuple(rule.name for rule in rules_for(name, roles)))
+    rules = rules_for(name, roles, model.rules)
     say(f"{name}: blocks by {len(rules)} rules")
-    costs = block(connection, rules, conf.blocking, is_trial=is_new and sample is None, touching=touching)
+    touching = None if sample is None else "drawn"
+    costs = block(connection, rules, conf.blocking, duplicate_free=free, touching=touching)
     say(f"{name}: scoring {sum(cost.pairs for cost in costs):,} pairs")
     candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
-    if is_new:
-        chosen = worth_their_cost(rules, costs, candidates)
-        if chosen != rules:
-            rules, costs = chosen, block(connection, chosen, conf.blocking, touching=touching)
-            candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
-        model = replace(model, rules=tuple(rule.name for rule in rules))
     if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
-        relations = fit_relations(name, candidates)
+        relations = fit_relations(
+            name, candidates, model.settings, count if sample is None else sample.stands_for(connection, name)
+        )
         notes = list(model.notes)
         if not relations.converged:
             notes.append("the relation model had not settled when it was stopped")
@@ -186,32 +196,36 @@ def _evidence(
         model = replace(model, relations=relations, notes=tuple(notes))
     probability, _ = classify(model.relations, candidates)
     kept = probability >= conf.review_probability
-    if int(kept.sum()) > conf.max_links:
+    sure_left, sure_right = chains(connection, conf.rules)
+    if (found := int(kept.sum()) + len(sure_left)) > conf.max_links:
         raise TooManyLinksError(
-            f"linkage: {int(kept.sum())} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
+            f"linkage: {found} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
         )
     links = Links(
-        _ints(candidates, "node_l")[kept], _ints(candidates, "node_r")[kept], log_odds(probability[kept])
+        np.concatenate([_ints(candidates, "node_l")[kept], sure_left]),
+        np.concatenate([_ints(candidates, "node_r")[kept], sure_right]),
+        np.concatenate([log_odds(probability[kept]), np.full(len(sure_left), np.inf)]),
     )
     say(f"{name}: components of {len(links):,} links")
-    bounded = bounded_components(nodes, links, conf.max_component)
-    inside = _score_inside(connection, model, bounded.label)
-    judged = judge(connection, name, model, inside, conf)
+    bounded = bounded_components(len(nodes), links, conf.max_component)
+    inside = _score_inside(connection, model, bounded.label, nodes, free)
+    judged = judge(connection, name, model, tuple(rule.name for rule in rules), inside, conf)
     return model, _Evidence(
-        bounded.label,
+        bounded,
         inside,
         _ints(inside, "node_l"),
         _ints(inside, "node_r"),
         judged.believed,
+        judged.judged,
         judged.probability,
+        judged.alone,
+        judged.sure,
         judged.relation,
         judged.decided_by,
         judged.forbidden,
-        tuple(rule.name for rule in rules),
+        judged.blocked_by,
         costs,
         sum(cost.pairs for cost in costs),
-        bounded.cut_components,
-        bounded.largest,
     )
 
 
@@ -220,13 +234,16 @@ def _ints(table: pa.Table, column: str) -> Ints:
     return values
 
 
-def _score_inside(connection: duckdb.DuckDBPyConnection, model: Model, label: Ints) -> pa.Table:
+def _score_inside(
+    connection: duckdb.DuckDBPyConnection, model: Model, label: Ints, nodes: Nodes, free: tuple[str, ...]
+) -> pa.Table:
     """Score every pair inside a component, those that blocking missed too: all evidence counts."""
-    connection.register("labels", pa.table({"node": np.arange(len(label)), "label": label}))
+    labels = pa.table({"node": np.arange(len(label)), "label": label, "source": nodes.source})
+    connection.register("labels", labels)
     connection.execute(
-        """CREATE OR REPLACE TABLE inside AS
+        f"""CREATE OR REPLACE TABLE inside AS
         SELECT l.node AS join_key_l, r.node AS join_key_r, coalesce(b.match_key, '-1') AS match_key
-        FROM labels l JOIN labels r ON l.label = r.label AND l.node < r.node
+        FROM labels l JOIN labels r ON l.label = r.label AND l.node < r.node AND {may_be_compared(free)}
         LEFT JOIN blocked b ON b.join_key_l = l.node AND b.join_key_r = r.node"""
     )
     connection.unregister("labels")
@@ -246,34 +263,33 @@ def _generation(
     values = tuple(zip(generic["field"].to_pylist(), generic["value"].to_pylist(), strict=True))
     if previous is not None:
         return previous if values == previous.generic else previous.revised(values, business_date)
-    label, left, right, probability, forbidden = _together(evidence, len(nodes))
-    believed = np.concatenate([e.believed for e in evidence])
+    joins, forbidden = _together(evidence)
+    # What an exact rule links is right by the word of who wrote the rule.
+    believed = np.concatenate([np.where(e.sure, 1.0, e.believed) for e in evidence])
     cut = choose_cut(
         connection,
-        label,
-        left,
-        right,
-        probability,
+        len(nodes),
+        joins,
         believed,
         forbidden,
         conf.cut_precision,
+        conf.review_probability,
         conf.training.min_pairs,
     )
     return Generation(models, values, cut, business_date, len(nodes), sum(e.candidates for e in evidence))
 
 
-def _together(evidence: list[_Evidence], nodes: int) -> tuple[Ints, Ints, Ints, Floats, Bools]:
-    """The evidence of all party types as one: their components never touch."""
-    label = np.arange(nodes, dtype=np.int64)
-    for found in evidence:
-        label = np.minimum(label, found.label)
-    return (
-        label,
+def _together(evidence: list[_Evidence]) -> tuple[Joins, Bools]:
+    """The pairs of all party types as one, and which are forbidden: their components never touch."""
+    joins = Joins(
         np.concatenate([e.left for e in evidence]),
         np.concatenate([e.right for e in evidence]),
-        np.concatenate([e.probability for e in evidence]),
-        np.concatenate([e.forbidden for e in evidence]),
+        np.concatenate([e.judged for e in evidence]),
+        np.concatenate([_ints(e.pairs, "rule") for e in evidence]),
+        np.concatenate([e.alone for e in evidence]),
+        np.concatenate([e.sure for e in evidence]),
     )
+    return joins, np.concatenate([e.forbidden for e in evidence])
 
 
 def _linked(
@@ -284,11 +300,8 @@ def _linked(
     previous: Generation | None,
     conf: Linkage,
 ) -> Linked:
-    label, left, right, probability, forbidden = _together(evidence, len(nodes))
-    bits = float(log_odds(np.array(generation.cut)))
-    pairs = Links(left, right, log_odds(probability))
-    by_model = agglomerate(label, pairs, np.zeros(len(forbidden), bool), bits)
-    by_rules = agglomerate(label, pairs, forbidden, bits) if forbidden.any() else by_model
+    joins, forbidden = _together(evidence)
+    by_model, by_rules = clustered(len(nodes), joins, forbidden, generation.cut)
     names = nodes.names()
     clusters = pa.table(
         {
@@ -304,15 +317,17 @@ def _linked(
     scored, ends = _scored_rows(nodes, evidence, conf.review_probability)
     same_cluster = pa.array(by_rules[ends[0]] == by_rules[ends[1]])
     queue = review_queue(scored, same_cluster, generation.cut, conf.max_review)
+    cut = cut_rows({name: e.bounded.cuts for name, e in zip(MODELS, evidence, strict=True)}, names)
     is_new = previous is None or generation.generation_id != previous.generation_id
     return Linked(
         scored,
         clusters,
         generic,
         queue,
+        cut,
         generation,
         generation.row() if is_new else None,
-        _figures(evidence, generation, scored, by_model, by_rules, queue, generic, conf),
+        _figures(evidence, generation, scored, by_model, by_rules, queue, generic, cut, conf),
     )
 
 
@@ -321,7 +336,6 @@ def _scored_rows(nodes: Nodes, evidence: list[_Evidence], least: float) -> tuple
     parts: list[pa.Table] = []
     for found in evidence:
         kept = found.probability >= least
-        names = np.array([*found.rules, COMPONENT], dtype=object)
         parts.append(
             pa.table(
                 {
@@ -332,7 +346,7 @@ def _scored_rows(nodes: Nodes, evidence: list[_Evidence], least: float) -> tuple
                     "same_person_probability": found.probability[kept],
                     "relation": pa.array(found.relation[kept], pa.string()),
                     "decided_by": pa.array(found.decided_by[kept], pa.string()),
-                    "blocked_by": pa.array(names[_ints(found.pairs, "rule")[kept]], pa.string()),
+                    "blocked_by": pa.array(found.blocked_by[kept], pa.string()),
                 }
             )
         )
@@ -352,6 +366,7 @@ def _figures(
     by_rules: Ints,
     queue: pa.Table,
     generic: pa.Table,
+    cut: pa.Table,
     conf: Linkage,
 ) -> dict[str, Any]:
     sizes = np.bincount(by_rules, minlength=1)
@@ -365,7 +380,10 @@ def _figures(
         for name, found in zip(MODELS, evidence, strict=True)
         for cost in found.costs
     }
-    likely = pc.sum(pc.greater_equal(scored["same_person_probability"], generation.cut)).as_py() or 0
+    likely = pc.and_(
+        pc.greater_equal(scored["same_person_probability"], generation.cut),
+        pc.not_equal(scored["decided_by"], NAME_ALONE),
+    )
     return {
         "placement": "one",
         "records": len(by_rules),
@@ -374,15 +392,18 @@ def _figures(
         "candidate_pairs": candidates,
         "over_comparison_budget": candidates > conf.blocking.max_comparisons_per_record * len(by_rules),
         "scored_pairs": scored.num_rows,
-        "links": int(likely),
+        "links": int(pc.sum(likely).as_py() or 0),
         "split_by_rules": int(len(np.unique(by_rules)) - len(np.unique(by_model))),
         "review_queue": queue.num_rows,
         "generic_values": generic.num_rows,
         "cut": generation.cut,
         "generation_id": generation.generation_id,
         "kind": generation.kind,
-        "cut_components": sum(e.cut_components for e in evidence),
-        "largest_component": max((e.largest_component for e in evidence), default=0),
+        "linked_by_rules": sum(int(e.sure.sum()) for e in evidence),
+        "largest_component": max((e.bounded.largest for e in evidence), default=0),
+        "cut_components": cut.num_rows,
+        # No keys here: the table linkage/cut_components has them.
+        "largest_cut_components": cut.drop_columns(["component"]).slice(0, LISTED).to_pylist(),
         "blocks": blocks,
         "notes": [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes],
     }

@@ -17,18 +17,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pipelines.linkage.blocking import Rule, RuleCost, rules_for
+from pipelines.linkage.blocking import RuleCost
+from pipelines.linkage.blocking_rules import Rule, rules_for
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
+from pipelines.linkage.cut_components import cut_rows
 from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.generic_values import generic_rows
-from pipelines.linkage.link import LEAST_WEIGHT, TooManyLinksError, link_night, trained_on
+from pipelines.linkage.link import LEAST_WEIGHT, LISTED, TooManyLinksError, link_night, trained_on
 from pipelines.linkage.placed import (
     Placed,
     in_blocks,
@@ -40,14 +42,17 @@ from pipelines.linkage.placed import (
 )
 from pipelines.linkage.records import MODELS, check_columns, check_keys
 from pipelines.linkage.review_queue import review_queue
+from pipelines.linkage.rules import NAME_ALONE
 from pipelines.linkage.sample_many import draw_many
 from pipelines.linkage.scored_pairs import SCHEMA as SCORED
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.linkage.tasks import (
     CARRIERS,
     JUDGED,
+    KEYS,
     LINKS,
     Carriers,
+    ExactKeys,
     People,
     ScoreBlocks,
     ScoreComponents,
@@ -59,6 +64,7 @@ from pipelines.queries import Say, computed_once, silent, watched
 
 Ints = npt.NDArray[np.int64]
 KEYS_OF_PEOPLE = ("node", "source", "record_id")
+LINK = pa.schema([("node_l", pa.int64()), ("node_r", pa.int64()), ("weight", pa.float64())])
 COLLECTED = 5_000_000
 """Links that come to the driver at a time: Spark bounds what one query may bring there."""
 
@@ -71,6 +77,7 @@ class LinkedFrames:
     clusters: DataFrame
     generic_values: pa.Table
     review_queue: pa.Table
+    cut_components: pa.Table
     generation: Generation
     generation_row: pa.Table | None
     figures: dict[str, Any] = field(default_factory=dict)
@@ -174,17 +181,16 @@ def _part(
     people = computed_once(nodes.mapInArrow(People(conf, name, generic, schema), task_schema(schema)))
     if people.isEmpty():
         nobody = np.arange(count, dtype=np.int64)
-        none = Links(nobody[:0], nobody[:0], np.zeros(0))
         costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
-        return _Part(None, rules, costs, Bounded(nobody, none, 0, min(count, 1)), 0, 1.0)
+        return _Part(None, rules, costs, Bounded(nobody, min(count, 1), ()), 0, 1.0)
     placed = place(people, rules, conf)
     tasks = task_count(spark, placed.pairs, placed.rows, conf)
-    columns = scoring_columns(model, [c for c in people.columns if c != "node"])
+    columns = ["source", *scoring_columns(model, [c for c in people.columns if c not in KEYS_OF_PEOPLE])]
     rows = in_blocks(people, placed, columns, tasks)
     with watched(spark, say, f"{name}: scoring about {placed.pairs:,} pairs"):
         scored = computed_once(rows.mapInArrow(ScoreBlocks(conf, model, LEAST_WEIGHT), task_schema(LINKS)))
     costs, found = _costs(scored, rules, placed)
-    links = _links(scored.where("node_l IS NOT NULL"), found, conf)
+    links = _links(scored.where("node_l IS NOT NULL"), found, _chained(people, conf), conf)
     say(f"{name}: components of {len(links):,} links")
     bounded = bounded_components(count, links, conf.max_component)
     inside = _inside(people, placed, bounded.label, model, conf)
@@ -208,21 +214,39 @@ def _costs(scored: DataFrame, rules: tuple[Rule, ...], placed: Placed) -> tuple[
     return costs, sum(row["links"] for row in rows)
 
 
-def _links(links: DataFrame, count: int, conf: Linkage) -> Links:
-    """The links, of which there are ``count``, on the driver, in order."""
-    if count > conf.max_links:
+def _chained(people: DataFrame, conf: Linkage) -> DataFrame | None:
+    """``exact_rules.chains`` by Spark: pairs of nodes that put what a rule links into one component."""
+    if all(rule.never for rule in conf.rules):
+        return None
+    keys = people.mapInArrow(ExactKeys(conf), task_schema(KEYS))
+    before = F.lag("node").over(Window.partitionBy("rule", "key").orderBy("node"))
+    pairs = keys.select(before.alias("node_l"), F.col("node").alias("node_r"))
+    return computed_once(
+        pairs.where("node_l IS NOT NULL").distinct().withColumn("weight", F.lit(float("inf")))
+    )
+
+
+def _links(links: DataFrame, found: int, chained: DataFrame | None, conf: Linkage) -> Links:
+    """The links, of which ``found`` were scored, on the driver, in order."""
+    sure = chained.count() if chained is not None else 0
+    if found + sure > conf.max_links:
         raise TooManyLinksError(
-            f"linkage: {count} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
+            f"linkage: {found + sure} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
         )
-    times = max(1, math.ceil(count / COLLECTED))
-    share = F.pmod(F.spark_partition_id(), F.lit(times))
-    tables = [
-        links.where(share == turn).select("node_l", "node_r", "weight").toArrow() for turn in range(times)
-    ]
+    tables = [_collected(links, found), *([_collected(chained, sure)] if chained is not None else [])]
     rows = pa.concat_tables(tables)
-    left, right, weight = (rows[c].to_numpy() for c in ("node_l", "node_r", "weight"))
+    left, right, weight = (rows[c].to_numpy() for c in LINK.names)
     order = np.lexsort((right, left))
     return Links(left[order].astype(np.int64), right[order].astype(np.int64), weight[order])
+
+
+def _collected(links: DataFrame, count: int) -> pa.Table:
+    """``links``, which are computed already, a part of their partitions at a time."""
+    times = max(1, math.ceil(count / COLLECTED))
+    turn_of = F.pmod(F.spark_partition_id(), F.lit(times))
+    return pa.concat_tables(
+        [links.where(turn_of == turn).select(*LINK.names).toArrow().cast(LINK) for turn in range(times)]
+    )
 
 
 def _inside(people: DataFrame, placed: Placed, label: Ints, model: Model, conf: Linkage) -> DataFrame | None:
@@ -272,16 +296,30 @@ def _linked(
     )
     scored = SCORED_PAIRS.conform(pairs)
     queue = _queue(pairs, generation.cut, conf)
+    cut = _cut_components(nodes, parts)
     is_new = previous is None or generation.generation_id != previous.generation_id
     return LinkedFrames(
         scored,
         clusters,
         generic,
         queue,
+        cut,
         generation,
         generation.row() if is_new else None,
-        _figures(count, parts, scored, clusters, queue, generic, generation, conf),
+        _figures(count, parts, scored, clusters, queue, generic, cut, generation, conf),
     )
+
+
+def _cut_components(nodes: DataFrame, parts: dict[str, _Part]) -> pa.Table:
+    """Rows of ``linkage/cut_components``."""
+    cuts = {name: part.bounded.cuts for name, part in parts.items()}
+    wanted = [cut.component for found in cuts.values() for cut in found]
+    if not wanted:
+        return cut_rows({}, {})
+    listed = nodes.sparkSession.createDataFrame(pa.table({"node": pa.array(wanted, pa.int64())}))
+    named = nodes.join(F.broadcast(listed), on="node", how="left_semi")
+    rows = named.select("node", F.concat_ws(":", "source", "record_id").alias("name")).collect()
+    return cut_rows(cuts, {row["node"]: row["name"] for row in rows})
 
 
 def _queue(pairs: DataFrame, cut: float, conf: Linkage) -> pa.Table:
@@ -302,6 +340,7 @@ def _figures(
     clusters: DataFrame,
     queue: pa.Table,
     generic: pa.Table,
+    cut: pa.Table,
     generation: Generation,
     conf: Linkage,
 ) -> dict[str, Any]:
@@ -311,8 +350,12 @@ def _figures(
     made = sizes.agg(
         F.count("*").alias("clusters"), F.max("n").alias("largest"), F.sum("by_model").alias("by_model")
     ).collect()[0]
-    likely = F.count_if(F.col("same_person_probability") >= generation.cut)
-    pairs = scored.agg(F.count("*").alias("pairs"), likely.alias("links")).collect()[0]
+    likely = (F.col("same_person_probability") >= generation.cut) & (F.col("decided_by") != NAME_ALONE)
+    pairs = scored.agg(
+        F.count("*").alias("pairs"),
+        F.count_if(likely).alias("links"),
+        F.count_if(F.col("decided_by").startswith("rule:")).alias("sure"),
+    ).collect()[0]
     candidates = sum(cost.pairs for part in parts.values() for cost in part.costs)
     return {
         "placement": "many",
@@ -329,8 +372,11 @@ def _figures(
         "cut": generation.cut,
         "generation_id": generation.generation_id,
         "kind": generation.kind,
-        "cut_components": sum(part.bounded.cut_components for part in parts.values()),
+        "linked_by_rules": pairs["sure"],
         "largest_component": max(part.bounded.largest for part in parts.values()),
+        "cut_components": cut.num_rows,
+        # No keys here: the table linkage/cut_components has them.
+        "largest_cut_components": cut.drop_columns(["component"]).slice(0, LISTED).to_pylist(),
         "blocks": {
             f"{name}.{cost.rule}": {
                 "pairs": cost.pairs,

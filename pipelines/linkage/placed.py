@@ -21,7 +21,7 @@ from pyspark.sql import types as T
 from pyspark.sql import window as W
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-from pipelines.linkage.blocking import Rule
+from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.tasks import FULL_KEYS, KEYS, NUMBERED, Keys, Number
 from pipelines.queries import computed_once

@@ -133,6 +133,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
         SELECT *,
             strftime(birth_date, '%Y%m%d') AS birth_text,
             strftime(birth_date, '%Y%d%m') AS birth_swapped,
+            strftime(birth_date, '%m%d') AS birth_day,
+            strftime(birth_date, '%y') AS birth_year,
             CASE WHEN emails IS NOT NULL THEN list_distinct(list_transform(emails, lambda v: split_part(v, '@', 1)))
             END AS email_locals,
             emails[1] AS email_first, phones[1] AS phone_first

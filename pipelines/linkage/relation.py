@@ -9,7 +9,7 @@ has two incompatible given names, a household mostly has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,16 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 SAME = "same_person"
+OTHER = "other"
 
 PROFILES: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
     "person": {
         SAME: {
-            "given_name": (0.55, 0.22, 0.08, 0.08, 0.02, 0.02, 0.03),
+            "given_name": (0.55, 0.22, 0.08, 0.08, 0.01, 0.02, 0.02, 0.02),
             "surname": (0.85, 0.08, 0.03, 0.04),
             "second_surname": (0.85, 0.06, 0.05, 0.04),
             "birth_date": (0.93, 0.04, 0.01, 0.02),
+            "email_births": (0.3, 0.3, 0.4),
             "emails": (0.75, 0.05, 0.02, 0.18),
             "phones": (0.80, 0.03, 0.17),
             "tax_id": (0.97, 0.03),
@@ -38,21 +40,35 @@ PROFILES: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
             "loyalty_id": (0.60, 0.40),
         },
         "household": {
-            "given_name": (0.01, 0.02, 0.005, 0.005, 0.005, 0.045, 0.91),
+            "given_name": (0.01, 0.02, 0.005, 0.005, 0.001, 0.005, 0.045, 0.909),
             "surname": (0.60, 0.05, 0.10, 0.25),
             "second_surname": (0.40, 0.05, 0.03, 0.52),
             "birth_date": (0.10, 0.02, 0.03, 0.85),
+            "email_births": (0.01, 0.04, 0.95),
             "emails": (0.25, 0.02, 0.02, 0.71),
             "phones": (0.40, 0.01, 0.59),
             "tax_id": (0.001, 0.999),
             "postal_code": (0.70, 0.20, 0.05, 0.05),
             "loyalty_id": (0.01, 0.99),
         },
+        "twin": {
+            "given_name": (0.01, 0.03, 0.01, 0.01, 0.001, 0.009, 0.13, 0.80),
+            "surname": (0.93, 0.05, 0.01, 0.01),
+            "second_surname": (0.92, 0.05, 0.02, 0.01),
+            "birth_date": (0.97, 0.02, 0.005, 0.005),
+            "email_births": (0.3, 0.3, 0.4),
+            "emails": (0.05, 0.05, 0.05, 0.85),
+            "phones": (0.25, 0.01, 0.74),
+            "tax_id": (0.001, 0.999),
+            "postal_code": (0.70, 0.20, 0.05, 0.05),
+            "loyalty_id": (0.01, 0.99),
+        },
         "parent_child": {
-            "given_name": (0.70, 0.15, 0.05, 0.03, 0.02, 0.03, 0.02),
+            "given_name": (0.70, 0.15, 0.05, 0.03, 0.001, 0.019, 0.03, 0.02),
             "surname": (0.93, 0.05, 0.01, 0.01),
             "second_surname": (0.10, 0.03, 0.02, 0.85),
             "birth_date": (0.005, 0.005, 0.005, 0.985),
+            "email_births": (0.005, 0.03, 0.965),
             "emails": (0.10, 0.05, 0.10, 0.75),
             "phones": (0.40, 0.01, 0.59),
             "tax_id": (0.001, 0.999),
@@ -60,10 +76,11 @@ PROFILES: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
             "loyalty_id": (0.01, 0.99),
         },
         "namesake": {
-            "given_name": (0.60, 0.25, 0.08, 0.03, 0.02, 0.01, 0.01),
+            "given_name": (0.60, 0.25, 0.08, 0.03, 0.001, 0.019, 0.01, 0.01),
             "surname": (0.93, 0.05, 0.01, 0.01),
             "second_surname": (0.05, 0.03, 0.01, 0.91),
             "birth_date": (0.01, 0.01, 0.03, 0.95),
+            "email_births": (0.005, 0.03, 0.965),
             "emails": (0.02, 0.10, 0.10, 0.78),
             "phones": (0.005, 0.001, 0.994),
             "tax_id": (0.001, 0.999),
@@ -71,10 +88,11 @@ PROFILES: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
             "loyalty_id": (0.001, 0.999),
         },
         "other": {
-            "given_name": (0.05, 0.05, 0.02, 0.01, 0.01, 0.06, 0.80),
+            "given_name": (0.05, 0.05, 0.02, 0.01, 0.001, 0.009, 0.06, 0.80),
             "surname": (0.15, 0.03, 0.07, 0.75),
             "second_surname": (0.03, 0.03, 0.01, 0.93),
             "birth_date": (0.05, 0.02, 0.03, 0.90),
+            "email_births": (0.005, 0.03, 0.965),
             "emails": (0.02, 0.10, 0.02, 0.86),
             "phones": (0.05, 0.001, 0.949),
             "tax_id": (0.001, 0.999),
@@ -109,7 +127,14 @@ PROFILES: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
 """Share of each level (the strongest first) by kind of relation and role; expert values, from no dataset."""
 
 SHARES: dict[str, dict[str, float]] = {
-    "person": {SAME: 0.3, "household": 0.15, "parent_child": 0.05, "namesake": 0.25, "other": 0.25},
+    "person": {
+        SAME: 0.3,
+        "household": 0.14,
+        "twin": 0.01,
+        "parent_child": 0.05,
+        "namesake": 0.25,
+        "other": 0.25,
+    },
     "company": {SAME: 0.3, "related": 0.1, "other": 0.6},
 }
 """Share of each kind among candidate pairs, to start from."""
@@ -117,6 +142,7 @@ SHARES: dict[str, dict[str, float]] = {
 BY_CHANCE: dict[str, dict[str, tuple[str, ...]]] = {
     "person": {
         "household": ("given_name", "birth_date"),
+        "twin": ("given_name",),
         "parent_child": ("second_surname", "birth_date"),
         "namesake": ("given_name", "surname", "second_surname", "birth_date"),
         "other": ("given_name", "surname", "second_surname", "birth_date"),
@@ -125,11 +151,17 @@ BY_CHANCE: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Roles that agree by chance in a kind: there a rare value speaks against it."""
 
+LEAST_SHARE = 0.01
+"""Of one person, or of all else, among the candidate pairs, to start from."""
 ITERATIONS = 200
 LIKELIHOOD_GAIN = 1e-7
 ANCHOR = 0.02
 """Weight of a profile against the pairs of its class, as a share of all candidate pairs."""
 LEAST_ANCHOR = 20.0
+LEAST_OF_U = 0.02
+"""Part of u that remains at least when true pairs are taken out of it."""
+LEAST_RIVAL = 0.05
+"""Share of the candidate pairs from which a class can be the one that Splink believes in."""
 LEAST_OF_SPLINK = 0.25
 """The class of one person keeps at least this part of what Splink believes, or the fit is not used."""
 
@@ -140,6 +172,7 @@ class Relations:
 
     model: str
     shares: Mapping[str, float]
+    """Share of each class among all candidate pairs; a pair that no rule found counts with it."""
     levels: Mapping[str, Mapping[str, tuple[float, ...]]]
     """Share of each level, the strongest first, by class and role."""
     rarity: Mapping[str, float]
@@ -230,55 +263,176 @@ def _posterior(log_likelihood: Floats) -> tuple[Floats, Floats]:
     return weights / sums, (top + np.log(sums))[:, 0]
 
 
-def fit_relations(model: str, scored: pa.Table) -> Relations:
-    """Fit the classes of one party type to scored candidate pairs (columns of ``score_pairs``)."""
+def by_chance(settings: Mapping[str, Any], roles: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Share of each level among random pairs, the strongest first: Splink's u, by role."""
+    known = {c["output_column_name"]: c["comparison_levels"] for c in settings["comparisons"]}
+    found = {}
+    for role in roles:
+        u = [level["u_probability"] for level in known[role] if not level.get("is_null_level")]
+        found[role] = tuple(float(f"{value / sum(u):.9g}") for value in u)
+    return found
+
+
+def _unmatched(u: Floats, m: Floats, share: float) -> Floats:
+    """Levels of random pairs that are not one person: u without the ``share`` of true pairs in it.
+
+    In small data, or where people have many records, most random pairs that agree on a birth date or an
+    e-mail are true ones; counted as chance they would take the evidence away.
+    """
+    left = np.maximum(u - share * m, LEAST_OF_U * u)
+    found: Floats = left / left.sum()
+    return found
+
+
+def fit_relations(model: str, scored: pa.Table, settings: Mapping[str, Any], records: int) -> Relations:
+    """Fit the classes of one party type to scored candidate pairs (columns of ``score_pairs``).
+
+    The class of all else is not fitted: it is every pair of the ``records``, with the levels that
+    random pairs have (the u of ``settings``). What blocking picked from them is no matter then: as many
+    as chance makes of a pattern are in it, however few the candidates that are no match.
+
+    Expectation maximisation starts twice: from the profiles, and from what Splink believes of each
+    pair. Of the outcomes whose class of one person is the one that Splink believes in most, the likelier
+    is kept; where there is none, the fit is not trusted.
+    """
     roles = _roles(model, scored)
     kinds = list(PROFILES[model])
     start = starter_relations(model, roles)
     if scored.num_rows == 0:
         return start
     shift = _rarity_shift(model, scored)
-    against = _chance(model, scored, kinds, shift)
-    # Rarity in steps of one bit keeps the number of patterns far below the number of pairs.
-    steps = np.round(against / np.log(2)).astype(np.int64)
-    patterns, counts = np.unique(
-        np.concatenate([_gammas(scored, roles), steps], axis=1), axis=0, return_counts=True
-    )
-    gammas, offsets = patterns[:, : len(roles)], patterns[:, len(roles) :] * np.log(2)
+    patterns = _patterns(scored, roles, _chance(model, scored, kinds, shift))
     # Level numbers count from the weakest up; tables are held in that order while fitting.
     anchors = [[np.array(start.levels[kind][role])[::-1] for role in roles] for kind in kinds]
-    tables = [[t / t.sum() for t in row] for row in anchors]
+    chance = by_chance(settings, roles)
+    observed = [np.array(chance[role])[::-1] for role in roles]
+    share = float(np.clip(patterns.splink @ patterns.counts / scored.num_rows, LEAST_SHARE, 1 - LEAST_SHARE))
     shares = np.array([start.shares[kind] for kind in kinds])
-    strength = max(LEAST_ANCHOR, ANCHOR * scored.num_rows)
-    believed = float(scored["match_probability"].to_numpy().mean())
+    same, other = kinds.index(SAME), kinds.index(OTHER)
+    shares *= (1 - share) / (shares.sum() - shares[same])
+    shares[same] = share
+    shares[other] = records * (records - 1) / 2 / scored.num_rows
+    tables = [[t / t.sum() for t in row] for row in anchors]
+    tables[other] = [t.copy() for t in observed]
+    by_profile, _ = _posterior(_log_likelihood(patterns.gammas, tables, shares) + patterns.offsets)
+    rest = by_profile.copy()
+    rest[:, same] = 0
+    rest *= ((1 - patterns.splink) / np.maximum(rest.sum(axis=1), 1e-300))[:, None]
+    by_splink = rest
+    by_splink[:, same] = patterns.splink
+    fits = [
+        _fitted(patterns, posterior, anchors, observed, (same, other), shares[other])
+        for posterior in (by_profile, by_splink)
+    ]
+    best = max(fits, key=lambda fit: (fit.trusted, fit.likelihood))
+    return Relations(
+        model,
+        {kind: float(f"{best.shares[k]:.9g}") for k, kind in enumerate(kinds)},
+        {
+            kind: {
+                role: tuple(float(f"{v:.9g}") for v in best.tables[k][c][::-1])
+                for c, role in enumerate(roles)
+            }
+            for k, kind in enumerate(kinds)
+        },
+        shift,
+        converged=best.converged,
+        trusted=best.trusted,
+    )
+
+
+@dataclass(frozen=True)
+class _Patterns:
+    """Distinct comparison patterns: how often each stands, and what Splink believes of its pairs."""
+
+    gammas: Ints
+    offsets: Floats
+    """Natural-log evidence against each class from agreeing on rare values."""
+    counts: Ints
+    splink: Floats
+
+
+def _patterns(scored: pa.Table, roles: list[str], against: Floats) -> _Patterns:
+    # Rarity in steps of one bit keeps the number of patterns far below the number of pairs.
+    steps = np.round(against / np.log(2)).astype(np.int64)
+    patterns, number, counts = np.unique(
+        np.concatenate([_gammas(scored, roles), steps], axis=1),
+        axis=0,
+        return_inverse=True,
+        return_counts=True,
+    )
+    believed = np.bincount(number.ravel(), scored["match_probability"].to_numpy(), minlength=len(counts))
+    return _Patterns(
+        patterns[:, : len(roles)],
+        patterns[:, len(roles) :] * np.log(2),
+        counts,
+        np.asarray(believed / counts, np.float64),
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    tables: list[list[Floats]]
+    shares: Floats
+    likelihood: float
+    converged: bool
+    trusted: bool
+
+
+def _fitted(
+    patterns: _Patterns,
+    posterior: Floats,
+    anchors: list[list[Floats]],
+    observed: list[Floats],
+    ends: tuple[int, int],
+    all_pairs: float,
+) -> _Fit:
+    """Expectation maximisation from the classes' first shares of each pattern.
+
+    ``anchors``: the profile of each class, ``observed``: the levels of random pairs, ``ends``: the
+    numbers of the classes of one person and of all else, ``all_pairs``: pairs of records a candidate.
+    """
+    gammas, counts = patterns.gammas, patterns.counts
+    same, other = ends
+    pairs = int(counts.sum())
+    strength = max(LEAST_ANCHOR, ANCHOR * pairs)
     before, converged = -np.inf, False
     for _ in range(ITERATIONS):
-        posterior, likelihood = _posterior(_log_likelihood(gammas, tables, shares) + offsets)
         weights = posterior * counts[:, None]
-        total = float((likelihood * counts).sum())
+        mass = weights.sum(axis=0) + 1.0
+        shares = mass / pairs
+        tables = [
+            [_shares_of(gammas[:, c], weights[:, k], strength * anchor) for c, anchor in enumerate(row)]
+            for k, row in enumerate(anchors)
+        ]
+        matching = float(mass[same] / (all_pairs * pairs))
+        shares[other] = all_pairs
+        tables[other] = [_unmatched(u, m, matching) for u, m in zip(observed, tables[same], strict=True)]
+        posterior, likelihood = _posterior(_log_likelihood(gammas, tables, shares) + patterns.offsets)
+        # All else is as many as it is; the other classes' sizes are fitted, and cost what they hold.
+        total = float((likelihood * counts).sum() - pairs * (shares.sum() - all_pairs))
         if abs(total - before) < LIKELIHOOD_GAIN * abs(total):
             converged = True
             break
         before = total
-        mass = weights.sum(axis=0) + 1.0
-        shares = mass / mass.sum()
-        for k in range(len(kinds)):
-            for c in range(len(roles)):
-                known = gammas[:, c] >= 0
-                seen = np.bincount(gammas[known, c], weights[known, k], minlength=len(anchors[k][c]))
-                raw = seen + strength * anchors[k][c]
-                tables[k][c] = raw / raw.sum()
-    return Relations(
-        model,
-        {kind: float(f"{shares[k]:.9g}") for k, kind in enumerate(kinds)},
-        {
-            kind: {role: tuple(float(f"{v:.9g}") for v in tables[k][c][::-1]) for c, role in enumerate(roles)}
-            for k, kind in enumerate(kinds)
-        },
-        shift,
-        converged=converged,
-        trusted=bool(shares[kinds.index(SAME)] >= LEAST_OF_SPLINK * believed),
-    )
+    return _Fit(tables, shares, total, converged, _is_trusted(posterior, patterns, same))
+
+
+def _shares_of(gamma: Ints, weights: Floats, anchor: Floats) -> Floats:
+    known = gamma >= 0
+    raw = np.bincount(gamma[known], weights[known], minlength=len(anchor)) + anchor
+    found: Floats = raw / raw.sum()
+    return found
+
+
+def _is_trusted(posterior: Floats, patterns: _Patterns, same: int) -> bool:
+    """Whether the class of one person is what Splink believes in, and has not lost most of it."""
+    mass = patterns.counts @ posterior
+    believed = (patterns.counts * patterns.splink) @ posterior
+    mean = believed / np.maximum(mass, 1.0)
+    rivals = (np.arange(len(mass)) != same) & (mass >= LEAST_RIVAL * mass.sum())
+    keeps = mass[same] >= LEAST_OF_SPLINK * (patterns.counts @ patterns.splink)
+    return bool(keeps and (mean[same] >= mean[rivals]).all())
 
 
 def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArray[np.object_]]:
@@ -297,22 +451,3 @@ def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArra
         return np.array(scored["match_probability"].to_numpy(), np.float64), np.full(scored.num_rows, None)
     names = np.array(kinds, dtype=object)
     return posterior[:, kinds.index(SAME)], names[posterior.argmax(axis=1)]
-
-
-def pooled(pairs: pa.Table, by_relation: Floats) -> Floats:
-    """Probabilities where ``rule`` is negative: the mean of both models' log odds, never above the relation's.
-
-    The relation model knows the pairs that blocking brings, Splink's u the random ones; a pair that
-    only its component brings is neither.
-    """
-    splink = pairs["match_probability"].to_numpy()
-    unblocked = pairs["rule"].to_numpy() < 0
-    bits = (_bits(by_relation) + _bits(splink)) / 2
-    both = np.minimum(by_relation, 1 / (1 + np.exp2(-bits)))
-    return np.where(unblocked, both, by_relation)
-
-
-def _bits(probability: Floats) -> Floats:
-    p = np.clip(probability, 1e-12, 1 - 1e-12)
-    bits: Floats = np.log2(p / (1 - p))
-    return bits

@@ -47,8 +47,13 @@ def review_queue(pairs: pa.Table, together: pa.Array, cut: float, limit: int) ->
     open_pairs = pairs.filter(pc.invert(together))
     probability = open_pairs["same_person_probability"]
     decided = open_pairs["decided_by"]
-    ruled = pc.is_in(decided, pa.array(["name_alone", "never"]))
-    reason = pc.if_else(ruled, decided, pc.if_else(pc.greater_equal(probability, cut), "apart", "doubtful"))
+    by_weight = pc.if_else(pc.greater_equal(probability, cut), "apart", "doubtful")
+    reason = pc.case_when(
+        pc.make_struct(pc.equal(decided, "name_alone"), pc.starts_with(decided, "never")),
+        "name_alone",
+        "never",
+        by_weight,
+    )
     ranked = open_pairs.append_column("reason", reason).append_column(
         "_distance", pc.abs(pc.subtract(probability, cut))
     )

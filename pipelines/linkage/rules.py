@@ -8,49 +8,45 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.linkage.comparisons import level_number
+from pipelines.linkage.config import Role
+from pipelines.linkage.exact_rules import differ
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+NAME_ALONE = "name_alone"
+"""``decided_by`` of a pair whose names merely resemble and that nothing else joins: no cut joins it."""
+
 NAME_ALONE_CEILING = 0.49
-"""Probability of a pair whose names merely resemble and that nothing else joins: below any cut."""
+"""Its probability at most: less likely one person than two."""
 
-SAME_NAME: dict[str, dict[str, str]] = {
-    "person": {"given_name": "one holds the other", "surname": "equal"},
-    "company": {"company_name": "equal"},
+RESEMBLING: dict[str, dict[str, tuple[str, ...]]] = {
+    "person": {"given_name": ("misspelt",), "surname": ("sounds alike or misspelt",)},
+    "company": {"company_name": ("misspelt", "alike")},
 }
-"""The weakest level at which a name is the same and does not merely resemble."""
+"""The levels at which a name is not the same and merely resembles."""
 
-INDEPENDENT: dict[str, dict[str, str]] = {
-    "person": {
-        "birth_date": "one slip",
-        "emails": "one in common",
-        "phones": "one in common",
-        "tax_id": "equal",
-        "postal_code": "street and place",
-        "loyalty_id": "equal",
-    },
-    "company": {
-        "emails": "one in common",
-        "phones": "one in common",
-        "tax_id": "equal",
-        "postal_code": "street and place",
-    },
+NAMES: dict[str, tuple[str, ...]] = {
+    "person": ("given_name", "surname", "second_surname"),
+    "company": ("company_name",),
 }
-"""The weakest level of each role that is evidence beside the name."""
+"""The comparisons of names; all others are evidence beside them."""
+
+PERSONAL = ("birth_date", "email_births", "emails", "phones", "tax_id", "loyalty_id")
+"""What a person has alone. Joan and Joana share a house; that they do says nothing of who they are."""
+
+LEAST_PERSONAL = 4.0
+"""Bits of personal evidence that given names that only resemble need: sixteen to one."""
+
+LEAST_BESIDE = 10.0
+"""Bits of any evidence beside the names that surnames, or names of companies, that only resemble need."""
 
 
-_SAME_KIND: dict[str, str] = {"tax_id": " AND NOT coalesce(l.tax_id_type <> r.tax_id_type, false)"}
-"""Where values of two kinds are not two values: one person has an RFC and a CURP."""
-
-
-def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, never: tuple[str, ...]) -> Bools:
+def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, never: tuple[Role, ...]) -> Bools:
     """Which pairs (node_l, node_r, sorted) hold two different values of a never-evidence role."""
     if not never or pairs.num_rows == 0:
         return np.zeros(pairs.num_rows, bool)
-    differs = " OR ".join(
-        f"coalesce(l.{role} <> r.{role}{_SAME_KIND.get(role, '')}, false)" for role in never
-    )
+    differs = " OR ".join(differ(role) for role in never)
     connection.register("judged", pairs.select(["node_l", "node_r"]))
     result = connection.sql(
         f"""SELECT {differs} AS never FROM judged j
@@ -62,17 +58,25 @@ def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, neve
 
 
 def name_alone(model: str, pairs: pa.Table) -> Bools:
-    """Pairs whose names only resemble (Joan and Joana, Prado and Prados) and that nothing else joins."""
-    resembles = np.zeros(pairs.num_rows, bool)
-    joined = np.zeros(pairs.num_rows, bool)
-    for role, level in SAME_NAME[model].items():
+    """Pairs whose names only resemble (Joan and Joana, Prado and Prados) and that little else joins.
+
+    A given name needs evidence that a person has alone, a surname strong evidence of any kind.
+    """
+    beside = np.zeros(pairs.num_rows)
+    personal = np.zeros(pairs.num_rows)
+    for column in pairs.column_names:
+        role = column.removeprefix("weight_")
+        if role != column and role not in NAMES[model]:
+            beside += pairs[column].to_numpy()
+            personal += pairs[column].to_numpy() if role in PERSONAL else 0.0
+    alone = np.zeros(pairs.num_rows, bool)
+    for role, levels in RESEMBLING[model].items():
         if f"gamma_{role}" in pairs.column_names:
-            gamma = pairs[f"gamma_{role}"].to_numpy()
-            resembles |= (gamma >= 0) & (gamma < level_number(model, role, level))
-    for role, level in INDEPENDENT[model].items():
-        if f"gamma_{role}" in pairs.column_names:
-            joined |= pairs[f"gamma_{role}"].to_numpy() >= level_number(model, role, level)
-    return resembles & ~joined
+            numbers = [level_number(model, role, level) for level in levels]
+            resembles = np.isin(pairs[f"gamma_{role}"].to_numpy(), numbers)
+            is_given = role == "given_name"
+            alone |= resembles & ((personal < LEAST_PERSONAL) if is_given else (beside < LEAST_BESIDE))
+    return alone
 
 
 def ruled(
@@ -81,6 +85,6 @@ def ruled(
     """Probabilities after the rules, and what decided each: relation, splink, name_alone, never."""
     decided = np.full(pairs.num_rows, "relation" if by_relation else "splink", dtype=object)
     capped = name_alone(model, pairs) & (probability > NAME_ALONE_CEILING)
-    decided[capped] = "name_alone"
+    decided[capped] = NAME_ALONE
     decided[forbidden] = "never"
     return np.where(capped, NAME_ALONE_CEILING, probability), decided

@@ -9,13 +9,15 @@ counted on all records.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
 
-from pipelines.linkage.blocking import MOST_COMPARISONS, Rule, add_keys, rules_for
+from pipelines.linkage.blocking import add_keys
+from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates
 from pipelines.linkage.comparisons import comparisons_for, frequency_columns, splink_settings
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
@@ -24,6 +26,8 @@ from pipelines.linkage.records import MODELS, load, prepare
 from pipelines.linkage.training import frequency_floor, frequent_values, rounded
 
 STEPS = 2**32
+OF_BUDGET = 0.1
+"""Part of the budget of comparisons that one rule may take to be tried on a sample."""
 DRAW = "CAST('0x' || left(md5(source || ':' || record_id), 8) AS BIGINT)"
 """A number below ``STEPS`` that a record always draws; Spark's twin is in ``sample_many.py``."""
 
@@ -55,22 +59,51 @@ class Sample:
             f"CREATE OR REPLACE TABLE drawn AS SELECT node FROM facts WHERE {DRAW} < {self.below}"
         )
 
+    def stands_for(self, connection: duckdb.DuckDBPyConnection, name: str) -> int:
+        """Records whose pairs are as many as those that touch a drawn record of table ``people``."""
+        drawn = connection.execute("SELECT count(*) FROM people SEMI JOIN drawn USING (node)").fetchall()[0][
+            0
+        ]
+        pairs = drawn * (self.groups[name].records - 1) - drawn * (drawn - 1) / 2
+        return round((1 + math.sqrt(1 + 8 * pairs)) / 2)
+
 
 def drawn_below(conf: Linkage, records: int, comparisons: int) -> int:
-    """The number below which a record is drawn, so that about ``training.max_records`` are taken in all.
+    """The number below which a record is drawn, so that fewer than ``training.max_records`` are taken.
 
-    ``comparisons``: pairs of all blocks; each drawn record brings twice their mean, at most.
+    ``comparisons``: pairs of all blocks. A drawn record brings twice their mean, and fewer where blocks
+    overlap: how many fewer, ``drawn_again`` learns from what was taken.
     """
     with_neighbours = records + 2 * comparisons
     return min(STEPS, max(1, int(STEPS * conf.training.max_records / max(with_neighbours, 1))))
 
 
-def affordable(rules: tuple[Rule, ...], pairs: Mapping[int, int], records: int) -> tuple[int, ...]:
-    """Numbers of the rules without the optional ones of too many pairs a record."""
+def drawn_again(conf: Linkage, below: int, taken: int) -> int:
+    """The number below which a record is drawn when by ``below`` so many were ``taken``.
+
+    Twice the drawn records take less than twice as many.
+    """
+    return min(STEPS, max(below, int(below * conf.training.max_records / max(taken, 1))))
+
+
+def tried(model: str, roles: set[str]) -> tuple[Rule, ...]:
+    """The rules that training may choose from."""
+    return tuple(rule for rule in candidates(model) if roles.issuperset(rule.needs))
+
+
+def affordable(
+    model: str, rules: tuple[Rule, ...], pairs: Mapping[int, int], records: int, conf: Linkage
+) -> tuple[int, ...]:
+    """Numbers of the rules without those that alone would spend much of the budget of comparisons.
+
+    A drawn record brings its neighbours by every rule that is tried: a few common keys would leave
+    hardly any record to be drawn.
+    """
+    most = OF_BUDGET * conf.blocking.max_comparisons_per_record * records
     return tuple(
         number
         for number, rule in enumerate(rules)
-        if not (rule.is_optional and pairs.get(number, 0) > MOST_COMPARISONS * records)
+        if rule in IDENTIFIERS[model] or pairs.get(number, 0) <= most
     )
 
 
@@ -95,7 +128,7 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
         connection.execute("CREATE TABLE homes (node BIGINT, block UBIGINT)")
         for name in MODELS:
             count = prepare(connection, name)
-            rules = rules_for(name, roles)
+            rules = tried(name, roles)
             add_keys(connection, rules, conf.blocking)
             pairs = {
                 rule: int(n)
@@ -104,7 +137,7 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
                     (SELECT rule, count(*) AS n FROM keys GROUP BY rule, key) GROUP BY rule"""
                 ).fetchall()
             }
-            kept = affordable(rules, pairs, count)
+            kept = affordable(name, rules, pairs, count, conf)
             total += sum(pairs.get(number, 0) for number in kept)
             connection.execute(
                 "INSERT INTO homes SELECT node, hash($1, rule, key) FROM keys WHERE list_contains($2, rule)",
@@ -113,13 +146,10 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
             floor = rounded(frequency_floor(count))
             frequencies = frequent_values(connection, corrected_columns(name, roles), floor)
             groups[name] = Group(count, tuple(rules[number] for number in kept), frequencies)
-        below = drawn_below(conf, len(nodes), total)
-        sample = Sample(records.slice(0, 0), below, groups)
-        sample.mark(connection)
-        connection.execute(
-            """CREATE TABLE taken AS SELECT node FROM drawn UNION SELECT node FROM homes SEMI JOIN
-            (SELECT DISTINCT block FROM homes SEMI JOIN drawn USING (node)) USING (block)"""
-        )
+        sample = Sample(records.slice(0, 0), drawn_below(conf, len(nodes), total), groups)
+        taken = _take(connection, sample)
+        sample = replace(sample, below=drawn_again(conf, sample.below, taken))
+        _take(connection, sample)
         connection.register("received", records)
         rows = connection.sql(
             """SELECT r.* FROM received r SEMI JOIN
@@ -127,3 +157,13 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
         ).to_arrow_table()
     values = tuple(zip(generic["field"].to_pylist(), generic["value"].to_pylist(), strict=True))
     return replace(sample, records=rows), values
+
+
+def _take(connection: duckdb.DuckDBPyConnection, sample: Sample) -> int:
+    """Create the table ``taken``: the drawn nodes and all that share a block with one; returns their number."""
+    sample.mark(connection)
+    connection.execute(
+        """CREATE OR REPLACE TABLE taken AS SELECT node FROM drawn UNION SELECT node FROM homes SEMI JOIN
+        (SELECT DISTINCT block FROM homes SEMI JOIN drawn USING (node)) USING (block)"""
+    )
+    return int(connection.execute("SELECT count(*) FROM taken").fetchall()[0][0])

@@ -9,11 +9,18 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.linkage.blocking import rules_for
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.placed import place, task_schema
 from pipelines.linkage.records import MODELS
-from pipelines.linkage.sample import Group, Sample, affordable, corrected_columns, drawn_below
+from pipelines.linkage.sample import (
+    Group,
+    Sample,
+    affordable,
+    corrected_columns,
+    drawn_again,
+    drawn_below,
+    tried,
+)
 from pipelines.linkage.tasks import People, people_schema
 from pipelines.linkage.training import frequency_floor, rounded
 from pipelines.queries import computed_once
@@ -29,28 +36,33 @@ def draw_many(nodes: DataFrame, records: int, generic: pa.Table, conf: Linkage) 
         schema = people_schema(conf, name)
         people = computed_once(nodes.mapInArrow(People(conf, name, generic, schema), task_schema(schema)))
         count = people.count()
-        rules = rules_for(name, roles)
+        rules = tried(name, roles)
         placed = place(people, rules, conf)
         home = placed.homes.select("node", F.explode("blocks").alias("home")).select("node", "home.*")
         sums = home.groupBy("rule").agg(F.sum(F.col("n") - 1).alias("ends")).collect()
         pairs = {row["rule"]: row["ends"] // 2 for row in sums}
-        kept = affordable(rules, pairs, count)
+        kept = affordable(name, rules, pairs, count, conf)
         total += sum(pairs.get(number, 0) for number in kept)
         homes.append(
             home.where(F.col("rule").isin(list(kept))).select("node", F.lit(name).alias("model"), "block")
         )
         frequencies = _frequencies(people, corrected_columns(name, roles), rounded(frequency_floor(count)))
         groups[name] = Group(count, tuple(rules[number] for number in kept), frequencies)
+    home = computed_once(reduce(DataFrame.unionByName, homes))
     below = drawn_below(conf, records, total)
+    below = drawn_again(conf, below, _taken(nodes, home, below).count())
+    taken = F.broadcast(_taken(nodes, home, below))
+    return Sample(nodes.join(taken, on="node", how="left_semi").drop("node").toArrow(), below, groups)
+
+
+def _taken(nodes: DataFrame, home: DataFrame, below: int) -> DataFrame:
+    """The drawn nodes and all that share a block (of ``home``) with one."""
     number = F.conv(F.substring(F.md5(F.concat_ws(":", "source", "record_id")), 1, 8), 16, 10).cast("bigint")
     drawn = nodes.where(number < below).select("node")
-    home = reduce(DataFrame.unionByName, homes)
     # Few were drawn: their list goes to the rows instead of the rows to it.
     blocks = home.join(F.broadcast(drawn), on="node", how="left_semi").select("model", "block").distinct()
     beside = home.join(F.broadcast(blocks), on=["model", "block"], how="left_semi").select("node")
-    taken = F.broadcast(drawn.unionByName(beside).distinct())
-    rows = nodes.join(taken, on="node", how="left_semi").drop("node").toArrow()
-    return Sample(rows, below, groups)
+    return drawn.unionByName(beside).distinct()
 
 
 def _frequencies(people: DataFrame, columns: list[str], floor: float) -> Mapping[str, Mapping[str, float]]:

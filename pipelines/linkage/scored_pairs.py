@@ -42,13 +42,15 @@ SCORED_PAIRS = Table(
         Column(
             "decided_by",
             STRING,
-            "What gave same_person_probability: relation, splink, name_alone, never.",
+            "What gave same_person_probability: relation, splink, name_alone, never, or a deterministic rule of "
+            "conf/linkage.yml: rule:<name> links, never:<name> forbids.",
             required=True,
         ),
         Column(
             "blocked_by",
             STRING,
-            "First blocking rule that found the pair; component where none did.",
+            "First blocking rule that found the pair; where none did, rule:<name> of a deterministic rule, "
+            "or component.",
             required=True,
         ),
     ),

@@ -53,9 +53,13 @@ def score_pairs(
     rarity = "".join(
         f", mw_tf_adj_{c.output_column_name} AS rarity_{c.output_column_name}" for c in corrected
     )
+    weights = "".join(
+        f", mw_{c.output_column_name} AS weight_{c.output_column_name}"
+        for c in linker._settings_obj.comparisons
+    )
     scored = connection.sql(
         f"""SELECT node_l, node_r, greatest(match_weight, {LOWEST_WEIGHT}) AS match_weight,
-            match_probability, CAST(match_key AS INTEGER) AS rule, {gammas}{rarity}
+            match_probability, CAST(match_key AS INTEGER) AS rule, {gammas}{rarity}{weights}
         FROM {predicted.physical_name} ORDER BY node_l, node_r"""
     ).to_arrow_table()
     api.delete_tables_created_by_splink_from_db()

@@ -19,17 +19,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.linkage import scored_pairs
-from pipelines.linkage.agglomerate import agglomerate
-from pipelines.linkage.blocking import Rule, keys_query
+from pipelines.linkage.blocking import keys_query
+from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.comparisons import frequency_columns
-from pipelines.linkage.components import Links
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut import log_odds
+from pipelines.linkage.cut import Joins, log_odds
 from pipelines.linkage.engine import empty_records, engine
+from pipelines.linkage.exact_rules import exact_keys_query
 from pipelines.linkage.generations import Model
 from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.generic_values import carriers_query, use_generic
-from pipelines.linkage.judge import Judged, judge
+from pipelines.linkage.judge import NO_RULE, Judged, clustered, judge
+from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.records import facts_query, prepare
 from pipelines.linkage.relation import classify
 from pipelines.linkage.scoring import score_pairs
@@ -39,10 +40,6 @@ Ints = npt.NDArray[np.int64]
 
 GATHERED = 50_000
 """Rows that are worked on at a time where rows need no others."""
-COMPONENT = "component"
-"""``blocked_by`` of a pair that no rule found and that was scored because its component holds both."""
-NO_RULE = -1
-
 _STRINGS = pa.list_(pa.string())
 NUMBERED = pa.schema([("part", pa.int32()), ("place", pa.int64())])
 """What ``Number`` adds: the partition, and the row's place in it from 0."""
@@ -91,7 +88,8 @@ def scoring_columns(model: Model, columns: Iterable[str]) -> list[str]:
 def judging_columns(model: Model, conf: Linkage, columns: Iterable[str]) -> list[str]:
     """The columns of ``people`` that scoring and the rules look at."""
     names = list(columns)
-    wanted = {*scoring_columns(model, names), *conf.never, "tax_id_type"}
+    ruled = {role for rule in conf.rules for role in (*rule.match, *rule.never)}
+    wanted = {*scoring_columns(model, names), *conf.never, *ruled, "tax_id_type"}
     return [name for name in names if name in wanted]
 
 
@@ -214,6 +212,8 @@ class Keys:
     is_full: bool = False
 
     def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
+        if not self.rules:
+            return
         schema = FULL_KEYS if self.is_full else KEYS
         columns = ", ".join(name for name in schema.names if name != "rule")
         query = " UNION ALL ".join(
@@ -228,10 +228,25 @@ class Keys:
 
 
 @dataclass(frozen=True)
+class ExactKeys:
+    """``people`` in; what the exact rules link by out, in the columns of ``KEYS``."""
+
+    conf: Linkage
+
+    def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
+        query = exact_keys_query(self.conf.rules)
+        with _task_engine(self.conf) as connection:
+            for rows in _gathered(batches):
+                connection.register("people", rows)
+                yield from _shaped(connection.sql(query).to_arrow_table(), KEYS)
+                connection.unregister("people")
+
+
+@dataclass(frozen=True)
 class ScoreBlocks:
     """Blocks of one model in, whole; the links among their pairs out.
 
-    A row is a record in one of its blocks: ``people``'s columns, rule, block, and ``earlier``, its
+    A row is a record in one of its blocks: ``people``'s columns (source among them), rule, block, and ``earlier``, its
     blocks before this one in the order of (rule, block). A pair is scored in the first block that
     holds both.
     """
@@ -246,7 +261,9 @@ class ScoreBlocks:
             return
         with _task_engine(self.conf) as connection:
             connection.register("arrived", placed)
-            connection.execute("CREATE TABLE placed AS SELECT node, rule, block, earlier FROM arrived")
+            connection.execute(
+                "CREATE TABLE placed AS SELECT node, source, rule, block, earlier FROM arrived"
+            )
             connection.execute(
                 """CREATE TABLE people AS SELECT * EXCLUDE (rule, block, earlier) FROM arrived
                 QUALIFY row_number() OVER (PARTITION BY node ORDER BY rule, block) = 1"""
@@ -254,10 +271,11 @@ class ScoreBlocks:
             connection.unregister("arrived")
             del placed
             connection.execute(
-                """CREATE TABLE blocked AS
+                f"""CREATE TABLE blocked AS
                 SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(l.rule AS VARCHAR) AS match_key
                 FROM placed l JOIN placed r ON l.block = r.block AND l.node < r.node
-                WHERE NOT list_has_any(l.earlier, r.earlier)"""
+                WHERE NOT list_has_any(l.earlier, r.earlier)
+                    AND {may_be_compared(self.conf.duplicate_free)}"""
             )
             found = connection.sql(
                 "SELECT CAST(match_key AS INTEGER) AS rule, count(*) AS found FROM blocked GROUP BY ALL"
@@ -309,24 +327,19 @@ class ScoreComponents:
                 SELECT l.node AS join_key_l, r.node AS join_key_r,
                     CAST(coalesce(b.rule, {NO_RULE}) AS VARCHAR) AS match_key
                 FROM people l JOIN people r ON l.label = r.label AND l.node < r.node
+                    AND {may_be_compared(self.conf.duplicate_free)}
                 LEFT JOIN b ON b.a = l.node AND b.b = r.node"""
             )
             pairs = score_pairs(connection, self.model, "inside")
-            judged = judge(connection, self.name, self.model, pairs, self.conf)
-            keys = connection.sql(
-                "SELECT node, label, source, record_id FROM people ORDER BY node"
-            ).to_arrow_table()
+            judged = judge(connection, self.name, self.model, self.rules, pairs, self.conf)
+            keys = connection.sql("SELECT node, source, record_id FROM people ORDER BY node").to_arrow_table()
         yield from self._clustered(keys.combine_chunks(), pairs, judged)
 
     def _clustered(self, keys: pa.Table, pairs: pa.Table, judged: Judged) -> Iterator[pa.RecordBatch]:
         node = _ints(keys, "node")
         left, right = (np.searchsorted(node, _ints(pairs, side)) for side in ("node_l", "node_r"))
-        # A component is called after its smallest node, here as everywhere.
-        label = np.searchsorted(node, _ints(keys, "label"))
-        links = Links(left, right, log_odds(judged.probability))
-        bits = float(log_odds(np.array(self.cut)))
-        by_model = agglomerate(label, links, np.zeros(len(left), bool), bits)
-        by_rules = agglomerate(label, links, judged.forbidden, bits)
+        joins = Joins(left, right, judged.judged, _ints(pairs, "rule"), judged.alone, judged.sure)
+        by_model, by_rules = clustered(len(node), joins, judged.forbidden, self.cut)
         names = cluster_names(keys)
         yield from _shaped(
             pa.table(
@@ -340,7 +353,6 @@ class ScoreComponents:
         )
         kept = judged.probability >= self.conf.review_probability
         ends = {"l": pa.array(left[kept]), "r": pa.array(right[kept])}
-        rules = np.array([*self.rules, COMPONENT], dtype=object)
         rows = {
             **{
                 f"{column}_{side}": keys[column].take(at)
@@ -352,7 +364,7 @@ class ScoreComponents:
             "same_person_probability": judged.probability[kept],
             "relation": pa.array(judged.relation[kept], pa.string()),
             "decided_by": pa.array(judged.decided_by[kept], pa.string()),
-            "blocked_by": pa.array(rules[_ints(pairs, "rule")[kept]], pa.string()),
+            "blocked_by": pa.array(judged.blocked_by[kept], pa.string()),
             "is_together": by_rules[left[kept]] == by_rules[right[kept]],
         }
         yield from _shaped(pa.table(rows), JUDGED)

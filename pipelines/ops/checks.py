@@ -14,6 +14,7 @@ from pipelines.identity.assign import Identity
 from pipelines.identity.audit import audit
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
+from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.gates import Verdict, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
@@ -158,6 +159,19 @@ def model(inputs: Inputs) -> list[Verdict]:
         return []
     said = [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes]
     return verdict(inputs.settings.project, "model", value=len(said), bound=0, message=f"{_listed(said)}.")
+
+
+def component_size(inputs: Inputs) -> list[Verdict]:
+    """``component_size``: components that were too large to be one party and were cut."""
+    found = inputs.arrow(CUT_COMPONENTS)
+    rows = [] if found is None else sorted(found.to_pylist(), key=lambda row: -row["records"])
+    said = [
+        f"{row['records']:,} records ({row['model']}) cut into {row['pieces']:,} pieces of at most "
+        f"{row['largest_piece']:,} at a probability of {row['lowest_threshold']:.3g} to {row['highest_threshold']:.5g}"
+        for row in rows
+    ]
+    message = f"{_listed(said)}. linkage/cut_components names them: look for a value that many share."
+    return verdict(inputs.settings.project, "component_size", value=len(said), bound=0, message=message)
 
 
 def identity_kept(inputs: Inputs) -> list[Verdict]:

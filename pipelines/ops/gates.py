@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipelines.config import Project
 
 DEFAULTS = {
+    "component_size": "warn",
     "deleted_share": "block",
     "identity_contract": "block",
     "landing": "warn",

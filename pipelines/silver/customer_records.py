@@ -96,11 +96,16 @@ MATCHING = (
         "Formal forms that the given-name tokens may stand for (paco → francisco), the tokens included, sorted.",
         _D,
     ),
-    Column("match_surname", STRING, "First surname folded to a key, particles removed.", _D),
+    Column(
+        "match_surname",
+        STRING,
+        "First surname folded to a key, particles removed; from the e-mail where none is stated.",
+        _D,
+    ),
     Column(
         "match_second_surname",
         STRING,
-        "Second surname folded to a key, particles removed; an initial stays one letter.",
+        "Second surname folded to a key, particles removed, an initial stays one letter; from the e-mail where none is stated.",
         _D,
     ),
     Column(
@@ -127,6 +132,12 @@ MATCHING = (
         _D,
     ),
     Column("match_email_local", STRING, "Local part of the first usable e-mail, letters only.", _D),
+    Column(
+        "match_email_births",
+        STRINGS,
+        "Hints at the birth date in the e-mails' digits: year (82), month and day (0928), sorted.",
+        _Q,
+    ),
     Column("match_phones", STRINGS, "Phones in E.164 usable as evidence, sorted.", _D),
     Column("match_postal_code", STRING, "Postal code usable as evidence.", _Q),
     Column("match_city", STRING, "City folded to a key.", _Q),

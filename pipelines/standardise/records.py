@@ -17,6 +17,7 @@ from pipelines.standardise.addresses import parse_address
 from pipelines.standardise.arrow import Column, column, mapped, mapped_fields
 from pipelines.standardise.companies import Company
 from pipelines.standardise.dates import OLDEST, standard_birth_date
+from pipelines.standardise.email_hints import email_hints
 from pipelines.standardise.emails import Emails, standard_emails
 from pipelines.standardise.names import Name
 from pipelines.standardise.parties import standard_party
@@ -66,6 +67,7 @@ SCHEMA = pa.schema(
         ("match_tax_id", _TEXT),
         ("match_emails", _TEXTS),
         ("match_email_local", _TEXT),
+        ("match_email_births", _TEXTS),
         ("match_phones", _TEXTS),
         ("match_postal_code", _TEXT),
         ("match_city", _TEXT),
@@ -140,6 +142,7 @@ _PLACE = _texts(*_OF_PLACE, "postal_usable", "city_key") | _REASONS
 _ADDRESS = _texts(*_OF_STREET, "postal_code", "street_key") | _REASONS
 _PHONES = {"phones": _TEXTS, "usable": _TEXTS} | _REASONS
 _EMAILS = {"emails": _TEXTS, "keys": _TEXTS, "local": _TEXT} | _REASONS
+_HINTS = _texts("surname", "second_surname", "surname_sound") | {"births": _TEXTS}
 _TAX_ID = (
     _texts("tax_id", "tax_id_type", "usable", "party_type")
     | {"valid": pa.bool_(), "birth_date": _DAY}
@@ -191,6 +194,15 @@ def standardise_records(received: pa.Table, hints: Hints) -> pa.Table:
         kinds=_BIRTH,
     )
     emails = mapped_fields(_emails, raw("emails_raw", _TEXTS), kinds=_EMAILS)
+    hints_of_email = mapped_fields(
+        email_hints,
+        _filled(emails["keys"]),
+        party["name.match_given_tokens"],
+        party["name.match_surname"],
+        party["name.match_second_surname"],
+        country,
+        kinds=_HINTS,
+    )
     phones = mapped_fields(_phones, raw("phones_raw", _TEXTS), country, kinds=_PHONES)
     address = mapped_fields(parse_address, raw("address_raw"), raw("district_raw"), country, kinds=_ADDRESS)
     stated_postal = mapped(blank_to_none, raw("postal_code_raw"), kind=_TEXT)
@@ -223,6 +235,7 @@ def standardise_records(received: pa.Table, hints: Hints) -> pa.Table:
         "match_tax_id": tax["usable"],
         "match_emails": _filled(emails["keys"]),
         "match_email_local": emails["local"],
+        "match_email_births": hints_of_email["births"],
         "match_phones": _filled(phones["usable"]),
         "match_postal_code": place["postal_usable"],
         "match_city": place["city_key"],
@@ -230,4 +243,10 @@ def standardise_records(received: pa.Table, hints: Hints) -> pa.Table:
         "match_loyalty_id": loyalty["usable"],
         "match_excluded": mapped(_merged, *(part["reasons"] for part in parts), kind=_TEXTS),
     }
+    for field, hint in (
+        ("match_surname", "surname"),
+        ("match_surname_phonetic", "surname_sound"),
+        ("match_second_surname", "second_surname"),
+    ):
+        made[field] = pc.coalesce(made[field], hints_of_email[hint])
     return pa.table([made[name] for name in SCHEMA.names], schema=SCHEMA)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from linkage_people import CONF, population
 
-from pipelines.linkage.blocking import rules_for
+from pipelines.linkage.blocking_rules import IDENTIFIERS
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
 from pipelines.linkage.evaluate import evaluate
@@ -17,14 +17,20 @@ from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.link import link_night
 from pipelines.linkage.placed import numbered
 from pipelines.linkage.records import load
-from pipelines.linkage.sample import Sample, affordable, draw
+from pipelines.linkage.sample import Sample, affordable, draw, tried
 from pipelines.linkage.sample_many import draw_many
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 NIGHT = date(2026, 7, 1)
-FEW = CONF.model_copy(update={"training": CONF.training.model_copy(update={"max_records": 1_500})})
+FEW = Linkage.model_validate(
+    {
+        "training": {"u_pairs": 200_000, "max_records": 2_000},
+        "threads": 2,
+        "blocking": {"max_comparisons_per_record": 40},
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +102,10 @@ def test_spark_draws_the_same_sample(
     assert theirs.records.schema.names == sample.records.schema.names
 
 
-def test_a_dear_optional_rule_is_not_tried() -> None:
-    rules = rules_for("person", set(CONF.fields))
-    number = next(n for n, rule in enumerate(rules) if rule.is_optional)
-    pairs = {number: 1_001, 0: 10**9}
-    assert set(range(len(rules))) - set(affordable(rules, pairs, 100)) == {number}
-    assert affordable(rules, {**pairs, number: 1_000}, 100) == tuple(range(len(rules)))
+def test_a_rule_that_alone_spends_the_budget_is_not_tried() -> None:
+    rules = tried("person", set(CONF.fields))
+    conf = Linkage.model_validate({"blocking": {"max_comparisons_per_record": 100}})
+    pairs = {0: 10**6, 5: 1_001, 6: 1_000}
+    kept = affordable("person", rules, pairs, 100, conf)
+    assert rules[0] in IDENTIFIERS["person"]
+    assert set(range(len(rules))) - set(kept) == {5}

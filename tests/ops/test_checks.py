@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from pipelines.bronze.batches import stale_sources
-from pipelines.config import Conf
+from pipelines.config import Conf, Project
+from pipelines.linkage.components import Cut
+from pipelines.linkage.cut_components import cut_rows
 from pipelines.linkage.engine import BYTES_A_RECORD, DoesNotFitError, check_fits
+from pipelines.ops.checks import component_size
 from pipelines.sources import load_sources
 from pipelines.storage import Warehouse
 from pipelines.tables import LONG, STRING, Column, Table
@@ -31,6 +36,23 @@ def test_linkage_refuses_what_does_not_fit_and_says_how_much_it_needs() -> None:
     check_fits(10**9, None)
     with pytest.raises(DoesNotFitError, match=r"1,001 records take about 0\.0 GB"):
         check_fits(1001, 1000 * BYTES_A_RECORD)
+
+
+def test_a_component_that_was_cut_is_told_by_its_size_and_not_by_its_records() -> None:
+    cuts = {"person": (Cut(2, 1_200, 40, 90, 2.0, 5.0), Cut(0, 50_000, 61, 998, 3.0, 9.0))}
+    names = np.array([f"crm:{n}" for n in range(3)], dtype=object)
+
+    def inputs(found: pa.Table | None) -> SimpleNamespace:
+        return SimpleNamespace(arrow=lambda table: found, settings=SimpleNamespace(project=Project()))
+
+    (verdict,) = component_size(inputs(cut_rows(cuts, names)))  # type: ignore[arg-type]
+    assert (verdict["status"], verdict["value"]) == ("warned", 2.0)
+    assert verdict["message"].startswith("50,000 records (person) cut into 61 pieces of at most 998")
+    assert "0.889 to 0.99805" in verdict["message"]
+    assert "crm:" not in verdict["message"]
+    for nothing in (None, cut_rows({}, names)):
+        (verdict,) = component_size(inputs(nothing))  # type: ignore[arg-type]
+        assert verdict["status"] == "passed"
 
 
 def test_a_source_is_stale_when_its_newest_delivery_is_older_than_its_cadence() -> None:

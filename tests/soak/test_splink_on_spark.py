@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.linkage.blocking import block, rules_for
+from pipelines.linkage.blocking import block
+from pipelines.linkage.blocking_rules import rules_for
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generic_values import use_generic
 from pipelines.linkage.link import link_night

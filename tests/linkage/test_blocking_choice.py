@@ -1,0 +1,106 @@
+"""Which blocking rules training chooses, against answers that a person can work out."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+from linkage_people import CONF, record, table
+from scipy.sparse import csr_matrix
+
+from pipelines.linkage import training
+from pipelines.linkage.blocking import block
+from pipelines.linkage.blocking_choice import _greedy, _recall, choose_rules
+from pipelines.linkage.blocking_rules import FIXED, IDENTIFIERS, Rule, candidates, rules_for
+from pipelines.linkage.config import Blocking
+from pipelines.linkage.engine import engine
+from pipelines.linkage.generic_values import find_generic, use_generic
+from pipelines.linkage.records import load, prepare
+
+RULES = tuple(Rule(name, name, (name,)) for name in ("phone", "surname", "city", "postal_code"))
+
+
+def found(*rows: list[int], pairs: int) -> csr_matrix:
+    """Which rule (row) finds which pair."""
+    matrix = np.zeros((len(rows), pairs), np.int8)
+    for rule, columns in enumerate(rows):
+        matrix[rule, columns] = 1
+    return csr_matrix(matrix)
+
+
+def test_candidates_are_distinct_and_hold_the_fixed_rules() -> None:
+    for model in ("person", "company"):
+        names = [rule.name for rule in candidates(model)]
+        assert len(names) == len(set(names))
+        assert {rule.name for rule in FIXED[model]} <= set(names)
+        assert candidates(model)[: len(IDENTIFIERS[model])] == IDENTIFIERS[model]
+    assert rules_for("person", {"city"}, ("surname+city",))[0].name == "surname+city"
+
+
+def test_the_rule_with_most_new_matches_a_comparison_comes_next() -> None:
+    # Ten pairs, the first six are matches. phone finds one match; surname three matches among four
+    # pairs; city the same three among all ten; postal_code two more matches with nothing else.
+    likely = np.array([1.0] * 6 + [0.0] * 4)
+    one = np.ones(10)
+    matrix = found([0], [1, 2, 3, 6], [1, 2, 3, 4, 5, 6, 7, 8, 9], [4, 5], pairs=10)
+    choice = _greedy(RULES, [0], (one, likely), matrix, budget=100)
+    assert [gain.rule for gain in choice.gains] == ["phone", "postal_code", "surname"]
+    assert [gain.comparisons for gain in choice.gains] == [1, 2, 4]
+    assert [gain.matches for gain in choice.gains] == pytest.approx([1 / 6, 2 / 6, 3 / 6], abs=1e-6)
+    # city brings nothing that the others do not, so that it is not chosen however cheap.
+    tight = _greedy(RULES, [0], (one, likely), matrix, budget=4)
+    assert [gain.rule for gain in tight.gains] == ["phone", "postal_code"]
+
+
+def test_a_rule_whose_matches_later_rules_find_as_well_is_left_out() -> None:
+    likely = np.ones(4)
+    # surname is the best a comparison at first; city brings its pair and three more.
+    matrix = found([], [0], [0, 1, 2, 3], [], pairs=4)
+    weights = (np.array([0.1, 1.0, 1.0, 1.0]), likely)
+    choice = _greedy(RULES, [0], weights, matrix, budget=100)
+    assert [rule.name for rule in choice.rules] == ["phone", "city"]
+
+
+def test_what_no_rule_found_is_estimated_from_what_one_and_two_found() -> None:
+    # Four matches caught once, two caught twice: at least 4 * 4 / (2 * 2) = 4 were caught by none.
+    matrix = found([0, 1, 4, 5], [2, 3, 4, 5], pairs=6)
+    assert _recall(matrix, [0, 1], np.ones(6)) == pytest.approx(6 / 10)
+    assert _recall(matrix, [0], np.ones(6)) is None, "nothing was caught twice"
+    assert _recall(matrix, [], np.ones(6)) is None
+
+
+def test_the_data_decide_and_the_budget_holds() -> None:
+    # 150 people, three records each. Nobody has e-mail or phone; surnames are misspelt in the last
+    # record, so that only given name and birth date find it. Everybody lives in one of two cities.
+    rows = []
+    for n in range(150):
+        given, surname = (
+            f"n{chr(97 + n % 26)}{chr(97 + n // 26)}o",
+            f"p{chr(97 + n % 25)}{chr(97 + n // 25)}ez",
+        )
+        born = date(1940 + n % 50, 1 + n % 12, 1 + n % 28)
+        for copy in range(3):
+            written = surname if copy < 2 else f"q{surname[::-1]}"
+            rows.append(
+                record(
+                    "crm", f"{n:03d}-{copy}", given=given, surname=written, birth_date=born, city=f"c{n % 2}"
+                )
+            )
+    conf = CONF.model_copy(update={"blocking": Blocking(max_comparisons_per_record=5, trial_records=400)})
+    with engine(CONF) as connection:
+        load(connection, table(rows), CONF)
+        use_generic(connection, find_generic(connection, CONF))
+        count = prepare(connection, "person")
+        model = training.train_model(connection, "person", set(CONF.fields), count, CONF)
+        choice = choose_rules(connection, "person", model, set(CONF.fields), conf)
+        again = choose_rules(connection, "person", model, set(CONF.fields), conf)
+        costs = block(connection, choice.rules, conf.blocking)
+        true = connection.execute(
+            """SELECT count(*) FROM blocked b JOIN facts l ON l.node = b.join_key_l
+            JOIN facts r ON r.node = b.join_key_r WHERE left(l.record_id, 3) = left(r.record_id, 3)"""
+        ).fetchall()[0][0]
+    assert choice == again
+    assert true == 150 * 3
+    assert sum(cost.pairs for cost in costs) <= 5 * count
+    assert not {"city", "given+city", "surname+city"} >= {rule.name for rule in choice.rules}
