@@ -89,6 +89,7 @@ def link(
 def _report(made: LinkedFile) -> dict[str, Any]:
     return {
         "fields": made.fields,
+        "unused": made.unused,
         **made.linked.figures,
         "quality": None if made.quality is None else made.quality.as_dict(),
     }
@@ -98,6 +99,8 @@ def _say(made: LinkedFile, folder: str) -> None:
     figures = made.linked.figures
     for field, columns in made.fields.items():
         say(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}")
+    if made.unused:
+        say(f"{'not used':<16} {', '.join(made.unused)}")
     say("")
     for name in ("records", "candidate_pairs", "links", "clusters", "largest_cluster"):
         say(f"{name.replace('_', ' ').capitalize():<16} {figures[name]:>10,}")

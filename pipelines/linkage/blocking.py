@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.linkage.config import Blocking
+from pipelines.linkage.config import Blocking, is_open
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,22 @@ MOST_COMPARISONS = 10
 
 def rules_for(model: str, roles: set[str], chosen: tuple[str, ...] | None = None) -> tuple[Rule, ...]:
     """The rules of a model whose roles all have a column; ``chosen``: only those of these names."""
-    fitting = (rule for rule in RULES[model] if roles.issuperset(rule.needs))
+    fitting = (rule for rule in (*RULES[model], *_category_rules(roles)) if roles.issuperset(rule.needs))
     return tuple(rule for rule in fitting if chosen is None or rule.name in chosen)
+
+
+def _category_rules(roles: set[str]) -> tuple[Rule, ...]:
+    """Optional rules: a name, or the birth date, in one category; where it says little they are too dear."""
+    made: list[Rule] = []
+    for role in sorted(role for role in roles if is_open(role) and role.startswith("category_")):
+        for needed, then in (
+            ("surname_phonetic", ("left(given_phonetic, 2)", _YEAR)),
+            ("given_phonetic", ("left(surname_phonetic, 2)", _YEAR)),
+            ("birth_text", ("left(surname_phonetic, 2)", "left(given_phonetic, 2)")),
+        ):
+            needs = ("birth_date" if needed == "birth_text" else needed, role)
+            made.append(Rule(f"{needs[0]}_{role}", f"{needed} || ' ' || {role}", needs, None, then, True))
+    return tuple(made)
 
 
 def worth_their_cost(

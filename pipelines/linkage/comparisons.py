@@ -7,34 +7,12 @@ training could not observe; they are rounded expert values, taken from no datase
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from pipelines.linkage.config import Role
+from pipelines.linkage.categories import open_comparisons
+from pipelines.linkage.levels import Comparison, Level
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Level:
-    """One level of agreement, the strongest first; ``condition`` None is everything else."""
-
-    name: str
-    condition: str | None
-    m: float
-    u: float
-    frequency_of: str | None = None
-    """The column whose value's frequency corrects u: agreeing on a rare value says more."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The comparison of one role: which columns must be there and its levels."""
-
-    role: Role
-    missing: str
-    """SQL that holds where one side does not know."""
-    levels: tuple[Level, ...]
 
 
 def _either(column: str) -> str:
@@ -213,8 +191,8 @@ STARTER_PRIOR = 1e-4
 
 
 def comparisons_for(party_type: str, roles: set[str]) -> tuple[Comparison, ...]:
-    """The comparisons of a party type whose role has a column."""
-    return tuple(c for c in MODELS[party_type] if c.role in roles)
+    """The comparisons of a party type whose role has a column, then those of categories and texts."""
+    return (*(c for c in MODELS[party_type] if c.role in roles), *open_comparisons(roles))
 
 
 def level_number(model: str, role: str, name: str) -> int:

@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.linkage.categories import CHANCE_KINDS, profile
 from pipelines.linkage.comparisons import MODELS
+from pipelines.linkage.config import is_open
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -171,13 +173,24 @@ class Relations:
 
 def starter_relations(model: str, roles: list[str]) -> Relations:
     """The classes by their profiles alone, for data too small to fit."""
-    profiles = PROFILES[model]
-    levels = {kind: {r: profile[r] for r in roles} for kind, profile in profiles.items()}
+    levels = {
+        kind: {r: profile(r, kind, SAME) if is_open(r) else known[r] for r in roles}
+        for kind, known in PROFILES[model].items()
+    }
     return Relations(model, SHARES[model], levels, {}, converged=False, trusted=True)
 
 
 def _roles(model: str, scored: pa.Table) -> list[str]:
-    return [c.role for c in MODELS[model] if f"gamma_{c.role}" in scored.column_names]
+    known = [c.role for c in MODELS[model] if f"gamma_{c.role}" in scored.column_names]
+    names = sorted(name.removeprefix("gamma_") for name in scored.column_names if name.startswith("gamma_"))
+    return known + [name for name in names if is_open(name)]
+
+
+def _by_chance(model: str, kind: str, scored: pa.Table) -> list[str]:
+    """Roles that agree by chance in a kind, as far as the pairs have their rarity."""
+    opened = [role for role in _roles(model, scored) if is_open(role)] if kind in CHANCE_KINDS else []
+    roles = (*BY_CHANCE[model].get(kind, ()), *opened)
+    return [role for role in roles if f"rarity_{role}" in scored.column_names]
 
 
 def _gammas(scored: pa.Table, roles: list[str]) -> Ints:
@@ -192,9 +205,7 @@ def _rarity_shift(model: str, scored: pa.Table) -> dict[str, float]:
     is. With the shift, the factor by which chance explains an agreement is one on average.
     """
     shift = {}
-    for role in sorted({role for roles in BY_CHANCE[model].values() for role in roles}):
-        if f"rarity_{role}" not in scored.column_names:
-            continue
+    for role in sorted({role for kind in BY_CHANCE[model] for role in _by_chance(model, kind, scored)}):
         rarity = scored[f"rarity_{role}"].to_numpy()
         agreeing = rarity[rarity != 0]
         if len(agreeing):
@@ -206,10 +217,9 @@ def _chance(model: str, scored: pa.Table, kinds: list[str], shift: Mapping[str, 
     """Natural-log evidence against each class from agreeing on rare values, by pair."""
     against = np.zeros((scored.num_rows, len(kinds)))
     for k, kind in enumerate(kinds):
-        for role in BY_CHANCE[model].get(kind, ()):
-            if f"rarity_{role}" in scored.column_names:
-                rarity = scored[f"rarity_{role}"].to_numpy()
-                against[:, k] -= np.where(rarity != 0, rarity - shift.get(role, 0.0), 0.0) * np.log(2)
+        for role in _by_chance(model, kind, scored):
+            rarity = scored[f"rarity_{role}"].to_numpy()
+            against[:, k] -= np.where(rarity != 0, rarity - shift.get(role, 0.0), 0.0) * np.log(2)
     return against
 
 

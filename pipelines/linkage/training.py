@@ -17,7 +17,6 @@ from splink.internals.exceptions import EMTrainingException, SplinkException
 
 from pipelines.linkage.comparisons import (
     STARTER_PRIOR,
-    Comparison,
     comparisons_for,
     frequency_columns,
     splink_settings,
@@ -25,6 +24,7 @@ from pipelines.linkage.comparisons import (
 from pipelines.linkage.config import Linkage, Training
 from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.generations import Json, Model
+from pipelines.linkage.levels import Comparison
 from pipelines.linkage.relation import starter_relations
 from pipelines.linkage.smoothed import smoothed_m
 
