@@ -42,6 +42,12 @@ def _pairs(text: str | None) -> dict[str, str]:
     metavar="ROLE=COLUMN,…",
     help="What columns are, where their names do not say; role ignore drops one.",
 )
+@click.option(
+    "--settings",
+    "settings_file",
+    metavar="FILE",
+    help="Splink settings or trained model (JSON) that decide instead; columns as they name them.",
+)
 @click.option("--country", help="ISO code of records that name none (default: conf/padron.yml).")
 @click.option("--out", "out_folder", default="linked", show_default=True, help="Folder of the result.")
 @options.config
@@ -52,6 +58,7 @@ def link(
     id_column: str,
     truth: str | None,
     fields: str | None,
+    settings_file: str | None,
     country: str | None,
     out_folder: str,
     config: str | None,
@@ -61,20 +68,33 @@ def link(
 
     Writes clusters.parquet (the id, cluster_id), pairs.parquet and report.json into the folder --out.
     """
-    from pipelines.linkage.files import link_file, write
+    from pipelines.linkage.files import link_by_settings, link_file, write
     from pipelines.settings import load_settings
 
     settings = load_settings(config)
     with err.status("Linking"):
-        made = link_file(
-            file,
-            settings.linkage,
-            id_column=id_column,
-            country=(country or settings.project.country).upper(),
-            today=datetime.now(UTC).date(),
-            fields=_pairs(fields),
-            truth_column=truth,
-        )
+        today = datetime.now(UTC).date()
+        if settings_file is not None:
+            if fields or country:
+                raise UsageError("--settings names the columns itself: leave --fields and --country out.")
+            made = link_by_settings(
+                file,
+                settings.linkage,
+                settings=settings_file,
+                id_column=id_column,
+                today=today,
+                truth_column=truth,
+            )
+        else:
+            made = link_file(
+                file,
+                settings.linkage,
+                id_column=id_column,
+                country=(country or settings.project.country).upper(),
+                today=today,
+                fields=_pairs(fields),
+                truth_column=truth,
+            )
     report = _report(made)
     write(made, out_folder)
     with open(os.path.join(out_folder, "report.json"), "w", encoding="utf-8") as target:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.linkage.conditions import block_by_conditions
 from pipelines.linkage.config import Blocking, is_open
 
 
@@ -36,6 +37,15 @@ class Rule:
         "postal_code",
     )
     is_optional: bool = False
+    condition: str | None = None
+    """SQL over records ``l`` and ``r`` instead of a key, as Splink writes its rules; its pairs are all compared."""
+    explode: tuple[str, ...] = ()
+    """List columns of which ``condition`` sees one element at a time."""
+
+
+def by_condition(name: str, condition: str, explode: tuple[str, ...] = ()) -> Rule:
+    """A rule that compares all pairs of records for which ``condition`` holds."""
+    return Rule(name, "NULL", (), then=(), condition=condition, explode=explode)
 
 
 _YEAR = "left(birth_text, 4)"
@@ -190,10 +200,9 @@ MOST_COMPARISONS = 10
 """Pairs a record of an optional rule, above which it is not tried."""
 
 
-def rules_for(model: str, roles: set[str], chosen: tuple[str, ...] | None = None) -> tuple[Rule, ...]:
-    """The rules of a model whose roles all have a column; ``chosen``: only those of these names."""
-    fitting = (rule for rule in (*RULES[model], *_category_rules(roles)) if roles.issuperset(rule.needs))
-    return tuple(rule for rule in fitting if chosen is None or rule.name in chosen)
+def rules_for(model: str, roles: set[str]) -> tuple[Rule, ...]:
+    """The rules of a party type's model whose roles all have a column."""
+    return tuple(rule for rule in (*RULES[model], *_category_rules(roles)) if roles.issuperset(rule.needs))
 
 
 def _category_rules(roles: set[str]) -> tuple[Rule, ...]:
@@ -235,19 +244,37 @@ def block(
     ``match_key`` is the number of the first rule that found the pair. In a trial an optional rule
     of more than ``MOST_COMPARISONS`` pairs a record brings none: it cannot be worth them.
     """
+    conditions = {number: rule for number, rule in enumerate(rules) if rule.condition is not None}
+    if conditions:
+        block_by_conditions(connection, conditions)
+    if len(conditions) == len(rules) > 0:
+        return _costs(connection, rules, [(0, 0)] * len(rules))
     connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
     capped: list[tuple[int, int]] = []
     for number, rule in enumerate(rules):
         capped.append(_add_keys(connection, number, rule, conf.max_block))
         if is_trial and rule.is_optional:
             _drop_if_dear(connection, number)
+    others = (
+        "UNION ALL SELECT join_key_l, join_key_r, CAST(match_key AS INTEGER) FROM blocked"
+        if conditions
+        else ""
+    )
     connection.execute(
-        """CREATE OR REPLACE TABLE blocked AS
-        SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(min(l.rule) AS VARCHAR) AS match_key
-        FROM keys l JOIN keys r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
-        GROUP BY l.node, r.node"""
+        f"""CREATE OR REPLACE TABLE blocked AS
+        SELECT join_key_l, join_key_r, CAST(min(rule) AS VARCHAR) AS match_key
+        FROM (SELECT l.node AS join_key_l, r.node AS join_key_r, l.rule
+            FROM keys l JOIN keys r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node {others})
+        GROUP BY join_key_l, join_key_r"""
     )
     connection.execute("DROP TABLE keys")
+    return _costs(connection, rules, capped)
+
+
+def _costs(
+    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], capped: list[tuple[int, int]]
+) -> tuple[RuleCost, ...]:
+    """What each rule first found in table ``blocked``; ``capped``: its blocks above the cap, and its largest."""
     found = dict(connection.execute("SELECT match_key, count(*) FROM blocked GROUP BY match_key").fetchall())
     return tuple(
         RuleCost(rule.name, int(found.get(str(number), 0)), *capped[number])

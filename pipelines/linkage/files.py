@@ -10,6 +10,7 @@ from datetime import date
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
@@ -17,8 +18,11 @@ from pipelines.linkage.columns import APART, JOINED, KNOWN, LISTS, SEVERAL, fold
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
 from pipelines.linkage.evaluate import Quality, quality
+from pipelines.linkage.foreign import read_foreign
+from pipelines.linkage.foreign_people import TRUTH, load_foreign
+from pipelines.linkage.foreign_training import foreign_model
 from pipelines.linkage.headers import CATEGORY, FIELDS
-from pipelines.linkage.link import Linked, link_night
+from pipelines.linkage.link import Linked, link_foreign, link_night
 from pipelines.standardise import Hints, standardise_records
 from pipelines.standardise.arrow import mapped
 from pipelines.standardise.placeholders import blank_to_none
@@ -202,6 +206,35 @@ def link_file(
     return LinkedFile(found, unused, linked, clusters, pairs, measured)
 
 
+def link_by_settings(
+    path: str,
+    conf: Linkage,
+    *,
+    settings: str,
+    id_column: str,
+    today: date,
+    truth_column: str | None = None,
+) -> LinkedFile:
+    """Link the records of a file by Splink settings or a trained model of the user's own (a JSON file).
+
+    The columns are those that the settings name, as the file holds them. Raises UsageError where the
+    settings cannot be used on this file, or an id stands twice or is missing.
+    """
+    foreign = read_foreign(settings)
+    with engine(conf) as connection:
+        nodes = load_foreign(connection, path, foreign, id_column, truth_column)
+        check_fits(len(nodes), free_memory())
+        model = foreign_model(connection, foreign, len(nodes), conf)
+        linked = link_foreign(connection, nodes, model, conf, today)
+        true = connection.sql(f"SELECT {TRUTH} FROM people ORDER BY node").to_arrow_table()[TRUTH]
+    clusters, pairs = _named(linked, id_column)
+    measured = None
+    if truth_column:
+        known = pc.is_valid(true)
+        measured = quality(clusters["cluster_id"].filter(known).to_numpy(), true.filter(known).to_numpy())
+    return LinkedFile(foreign.columns, (), linked, clusters, pairs, measured)
+
+
 def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:
     """``hints`` for people of the past too, where most of a sample's birth dates are older than a life."""
     sample = raw.slice(0, SAMPLE)
@@ -214,15 +247,8 @@ def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:
 def _named(linked: Linked, id_column: str) -> tuple[pa.Table, pa.Table]:
     """Clusters and pairs by the file's own ids."""
     rows = linked.clusters
-    prefix = len("file:")
-    clusters = pa.table(
-        {
-            id_column: rows["record_id"],
-            "cluster_id": pa.array(
-                [name[prefix:] for name in rows["cluster_final"].to_pylist()], pa.string()
-            ),
-        }
-    )
+    ids = pc.utf8_slice_codeunits(rows["cluster_final"], len("file:"))
+    clusters = pa.table({id_column: rows["record_id"], "cluster_id": ids})
     pairs = linked.scored_pairs.drop_columns(["source_l", "source_r"])
     names = {"record_id_l": f"{id_column}_l", "record_id_r": f"{id_column}_r"}
     return clusters, pairs.rename_columns([names.get(name, name) for name in pairs.column_names])

@@ -18,15 +18,17 @@ import pyarrow.compute as pc
 
 from pipelines.errors import PadronError
 from pipelines.linkage import clusters as clusters_table
-from pipelines.linkage import scored_pairs
+from pipelines.linkage import generic_values, scored_pairs
 from pipelines.linkage.agglomerate import agglomerate
-from pipelines.linkage.blocking import RuleCost, block, rules_for, worth_their_cost
+from pipelines.linkage.blocking import Rule, RuleCost, block, rules_for, worth_their_cost
 from pipelines.linkage.components import Links, bounded_components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import choose_cut, log_odds
 from pipelines.linkage.engine import engine
+from pipelines.linkage.foreign import FOREIGN
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import find_generic, use_generic
+from pipelines.linkage.inside import score_inside
 from pipelines.linkage.records import MODELS, Nodes, load, prepare
 from pipelines.linkage.relation import classify, fit_relations, pooled
 from pipelines.linkage.review_queue import review_queue
@@ -68,6 +70,7 @@ class Linked:
 class _Evidence:
     """Every pair inside the components of one party type, with what speaks for it."""
 
+    model: str
     label: Ints
     pairs: pa.Table
     """Columns of ``score_pairs``."""
@@ -109,6 +112,22 @@ def link_night(records: pa.Table, previous: Generation | None, conf: Linkage, bu
     return _linked(nodes, generic, evidence, generation, previous, conf)
 
 
+def link_foreign(
+    connection: duckdb.DuckDBPyConnection, nodes: Nodes, model: Model, conf: Linkage, business_date: date
+) -> Linked:
+    """Link the records of table ``people`` by the model that a user's own Splink settings gave.
+
+    The rules about roles do not hold: the columns of the settings have none.
+    """
+    conf = conf.model_copy(update={"never": ()})
+    fitted, found = _evidence(connection, FOREIGN, model, len(nodes), conf)
+    no_values = generic_values.SCHEMA.empty_table()
+    generation = _generation(
+        connection, nodes, no_values, {FOREIGN: fitted}, [found], None, conf, business_date
+    )
+    return _linked(nodes, no_values, [found], generation, None, conf)
+
+
 def train(records: pa.Table, conf: Linkage, business_date: date) -> Generation:
     """A generation trained on the records; the starter generation where they are too few."""
     return link_night(records, None, conf, business_date).generation
@@ -118,19 +137,22 @@ def _evidence(
     connection: duckdb.DuckDBPyConnection, name: str, model: Model | None, nodes: int, conf: Linkage
 ) -> tuple[Model, _Evidence]:
     roles: set[str] = set(conf.fields)
-    count = prepare(connection, name)
     is_new = model is None
+    # The file of foreign settings is table ``people`` as it is.
+    count = 0 if model is not None and model.is_foreign else prepare(connection, name)
     if model is None:
         model = train_model(connection, name, roles, count, conf)
-    rules = rules_for(name, roles, None if is_new else model.rules)
+    rules = rules_for(name, roles) if is_new else _usable(model.rules, roles)
     costs = block(connection, rules, conf.blocking, is_trial=is_new)
-    candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
+    # What the relation model does not look at is left out at once.
+    least = float(log_odds(np.array(conf.review_probability))) if model.is_foreign else LEAST_WEIGHT
+    candidates = score_pairs(connection, model, "blocked", least)
     if is_new:
         chosen = worth_their_cost(rules, costs, candidates)
         if chosen != rules:
             rules, costs = chosen, block(connection, chosen, conf.blocking)
             candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
-        model = replace(model, rules=tuple(rule.name for rule in rules))
+        model = replace(model, rules=rules)
     if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
         relations = fit_relations(name, candidates)
         notes = list(model.notes)
@@ -149,12 +171,13 @@ def _evidence(
         _ints(candidates, "node_l")[kept], _ints(candidates, "node_r")[kept], log_odds(probability[kept])
     )
     bounded = bounded_components(nodes, links, conf.max_component)
-    inside = _score_inside(connection, model, bounded.label)
+    inside = score_inside(connection, model, bounded.label, candidates)
     believed, relation = classify(model.relations, inside)
     believed = pooled(inside, believed)
     forbidden = forbidden_pairs(connection, inside, conf.never)
     probability, decided_by = ruled(name, inside, believed, forbidden, by_relation=model.relations.trusted)
     return model, _Evidence(
+        name,
         bounded.label,
         inside,
         _ints(inside, "node_l"),
@@ -172,22 +195,13 @@ def _evidence(
     )
 
 
+def _usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if roles.issuperset(rule.needs))
+
+
 def _ints(table: pa.Table, column: str) -> Ints:
     values: Ints = table[column].to_numpy().astype(np.int64)
     return values
-
-
-def _score_inside(connection: duckdb.DuckDBPyConnection, model: Model, label: Ints) -> pa.Table:
-    """Score every pair inside a component, those that blocking missed too: all evidence counts."""
-    connection.register("labels", pa.table({"node": np.arange(len(label)), "label": label}))
-    connection.execute(
-        """CREATE OR REPLACE TABLE inside AS
-        SELECT l.node AS join_key_l, r.node AS join_key_r, coalesce(b.match_key, '-1') AS match_key
-        FROM labels l JOIN labels r ON l.label = r.label AND l.node < r.node
-        LEFT JOIN blocked b ON b.join_key_l = l.node AND b.join_key_r = r.node"""
-    )
-    connection.unregister("labels")
-    return score_pairs(connection, model, "inside")
 
 
 def _generation(
@@ -314,12 +328,12 @@ def _figures(
     sizes = np.bincount(by_rules, minlength=1)
     candidates = sum(e.candidates for e in evidence)
     blocks = {
-        f"{name}.{cost.rule}": {
+        f"{found.model}.{cost.rule}": {
             "pairs": cost.pairs,
             "capped_blocks": cost.capped_blocks,
             "largest_block": cost.largest_block,
         }
-        for name, found in zip(MODELS, evidence, strict=True)
+        for found in evidence
         for cost in found.costs
     }
     likely = pc.sum(pc.greater_equal(scored["same_person_probability"], generation.cut)).as_py() or 0

@@ -180,6 +180,11 @@ def starter_relations(model: str, roles: list[str]) -> Relations:
     return Relations(model, SHARES[model], levels, {}, converged=False, trusted=True)
 
 
+def no_relations(model: str) -> Relations:
+    """No classes at all: Splink's probability decides."""
+    return Relations(model, {}, {}, {}, converged=False, trusted=False)
+
+
 def _roles(model: str, scored: pa.Table) -> list[str]:
     known = [c.role for c in MODELS[model] if f"gamma_{c.role}" in scored.column_names]
     names = sorted(name.removeprefix("gamma_") for name in scored.column_names if name.startswith("gamma_"))
@@ -296,6 +301,8 @@ def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArra
 
     Where the fit is not trusted: Splink's probability, and no relation.
     """
+    if not relations.trusted:
+        return np.array(scored["match_probability"].to_numpy(), np.float64), np.full(scored.num_rows, None)
     # The order of the profiles, not of a file's keys: sums must not differ in the last digit.
     kinds = list(PROFILES[relations.model])
     roles = _roles(relations.model, scored)
@@ -303,8 +310,6 @@ def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArra
     shares = np.array([relations.shares[kind] for kind in kinds])
     log_likelihood = _log_likelihood(_gammas(scored, roles), tables, shares)
     posterior, _ = _posterior(log_likelihood + _chance(relations.model, scored, kinds, relations.rarity))
-    if not relations.trusted:
-        return np.array(scored["match_probability"].to_numpy(), np.float64), np.full(scored.num_rows, None)
     names = np.array(kinds, dtype=object)
     return posterior[:, kinds.index(SAME)], names[posterior.argmax(axis=1)]
 

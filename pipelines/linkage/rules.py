@@ -65,11 +65,11 @@ def name_alone(model: str, pairs: pa.Table) -> Bools:
     """Pairs whose names only resemble (Joan and Joana, Prado and Prados) and that nothing else joins."""
     resembles = np.zeros(pairs.num_rows, bool)
     joined = np.zeros(pairs.num_rows, bool)
-    for role, level in SAME_NAME[model].items():
+    for role, level in SAME_NAME.get(model, {}).items():
         if f"gamma_{role}" in pairs.column_names:
             gamma = pairs[f"gamma_{role}"].to_numpy()
             resembles |= (gamma >= 0) & (gamma < level_number(model, role, level))
-    for role, level in INDEPENDENT[model].items():
+    for role, level in INDEPENDENT.get(model, {}).items():
         if f"gamma_{role}" in pairs.column_names:
             joined |= pairs[f"gamma_{role}"].to_numpy() >= level_number(model, role, level)
     return resembles & ~joined

@@ -106,6 +106,11 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADRON__LINKAGE__TRAINING__U_PAIRS", "50000")
+
+
 def linked(path: Path, out: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, object]:
     where = ["link", str(path), "--id", "id", "--truth", "person", "--country", "GB", "--out", str(out)]
     assert execute([*where, "--json", *more]) == 0
