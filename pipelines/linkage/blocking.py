@@ -43,9 +43,11 @@ class Rule:
     """List columns of which ``condition`` sees one element at a time."""
 
 
-def by_condition(name: str, condition: str, explode: tuple[str, ...] = ()) -> Rule:
+def by_condition(
+    name: str, condition: str, explode: tuple[str, ...] = (), needs: tuple[str, ...] = ()
+) -> Rule:
     """A rule that compares all pairs of records for which ``condition`` holds."""
-    return Rule(name, "NULL", (), then=(), condition=condition, explode=explode)
+    return Rule(name, "NULL", needs, then=(), condition=condition, explode=explode)
 
 
 _YEAR = "left(birth_text, 4)"

@@ -57,8 +57,19 @@ def open_comparisons(roles: Iterable[str]) -> tuple[Comparison, ...]:
     )
 
 
-def profile(role: str, kind: str, same: str) -> tuple[float, ...]:
-    """Share of each level in a kind of relation: one person by m, strangers by u, kin between them."""
-    (levels,) = (comparison.levels for comparison in open_comparisons([role]))
+def profile(comparison: Comparison, kind: str, same: str) -> tuple[float, ...]:
+    """Share of each level in a kind of relation: one person by m, strangers by u, kin between them.
+
+    One person's category is mostly the same whatever EM made of it: where names are all that there
+    is beside it, EM alone takes namesakes for one person and learns an m without any say.
+    """
     share = 1.0 if kind == same else 0.0 if kind in CHANCE_KINDS else 0.25
-    return tuple(share * level.m + (1 - share) * level.u for level in levels)
+    starter = next((c for c in open_comparisons([comparison.role]) if _alike(c, comparison)), comparison)
+    return tuple(
+        share * first.m + (1 - share) * level.u
+        for first, level in zip(starter.levels, comparison.levels, strict=True)
+    )
+
+
+def _alike(one: Comparison, other: Comparison) -> bool:
+    return [level.condition for level in one.levels] == [level.condition for level in other.levels]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -102,8 +102,23 @@ class Training(Strict):
     )
 
 
+class SqlRule(Strict):
+    """A blocking rule as Splink writes one."""
+
+    sql: str = Field(min_length=1, description="Condition over records l and r; its pairs are all compared.")
+    explode: tuple[str, ...] = Field(
+        default=(), description="List columns of which the condition sees one element at a time."
+    )
+
+
 class Blocking(Strict):
     """Which pairs are compared at all."""
+
+    rules: tuple[SqlRule | tuple[str, ...], ...] = Field(
+        default=(),
+        description="Rules that training takes instead of choosing: lists of what must be equal, as in "
+        "Splink's block_on (roles, or SQL of them), or {sql: condition}.",
+    )
 
     max_block: int = Field(
         default=500,
@@ -139,6 +154,10 @@ class Linkage(Strict):
     fields: dict[FieldRole, str] = Field(
         default_factory=lambda: dict(DEFAULT_FIELDS),
         description="The matching column of each role; category_<name> and text_<name> take any other column.",
+    )
+    comparisons: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Comparisons in Splink's vocabulary: by a role's name instead of its own, by another added.",
     )
     training: Training = Field(default_factory=Training)
     blocking: Blocking = Field(default_factory=Blocking)
@@ -177,4 +196,9 @@ class Linkage(Strict):
                 raise ValueError(f"{key}: {', '.join(wrong)} has no column in fields")
         if wrong := sorted(lists.intersection(self.never)):
             raise ValueError(f"never: {', '.join(wrong)} may hold several values")
+        if self.comparisons or self.blocking.rules:
+            # Splink is loaded only where its vocabulary is used: every command reads this file.
+            from pipelines.linkage.vocabulary import check
+
+            check(self)
         return self

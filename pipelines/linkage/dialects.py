@@ -7,6 +7,8 @@ differ between engines (a similarity counts bytes or characters, rounds or does 
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlglot
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
@@ -59,3 +61,13 @@ def columns_of(sql: str) -> set[str]:
         raise ValueError("its SQL cannot be read") from None
     inner = {argument.name for function in tree.find_all(exp.Lambda) for argument in function.expressions}
     return {column.name for column in tree.find_all(exp.Column)} - inner
+
+
+def columns_compared(settings: dict[str, Any]) -> set[str]:
+    """The records' columns that the comparisons of settings look at. Raises ValueError."""
+    found: set[str] = set()
+    for comparison in settings["comparisons"]:
+        for level in comparison["comparison_levels"]:
+            found |= {c.removesuffix("_l").removesuffix("_r") for c in columns_of(level["sql_condition"])}
+            found |= {level["tf_adjustment_column"]} if level.get("tf_adjustment_column") else set()
+    return found

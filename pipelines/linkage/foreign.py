@@ -17,7 +17,7 @@ from splink import SettingsCreator
 
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking import Rule, by_condition
-from pipelines.linkage.dialects import OWN, NotExactError, columns_of, translated
+from pipelines.linkage.dialects import OWN, NotExactError, columns_compared, columns_of, translated
 
 Json = dict[str, Any]
 
@@ -44,7 +44,10 @@ class Foreign:
     @property
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The file's columns that each comparison looks at, by its name."""
-        return {c["output_column_name"]: tuple(sorted(_compared(c))) for c in self.settings["comparisons"]}
+        return {
+            c["output_column_name"]: tuple(sorted(columns_compared({"comparisons": [c]})))
+            for c in self.settings["comparisons"]
+        }
 
 
 def read_foreign(path: str) -> Foreign:
@@ -178,16 +181,6 @@ def _completed(plain: Json, name: str) -> Json:
         "retain_intermediate_calculation_columns": False,
         "additional_columns_to_retain": [],
     }
-
-
-def _compared(comparison: Json) -> set[str]:
-    found: set[str] = set()
-    for level in comparison["comparison_levels"]:
-        for column in columns_of(level["sql_condition"]):
-            found.add(column[:-2] if column.endswith(("_l", "_r")) else column)
-        if level.get("tf_adjustment_column"):
-            found.add(level["tf_adjustment_column"])
-    return found
 
 
 def _check_sql(plain: Json, name: str) -> None:

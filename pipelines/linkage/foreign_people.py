@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 
 from pipelines.errors import UsageError
+from pipelines.linkage.binding import Statement
 from pipelines.linkage.dialects import columns_of
 from pipelines.linkage.foreign import NODE, Foreign
 from pipelines.linkage.records import Nodes
@@ -26,32 +26,7 @@ TRUTH = "padron_truth"
 """Column of table ``people`` that holds the true person, where the file knows it."""
 
 
-@dataclass(frozen=True)
-class _Statement:
-    """SQL that must bind to the columns' types: a comparison's levels, or a blocking rule."""
-
-    what: str
-    conditions: tuple[str, ...]
-    columns: frozenset[str]
-    exploded: frozenset[str] = frozenset()
-    of_pair: bool = False
-    """Columns are ``name_l`` and ``name_r``; otherwise ``l.name`` and ``r.name``."""
-
-    def query(self, types: dict[str, str]) -> str:
-        """The conditions over a table without rows; columns that the file lacks are left to fail."""
-        there = sorted(name for name in self.columns if name in types)
-        if self.of_pair:
-            row = ", ".join(f'CAST(NULL AS {types[n]}) AS "{n}_{side}"' for n in there for side in "lr")
-            return f"SELECT {', '.join(f'({c})' for c in self.conditions)} FROM (SELECT {row}) LIMIT 0"
-        cells = (f"CAST(NULL AS {types[n]})" for n in there)
-        cells = (
-            f"unnest({cell})" if n in self.exploded else cell for n, cell in zip(there, cells, strict=True)
-        )
-        row = ", ".join(f'{cell} AS "{n}"' for n, cell in zip(there, cells, strict=True))
-        return f"SELECT 1 FROM (SELECT {row}) l JOIN (SELECT {row}) r ON {self.conditions[0]} LIMIT 0"
-
-
-def _statements(foreign: Foreign) -> list[_Statement]:
+def _statements(foreign: Foreign) -> list[Statement]:
     found = []
     for comparison in foreign.settings["comparisons"]:
         name = comparison["output_column_name"]
@@ -61,12 +36,12 @@ def _statements(foreign: Foreign) -> list[_Statement]:
             if level["sql_condition"].strip().upper() != "ELSE"
         )
         columns = frozenset(foreign.columns[name])
-        found.append(_Statement(f"comparison {name}", conditions, columns, of_pair=True))
+        found.append(Statement(f"comparison {name}", conditions, columns, over="pair"))
     for rule in foreign.rules:
         condition = rule.condition or "true"
         exploded = frozenset(rule.explode)
         columns = frozenset(columns_of(condition)) | exploded
-        found.append(_Statement(f"blocking rule {rule.name}", (condition,), columns, exploded))
+        found.append(Statement(f"blocking rule {rule.name}", (condition,), columns, exploded))
     return found
 
 
@@ -155,7 +130,7 @@ class _Reader:
         )
 
 
-def _check_columns(statements: list[_Statement], found: dict[str, str]) -> None:
+def _check_columns(statements: list[Statement], found: dict[str, str]) -> None:
     there = {name.lower() for name in found}
     problems = []
     for statement in statements:
@@ -174,24 +149,24 @@ def _check_columns(statements: list[_Statement], found: dict[str, str]) -> None:
 
 
 def _needed_as_text(
-    connection: duckdb.DuckDBPyConnection, statements: list[_Statement], types: dict[str, str]
+    connection: duckdb.DuckDBPyConnection, statements: list[Statement], types: dict[str, str]
 ) -> set[str]:
     """Columns that a condition takes as text only. Raises UsageError where no reading of them fits."""
     texts: set[str] = set()
     for statement in statements:
-        if _fails(connection, statement, types) is None:
+        if statement.fails(connection, types) is None:
             continue
         plain = {
             name for name in statement.columns if types[name] != _TEXT and not types[name].endswith("[]")
         }
         # One column at a time where that is enough, so that the others keep their types.
         for chosen in [{name} for name in sorted(plain)] + [plain]:
-            if _fails(connection, statement, types | dict.fromkeys(chosen, _TEXT)) is None:
+            if statement.fails(connection, types | dict.fromkeys(chosen, _TEXT)) is None:
                 texts |= chosen
                 break
     types = types | dict.fromkeys(texts, _TEXT)
     for statement in statements:
-        reason = _fails(connection, statement, types)
+        reason = statement.fails(connection, types)
         if reason is not None:
             used = ", ".join(f"{name} {types[name]}" for name in sorted(statement.columns))
             raise UsageError(
@@ -199,15 +174,6 @@ def _needed_as_text(
                 "Store the columns with the types that the settings were made for, for example as Parquet."
             )
     return texts
-
-
-def _fails(connection: duckdb.DuckDBPyConnection, statement: _Statement, types: dict[str, str]) -> str | None:
-    """What DuckDB says against the statement on columns of these types; None where it runs."""
-    try:
-        connection.execute(statement.query(types)).fetchall()
-    except duckdb.Error as error:
-        return str(error).splitlines()[0]
-    return None
 
 
 def _nodes(connection: duckdb.DuckDBPyConnection, id_column: str) -> Nodes:

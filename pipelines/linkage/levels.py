@@ -15,6 +15,8 @@ class Level:
     u: float
     frequency_of: str | None = None
     """The column whose value's frequency corrects u: agreeing on a rare value says more."""
+    frequency_weight: float = 1.0
+    """How much of that correction counts, 0 to 1."""
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.errors import PadronError
+from pipelines.errors import PadronError, UsageError
 from pipelines.linkage import clusters as clusters_table
 from pipelines.linkage import generic_values, scored_pairs
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.blocking import Rule, RuleCost, block, rules_for, worth_their_cost
+from pipelines.linkage.comparisons import NONE, comparisons_of, own_of
 from pipelines.linkage.components import Links, bounded_components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import choose_cut, log_odds
+from pipelines.linkage.dialects import columns_compared
 from pipelines.linkage.engine import engine
 from pipelines.linkage.foreign import FOREIGN
 from pipelines.linkage.generations import Generation, Model
@@ -35,6 +37,7 @@ from pipelines.linkage.review_queue import review_queue
 from pipelines.linkage.rules import forbidden_pairs, ruled
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
+from pipelines.linkage.vocabulary import own_rules
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -142,7 +145,9 @@ def _evidence(
     count = 0 if model is not None and model.is_foreign else prepare(connection, name)
     if model is None:
         model = train_model(connection, name, roles, count, conf)
-    rules = rules_for(name, roles) if is_new else _usable(model.rules, roles)
+    elif not model.is_foreign:
+        _check_fits(connection, name, model)
+    rules = (own_rules(conf) or rules_for(name, roles)) if is_new else _usable(model.rules, roles)
     costs = block(connection, rules, conf.blocking, is_trial=is_new)
     # What the relation model does not look at is left out at once.
     least = float(log_odds(np.array(conf.review_probability))) if model.is_foreign else LEAST_WEIGHT
@@ -154,7 +159,7 @@ def _evidence(
             candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
         model = replace(model, rules=rules)
     if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
-        relations = fit_relations(name, candidates)
+        relations = fit_relations(name, candidates, comparisons_of(model.settings))
         notes = list(model.notes)
         if not relations.converged:
             notes.append("the relation model had not settled when it was stopped")
@@ -175,7 +180,10 @@ def _evidence(
     believed, relation = classify(model.relations, inside)
     believed = pooled(inside, believed)
     forbidden = forbidden_pairs(connection, inside, conf.never)
-    probability, decided_by = ruled(name, inside, believed, forbidden, by_relation=model.relations.trusted)
+    own = NONE if model.is_foreign else own_of(name, model.settings)
+    probability, decided_by = ruled(
+        name, inside, believed, forbidden, by_relation=model.relations.trusted, own=own
+    )
     return model, _Evidence(
         name,
         bounded.label,
@@ -193,6 +201,17 @@ def _evidence(
         bounded.cut_components,
         bounded.largest,
     )
+
+
+def _check_fits(connection: duckdb.DuckDBPyConnection, name: str, model: Model) -> None:
+    """Raises UsageError where a generation compares columns that the records no longer have."""
+    there = {row[0] for row in connection.execute("DESCRIBE people").fetchall()}
+    missing = sorted(columns_compared(model.settings) - there)
+    if missing:
+        raise UsageError(
+            f"linkage: the generation in use compares {', '.join(missing)} ({name}), for which fields of "
+            "conf/linkage.yml has no column: name one again, or train a new generation."
+        )
 
 
 def _usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:

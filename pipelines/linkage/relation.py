@@ -9,7 +9,7 @@ has two incompatible given names, a household mostly has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.linkage.categories import CHANCE_KINDS, profile
-from pipelines.linkage.comparisons import MODELS
-from pipelines.linkage.config import is_open
+from pipelines.linkage.comparisons import MODELS, is_shipped
+from pipelines.linkage.levels import Comparison
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -171,10 +171,14 @@ class Relations:
         )
 
 
-def starter_relations(model: str, roles: list[str]) -> Relations:
-    """The classes by their profiles alone, for data too small to fit."""
+def starter_relations(model: str, comparisons: Sequence[Comparison]) -> Relations:
+    """The classes by their profiles alone, for data too small to fit.
+
+    A comparison that is not the role's own one (a category, one of conf/linkage.yml) has no profile
+    here: it follows from its m and u.
+    """
     levels = {
-        kind: {r: profile(r, kind, SAME) if is_open(r) else known[r] for r in roles}
+        kind: {c.role: known[c.role] if is_shipped(model, c) else profile(c, kind, SAME) for c in comparisons}
         for kind, known in PROFILES[model].items()
     }
     return Relations(model, SHARES[model], levels, {}, converged=False, trusted=True)
@@ -188,13 +192,14 @@ def no_relations(model: str) -> Relations:
 def _roles(model: str, scored: pa.Table) -> list[str]:
     known = [c.role for c in MODELS[model] if f"gamma_{c.role}" in scored.column_names]
     names = sorted(name.removeprefix("gamma_") for name in scored.column_names if name.startswith("gamma_"))
-    return known + [name for name in names if is_open(name)]
+    return known + [name for name in names if name not in known]
 
 
 def _by_chance(model: str, kind: str, scored: pa.Table) -> list[str]:
     """Roles that agree by chance in a kind, as far as the pairs have their rarity."""
-    opened = [role for role in _roles(model, scored) if is_open(role)] if kind in CHANCE_KINDS else []
-    roles = (*BY_CHANCE[model].get(kind, ()), *opened)
+    known = {c.role for c in MODELS[model]}
+    others = [role for role in _roles(model, scored) if role not in known] if kind in CHANCE_KINDS else []
+    roles = (*BY_CHANCE[model].get(kind, ()), *others)
     return [role for role in roles if f"rarity_{role}" in scored.column_names]
 
 
@@ -245,11 +250,11 @@ def _posterior(log_likelihood: Floats) -> tuple[Floats, Floats]:
     return weights / sums, (top + np.log(sums))[:, 0]
 
 
-def fit_relations(model: str, scored: pa.Table) -> Relations:
+def fit_relations(model: str, scored: pa.Table, comparisons: Sequence[Comparison]) -> Relations:
     """Fit the classes of one party type to scored candidate pairs (columns of ``score_pairs``)."""
     roles = _roles(model, scored)
     kinds = list(PROFILES[model])
-    start = starter_relations(model, roles)
+    start = starter_relations(model, comparisons)
     if scored.num_rows == 0:
         return start
     shift = _rarity_shift(model, scored)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.linkage.comparisons import level_number
+from pipelines.linkage.comparisons import NONE, Own, level_number
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -61,26 +61,32 @@ def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, neve
     return found
 
 
-def name_alone(model: str, pairs: pa.Table) -> Bools:
+def name_alone(model: str, pairs: pa.Table, own: Own = NONE) -> Bools:
     """Pairs whose names only resemble (Joan and Joana, Prado and Prados) and that nothing else joins."""
     resembles = np.zeros(pairs.num_rows, bool)
     joined = np.zeros(pairs.num_rows, bool)
     for role, level in SAME_NAME.get(model, {}).items():
         if f"gamma_{role}" in pairs.column_names:
             gamma = pairs[f"gamma_{role}"].to_numpy()
-            resembles |= (gamma >= 0) & (gamma < level_number(model, role, level))
+            resembles |= (gamma >= 0) & (gamma < level_number(model, role, level, own))
     for role, level in INDEPENDENT.get(model, {}).items():
         if f"gamma_{role}" in pairs.column_names:
-            joined |= pairs[f"gamma_{role}"].to_numpy() >= level_number(model, role, level)
+            joined |= pairs[f"gamma_{role}"].to_numpy() >= level_number(model, role, level, own)
     return resembles & ~joined
 
 
 def ruled(
-    model: str, pairs: pa.Table, probability: Floats, forbidden: Bools, *, by_relation: bool
+    model: str,
+    pairs: pa.Table,
+    probability: Floats,
+    forbidden: Bools,
+    *,
+    by_relation: bool,
+    own: Own = NONE,
 ) -> tuple[Floats, npt.NDArray[np.object_]]:
     """Probabilities after the rules, and what decided each: relation, splink, name_alone, never."""
     decided = np.full(pairs.num_rows, "relation" if by_relation else "splink", dtype=object)
-    capped = name_alone(model, pairs) & (probability > NAME_ALONE_CEILING)
+    capped = name_alone(model, pairs, own) & (probability > NAME_ALONE_CEILING)
     decided[capped] = "name_alone"
     decided[forbidden] = "never"
     return np.where(capped, NAME_ALONE_CEILING, probability), decided
