@@ -11,6 +11,7 @@ import json
 import os
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from splink import SettingsCreator
@@ -41,7 +42,7 @@ class Foreign:
     has_prior: bool
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The file's columns that each comparison looks at, by its name."""
         return {

@@ -334,6 +334,10 @@ def _scored_rows(nodes: Nodes, evidence: list[_Evidence], least: float) -> tuple
     return rows.select(scored_pairs.SCHEMA.names).cast(scored_pairs.SCHEMA), (left, right)
 
 
+def _groups(label: Ints) -> int:
+    return int((np.bincount(label, minlength=1) > 0).sum()) if len(label) else 0
+
+
 def _figures(
     evidence: list[_Evidence],
     generation: Generation,
@@ -358,13 +362,13 @@ def _figures(
     likely = pc.sum(pc.greater_equal(scored["same_person_probability"], generation.cut)).as_py() or 0
     return {
         "records": len(by_rules),
-        "clusters": int((sizes > 0).sum()) if len(by_rules) else 0,
+        "clusters": _groups(by_rules),
         "largest_cluster": int(sizes.max()) if len(by_rules) else 0,
         "candidate_pairs": candidates,
         "over_comparison_budget": candidates > conf.blocking.max_comparisons_per_record * len(by_rules),
         "scored_pairs": scored.num_rows,
         "links": int(likely),
-        "split_by_rules": int(len(np.unique(by_rules)) - len(np.unique(by_model))),
+        "split_by_rules": _groups(by_rules) - _groups(by_model),
         "review_queue": queue.num_rows,
         "generic_values": generic.num_rows,
         "cut": generation.cut,
