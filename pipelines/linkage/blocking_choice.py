@@ -60,7 +60,7 @@ def choose_rules(
     connection: duckdb.DuckDBPyConnection, name: str, model: Model, roles: set[str], conf: Linkage
 ) -> Choice:
     """Choose the blocking rules of model ``name`` on table ``people``, judged by ``model``."""
-    tried = tuple(rule for rule in candidates(name) if roles.issuperset(rule.needs))
+    tried = candidates(name, roles)
     sample = _sample(connection, conf.blocking.trial_records)
     for start in range(0, len(tried), AT_ONCE):
         _compare(connection, tried, range(start, min(start + AT_ONCE, len(tried))), conf)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.engine import ROLE_TYPES
+from pipelines.linkage.engine import role_type
 from pipelines.tables import LONG, STRING, Column, Personal, Table
 
 GENERIC_VALUES = Table(
@@ -48,7 +48,7 @@ def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Tab
     """The generic values of table ``facts`` as rows of ``linkage/generic_values``."""
     parts = []
     for role, limit in sorted(conf.generic.distinct_names.items()):
-        listed = pa.types.is_list(ROLE_TYPES[role])
+        listed = pa.types.is_list(role_type(role))
         value = f"unnest({role})" if listed else f"CAST({role} AS VARCHAR)"
         # One person's spellings differ, so a name is its sound: first given name and surname.
         parts.append(

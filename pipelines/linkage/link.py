@@ -16,28 +16,32 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.errors import PadronError
+from pipelines.errors import PadronError, UsageError
 from pipelines.linkage import clusters as clusters_table
-from pipelines.linkage import scored_pairs
+from pipelines.linkage import generic_values, scored_pairs
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.blocking import RuleCost, block
 from pipelines.linkage.blocking_choice import choose_rules
-from pipelines.linkage.blocking_rules import rules_for
+from pipelines.linkage.blocking_rules import Rule, rules_for
+from pipelines.linkage.comparisons import NONE, own_of
 from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, choose_cut, log_odds
 from pipelines.linkage.cut_components import cut_rows
+from pipelines.linkage.dialects import columns_compared
 from pipelines.linkage.engine import engine
 from pipelines.linkage.exact_rules import chains, verdicts
+from pipelines.linkage.foreign import FOREIGN
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import find_generic, use_generic
-from pipelines.linkage.link_only import may_be_compared
+from pipelines.linkage.inside import score_inside
 from pipelines.linkage.records import MODELS, Nodes, load, prepare
 from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.review_queue import review_queue
 from pipelines.linkage.rules import NAME_ALONE, forbidden_pairs, ruled
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
+from pipelines.linkage.vocabulary import own_rules
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -76,6 +80,7 @@ class Linked:
 class _Evidence:
     """Every pair inside the components of one party type, with what speaks for it."""
 
+    model: str
     bounded: Bounded
     pairs: pa.Table
     """Columns of ``score_pairs``."""
@@ -121,6 +126,22 @@ def link_night(records: pa.Table, previous: Generation | None, conf: Linkage, bu
     return _linked(nodes, generic, evidence, generation, previous, conf)
 
 
+def link_foreign(
+    connection: duckdb.DuckDBPyConnection, nodes: Nodes, model: Model, conf: Linkage, business_date: date
+) -> Linked:
+    """Link the records of table ``people`` by the model that a user's own Splink settings gave.
+
+    The rules about roles do not hold: the columns of the settings have none.
+    """
+    conf = conf.model_copy(update={"never": (), "rules": (), "duplicate_free": ()})
+    fitted, found = _evidence(connection, FOREIGN, model, nodes, conf)
+    no_values = generic_values.SCHEMA.empty_table()
+    generation = _generation(
+        connection, nodes, no_values, {FOREIGN: fitted}, [found], None, conf, business_date
+    )
+    return _linked(nodes, no_values, [found], generation, None, conf)
+
+
 def train(records: pa.Table, conf: Linkage, business_date: date) -> Generation:
     """A generation trained on the records; the starter generation where they are too few."""
     return link_night(records, None, conf, business_date).generation
@@ -130,19 +151,21 @@ def _evidence(
     connection: duckdb.DuckDBPyConnection, name: str, model: Model | None, nodes: Nodes, conf: Linkage
 ) -> tuple[Model, _Evidence]:
     roles: set[str] = set(conf.fields)
-    count = prepare(connection, name)
     is_new = model is None
+    # The file of foreign settings is table ``people`` as it is.
+    count = 0 if model is not None and model.is_foreign else prepare(connection, name)
     if model is None:
         model = train_model(connection, name, roles, count, conf)
+    elif not model.is_foreign:
+        _check_fits(connection, name, model)
     free = conf.duplicate_free
-    if is_new and model.kind == "trained":
-        choice = choose_rules(connection, name, model, roles, conf)
-        model = replace(model, rules=tuple(rule.name for rule in choice.rules))
-    elif is_new:
-        model = replace(model, rules=tuple(rule.name for rule in rules_for(name, roles)))
-    rules = rules_for(name, roles, model.rules)
+    if is_new:
+        model = replace(model, rules=_rules(connection, name, model, roles, conf))
+    rules = _usable(model.rules, roles)
     costs = block(connection, rules, conf.blocking, duplicate_free=free)
-    candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
+    # What the relation model does not look at is left out at once.
+    least = float(log_odds(np.array(conf.review_probability))) if model.is_foreign else LEAST_WEIGHT
+    candidates = score_pairs(connection, model, "blocked", least)
     if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
         relations = fit_relations(name, candidates, model.settings, count)
         notes = list(model.notes)
@@ -164,15 +187,19 @@ def _evidence(
         np.concatenate([log_odds(probability[kept]), np.full(len(sure_left), np.inf)]),
     )
     bounded = bounded_components(len(nodes), links, conf.max_component)
-    inside = _score_inside(connection, model, bounded.label, nodes, free)
+    inside = score_inside(connection, model, bounded.label, candidates, nodes, free)
     believed, relation = classify(model.relations, inside)
     exact = verdicts(connection, inside, conf.rules)
     forbidden = forbidden_pairs(connection, inside, conf.never)
-    judged, decided_by = ruled(name, inside, believed, forbidden, by_relation=model.relations.trusted)
+    own = NONE if model.is_foreign else own_of(name, model.settings)
+    judged, decided_by = ruled(
+        name, inside, believed, forbidden, by_relation=model.relations.trusted, own=own
+    )
     forbidden |= exact.forbids >= 0
     sure = exact.sure(forbidden)
     found_by = np.array([*(rule.name for rule in rules), COMPONENT], dtype=object)[_ints(inside, "rule")]
     return model, _Evidence(
+        name,
         bounded,
         inside,
         _ints(inside, "node_l"),
@@ -191,25 +218,35 @@ def _evidence(
     )
 
 
+def _check_fits(connection: duckdb.DuckDBPyConnection, name: str, model: Model) -> None:
+    """Raises UsageError where a generation compares columns that the records no longer have."""
+    there = {row[0] for row in connection.execute("DESCRIBE people").fetchall()}
+    missing = sorted(columns_compared(model.settings) - there)
+    if missing:
+        raise UsageError(
+            f"linkage: the generation in use compares {', '.join(missing)} ({name}), for which fields of "
+            "conf/linkage.yml has no column: name one again, or train a new generation."
+        )
+
+
+def _usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if roles.issuperset(rule.needs))
+
+
+def _rules(
+    connection: duckdb.DuckDBPyConnection, name: str, model: Model, roles: set[str], conf: Linkage
+) -> tuple[Rule, ...]:
+    """The blocking rules of a new model: those of the configuration, the data's choice, or the fixed ones."""
+    if own := own_rules(conf):
+        return own
+    if model.kind != "trained":
+        return rules_for(name, roles)
+    return choose_rules(connection, name, model, roles, conf).rules
+
+
 def _ints(table: pa.Table, column: str) -> Ints:
     values: Ints = table[column].to_numpy().astype(np.int64)
     return values
-
-
-def _score_inside(
-    connection: duckdb.DuckDBPyConnection, model: Model, label: Ints, nodes: Nodes, free: tuple[str, ...]
-) -> pa.Table:
-    """Score every pair inside a component, those that blocking missed too: all evidence counts."""
-    labels = pa.table({"node": np.arange(len(label)), "label": label, "source": nodes.source})
-    connection.register("labels", labels)
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE inside AS
-        SELECT l.node AS join_key_l, r.node AS join_key_r, coalesce(b.match_key, '-1') AS match_key
-        FROM labels l JOIN labels r ON l.label = r.label AND l.node < r.node AND {may_be_compared(free)}
-        LEFT JOIN blocked b ON b.join_key_l = l.node AND b.join_key_r = r.node"""
-    )
-    connection.unregister("labels")
-    return score_pairs(connection, model, "inside")
 
 
 def _generation(
@@ -283,7 +320,7 @@ def _linked(
     scored, ends = _scored_rows(nodes, evidence, conf.review_probability)
     same_cluster = pa.array(by_rules[ends[0]] == by_rules[ends[1]])
     queue = review_queue(scored, same_cluster, generation.cut, conf.max_review)
-    cut = cut_rows({name: e.bounded.cuts for name, e in zip(MODELS, evidence, strict=True)}, names)
+    cut = cut_rows({e.model: e.bounded.cuts for e in evidence}, names)
     is_new = previous is None or generation.generation_id != previous.generation_id
     return Linked(
         scored,
@@ -324,6 +361,10 @@ def _scored_rows(nodes: Nodes, evidence: list[_Evidence], least: float) -> tuple
     return rows.select(scored_pairs.SCHEMA.names).cast(scored_pairs.SCHEMA), (left, right)
 
 
+def _groups(label: Ints) -> int:
+    return int((np.bincount(label, minlength=1) > 0).sum()) if len(label) else 0
+
+
 def _figures(
     evidence: list[_Evidence],
     generation: Generation,
@@ -338,12 +379,12 @@ def _figures(
     sizes = np.bincount(by_rules, minlength=1)
     candidates = sum(e.candidates for e in evidence)
     blocks = {
-        f"{name}.{cost.rule}": {
+        f"{found.model}.{cost.rule}": {
             "pairs": cost.pairs,
             "capped_blocks": cost.capped_blocks,
             "largest_block": cost.largest_block,
         }
-        for name, found in zip(MODELS, evidence, strict=True)
+        for found in evidence
         for cost in found.costs
     }
     likely = pc.and_(
@@ -352,13 +393,13 @@ def _figures(
     )
     return {
         "records": len(by_rules),
-        "clusters": int((sizes > 0).sum()) if len(by_rules) else 0,
+        "clusters": _groups(by_rules),
         "largest_cluster": int(sizes.max()) if len(by_rules) else 0,
         "candidate_pairs": candidates,
         "over_comparison_budget": candidates > conf.blocking.max_comparisons_per_record * len(by_rules),
         "scored_pairs": scored.num_rows,
         "links": int(pc.sum(likely).as_py() or 0),
-        "split_by_rules": int(len(np.unique(by_rules)) - len(np.unique(by_model))),
+        "split_by_rules": _groups(by_rules) - _groups(by_model),
         "review_queue": queue.num_rows,
         "generic_values": generic.num_rows,
         "cut": generation.cut,
