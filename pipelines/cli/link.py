@@ -48,6 +48,12 @@ def _pairs(text: str | None) -> dict[str, str]:
     is_flag=True,
     help="No file holds a party twice: records are compared with those of other files only.",
 )
+@click.option(
+    "--settings",
+    "settings_file",
+    metavar="FILE",
+    help="Splink settings or trained model (JSON) that decide instead; columns as they name them.",
+)
 @click.option("--country", help="ISO code of records that name none (default: conf/padron.yml).")
 @click.option("--out", "out_folder", default="linked", show_default=True, help="Folder of the result.")
 @options.config
@@ -62,6 +68,7 @@ def link(
     truth: str | None,
     fields: str | None,
     link_only: bool,
+    settings_file: str | None,
     country: str | None,
     out_folder: str,
     config: str | None,
@@ -72,7 +79,7 @@ def link(
     Several files are several sources: the results then name each record by source, the file's name, and id.
     Writes clusters.parquet (the id, cluster_id), pairs.parquet and report.json into the folder --out.
     """
-    from pipelines.linkage.files import link_file, sources, write
+    from pipelines.linkage.files import link_by_settings, link_file, sources, write
     from pipelines.settings import load_settings
 
     settings = load_settings(config)
@@ -82,16 +89,36 @@ def link(
             raise UsageError("--link-only links files with one another: name two or more.")
         conf = conf.model_copy(update={"duplicate_free": tuple(sources(files))})
     with err.status("Linking") as status:
-        made = link_file(
-            files if len(files) > 1 else files[0],
-            conf,
-            id_column=id_column,
-            country=(country or settings.project.country).upper(),
-            today=datetime.now(UTC).date(),
-            fields=_pairs(fields),
-            truth_column=truth,
-            say=lambda text: status.update(f"Linking: {escape(text)}"),
-        )
+
+        def doing(text: str) -> None:
+            status.update(f"Linking: {escape(text)}")
+
+        today = datetime.now(UTC).date()
+        if settings_file is not None:
+            if fields or country or len(files) > 1:
+                raise UsageError(
+                    "--settings names the columns itself, of one file: leave --fields, --country and others out."
+                )
+            made = link_by_settings(
+                files[0],
+                conf,
+                settings=settings_file,
+                id_column=id_column,
+                today=today,
+                truth_column=truth,
+                say=doing,
+            )
+        else:
+            made = link_file(
+                files if len(files) > 1 else files[0],
+                conf,
+                id_column=id_column,
+                country=(country or settings.project.country).upper(),
+                today=today,
+                fields=_pairs(fields),
+                truth_column=truth,
+                say=doing,
+            )
     report = _report(made)
     write(made, out_folder)
     with open(os.path.join(out_folder, "report.json"), "w", encoding="utf-8") as target:
@@ -106,6 +133,7 @@ def link(
 def _report(made: LinkedFile) -> dict[str, Any]:
     return {
         "fields": made.fields,
+        "unused": made.unused,
         **made.linked.figures,
         "quality": None if made.quality is None else made.quality.as_dict(),
     }
@@ -115,6 +143,8 @@ def _say(made: LinkedFile, folder: str) -> None:
     figures = made.linked.figures
     for field, columns in made.fields.items():
         say(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}")
+    if made.unused:
+        say(f"{'not used':<16} {', '.join(made.unused)}")
     say("")
     for name in ("records", "candidate_pairs", "links", "clusters", "largest_cluster"):
         say(f"{name.replace('_', ' ').capitalize():<16} {figures[name]:>10,}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from pipelines.linkage.blocking_rules import Rule
+from pipelines.linkage.conditions import block_by_conditions
 from pipelines.linkage.config import Blocking
 from pipelines.linkage.link_only import may_be_compared
 
@@ -51,18 +52,42 @@ def block(
     ``duplicate_free`` source are no pair. With ``touching`` (a table of nodes) a pair without one
     of them is left out.
     """
+    conditions = {number: rule for number, rule in enumerate(rules) if rule.condition is not None}
+    if conditions:
+        block_by_conditions(connection, conditions)
+    if len(conditions) == len(rules) > 0:
+        if touching:
+            connection.execute(f"DELETE FROM blocked WHERE NOT ({_touches(touching)})")
+        return _costs(connection, rules, [(0, 0)] * len(rules))
     capped = add_keys(connection, rules, conf)
-    among = f"(SELECT node FROM {touching})"
     sided = "(SELECT keys.*, source FROM keys JOIN people USING (node))" if duplicate_free else "keys"
+    others = (
+        "UNION ALL SELECT join_key_l, join_key_r, CAST(match_key AS INTEGER) FROM blocked"
+        if conditions
+        else ""
+    )
     connection.execute(
         f"""CREATE OR REPLACE TABLE blocked AS
-        SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(min(l.rule) AS VARCHAR) AS match_key
-        FROM {sided} l JOIN {sided} r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
-            AND {may_be_compared(duplicate_free)}
-        {f"WHERE l.node IN {among} OR r.node IN {among}" if touching else ""}
-        GROUP BY l.node, r.node"""
+        SELECT join_key_l, join_key_r, CAST(min(rule) AS VARCHAR) AS match_key
+        FROM (SELECT l.node AS join_key_l, r.node AS join_key_r, l.rule
+            FROM {sided} l JOIN {sided} r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+                AND {may_be_compared(duplicate_free)} {others})
+        {f"WHERE {_touches(touching)}" if touching else ""}
+        GROUP BY join_key_l, join_key_r"""
     )
     connection.execute("DROP TABLE keys")
+    return _costs(connection, rules, capped)
+
+
+def _touches(nodes: str) -> str:
+    """SQL: one of a pair's nodes is in the table."""
+    return f"join_key_l IN (SELECT node FROM {nodes}) OR join_key_r IN (SELECT node FROM {nodes})"
+
+
+def _costs(
+    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], capped: list[tuple[int, int]]
+) -> tuple[RuleCost, ...]:
+    """What each rule first found in table ``blocked``; ``capped``: its blocks above the cap, and its largest."""
     found = dict(connection.execute("SELECT match_key, count(*) FROM blocked GROUP BY match_key").fetchall())
     return tuple(
         RuleCost(rule.name, int(found.get(str(number), 0)), *capped[number])

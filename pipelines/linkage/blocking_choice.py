@@ -72,9 +72,7 @@ def choose_rules(
 
     Where the people are a sample, its ``drawn`` records are those that have all their neighbours.
     """
-    tried = tuple(rule for rule in candidates(name) if roles.issuperset(rule.needs))
-    if drawn is not None:
-        tried = drawn.groups[name].rules
+    tried = candidates(name, roles) if drawn is None else drawn.groups[name].rules
     sample = _sample(connection, conf.blocking.trial_records, "drawn" if drawn is not None else None)
     for start in range(0, len(tried), AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, len(tried)))

@@ -29,6 +29,17 @@ class Rule:
         "birth_text",
         "postal_code",
     )
+    condition: str | None = None
+    """SQL over records ``l`` and ``r`` instead of a key, as Splink writes its rules; its pairs are all compared."""
+    explode: tuple[str, ...] = ()
+    """List columns of which ``condition`` sees one element at a time."""
+
+
+def by_condition(
+    name: str, condition: str, explode: tuple[str, ...] = (), needs: tuple[str, ...] = ()
+) -> Rule:
+    """A rule that compares all pairs of records for which ``condition`` holds."""
+    return Rule(name, "NULL", needs, then=(), condition=condition, explode=explode)
 
 
 @dataclass(frozen=True)
@@ -196,22 +207,25 @@ def _fit(parts: tuple[_Part, ...]) -> bool:
     return coarse <= 1 if len(parts) == 2 else coarse >= 2 and names <= _IN_THREES
 
 
-def candidates(model: str) -> tuple[Rule, ...]:
-    """Every rule that training may choose for a party type: identifiers first, then one, two and three parts."""
+def candidates(model: str, roles: set[str]) -> tuple[Rule, ...]:
+    """Every rule that training may choose for a party type: identifiers first, then one, two and three parts.
+
+    ``roles``: those that have a column; every rule needs no other. Categories are parts as well.
+    """
+    known = [part for part in _PARTS[model] if part.needs in roles]
+    known += [
+        _Part(role, role, role, role, is_coarse=True)
+        for role in sorted(roles)
+        if role.startswith("category_")
+    ]
     made = [
-        _made_of(parts, model)
-        for size in (1, 2, 3)
-        for parts in combinations(_PARTS[model], size)
-        if _fit(parts)
+        _made_of(parts, model) for size in (1, 2, 3) for parts in combinations(known, size) if _fit(parts)
     ]
     named = {rule.name for rule in made}
     fixed = [rule for rule in FIXED[model] if rule.name not in named and rule not in IDENTIFIERS[model]]
-    return (*IDENTIFIERS[model], *fixed, *made)
+    return tuple(rule for rule in (*IDENTIFIERS[model], *fixed, *made) if roles.issuperset(rule.needs))
 
 
-def rules_for(model: str, roles: set[str], chosen: tuple[str, ...] | None = None) -> tuple[Rule, ...]:
-    """The fixed rules of a model whose roles all have a column; ``chosen``: the candidates of these names."""
-    if chosen is None:
-        return tuple(rule for rule in FIXED[model] if roles.issuperset(rule.needs))
-    by_name = {rule.name: rule for rule in candidates(model)}
-    return tuple(by_name[name] for name in chosen)
+def rules_for(model: str, roles: set[str]) -> tuple[Rule, ...]:
+    """The fixed rules of a party type's model whose roles all have a column."""
+    return tuple(rule for rule in FIXED[model] if roles.issuperset(rule.needs))

@@ -6,59 +6,10 @@ A column fills a field of ``silver/customer_records`` as received; standardisati
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-FIELDS: dict[str, tuple[str, ...]] = {
-    "full_name_raw": (
-        *("full_name", "name", "display_name", "customer_name", "contact_name", "person_name"),
-        *("nombre_completo", "nombre_y_apellidos", "razon_social", "cliente", "titular"),
-    ),
-    "given_name_raw": (
-        *("given_name", "first_name", "forename", "fname", "first_names", "given_names"),
-        *("nombre", "nombres", "nombre_de_pila", "nombre_pila"),
-    ),
-    "surname_raw": (
-        *("surname", "last_name", "family_name", "lname", "apellido", "apellidos", "primer_apellido"),
-        *("apellido_paterno", "ap_paterno", "paterno"),
-    ),
-    "second_surname_raw": (
-        *("second_surname", "second_last_name", "segundo_apellido", "apellido_materno", "ap_materno"),
-        "materno",
-    ),
-    "birth_date_raw": (
-        *("birth_date", "date_of_birth", "dob", "birthdate", "birthday", "born"),
-        *("fecha_nacimiento", "fecha_de_nacimiento", "fec_nac", "fecha_nac", "f_nacimiento", "nacimiento"),
-    ),
-    "tax_id_raw": (
-        *("tax_id", "vat", "vat_number", "nif", "dni", "nie", "cif", "rfc", "curp", "rut", "cedula"),
-        "documento",
-    ),
-    "emails_raw": ("email", "e_mail", "mail", "email_address", "correo", "correo_electronico"),
-    "phones_raw": (
-        *("phone", "phone_number", "telephone", "tel", "mobile", "cell", "cellphone"),
-        *("telefono", "telefono_movil", "movil", "celular", "fijo"),
-    ),
-    "address_raw": (
-        *("address", "street", "street_address", "street_name", "street_number", "house_number"),
-        *("direccion", "domicilio", "calle", "num_ext", "numero_exterior", "num_int", "numero_interior"),
-    ),
-    "district_raw": ("district", "neighbourhood", "neighborhood", "colonia", "barrio", "asentamiento"),
-    "postal_code_raw": ("postal_code", "postcode", "zip", "zip_code", "cp", "codigo_postal", "cod_postal"),
-    "city_raw": (
-        *("city", "town", "suburb", "locality", "place", "ciudad", "municipio", "localidad", "poblacion"),
-        "lugar",
-    ),
-    "state_raw": ("state", "province", "county", "region", "estado", "provincia"),
-    "country_raw": ("country", "country_code", "pais"),
-    "party_type_raw": ("party_type", "tipo_persona", "entity_type"),
-    "loyalty_id": (
-        *("loyalty_id", "card_no", "card_number", "member_no", "membership_number", "tarjeta", "num_tarjeta"),
-        *("ssn", "soc_sec_id", "social_security_number", "nss", "passport", "pasaporte"),
-    ),
-}
-"""Field → names of columns that fill it, folded. Those of a person's number that no check digit
-proves (a card, a social security number) fill ``loyalty_id``: an exact key that may be misspelt."""
+from pipelines.linkage.headers import BOOKKEEPING, CATEGORY, FIELDS, NAME_OR_SURNAME, TEXT
+from pipelines.standardise.text import plain
 
 KNOWN = {alias: field for field, aliases in FIELDS.items() for alias in aliases}
 """Folded name → the field that it fills."""
@@ -66,25 +17,57 @@ KNOWN = {alias: field for field, aliases in FIELDS.items() for alias in aliases}
 LISTS = ("emails_raw", "phones_raw")
 JOINED = ("address_raw",)
 """Several columns fill one value, joined by a blank in the order of the file."""
+APART = (CATEGORY, TEXT)
+"""Several columns, each of which stays a value of its own."""
+SEVERAL = (*LISTS, *JOINED, *APART)
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 _DATE = re.compile(
     r"(1[89]|20)\d\d[-/.]?(0[1-9]|1[0-2])[-/.]?([0-2]\d|3[01])|[0-3]?\d[-/.][01]?\d[-/.](1[89]|20)\d\d"
 )
 _PHONE = re.compile(r"\+?[\d ().-]{9,20}")
+_LETTER = re.compile(r"[^\W\d_]")
 _SHARE = 0.8
 """Values of a column that must look alike before its content says what it is."""
+_IDS = frozenset(("id", "ids", "uuid", "key", "clave"))
+_NUMBERS = frozenset(("number", "no", "num", "nr", "numero", "code", "codigo"))
+_YES_OR_NO = frozenset(
+    [
+        "y",
+        "n",
+        "yes",
+        "no",
+        "true",
+        "false",
+        "t",
+        "f",
+        "si",
+        "s",
+        "oui",
+        "non",
+        "ja",
+        "nein",
+        "j",
+        "sim",
+        "nao",
+        "on",
+        "off",
+    ]
+)
+MOST_DISTINCT = 0.5
+"""Share of different values above which a column of text is a name or a key and no category."""
+MOST_CATEGORIES = 8
+"""Categories that are recognised by content: more say little more, and each costs every pair."""
 
 
 def folded(name: str) -> str:
     """A column's name in words of lower case, joined by ``_``.
 
-    >>> folded("Fecha Nacimiento"), folded("firstName"), folded("E-Mail 2")
-    ('fecha_nacimiento', 'first_name', 'e_mail_2')
+    >>> folded("Fecha Nacimiento"), folded("firstName"), folded("E-Mail 2"), folded("Straße")
+    ('fecha_nacimiento', 'first_name', 'e_mail_2', 'strasse')
     """
     split = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
-    plain = unicodedata.normalize("NFKD", split).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", plain(split)).strip("_")
 
 
 def _by_name(name: str) -> tuple[str, bool] | None:
@@ -93,23 +76,42 @@ def _by_name(name: str) -> tuple[str, bool] | None:
     if words in KNOWN:
         return KNOWN[words], True
     inside = [alias for alias in KNOWN if f"_{alias}_" in f"_{words}_"]
-    return (KNOWN[max(inside, key=len)], False) if inside else None
+    field = KNOWN[max(inside, key=len)] if inside else None
+    # "id_cliente" and "numero_cliente" are not what "cliente" is; "home_phone_number" is a phone.
+    if field is None or _IDS.intersection(words.split("_")):
+        return None
+    if field == "full_name_raw" and _NUMBERS.intersection(words.split("_")):
+        return None
+    return field, False
 
 
-def _by_content(values: Sequence[str]) -> str | None:
-    """The field that a column's values look like; only forms that nothing else has."""
-    if not values:
+def _by_content(name: str, values: Sequence[str], distinct: float) -> str | None:
+    """The field that a column's values look like; only forms that nothing else has.
+
+    ``distinct``: share of different values. Text that repeats and is no yes or no is a category.
+    """
+    if not values or BOOKKEEPING.intersection(folded(name).split("_")):
         return None
     for field, form in (("emails_raw", _EMAIL), ("birth_date_raw", _DATE), ("phones_raw", _PHONE)):
-        if sum(form.fullmatch(value.strip()) is not None for value in values) >= _SHARE * len(values):
+        if _alike(values, form):
             return field
-    return None
+    different = {plain(value.strip()) for value in values}
+    repeats = len(different) > 1 and distinct <= MOST_DISTINCT and not different <= _YES_OR_NO
+    return CATEGORY if repeats and _alike(values, _LETTER, start=True) else None
 
 
-def recognised(columns: Iterable[str], sample: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def _alike(values: Sequence[str], form: re.Pattern[str], *, start: bool = False) -> bool:
+    fits = form.match if start else form.fullmatch
+    return sum(fits(value.strip()) is not None for value in values) >= _SHARE * len(values)
+
+
+def recognised(
+    columns: Iterable[str], sample: Mapping[str, Sequence[str]], distinct: Mapping[str, float] | None = None
+) -> dict[str, tuple[str, ...]]:
     """Field → the columns that fill it, in the file's order.
 
-    ``sample``: some values of each column, blanks left out. A name that means a field goes before
+    ``sample``: some values of each column, blanks left out; ``distinct``: the share of different values
+    among all that are known, where the sample cannot tell. A name that means a field goes before
     content, and of several columns of one value the first counts. Columns that nobody knows are left out.
 
     >>> recognised(["id", "first_name", "surname", "contact"], {"contact": ["ana@x.es", "leo@x.es"]})
@@ -122,18 +124,32 @@ def recognised(columns: Iterable[str], sample: Mapping[str, Sequence[str]]) -> d
             if meaning is None or meaning[1] != is_whole:
                 continue
             # A name that only holds a known word ("first_and_surname") does not go beside one that is it.
-            if is_whole or meaning[0] in LISTS or meaning[0] not in found:
+            if is_whole or meaning[0] in (*LISTS, *APART) or meaning[0] not in found:
                 found.setdefault(meaning[0], []).append(name)
+    by_content = 0
     for name in (name for name, meaning in meant.items() if meaning is None):
-        field = _by_content(sample.get(name, ()))
-        if field is not None and (field in LISTS or field not in found):
+        values = sample.get(name, ())
+        share = (distinct or {}).get(name, len(set(values)) / max(len(values), 1))
+        field = _by_content(name, values, share)
+        if field == CATEGORY and by_content == MOST_CATEGORIES:
+            continue
+        by_content += field == CATEGORY
+        if field is not None and (field in (*LISTS, *APART) or field not in found):
             found.setdefault(field, []).append(name)
-    if "full_name_raw" in found and {"given_name_raw", "surname_raw"} <= set(found):
+    _settle_names(found, sample)
+    return {field: tuple(names if field in SEVERAL else names[:1]) for field, names in found.items()}
+
+
+def _settle_names(found: dict[str, list[str]], sample: Mapping[str, Sequence[str]]) -> None:
+    """Decide what a column that holds a name holds of it, by the other columns of names."""
+    has_given, has_surname = "given_name_raw" in found, "surname_raw" in found
+    if "full_name_raw" in found and has_given and has_surname:
         del found["full_name_raw"]
-    if "given_name_raw" in found and not {"surname_raw", "full_name_raw"} & set(found):
+    elif "full_name_raw" in found and has_given and folded(found["full_name_raw"][0]) in NAME_OR_SURNAME:
+        # "Vorname, Name" and "prénom, nom": a surname has one word, or two.
+        values = sample.get(found["full_name_raw"][0], ())
+        if sum(len(value.split()) == 1 for value in values) >= len(values) / 2:
+            found["surname_raw"] = found.pop("full_name_raw")
+    elif has_given and not has_surname and "full_name_raw" not in found:
         # The only name there is: "nombre" means all of it.
         found["full_name_raw"] = found.pop("given_name_raw")
-    single = {
-        field: names if field in LISTS or field in JOINED else names[:1] for field, names in found.items()
-    }
-    return {field: tuple(names) for field, names in single.items()}

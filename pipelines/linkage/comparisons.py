@@ -7,34 +7,16 @@ training could not observe; they are rounded expert values, taken from no datase
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from pipelines.linkage.config import Role
+from pipelines.linkage.categories import open_comparisons
+from pipelines.linkage.levels import Comparison, Level
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Level:
-    """One level of agreement, the strongest first; ``condition`` None is everything else."""
-
-    name: str
-    condition: str | None
-    m: float
-    u: float
-    frequency_of: str | None = None
-    """The column whose value's frequency corrects u: agreeing on a rare value says more."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The comparison of one role: which columns must be there and its levels."""
-
-    role: Role
-    missing: str
-    """SQL that holds where one side does not know."""
-    levels: tuple[Level, ...]
+Own = Mapping[str, Comparison]
+NONE: Own = MappingProxyType({})
 
 
 def _either(column: str) -> str:
@@ -264,13 +246,57 @@ STARTER_PRIOR = 1e-4
 """Probability that two random records match, before anything is known."""
 
 
-def comparisons_for(party_type: str, roles: set[str]) -> tuple[Comparison, ...]:
-    """The comparisons of a party type whose role has a column."""
-    return tuple(c for c in MODELS[party_type] if c.role in roles)
+def comparisons_for(party_type: str, roles: set[str], own: Own = NONE) -> tuple[Comparison, ...]:
+    """The comparisons of a party type: its roles that have a column, categories and texts, and ``own``.
+
+    ``own`` are those of conf/linkage.yml by name: one by the name of a role replaces the role's.
+    """
+    shipped = (*(c for c in MODELS[party_type] if c.role in roles), *open_comparisons(roles))
+    of_a_role = {c.role for comparisons in MODELS.values() for c in comparisons} | {c.role for c in shipped}
+    added = (own[name] for name in sorted(own) if name not in of_a_role)
+    return (*(own.get(c.role, c) for c in shipped), *added)
 
 
-def level_number(model: str, role: str, name: str) -> int:
-    """The number that Splink gives a level: 0 is everything else, the strongest is the highest."""
+def is_shipped(party_type: str, comparison: Comparison) -> bool:
+    """True for the comparison that padron has for a role, whatever its m and u."""
+    shipped = next((c for c in MODELS[party_type] if c.role == comparison.role), None)
+    return shipped is not None and [(level.name, level.condition) for level in shipped.levels] == [
+        (level.name, level.condition) for level in comparison.levels
+    ]
+
+
+def comparisons_of(settings: Json) -> tuple[Comparison, ...]:
+    """The comparisons of a generation's settings, with the m and u that they have there."""
+    found = []
+    for comparison in settings["comparisons"]:
+        missing, *known = comparison["comparison_levels"]
+        levels = tuple(
+            Level(
+                level["label_for_charts"],
+                None if level["sql_condition"] == "ELSE" else level["sql_condition"],
+                level["m_probability"],
+                level["u_probability"],
+                level.get("tf_adjustment_column"),
+                level.get("tf_adjustment_weight", 1.0),
+            )
+            for level in known
+        )
+        found.append(Comparison(comparison["output_column_name"], missing["sql_condition"], levels))
+    return tuple(found)
+
+
+def own_of(party_type: str, settings: Json) -> Own:
+    """The comparisons of a generation's settings that are not those that padron has for their role."""
+    return {c.role: c for c in comparisons_of(settings) if not is_shipped(party_type, c)}
+
+
+def level_number(model: str, role: str, name: str, own: Own = NONE) -> int:
+    """The number that Splink gives a level: 0 is everything else, the strongest is the highest.
+
+    Of a comparison that conf/linkage.yml replaced, whatever its levels are called: the strongest.
+    """
+    if role in own:
+        return len(own[role].levels) - 1
     levels = next(c.levels for c in MODELS[model] if c.role == role)
     return next(len(levels) - 1 - i for i, level in enumerate(levels) if level.name == name)
 
@@ -287,7 +313,7 @@ def splink_comparison(comparison: Comparison, floor: float, *, starter: bool) ->
         entry: Json = {"sql_condition": level.condition or "ELSE", "label_for_charts": level.name}
         if level.frequency_of is not None:
             entry["tf_adjustment_column"] = level.frequency_of
-            entry["tf_adjustment_weight"] = 1.0
+            entry["tf_adjustment_weight"] = level.frequency_weight
             entry["tf_minimum_u_value"] = floor
         if starter:
             entry["m_probability"] = level.m
@@ -296,7 +322,9 @@ def splink_comparison(comparison: Comparison, floor: float, *, starter: bool) ->
     return {"output_column_name": comparison.role, "comparison_levels": levels}
 
 
-def splink_settings(party_type: str, roles: set[str], floor: float, *, starter: bool) -> Json:
+def splink_settings(
+    party_type: str, roles: set[str], floor: float, *, starter: bool, own: Own = NONE
+) -> Json:
     """Splink settings of a party type's model, without blocking rules: padron blocks itself."""
     return {
         "link_type": "dedupe_only",
@@ -309,7 +337,7 @@ def splink_settings(party_type: str, roles: set[str], floor: float, *, starter: 
         "max_iterations": 100,
         "blocking_rules_to_generate_predictions": [],
         "comparisons": [
-            splink_comparison(c, floor, starter=starter) for c in comparisons_for(party_type, roles)
+            splink_comparison(c, floor, starter=starter) for c in comparisons_for(party_type, roles, own)
         ],
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+import re
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipelines.config import Strict
 
@@ -32,7 +34,28 @@ Role = Literal[
 ]
 """What a matching column is about; decides its comparison, blocking keys and generic-value rule."""
 
-DEFAULT_FIELDS: dict[Role, str] = {
+OPEN_ROLES = ("category", "text")
+"""Roles of columns that are about no one thing: ``category_occupation``, ``text_notes``; any number of them."""
+
+
+def is_open(role: str) -> bool:
+    """True for ``category_…`` and ``text_…``."""
+    return re.fullmatch(rf"({'|'.join(OPEN_ROLES)})_[a-z0-9_]*[a-z0-9]", role) is not None
+
+
+def _a_role(role: str) -> str:
+    known = get_args(Role)
+    if role not in known and not is_open(role):
+        near = difflib.get_close_matches(role, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the roles are {', '.join(known)}"
+        raise ValueError(f"{role} is no role; {hint} (or category_<name>, text_<name> for any other column)")
+    return role
+
+
+FieldRole = Annotated[str, AfterValidator(_a_role)]
+"""A ``Role``, or one of ``OPEN_ROLES`` with a name."""
+
+DEFAULT_FIELDS: dict[str, str] = {
     "given_name": "match_given",
     "given_tokens": "match_given_tokens",
     "given_formal": "match_given_formal",
@@ -55,12 +78,12 @@ DEFAULT_FIELDS: dict[Role, str] = {
     "loyalty_id": "match_loyalty_id",
 }
 
-LISTS: frozenset[Role] = frozenset(
+LISTS: frozenset[str] = frozenset(
     ("given_tokens", "given_formal", "name_tokens", "emails", "email_births", "phones")
 )
 """Roles whose column may hold several values."""
 
-GENERIC_LIMITS: dict[Role, int] = {"emails": 6, "phones": 6, "tax_id": 6, "loyalty_id": 6}
+GENERIC_LIMITS: dict[str, int] = {"emails": 6, "phones": 6, "tax_id": 6, "loyalty_id": 6}
 """Names that one family and its helpers may have; beyond, a value belongs to nobody."""
 
 
@@ -91,8 +114,23 @@ class Training(Strict):
     )
 
 
+class SqlRule(Strict):
+    """A blocking rule as Splink writes one."""
+
+    sql: str = Field(min_length=1, description="Condition over records l and r; its pairs are all compared.")
+    explode: tuple[str, ...] = Field(
+        default=(), description="List columns of which the condition sees one element at a time."
+    )
+
+
 class Blocking(Strict):
     """Which pairs are compared at all."""
+
+    rules: tuple[SqlRule | tuple[str, ...], ...] = Field(
+        default=(),
+        description="Rules that training takes instead of choosing: lists of what must be equal, as in "
+        "Splink's block_on (roles, or SQL of them), or {sql: condition}.",
+    )
 
     max_block: int = Field(
         default=500,
@@ -112,7 +150,7 @@ class Blocking(Strict):
 class Generic(Strict):
     """When a value is shared by too many names to be evidence."""
 
-    distinct_names: dict[Role, int] = Field(
+    distinct_names: dict[FieldRole, int] = Field(
         default_factory=lambda: dict(GENERIC_LIMITS),
         description="A value with more distinct names than this is generic, by role.",
     )
@@ -165,8 +203,13 @@ class Linkage(Strict):
         default=1_000_000, ge=1, description="Pairs that each of many tasks scores, about."
     )
     threads: int = Field(default=0, ge=0, description="Threads that DuckDB uses; 0 is one a core.")
-    fields: dict[Role, str] = Field(
-        default_factory=lambda: dict(DEFAULT_FIELDS), description="The matching column of each role."
+    fields: dict[FieldRole, str] = Field(
+        default_factory=lambda: dict(DEFAULT_FIELDS),
+        description="The matching column of each role; category_<name> and text_<name> take any other column.",
+    )
+    comparisons: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Comparisons in Splink's vocabulary: by a role's name instead of its own, by another added.",
     )
     training: Training = Field(default_factory=Training)
     blocking: Blocking = Field(default_factory=Blocking)
@@ -180,7 +223,7 @@ class Linkage(Strict):
     review_probability: float = Field(
         default=0.1, gt=0, lt=0.5, description="Pairs below this probability are neither kept nor reviewed."
     )
-    never: tuple[Role, ...] = Field(
+    never: tuple[FieldRole, ...] = Field(
         default=("tax_id",), description="Two different values of these never share a cluster."
     )
     rules: tuple[ExactRule, ...] = Field(
@@ -205,6 +248,9 @@ class Linkage(Strict):
     def _fields_fit(self) -> Linkage:
         if not self.fields:
             raise ValueError("fields: at least one role needs a column")
+        for key, roles in (("never", self.never), ("generic.distinct_names", self.generic.distinct_names)):
+            if wrong := sorted(role for role in roles if is_open(role) and role not in self.fields):
+                raise ValueError(f"{key}: {', '.join(wrong)} has no column in fields")
         if wrong := sorted(LISTS.intersection(self.never)):
             raise ValueError(f"never: {', '.join(wrong)} may hold several values")
         names = [rule.name for rule in self.rules]
@@ -215,4 +261,9 @@ class Linkage(Strict):
                 raise ValueError(f"rules: {rule.name} needs {', '.join(mute)}, which fields leaves out")
         if "" in self.duplicate_free or len(set(self.duplicate_free)) < len(self.duplicate_free):
             raise ValueError("duplicate_free: name each source once")
+        if self.comparisons or self.blocking.rules:
+            # Splink is loaded only where its vocabulary is used: every command reads this file.
+            from pipelines.linkage.vocabulary import check
+
+            check(self)
         return self

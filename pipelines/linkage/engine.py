@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.errors import PadronError, UsageError
-from pipelines.linkage.config import DEFAULT_FIELDS, Linkage, Role
+from pipelines.linkage.config import DEFAULT_FIELDS, Linkage
 
 KEY_COLUMNS = ("source", "record_id", "party_type")
 BYTES_A_RECORD = 8_192
@@ -119,7 +119,7 @@ def empty_records(conf: Linkage | None = None) -> pa.Table:
 
 
 _STRINGS = pa.list_(pa.string())
-ROLE_TYPES: dict[Role, pa.DataType] = {
+ROLE_TYPES: dict[str, pa.DataType] = {
     "given_name": pa.string(),
     "given_tokens": _STRINGS,
     "given_formal": _STRINGS,
@@ -142,3 +142,8 @@ ROLE_TYPES: dict[Role, pa.DataType] = {
     "loyalty_id": pa.string(),
 }
 """The Arrow type of each role's column."""
+
+
+def role_type(role: str) -> pa.DataType:
+    """The Arrow type of a role's column; categories and texts are text."""
+    return ROLE_TYPES.get(role, pa.string())

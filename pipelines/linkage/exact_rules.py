@@ -32,7 +32,7 @@ def agree(role: Role) -> str:
     return f"coalesce(l.{role} = r.{role}{_SAME_KIND.get(role, '')}, false)"
 
 
-def differ(role: Role) -> str:
+def differ(role: str) -> str:
     """SQL over the records ``l`` and ``r`` of table ``people``: each says another thing of ``role``."""
     return f"coalesce(l.{role} <> r.{role}{_SAME_KIND.get(role, '')}, false)"
 

@@ -8,18 +8,25 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
-from pipelines.linkage.columns import FIELDS, JOINED, KNOWN, LISTS, folded, recognised
+from pipelines.linkage.columns import APART, JOINED, KNOWN, LISTS, SEVERAL, folded, recognised
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
-from pipelines.linkage.evaluate import Quality, evaluate
-from pipelines.linkage.link import Linked, link_night
+from pipelines.linkage.evaluate import Quality, evaluate, quality
+from pipelines.linkage.foreign import read_foreign
+from pipelines.linkage.foreign_people import TRUTH, load_foreign
+from pipelines.linkage.foreign_training import foreign_model
+from pipelines.linkage.headers import CATEGORY, FIELDS
+from pipelines.linkage.link import Linked, link_foreign, link_night
 from pipelines.queries import Say, silent
 from pipelines.standardise import Hints, standardise_records
+from pipelines.standardise.arrow import mapped
+from pipelines.standardise.placeholders import blank_to_none
 
 SAMPLE = 1_000
 """Rows whose content says what a column is."""
@@ -38,6 +45,8 @@ class LinkedFile:
 
     fields: dict[str, tuple[str, ...]]
     """Field → the columns that filled it."""
+    unused: tuple[str, ...]
+    """Columns that say nothing padron knows, in the file's order."""
     linked: Linked
     clusters: pa.Table
     """The id column, and cluster_id: the smallest id of the cluster."""
@@ -55,6 +64,8 @@ class People:
     received: pa.Table
     keyed: pa.Table
     """Columns of ``read_records``; source is ``file``, or the name of each of several; record_id the file's id."""
+    conf: Linkage
+    """With the file's categories and texts among the fields."""
 
 
 def read_any(path: str, conf: Linkage, rows: int | None = None) -> pa.Table:
@@ -100,17 +111,28 @@ def chosen_fields(
             raise UsageError(f"--fields: {role} is no role; the roles are {roles}, {IGNORE}.")
         wanted.setdefault(known[folded(role)], []).append(name)
     for field, names in wanted.items():
-        if len(names) > 1 and field not in (*LISTS, *JOINED, IGNORE):
+        if len(names) > 1 and field not in (*SEVERAL, IGNORE):
             raise UsageError(
                 f"--fields: {field.removesuffix('_raw')} takes one column, not {', '.join(names)}."
             )
     left = [name for name in records.column_names if name not in given and name not in without]
-    sample = {
-        name: [v for v in records[name].slice(0, SAMPLE).to_pylist() if v and v.strip()] for name in left
+    spread = records.take(np.arange(0, records.num_rows, max(1, records.num_rows // SAMPLE)))
+    sample = {name: [v for v in spread[name].to_pylist() if v and v.strip()] for name in left}
+    different = {
+        name: len(records[name].unique()) / max(1, records.num_rows - records[name].null_count)
+        for name in left
     }
-    found = {field: names for field, names in recognised(left, sample).items() if field not in wanted}
-    fields = found | {field: tuple(names) for field, names in wanted.items() if field != IGNORE}
-    if not fields:
+    found = {
+        field: names
+        for field, names in recognised(left, sample, different).items()
+        # Naming one category or text does not unmake the others; any other role has what was given.
+        if field not in wanted or field in APART
+    }
+    fields = dict(found)
+    for field, given_names in wanted.items():
+        if field != IGNORE:
+            fields[field] = (*(found.get(field, ()) if field in APART else ()), *given_names)
+    if not set(fields) - {CATEGORY}:
         raise UsageError(
             "no column is recognised as a name, birth date, e-mail, phone or address: "
             "say what they are with --fields role=column,…"
@@ -122,6 +144,8 @@ def received(records: pa.Table, fields: Mapping[str, tuple[str, ...]]) -> pa.Tab
     """The records in the raw columns that standardisation takes."""
     columns: dict[str, pa.Array | pa.ChunkedArray] = {}
     for field, names in fields.items():
+        if field in APART:
+            continue
         values = [records[name].to_pylist() for name in names]
         if field in LISTS:
             columns[field] = pa.array([list(row) for row in zip(*values, strict=True)], pa.list_(pa.string()))
@@ -132,7 +156,21 @@ def received(records: pa.Table, fields: Mapping[str, tuple[str, ...]]) -> pa.Tab
             columns[field] = pa.array([text or None for text in joined], pa.string())
         else:
             columns[field] = records[names[0]]
+    if not columns:
+        columns["full_name_raw"] = pa.nulls(records.num_rows, pa.string())
     return pa.table(columns)
+
+
+def _apart(records: pa.Table, fields: Mapping[str, tuple[str, ...]]) -> dict[str, pa.Array]:
+    """Categories and texts by their role (``category_occupation``), what stands for no value as NULL."""
+    found: dict[str, pa.Array] = {}
+    for field in APART:
+        for name in fields.get(field, ()):
+            role = f"{field}_{folded(name) or 'column'}"
+            while role in found:
+                role += "_2"
+            found[role] = mapped(blank_to_none, records[name], kind=pa.string())
+    return found
 
 
 def read_people(
@@ -167,10 +205,13 @@ def read_people(
     standard = pa.concat_tables(parts) if parts else standardise_records(raw, hints)
     keyed = standard.append_column("source", pa.array([source] * len(ids), pa.string()))
     keyed = keyed.append_column("record_id", ids)
+    for role, values in _apart(records, found).items():
+        keyed = keyed.append_column(role, values)
+        conf = conf.model_copy(update={"fields": {**conf.fields, role: role}})
     wanted = (*KEY_COLUMNS, *dict.fromkeys(conf.fields.values()))
     # A column that conf names and nobody makes is complained of by the engine itself.
     keyed = keyed.select([name for name in wanted if name in keyed.column_names])
-    return People(found, records, keyed)
+    return People(found, records, keyed, conf)
 
 
 def read_all(
@@ -219,6 +260,9 @@ def read_all(
         found,
         pa.concat_tables([part.received.select(shared) for part in parts]),
         pa.concat_tables([part.keyed for part in parts], promote_options="default"),
+        conf.model_copy(
+            update={"fields": {role: c for part in parts for role, c in part.conf.fields.items()}}
+        ),
     )
 
 
@@ -253,7 +297,7 @@ def link_file(
     else:
         people = read_all(path, conf, id_column, country, today, given, truth_column)
     found, records, ids = people.fields, people.received, people.received[id_column]
-    linked = link_night(people.keyed, None, conf, today, say)
+    linked = link_night(people.keyed, None, people.conf, today, say)
     clusters, pairs = _named(linked, id_column, with_source=not isinstance(path, str))
     measured = None
     if truth_column:
@@ -261,7 +305,39 @@ def link_file(
             {"source": people.keyed["source"], "record_id": ids, "entity_id": records[truth_column]}
         )
         measured = evaluate(linked.clusters, truth.filter(pc.is_valid(truth["entity_id"])))
-    return LinkedFile(found, linked, clusters, pairs, measured)
+    used = {id_column, truth_column, *(name for names in found.values() for name in names)}
+    unused = tuple(name for name in records.column_names if name not in used)
+    return LinkedFile(found, unused, linked, clusters, pairs, measured)
+
+
+def link_by_settings(
+    path: str,
+    conf: Linkage,
+    *,
+    settings: str,
+    id_column: str,
+    today: date,
+    truth_column: str | None = None,
+    say: Say = silent,
+) -> LinkedFile:
+    """Link the records of a file by Splink settings or a trained model of the user's own (a JSON file).
+
+    The columns are those that the settings name, as the file holds them. Raises UsageError where the
+    settings cannot be used on this file, or an id stands twice or is missing.
+    """
+    foreign = read_foreign(settings)
+    with engine(conf) as connection:
+        nodes = load_foreign(connection, path, foreign, id_column, truth_column)
+        check_fits(len(nodes), free_memory())
+        model = foreign_model(connection, foreign, len(nodes), conf)
+        linked = link_foreign(connection, nodes, model, conf, today, say)
+        true = connection.sql(f"SELECT {TRUTH} FROM people ORDER BY node").to_arrow_table()[TRUTH]
+    clusters, pairs = _named(linked, id_column)
+    measured = None
+    if truth_column:
+        known = pc.is_valid(true)
+        measured = quality(clusters["cluster_id"].filter(known).to_numpy(), true.filter(known).to_numpy())
+    return LinkedFile(foreign.columns, (), linked, clusters, pairs, measured)
 
 
 def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:

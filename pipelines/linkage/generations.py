@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.errors import UsageError
+from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.relation import Relations
 from pipelines.tables import DATE, LONG, STRING, Column, Kind, Personal, Table
 
@@ -62,17 +63,20 @@ class Model:
     settings: Json
     """Splink settings with m and u of every level."""
     frequencies: Mapping[str, Mapping[str, float]]
-    """Frequency of the frequent values, by column; any other value counts as rare."""
+    """Frequency of the frequent values, by column; any other value counts as rare. Splink counts them
+    itself for settings that their owner brought."""
     floor: float
     """Frequency of a rare value."""
     kind: str
     """trained or starter."""
     relations: Relations
     """The relation model over its comparison patterns."""
-    rules: tuple[str, ...] = ()
-    """Names of the blocking rules that its training chose."""
+    rules: tuple[Rule, ...] = ()
+    """The blocking rules that its training chose, the surest first."""
     notes: tuple[str, ...] = ()
     """What training had to work round, a line each."""
+    is_foreign: bool = False
+    """Splink settings that their owner brought: columns are the file's own, Splink's probability decides."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,9 @@ class Generation:
                 "floor": model.floor,
                 "kind": model.kind,
                 "relations": model.relations.as_json(),
-                "rules": list(model.rules),
+                "rules": [asdict(rule) for rule in model.rules],
                 "notes": list(model.notes),
+                "is_foreign": model.is_foreign,
             }
             for name, model in self.models.items()
         }
@@ -145,8 +150,9 @@ class Generation:
                         m["floor"],
                         m["kind"],
                         Relations.from_json(m["relations"]),
-                        tuple(m["rules"]),
+                        tuple(_rule(rule) for rule in m["rules"]),
                         tuple(m["notes"]),
+                        m["is_foreign"],
                     )
                     for name, m in content["models"].items()
                 },
@@ -184,6 +190,11 @@ class Generation:
             ],
             schema=SCHEMA,
         )
+
+
+def _rule(plain: Json) -> Rule:
+    values: Json = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()}
+    return Rule(**values)
 
 
 def newest(rows: pa.Table | None) -> Generation | None:

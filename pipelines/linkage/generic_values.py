@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from pipelines.linkage.config import Linkage, Role
-from pipelines.linkage.engine import ROLE_TYPES
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.engine import role_type
 from pipelines.tables import LONG, STRING, Column, Personal, Table
 
 GENERIC_VALUES = Table(
@@ -57,9 +57,9 @@ def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Tab
     return generic_rows(connection.sql(" UNION ALL ".join(parts)).to_arrow_table())
 
 
-def carriers_query(role: Role) -> str:
+def carriers_query(role: str) -> str:
     """SQL over table ``facts``: field, value, node and the name, for every value of a role."""
-    listed = pa.types.is_list(ROLE_TYPES[role])
+    listed = pa.types.is_list(role_type(role))
     value = f"unnest({role})" if listed else f"CAST({role} AS VARCHAR)"
     # One person's spellings differ, so a name is its sound: first given name and surname.
     return f"""SELECT '{role}' AS field, value, name, node

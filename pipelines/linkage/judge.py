@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.linkage.agglomerate import agglomerate
+from pipelines.linkage.comparisons import NONE, own_of
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, log_odds
 from pipelines.linkage.exact_rules import verdicts
@@ -69,7 +70,8 @@ def judge(
     believed, relation = classify(model.relations, pairs)
     exact = verdicts(connection, pairs, conf.rules)
     forbidden = forbidden_pairs(connection, pairs, conf.never)
-    judged, decided_by = ruled(name, pairs, believed, forbidden, by_relation=model.relations.trusted)
+    own = NONE if model.is_foreign else own_of(name, model.settings)
+    judged, decided_by = ruled(name, pairs, believed, forbidden, by_relation=model.relations.trusted, own=own)
     forbidden |= exact.forbids >= 0
     sure = exact.sure(forbidden)
     rule = pairs["rule"].to_numpy().astype(np.int64)

@@ -6,6 +6,7 @@ on the nights that led to them.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -16,22 +17,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.errors import PadronError
+from pipelines.errors import PadronError, UsageError
 from pipelines.linkage import clusters as clusters_table
-from pipelines.linkage import scored_pairs
+from pipelines.linkage import generic_values, scored_pairs
 from pipelines.linkage.blocking import RuleCost, block
 from pipelines.linkage.blocking_choice import choose_rules
-from pipelines.linkage.blocking_rules import rules_for
+from pipelines.linkage.blocking_rules import Rule, rules_for
 from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, choose_cut, log_odds
 from pipelines.linkage.cut_components import cut_rows
+from pipelines.linkage.dialects import columns_compared
 from pipelines.linkage.engine import engine
 from pipelines.linkage.exact_rules import chains
+from pipelines.linkage.foreign import FOREIGN
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import find_generic, use_generic
+from pipelines.linkage.inside import score_inside
 from pipelines.linkage.judge import clustered, judge
-from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.records import MODELS, Nodes, load, prepare
 from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.review_queue import review_queue
@@ -39,6 +42,7 @@ from pipelines.linkage.rules import NAME_ALONE
 from pipelines.linkage.sample import Sample, draw
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
+from pipelines.linkage.vocabulary import own_rules
 from pipelines.queries import Say, silent
 
 Floats = npt.NDArray[np.float64]
@@ -76,6 +80,7 @@ class Linked:
 class _Evidence:
     """Every pair inside the components of one party type, with what speaks for it."""
 
+    model: str
     bounded: Bounded
     pairs: pa.Table
     """Columns of ``score_pairs``."""
@@ -139,6 +144,27 @@ def link_night(
     return _linked(nodes, generic, evidence, generation, previous, conf)
 
 
+def link_foreign(
+    connection: duckdb.DuckDBPyConnection,
+    nodes: Nodes,
+    model: Model,
+    conf: Linkage,
+    business_date: date,
+    say: Say = silent,
+) -> Linked:
+    """Link the records of table ``people`` by the model that a user's own Splink settings gave.
+
+    The rules about roles do not hold: the columns of the settings have none.
+    """
+    conf = conf.model_copy(update={"never": (), "rules": (), "duplicate_free": ()})
+    fitted, found = _evidence(connection, FOREIGN, model, nodes, conf, say)
+    no_values = generic_values.SCHEMA.empty_table()
+    generation = _generation(
+        connection, nodes, no_values, {FOREIGN: fitted}, [found], None, conf, business_date
+    )
+    return _linked(nodes, no_values, [found], generation, None, conf)
+
+
 def trained_on(
     sample: Sample,
     values: tuple[tuple[str, str], ...],
@@ -164,26 +190,29 @@ def _evidence(
     nodes: Nodes,
     conf: Linkage,
     say: Say,
-    sample: Sample | None,
+    sample: Sample | None = None,
 ) -> tuple[Model, _Evidence]:
     roles: set[str] = set(conf.fields)
-    count = prepare(connection, name)
     is_new = model is None
+    # The file of foreign settings is table ``people`` as it is.
+    count = 0 if model is not None and model.is_foreign else prepare(connection, name)
     if model is None:
         say(f"{name}: training")
         model = train_model(connection, name, roles, count, conf, sample)
+    elif not model.is_foreign:
+        columns = {row[0] for row in connection.execute("DESCRIBE people").fetchall()}
+        check_compared(columns, name, model)
     free = conf.duplicate_free
-    if is_new and model.kind == "trained":
-        choice = choose_rules(connection, name, model, roles, conf, sample)
-        model = replace(model, rules=tuple(rule.name for rule in choice.rules))
-    elif is_new:
-        model = replace(model, rules=tuple(rule.name for rule in rules_for(name, roles)))
-    rules = rules_for(name, roles, model.rules)
+    if is_new:
+        model = replace(model, rules=_rules(connection, name, model, roles, conf, sample))
+    rules = usable(model.rules, roles)
     say(f"{name}: blocks by {len(rules)} rules")
     touching = None if sample is None else "drawn"
     costs = block(connection, rules, conf.blocking, duplicate_free=free, touching=touching)
     say(f"{name}: scoring {sum(cost.pairs for cost in costs):,} pairs")
-    candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
+    # What the relation model does not look at is left out at once.
+    least = float(log_odds(np.array(conf.review_probability))) if model.is_foreign else LEAST_WEIGHT
+    candidates = score_pairs(connection, model, "blocked", least)
     if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
         relations = fit_relations(
             name, candidates, model.settings, count if sample is None else sample.stands_for(connection, name)
@@ -208,9 +237,10 @@ def _evidence(
     )
     say(f"{name}: components of {len(links):,} links")
     bounded = bounded_components(len(nodes), links, conf.max_component)
-    inside = _score_inside(connection, model, bounded.label, nodes, free)
+    inside = score_inside(connection, model, bounded.label, candidates, nodes, free)
     judged = judge(connection, name, model, tuple(rule.name for rule in rules), inside, conf)
     return model, _Evidence(
+        name,
         bounded,
         inside,
         _ints(inside, "node_l"),
@@ -229,25 +259,40 @@ def _evidence(
     )
 
 
+def check_compared(columns: Collection[str], name: str, model: Model) -> None:
+    """Raises UsageError where a generation compares what is no longer among the ``columns`` of the records."""
+    missing = sorted(columns_compared(model.settings).difference(columns))
+    if missing:
+        raise UsageError(
+            f"linkage: the generation in use compares {', '.join(missing)} ({name}), for which fields of "
+            "conf/linkage.yml has no column: name one again, or train a new generation."
+        )
+
+
+def usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:
+    """The rules whose roles all have a column."""
+    return tuple(rule for rule in rules if roles.issuperset(rule.needs))
+
+
+def _rules(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    model: Model,
+    roles: set[str],
+    conf: Linkage,
+    sample: Sample | None,
+) -> tuple[Rule, ...]:
+    """The blocking rules of a new model: those of the configuration, the data's choice, or the fixed ones."""
+    if own := own_rules(conf):
+        return own
+    if model.kind != "trained":
+        return rules_for(name, roles)
+    return choose_rules(connection, name, model, roles, conf, sample).rules
+
+
 def _ints(table: pa.Table, column: str) -> Ints:
     values: Ints = table[column].to_numpy().astype(np.int64)
     return values
-
-
-def _score_inside(
-    connection: duckdb.DuckDBPyConnection, model: Model, label: Ints, nodes: Nodes, free: tuple[str, ...]
-) -> pa.Table:
-    """Score every pair inside a component, those that blocking missed too: all evidence counts."""
-    labels = pa.table({"node": np.arange(len(label)), "label": label, "source": nodes.source})
-    connection.register("labels", labels)
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE inside AS
-        SELECT l.node AS join_key_l, r.node AS join_key_r, coalesce(b.match_key, '-1') AS match_key
-        FROM labels l JOIN labels r ON l.label = r.label AND l.node < r.node AND {may_be_compared(free)}
-        LEFT JOIN blocked b ON b.join_key_l = l.node AND b.join_key_r = r.node"""
-    )
-    connection.unregister("labels")
-    return score_pairs(connection, model, "inside")
 
 
 def _generation(
@@ -317,7 +362,7 @@ def _linked(
     scored, ends = _scored_rows(nodes, evidence, conf.review_probability)
     same_cluster = pa.array(by_rules[ends[0]] == by_rules[ends[1]])
     queue = review_queue(scored, same_cluster, generation.cut, conf.max_review)
-    cut = cut_rows({name: e.bounded.cuts for name, e in zip(MODELS, evidence, strict=True)}, names)
+    cut = cut_rows({e.model: e.bounded.cuts for e in evidence}, names)
     is_new = previous is None or generation.generation_id != previous.generation_id
     return Linked(
         scored,
@@ -358,6 +403,10 @@ def _scored_rows(nodes: Nodes, evidence: list[_Evidence], least: float) -> tuple
     return rows.select(scored_pairs.SCHEMA.names).cast(scored_pairs.SCHEMA), (left, right)
 
 
+def _groups(label: Ints) -> int:
+    return int((np.bincount(label, minlength=1) > 0).sum()) if len(label) else 0
+
+
 def _figures(
     evidence: list[_Evidence],
     generation: Generation,
@@ -372,12 +421,12 @@ def _figures(
     sizes = np.bincount(by_rules, minlength=1)
     candidates = sum(e.candidates for e in evidence)
     blocks = {
-        f"{name}.{cost.rule}": {
+        f"{found.model}.{cost.rule}": {
             "pairs": cost.pairs,
             "capped_blocks": cost.capped_blocks,
             "largest_block": cost.largest_block,
         }
-        for name, found in zip(MODELS, evidence, strict=True)
+        for found in evidence
         for cost in found.costs
     }
     likely = pc.and_(
@@ -387,13 +436,13 @@ def _figures(
     return {
         "placement": "one",
         "records": len(by_rules),
-        "clusters": int((sizes > 0).sum()) if len(by_rules) else 0,
+        "clusters": _groups(by_rules),
         "largest_cluster": int(sizes.max()) if len(by_rules) else 0,
         "candidate_pairs": candidates,
         "over_comparison_budget": candidates > conf.blocking.max_comparisons_per_record * len(by_rules),
         "scored_pairs": scored.num_rows,
         "links": int(pc.sum(likely).as_py() or 0),
-        "split_by_rules": int(len(np.unique(by_rules)) - len(np.unique(by_model))),
+        "split_by_rules": _groups(by_rules) - _groups(by_model),
         "review_queue": queue.num_rows,
         "generic_values": generic.num_rows,
         "cut": generation.cut,

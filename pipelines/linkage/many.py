@@ -20,8 +20,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from pipelines.errors import UsageError
 from pipelines.linkage.blocking import RuleCost
-from pipelines.linkage.blocking_rules import Rule, rules_for
+from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
@@ -30,7 +31,15 @@ from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.generic_values import generic_rows
-from pipelines.linkage.link import LEAST_WEIGHT, LISTED, TooManyLinksError, link_night, trained_on
+from pipelines.linkage.link import (
+    LEAST_WEIGHT,
+    LISTED,
+    TooManyLinksError,
+    check_compared,
+    link_night,
+    trained_on,
+    usable,
+)
 from pipelines.linkage.placed import (
     Placed,
     in_blocks,
@@ -175,8 +184,10 @@ def _part(
     say: Say,
 ) -> _Part:
     spark = nodes.sparkSession
-    rules = rules_for(name, set(conf.fields), model.rules)
+    rules = usable(model.rules, set(conf.fields))
+    _check_keys_only(rules)
     schema = people_schema(conf, name)
+    check_compared(schema.names, name, model)
     say(f"{name}: blocks by {len(rules)} rules")
     people = computed_once(nodes.mapInArrow(People(conf, name, generic, schema), task_schema(schema)))
     if people.isEmpty():
@@ -200,6 +211,17 @@ def _part(
     with watched(spark, say, f"{name}: clustering"):
         judged = computed_once(inside.mapInArrow(cluster, task_schema(JUDGED)))
     return _Part(judged, rules, costs, bounded, tasks, largest_share(placed, tasks))
+
+
+def _check_keys_only(rules: tuple[Rule, ...]) -> None:
+    """Raises UsageError for a rule that has no key to bring its records together by."""
+    written = [rule.name for rule in rules if rule.condition is not None]
+    if written:
+        raise UsageError(
+            f"linkage: the blocking rules {', '.join(written)} are conditions on two records, which one process "
+            "can join by and many tasks cannot: write them as lists of what must be equal (blocking.rules in "
+            "conf/linkage.yml) and train, or set placement: one."
+        )
 
 
 def _costs(scored: DataFrame, rules: tuple[Rule, ...], placed: Placed) -> tuple[tuple[RuleCost, ...], int]:

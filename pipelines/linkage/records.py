@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.errors import UsageError
-from pipelines.linkage.config import Linkage, Role
-from pipelines.linkage.engine import KEY_COLUMNS, ROLE_TYPES
+from pipelines.linkage.config import Linkage, is_open
+from pipelines.linkage.engine import KEY_COLUMNS, ROLE_TYPES, role_type
 
 MODELS = ("person", "company")
 """The models, one a party type; records of unknown type are compared with persons."""
@@ -40,9 +40,9 @@ class Nodes:
         return np.asarray(joined.to_numpy(zero_copy_only=False), dtype=object)
 
 
-def _column(role: Role, column: str | None) -> str:
+def _column(role: str, column: str | None) -> str:
     """SQL of a role's column from the table as received, blanks as NULL."""
-    kind = ROLE_TYPES[role]
+    kind = role_type(role)
     if column is None:
         sql_type = {"date32[day]": "DATE", "string": "VARCHAR"}.get(str(kind), "VARCHAR[]")
         return f"CAST(NULL AS {sql_type}) AS {role}"
@@ -52,6 +52,10 @@ def _column(role: Role, column: str | None) -> str:
         return f"CASE WHEN len({kept}) > 0 THEN list_sort(list_distinct({kept})) END AS {role}"
     if pa.types.is_date(kind):
         return f"TRY_CAST({quoted} AS DATE) AS {role}"
+    if is_open(role):
+        # No one standardised it: "Médico" and "medico " are one value.
+        words = f"regexp_replace(lower(strip_accents(CAST({quoted} AS VARCHAR))), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g')"
+        return f"nullif(trim({words}), '') AS {role}"
     return f"nullif(trim(CAST({quoted} AS VARCHAR)), '') AS {role}"
 
 
@@ -73,7 +77,8 @@ def check_keys(doubled: int) -> None:
 
 def facts_query(conf: Linkage, node: str) -> str:
     """SQL of the columns of ``facts`` over the view ``received``; ``node`` is SQL of its number."""
-    roles = ", ".join(_column(role, conf.fields.get(role)) for role in ROLE_TYPES)
+    opened = [role for role in conf.fields if is_open(role)]
+    roles = ", ".join(_column(role, conf.fields.get(role)) for role in (*ROLE_TYPES, *opened))
     return f"""SELECT {node} AS node, source, record_id, party_type,
             CASE party_type WHEN 'company' THEN 'company' ELSE 'person' END AS model, {roles}
         FROM received"""
@@ -107,9 +112,10 @@ def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
 
     Needs the table ``generic`` (role, value). Returns the number of records.
     """
+    opened = [name for name, *_ in connection.execute("DESCRIBE facts").fetchall() if is_open(name)]
     scalar = [
         role for role, kind in ROLE_TYPES.items() if not pa.types.is_list(kind) and role != "email_local"
-    ]
+    ] + opened
     lists = [role for role, kind in ROLE_TYPES.items() if pa.types.is_list(kind)]
     # One list of generic values a role, compared as a set: a join a role would cost more than it saves.
     columns = [
@@ -125,7 +131,12 @@ def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
     columns.append(
         f"CASE WHEN list_has_any(f.emails, g.emails) THEN {local} ELSE f.email_local END AS email_local"
     )
-    generic = ", ".join(f"list(value) FILTER (role = '{role}') AS {role}" for role in ROLE_TYPES)
+    generic = ", ".join(f"list(value) FILTER (role = '{role}') AS {role}" for role in (*scalar, *lists))
+    tokens = "".join(
+        f", list_distinct(string_split({role}, ' ')) AS {role}_tokens"
+        for role in opened
+        if role.startswith("text_")
+    )
     connection.execute(
         f"""CREATE OR REPLACE TABLE people AS
         WITH g AS (SELECT {generic} FROM generic),
@@ -137,7 +148,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
             strftime(birth_date, '%y') AS birth_year,
             CASE WHEN emails IS NOT NULL THEN list_distinct(list_transform(emails, lambda v: split_part(v, '@', 1)))
             END AS email_locals,
-            emails[1] AS email_first, phones[1] AS phone_first
+            emails[1] AS email_first, phones[1] AS phone_first{tokens}
         FROM kept ORDER BY node""",
         [model],
     )

@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.linkage.comparisons import MODELS
+from pipelines.linkage.categories import CHANCE_KINDS, profile
+from pipelines.linkage.comparisons import MODELS, comparisons_of, is_shipped
+from pipelines.linkage.levels import Comparison
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -202,15 +204,36 @@ class Relations:
         )
 
 
-def starter_relations(model: str, roles: list[str]) -> Relations:
-    """The classes by their profiles alone, for data too small to fit."""
-    profiles = PROFILES[model]
-    levels = {kind: {r: profile[r] for r in roles} for kind, profile in profiles.items()}
+def starter_relations(model: str, comparisons: Sequence[Comparison]) -> Relations:
+    """The classes by their profiles alone, for data too small to fit.
+
+    A comparison that is not the role's own one (a category, one of conf/linkage.yml) has no profile
+    here: it follows from its m and u.
+    """
+    levels = {
+        kind: {c.role: known[c.role] if is_shipped(model, c) else profile(c, kind, SAME) for c in comparisons}
+        for kind, known in PROFILES[model].items()
+    }
     return Relations(model, SHARES[model], levels, {}, converged=False, trusted=True)
 
 
+def no_relations(model: str) -> Relations:
+    """No classes at all: Splink's probability decides."""
+    return Relations(model, {}, {}, {}, converged=False, trusted=False)
+
+
 def _roles(model: str, scored: pa.Table) -> list[str]:
-    return [c.role for c in MODELS[model] if f"gamma_{c.role}" in scored.column_names]
+    known = [c.role for c in MODELS[model] if f"gamma_{c.role}" in scored.column_names]
+    names = sorted(name.removeprefix("gamma_") for name in scored.column_names if name.startswith("gamma_"))
+    return known + [name for name in names if name not in known]
+
+
+def _by_chance(model: str, kind: str, scored: pa.Table) -> list[str]:
+    """Roles that agree by chance in a kind, as far as the pairs have their rarity."""
+    known = {c.role for c in MODELS[model]}
+    others = [role for role in _roles(model, scored) if role not in known] if kind in CHANCE_KINDS else []
+    roles = (*BY_CHANCE[model].get(kind, ()), *others)
+    return [role for role in roles if f"rarity_{role}" in scored.column_names]
 
 
 def _gammas(scored: pa.Table, roles: list[str]) -> Ints:
@@ -225,9 +248,7 @@ def _rarity_shift(model: str, scored: pa.Table) -> dict[str, float]:
     is. With the shift, the factor by which chance explains an agreement is one on average.
     """
     shift = {}
-    for role in sorted({role for roles in BY_CHANCE[model].values() for role in roles}):
-        if f"rarity_{role}" not in scored.column_names:
-            continue
+    for role in sorted({role for kind in BY_CHANCE[model] for role in _by_chance(model, kind, scored)}):
         rarity = scored[f"rarity_{role}"].to_numpy()
         agreeing = rarity[rarity != 0]
         if len(agreeing):
@@ -239,10 +260,9 @@ def _chance(model: str, scored: pa.Table, kinds: list[str], shift: Mapping[str, 
     """Natural-log evidence against each class from agreeing on rare values, by pair."""
     against = np.zeros((scored.num_rows, len(kinds)))
     for k, kind in enumerate(kinds):
-        for role in BY_CHANCE[model].get(kind, ()):
-            if f"rarity_{role}" in scored.column_names:
-                rarity = scored[f"rarity_{role}"].to_numpy()
-                against[:, k] -= np.where(rarity != 0, rarity - shift.get(role, 0.0), 0.0) * np.log(2)
+        for role in _by_chance(model, kind, scored):
+            rarity = scored[f"rarity_{role}"].to_numpy()
+            against[:, k] -= np.where(rarity != 0, rarity - shift.get(role, 0.0), 0.0) * np.log(2)
     return against
 
 
@@ -297,7 +317,7 @@ def fit_relations(model: str, scored: pa.Table, settings: Mapping[str, Any], rec
     """
     roles = _roles(model, scored)
     kinds = list(PROFILES[model])
-    start = starter_relations(model, roles)
+    start = starter_relations(model, comparisons_of(dict(settings)))
     if scored.num_rows == 0:
         return start
     shift = _rarity_shift(model, scored)
@@ -440,6 +460,8 @@ def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArra
 
     Where the fit is not trusted: Splink's probability, and no relation.
     """
+    if not relations.trusted:
+        return np.array(scored["match_probability"].to_numpy(), np.float64), np.full(scored.num_rows, None)
     # The order of the profiles, not of a file's keys: sums must not differ in the last digit.
     kinds = list(PROFILES[relations.model])
     roles = _roles(relations.model, scored)
@@ -447,7 +469,5 @@ def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArra
     shares = np.array([relations.shares[kind] for kind in kinds])
     log_likelihood = _log_likelihood(_gammas(scored, roles), tables, shares)
     posterior, _ = _posterior(log_likelihood + _chance(relations.model, scored, kinds, relations.rarity))
-    if not relations.trusted:
-        return np.array(scored["match_probability"].to_numpy(), np.float64), np.full(scored.num_rows, None)
     names = np.array(kinds, dtype=object)
     return posterior[:, kinds.index(SAME)], names[posterior.argmax(axis=1)]

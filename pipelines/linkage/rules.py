@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.linkage.comparisons import level_number
-from pipelines.linkage.config import Role
+from pipelines.linkage.comparisons import NONE, Own, level_number
 from pipelines.linkage.exact_rules import differ
 
 Floats = npt.NDArray[np.float64]
@@ -42,7 +41,7 @@ LEAST_BESIDE = 10.0
 """Bits of any evidence beside the names that surnames, or names of companies, that only resemble need."""
 
 
-def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, never: tuple[Role, ...]) -> Bools:
+def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, never: tuple[str, ...]) -> Bools:
     """Which pairs (node_l, node_r, sorted) hold two different values of a never-evidence role."""
     if not never or pairs.num_rows == 0:
         return np.zeros(pairs.num_rows, bool)
@@ -57,34 +56,44 @@ def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, neve
     return found
 
 
-def name_alone(model: str, pairs: pa.Table) -> Bools:
+def name_alone(model: str, pairs: pa.Table, own: Own = NONE) -> Bools:
     """Pairs whose names only resemble (Joan and Joana, Prado and Prados) and that little else joins.
 
-    A given name needs evidence that a person has alone, a surname strong evidence of any kind.
+    A given name needs evidence that a person has alone, a surname strong evidence of any kind. Of a
+    comparison that is one's ``own`` every level but the strongest and all else is a resemblance.
     """
+    names = NAMES.get(model, ())
     beside = np.zeros(pairs.num_rows)
     personal = np.zeros(pairs.num_rows)
     for column in pairs.column_names:
         role = column.removeprefix("weight_")
-        if role != column and role not in NAMES[model]:
+        if role != column and role not in names:
             beside += pairs[column].to_numpy()
             personal += pairs[column].to_numpy() if role in PERSONAL else 0.0
     alone = np.zeros(pairs.num_rows, bool)
-    for role, levels in RESEMBLING[model].items():
+    for role, levels in RESEMBLING.get(model, {}).items():
         if f"gamma_{role}" in pairs.column_names:
-            numbers = [level_number(model, role, level) for level in levels]
-            resembles = np.isin(pairs[f"gamma_{role}"].to_numpy(), numbers)
+            strongest = level_number(model, role, "equal", own)
+            between = range(1, strongest)
+            numbers = between if role in own else [level_number(model, role, level) for level in levels]
+            resembles = np.isin(pairs[f"gamma_{role}"].to_numpy(), list(numbers))
             is_given = role == "given_name"
             alone |= resembles & ((personal < LEAST_PERSONAL) if is_given else (beside < LEAST_BESIDE))
     return alone
 
 
 def ruled(
-    model: str, pairs: pa.Table, probability: Floats, forbidden: Bools, *, by_relation: bool
+    model: str,
+    pairs: pa.Table,
+    probability: Floats,
+    forbidden: Bools,
+    *,
+    by_relation: bool,
+    own: Own = NONE,
 ) -> tuple[Floats, npt.NDArray[np.object_]]:
     """Probabilities after the rules, and what decided each: relation, splink, name_alone, never."""
     decided = np.full(pairs.num_rows, "relation" if by_relation else "splink", dtype=object)
-    capped = name_alone(model, pairs) & (probability > NAME_ALONE_CEILING)
+    capped = name_alone(model, pairs, own) & (probability > NAME_ALONE_CEILING)
     decided[capped] = NAME_ALONE
     decided[forbidden] = "never"
     return np.where(capped, NAME_ALONE_CEILING, probability), decided

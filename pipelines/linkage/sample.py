@@ -18,12 +18,13 @@ import pyarrow as pa
 
 from pipelines.linkage.blocking import add_keys
 from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates
-from pipelines.linkage.comparisons import comparisons_for, frequency_columns, splink_settings
+from pipelines.linkage.comparisons import frequency_columns, splink_settings
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.records import MODELS, load, prepare
 from pipelines.linkage.training import frequency_floor, frequent_values, rounded
+from pipelines.linkage.vocabulary import own_comparisons, own_rules
 
 STEPS = 2**32
 OF_BUDGET = 0.1
@@ -86,9 +87,9 @@ def drawn_again(conf: Linkage, below: int, taken: int) -> int:
     return min(STEPS, max(below, int(below * conf.training.max_records / max(taken, 1))))
 
 
-def tried(model: str, roles: set[str]) -> tuple[Rule, ...]:
-    """The rules that training may choose from."""
-    return tuple(rule for rule in candidates(model) if roles.issuperset(rule.needs))
+def tried(model: str, roles: set[str], conf: Linkage) -> tuple[Rule, ...]:
+    """The rules that training may choose from, or has to take."""
+    return own_rules(conf) or candidates(model, roles)
 
 
 def affordable(
@@ -107,13 +108,9 @@ def affordable(
     )
 
 
-def corrected_columns(model: str, roles: set[str]) -> list[str]:
+def corrected_columns(model: str, roles: set[str], conf: Linkage) -> list[str]:
     """The columns whose values' frequencies a model of these roles needs."""
-    return (
-        frequency_columns(splink_settings(model, roles, 1.0, starter=False))
-        if comparisons_for(model, roles)
-        else []
-    )
+    return frequency_columns(splink_settings(model, roles, 1.0, starter=False, own=own_comparisons(conf)))
 
 
 def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str], ...]]:
@@ -128,7 +125,7 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
         connection.execute("CREATE TABLE homes (node BIGINT, block UBIGINT)")
         for name in MODELS:
             count = prepare(connection, name)
-            rules = tried(name, roles)
+            rules = tried(name, roles, conf)
             add_keys(connection, rules, conf.blocking)
             pairs = {
                 rule: int(n)
@@ -144,7 +141,7 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
                 [name, list(kept)],
             )
             floor = rounded(frequency_floor(count))
-            frequencies = frequent_values(connection, corrected_columns(name, roles), floor)
+            frequencies = frequent_values(connection, corrected_columns(name, roles, conf), floor)
             groups[name] = Group(count, tuple(rules[number] for number in kept), frequencies)
         sample = Sample(records.slice(0, 0), drawn_below(conf, len(nodes), total), groups)
         taken = _take(connection, sample)

@@ -30,7 +30,8 @@ def score_pairs(
 
     Returns node_l, node_r, match_weight, match_probability, rule, and ``gamma_<role>``, the number
     of the level of each comparison (-1 unknown, 0 all else, the strongest highest); pairs below
-    ``least_weight`` are left out. Sorted by node_l, node_r.
+    ``least_weight`` are left out. Sorted by node_l, node_r. A foreign model gives no level numbers:
+    nothing looks at them.
     """
     quiet_splink()
     # One Splink database interface a call: its cache belongs to the interface, not to the linker,
@@ -42,24 +43,22 @@ def score_pairs(
         log_level=logging.CRITICAL,
         validate_settings=False,
     )
-    for column in frequency_columns(model.settings):
+    for column in [] if model.is_foreign else frequency_columns(model.settings):
         _register_frequencies(connection, api, linker, model, column)
     linker.table_management.register_blocked_pairs_for_predict(
         api.register(pairs, table_name="pairs_to_score")
     )
     predicted = linker.inference.predict(threshold_match_weight=least_weight, warning_mode="never")
-    gammas = ", ".join(_gamma(comparison) for comparison in linker._settings_obj.comparisons)
-    corrected = [c for c in linker._settings_obj.comparisons if c._has_tf_adjustments]
+    comparisons = [] if model.is_foreign else linker._settings_obj.comparisons
+    gammas = "".join(f", {_gamma(comparison)}" for comparison in comparisons)
+    corrected = [c for c in comparisons if c._has_tf_adjustments]
     rarity = "".join(
         f", mw_tf_adj_{c.output_column_name} AS rarity_{c.output_column_name}" for c in corrected
     )
-    weights = "".join(
-        f", mw_{c.output_column_name} AS weight_{c.output_column_name}"
-        for c in linker._settings_obj.comparisons
-    )
+    weights = "".join(f", mw_{c.output_column_name} AS weight_{c.output_column_name}" for c in comparisons)
     scored = connection.sql(
         f"""SELECT node_l, node_r, greatest(match_weight, {LOWEST_WEIGHT}) AS match_weight,
-            match_probability, CAST(match_key AS INTEGER) AS rule, {gammas}{rarity}{weights}
+            match_probability, CAST(match_key AS INTEGER) AS rule{gammas}{rarity}{weights}
         FROM {predicted.physical_name} ORDER BY node_l, node_r"""
     ).to_arrow_table()
     api.delete_tables_created_by_splink_from_db()

@@ -12,8 +12,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.linkage.comparisons import Comparison
 from pipelines.linkage.generations import Model
+from pipelines.linkage.levels import Comparison
 from pipelines.linkage.scoring import score_pairs
 
 Floats = npt.NDArray[np.float64]

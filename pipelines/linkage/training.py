@@ -16,8 +16,9 @@ from splink import DuckDBAPI, Linker, block_on
 from splink.internals.exceptions import EMTrainingException, SplinkException
 
 from pipelines.linkage.comparisons import (
+    NONE,
     STARTER_PRIOR,
-    Comparison,
+    Own,
     comparisons_for,
     frequency_columns,
     splink_settings,
@@ -25,8 +26,10 @@ from pipelines.linkage.comparisons import (
 from pipelines.linkage.config import Linkage, Training
 from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.generations import Json, Model
+from pipelines.linkage.levels import Comparison
 from pipelines.linkage.relation import starter_relations
 from pipelines.linkage.smoothed import smoothed_m
+from pipelines.linkage.vocabulary import own_comparisons
 
 if TYPE_CHECKING:
     from pipelines.linkage.sample import Sample
@@ -47,10 +50,12 @@ PRIOR_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
 """Rules that find true pairs nearly without error; the prior follows from what they find."""
 
 
-def starter_model(model: str, roles: set[str], floor: float, notes: Sequence[str] = ()) -> Model:
-    """The model by role that ships with the package."""
-    settings = splink_settings(model, roles, floor, starter=True)
-    relations = starter_relations(model, [c.role for c in comparisons_for(model, roles)])
+def starter_model(
+    model: str, roles: set[str], floor: float, notes: Sequence[str] = (), own: Own = NONE
+) -> Model:
+    """The model by role that ships with the package; ``own``: comparisons of conf/linkage.yml."""
+    settings = splink_settings(model, roles, floor, starter=True, own=own)
+    relations = starter_relations(model, comparisons_for(model, roles, own))
     return Model(settings, {}, floor, "starter", relations, notes=tuple(notes))
 
 
@@ -94,12 +99,13 @@ def train_model(
     group = sample.groups[model] if sample is not None else None
     records = group.records if group is not None else records
     floor = rounded(frequency_floor(records))
+    own = own_comparisons(conf)
     if records < conf.training.min_records:
         note = f"{records} records are too few to train on: starter model"
-        return starter_model(model, roles, floor, [note])
+        return starter_model(model, roles, floor, [note], own)
     quiet_splink()
-    settings = splink_settings(model, roles, floor, starter=False)
-    comparisons = comparisons_for(model, roles)
+    settings = splink_settings(model, roles, floor, starter=False, own=own)
+    comparisons = comparisons_for(model, roles, own)
     linker = Linker(
         DuckDBAPI(connection).register("people", table_name="training_people"),
         settings,
@@ -114,7 +120,7 @@ def train_model(
         prior = _prior_of_sample(connection, model, roles, records, conf.training, notes)
         u = _u(_drawn_linker(connection, settings), comparisons, conf.training)
     _start(linker, comparisons, u, prior)
-    starter = starter_model(model, roles, floor)
+    starter = starter_model(model, roles, floor, own=own)
     sessions = [
         session
         for rule in EM_RULES[model]
@@ -123,12 +129,12 @@ def train_model(
     ]
     if not sessions:
         notes.append("no blocking rule brought enough pairs to train on: starter model")
-        return starter_model(model, roles, floor, notes)
+        return starter_model(model, roles, floor, notes, own)
     columns = frequency_columns(settings)
     frequencies = frequent_values(connection, columns, floor) if group is None else group.frequencies
     trained = _assemble(settings, comparisons, u, sessions, prior, notes)
     # The relation model is fitted later, to the candidate pairs that this model scores.
-    relations = starter_relations(model, [c.role for c in comparisons])
+    relations = starter_relations(model, comparisons)
     return Model(trained, frequencies, floor, "trained", relations, notes=tuple(notes))
 
 

@@ -30,12 +30,15 @@ def found(*rows: list[int], pairs: int) -> csr_matrix:
 
 
 def test_candidates_are_distinct_and_hold_the_fixed_rules() -> None:
+    roles = set(CONF.fields)
     for model in ("person", "company"):
-        names = [rule.name for rule in candidates(model)]
+        names = [rule.name for rule in candidates(model, roles)]
         assert len(names) == len(set(names))
         assert {rule.name for rule in FIXED[model]} <= set(names)
-        assert candidates(model)[: len(IDENTIFIERS[model])] == IDENTIFIERS[model]
-    assert rules_for("person", {"city"}, ("surname+city",))[0].name == "surname+city"
+        assert candidates(model, roles)[: len(IDENTIFIERS[model])] == IDENTIFIERS[model]
+    few = {rule.name for rule in candidates("person", {"surname_phonetic", "category_trade"})}
+    assert few == {"surname", "surname+category_trade"}
+    assert rules_for("person", {"tax_id", "city"})[0].name == "tax_id"
 
 
 def test_the_rule_with_most_new_matches_a_comparison_comes_next() -> None:

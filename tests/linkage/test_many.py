@@ -17,7 +17,7 @@ from splink import DuckDBAPI, Linker
 
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking import block
-from pipelines.linkage.blocking_rules import FIXED, rules_for
+from pipelines.linkage.blocking_rules import FIXED, by_condition
 from pipelines.linkage.comparisons import frequency_columns
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import DoesNotFitError, empty_records, engine, placement
@@ -182,7 +182,7 @@ def test_splinks_own_predict_gives_the_same_pairs_and_weights(
         prepare(connection, "person")
         block(
             connection,
-            rules_for("person", set(SMALL.fields), model.rules),
+            model.rules,
             SMALL.blocking,
             duplicate_free=SMALL.duplicate_free,
         )
@@ -272,3 +272,15 @@ def test_where_the_night_links() -> None:
     assert placement(second, 1_000, 10**9) == "many"
     with pytest.raises(DoesNotFitError, match="placement: auto or many"):
         placement(first, 10**9, 10**9)
+
+
+def test_a_condition_on_two_records_has_no_key_to_share_out(spark: SparkSession, one: Linked) -> None:
+    written = (by_condition("same_city", "l.city = r.city"),)
+    models = {name: replace(model, rules=written) for name, model in one.generation.models.items()}
+    with pytest.raises(UsageError, match="same_city are conditions"):
+        link_many(
+            spark.createDataFrame(people().slice(0, 5)),
+            replace(one.generation, models=models),
+            SMALL,
+            NIGHT,
+        )

@@ -18,7 +18,7 @@ from pipelines.linkage import training
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import Rule, rules_for
-from pipelines.linkage.comparisons import MODELS, level_number, splink_settings
+from pipelines.linkage.comparisons import MODELS, comparisons_for, level_number, splink_settings
 from pipelines.linkage.components import Links, bounded_components, components
 from pipelines.linkage.config import Blocking, Linkage
 from pipelines.linkage.cut import Joins, expected_precision, log_odds
@@ -228,11 +228,12 @@ def test_an_em_session_that_underflows_is_smoothed_and_said(monkeypatch: pytest.
 def test_relations_of_nothing_are_the_profiles() -> None:
     empty = pa.table({"gamma_surname": pa.array([], pa.int32())})
     settings_ = splink_settings("person", {"surname"}, 1e-4, starter=True)
-    assert fit_relations("person", empty, settings_, 0) == starter_relations("person", ["surname"])
+    surname = comparisons_for("person", {"surname"})
+    assert fit_relations("person", empty, settings_, 0) == starter_relations("person", surname)
 
 
 def test_a_fit_that_loses_the_class_of_one_person_leaves_the_word_to_splink() -> None:
-    lost = replace(starter_relations("person", ["surname"]), trusted=False)
+    lost = replace(starter_relations("person", comparisons_for("person", {"surname"})), trusted=False)
     pairs = pa.table({"gamma_surname": [3, 0], "match_probability": [0.7, 0.2]})
     probability, relation = classify(lost, pairs)
     assert probability.tolist() == [0.7, 0.2]

@@ -103,7 +103,7 @@ def test_spark_draws_the_same_sample(
 
 
 def test_a_rule_that_alone_spends_the_budget_is_not_tried() -> None:
-    rules = tried("person", set(CONF.fields))
+    rules = tried("person", set(CONF.fields), CONF)
     conf = Linkage.model_validate({"blocking": {"max_comparisons_per_record": 100}})
     pairs = {0: 10**6, 5: 1_001, 6: 1_000}
     kept = affordable("person", rules, pairs, 100, conf)

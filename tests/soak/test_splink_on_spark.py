@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.linkage.blocking import block
-from pipelines.linkage.blocking_rules import rules_for
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generic_values import use_generic
 from pipelines.linkage.link import link_night
@@ -63,7 +62,7 @@ def test_splink_on_spark_gives_the_same_weights(tmp_path: Path) -> None:
         load(connection, records, CONF)
         use_generic(connection, link_night(records, generation, CONF, date(2026, 7, 1)).generic_values)
         prepare(connection, "person")
-        block(connection, rules_for("person", set(CONF.fields), model.rules), CONF.blocking)
+        block(connection, model.rules, CONF.blocking)
         ours = score_pairs(connection, model, "blocked")
         for table, file in (("people", "people"), ("blocked", "pairs")):
             pq.write_table(connection.table(table).to_arrow_table(), tmp_path / f"{file}.parquet")

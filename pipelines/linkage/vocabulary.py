@@ -1,0 +1,231 @@
+"""conf/linkage.yml in Splink's vocabulary: comparisons and blocking rules of a data engineer.
+
+A comparison is a name of Splink's comparison library with its arguments, or a comparison dict of
+Splink's; a rule is what ``block_on`` takes, or a condition. Columns are those of table ``people``:
+the roles, and what is derived from them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import splink.comparison_library as library
+
+from pipelines.linkage.binding import Statement
+from pipelines.linkage.blocking_rules import Rule, by_condition
+from pipelines.linkage.comparisons import Own
+from pipelines.linkage.config import SqlRule
+from pipelines.linkage.dialects import OWN, columns_of
+from pipelines.linkage.engine import role_type
+from pipelines.linkage.levels import Comparison, Level
+
+if TYPE_CHECKING:
+    from pipelines.linkage.config import Linkage
+
+DERIVED = {
+    "birth_text": ("birth_date", "VARCHAR"),
+    "birth_swapped": ("birth_date", "VARCHAR"),
+    "email_locals": ("emails", "VARCHAR[]"),
+    "email_first": ("emails", "VARCHAR"),
+    "phone_first": ("phones", "VARCHAR"),
+}
+"""Columns of table ``people`` that ``records.prepare`` derives: from which role, and their type."""
+OPTIONS = ("term_frequency_adjustments", "m_probabilities", "u_probabilities")
+"""What stands beside a library name: the arguments of Splink's ``configure``."""
+M_OF_STRONGEST = 0.95
+U_OF_AGREEMENT = 0.01
+"""Values of a level that nobody gave any, until training finds them."""
+_IGNORED = (
+    "fix_m_probability",
+    "fix_u_probability",
+    "disable_tf_exact_match_detection",
+    "tf_minimum_u_value",
+)
+"""Options of a level that padron's own training and frequencies leave no room for."""
+
+
+def check(conf: Linkage) -> None:
+    """Raises ValueError, with every problem, where comparisons or rules cannot be used."""
+    problems: list[str] = []
+    types = _types(conf)
+    statements: list[Statement] = []
+    for name, entry in conf.comparisons.items():
+        try:
+            statements.append(_of_comparison(own_comparison(name, entry), f"comparisons: {name}", types))
+        except ValueError as error:
+            problems.append(f"comparisons: {name}: {error}")
+    for number, given in enumerate(conf.blocking.rules, 1):
+        try:
+            statements.append(_of_rule(_own_rule(given, types), f"blocking: rule {number}", types))
+        except ValueError as error:
+            problems.append(f"blocking: rule {number}: {error}")
+    with duckdb.connect(":memory:") as connection:
+        for statement in statements:
+            reason = statement.fails(connection, types)
+            if reason is not None:
+                problems.append(f"{statement.what} cannot be computed: {reason}")
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
+def own_comparisons(conf: Linkage) -> Own:
+    """The comparisons that conf/linkage.yml names, by name. Raises ValueError where one is wrong."""
+    return {name: own_comparison(name, entry) for name, entry in conf.comparisons.items()}
+
+
+def own_rules(conf: Linkage) -> tuple[Rule, ...]:
+    """The blocking rules that conf/linkage.yml fixes; none where training chooses."""
+    types = _types(conf)
+    return tuple(_own_rule(given, types) for given in conf.blocking.rules)
+
+
+def own_comparison(name: str, entry: dict[str, Any]) -> Comparison:
+    """A comparison from a library name with arguments, or from a Splink dict. Raises ValueError.
+
+    >>> own_comparison("surname", {"ExactMatch": {}}).levels[0].condition
+    '"surname_l" = "surname_r"'
+    """
+    if not (name.isidentifier() and name == name.lower()):
+        raise ValueError("a comparison's name is small letters, digits and _")
+    plain = entry if "comparison_levels" in entry else _from_library(name, entry)
+    levels = plain["comparison_levels"]
+    if not isinstance(levels, list) or not all(isinstance(level, dict) for level in levels):
+        raise ValueError("comparison_levels is no list of levels")
+    if unknown := sorted(set(plain) - {"comparison_levels", "output_column_name", "comparison_description"}):
+        raise ValueError(f"{', '.join(unknown)} is no key of a comparison")
+    if any(not isinstance(level.get("sql_condition"), str) for level in levels):
+        raise ValueError("a level has no sql_condition")
+    nulls = [level["sql_condition"] for level in levels if level.get("is_null_level")]
+    known = [level for level in levels if not level.get("is_null_level")]
+    if len(known) < 2 or known[-1]["sql_condition"].strip().upper() != "ELSE":
+        raise ValueError(
+            "it needs two levels or more beside the null level, the last with sql_condition ELSE"
+        )
+    return Comparison(name, " OR ".join(f"({c})" for c in nulls) or "false", _levels(known))
+
+
+def _from_library(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    named = [key for key in entry if key not in OPTIONS]
+    if len(named) != 1:
+        raise ValueError(
+            "name one comparison of Splink's library with its arguments, such as "
+            "{ExactMatch: {}}, or give comparison_levels"
+        )
+    kind = named[0]
+    if kind not in library.__all__ or kind == "CustomComparison":
+        near = difflib.get_close_matches(kind, library.__all__, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(library.__all__)}"
+        raise ValueError(f"{kind} is not in Splink's comparison library; {hint}")
+    maker = getattr(library, kind)
+    arguments = entry[kind] or {}
+    if not isinstance(arguments, dict):
+        raise ValueError(f"the arguments of {kind} are written as keys and values")
+    wanted = [parameter for parameter in inspect.signature(maker).parameters if parameter != "self"]
+    if unknown := sorted(set(arguments) - set(wanted)):
+        raise ValueError(f"{kind} has no argument {', '.join(unknown)}; it takes {', '.join(wanted)}")
+    if "col_name" in wanted:
+        arguments = {"col_name": name} | arguments
+    options = {option: entry[option] for option in OPTIONS if option in entry}
+    try:
+        made: dict[str, Any] = maker(**arguments).configure(**options).create_comparison_dict(OWN)
+    except Exception as error:
+        # Splink checks its arguments with errors of many kinds; its message says which is wrong.
+        raise ValueError(f"Splink refuses {kind}: {(str(error).splitlines() or [''])[0]}") from None
+    return made
+
+
+def _levels(known: list[dict[str, Any]]) -> tuple[Level, ...]:
+    last = len(known) - 1
+    levels: list[Level] = []
+    for at, level in enumerate(known):
+        if idle := [option for option in _IGNORED if level.get(option)]:
+            raise ValueError(f"{', '.join(idle)} has no effect in padron: leave it out")
+        label = str(level.get("label_for_charts") or level["sql_condition"])
+        if label in {made.name for made in levels}:
+            raise ValueError(f"two levels are called {label}")
+        agreeing = M_OF_STRONGEST if at == 0 else (1 - M_OF_STRONGEST) / last
+        chance = 1 - last * U_OF_AGREEMENT if at == last else U_OF_AGREEMENT
+        m, u = (
+            _share(level, f"{kind}_probability", default)
+            for kind, default in (("m", agreeing), ("u", chance))
+        )
+        condition = None if at == last else level["sql_condition"]
+        column = level.get("tf_adjustment_column")
+        levels.append(Level(label, condition, m, u, column, float(level.get("tf_adjustment_weight") or 1.0)))
+    return tuple(levels)
+
+
+def _share(level: dict[str, Any], key: str, default: float) -> float:
+    value = level.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise ValueError(f"{key} is {value}, not between 0 and 1")
+    return float(value)
+
+
+def _types(conf: Linkage) -> dict[str, str]:
+    """The columns of table ``people`` that have values, with their types in DuckDB's SQL."""
+    sql = {"string": "VARCHAR", "date32[day]": "DATE"}
+    found = {role: sql.get(str(role_type(role)), "VARCHAR[]") for role in conf.fields}
+    found |= {name: kind for name, (role, kind) in DERIVED.items() if role in conf.fields}
+    return found | {f"{role}_tokens": "VARCHAR[]" for role in conf.fields if role.startswith("text_")}
+
+
+def _known(columns: Iterable[str], types: dict[str, str]) -> frozenset[str]:
+    """``columns``. Raises ValueError where one has no values."""
+    found = frozenset(columns)
+    for column in sorted(found - set(types)):
+        near = difflib.get_close_matches(column, types, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(types))}"
+        raise ValueError(f"no column {column}; {hint}")
+    return found
+
+
+def _of_comparison(comparison: Comparison, what: str, types: dict[str, str]) -> Statement:
+    conditions = (comparison.missing, *(level.condition for level in comparison.levels if level.condition))
+    used = {column.removesuffix("_l").removesuffix("_r") for sql in conditions for column in columns_of(sql)}
+    _known((level.frequency_of for level in comparison.levels if level.frequency_of), types)
+    return Statement(what, conditions, _known(used, types), over="pair")
+
+
+def _of_rule(rule: Rule, what: str, types: dict[str, str]) -> Statement:
+    if rule.condition is not None:
+        used = _known({*columns_of(rule.condition), *rule.explode}, types)
+        return Statement(what, (rule.condition,), used, frozenset(rule.explode))
+    # Of the list that gives a rule's items, one element stands in the key.
+    key = re.sub(r"\bitem\b", rule.each, rule.key) if rule.each else rule.key
+    exploded = frozenset([rule.each] if rule.each else [])
+    return Statement(what, (key,), _known(columns_of(key), types), exploded, over="record")
+
+
+def _own_rule(given: SqlRule | tuple[str, ...], types: dict[str, str]) -> Rule:
+    if isinstance(given, SqlRule):
+        used = _known({*columns_of(given.sql), *given.explode}, types)
+        return by_condition(" ".join(given.sql.split()), given.sql, given.explode, _roles(used))
+    return _by_key(given, types)
+
+
+def _by_key(terms: tuple[str, ...], types: dict[str, str]) -> Rule:
+    """Records that agree on every term: a role, or SQL of one; a list role by one value in common."""
+    if not terms:
+        raise ValueError("it names nothing that must be equal")
+    used = _known({column for term in terms for column in columns_of(term)}, types)
+    lists = [term for term in terms if types.get(term, "").endswith("[]")]
+    if len(lists) > 1:
+        raise ValueError(f"one list a rule, not {', '.join(lists)}")
+    parts = ["item" if term in lists else f"CAST(({term}) AS VARCHAR)" for term in terms]
+    key = " || chr(31) || ".join(parts)
+    return Rule(", ".join(terms), key, _roles(used), lists[0] if lists else None)
+
+
+def _roles(columns: Iterable[str]) -> tuple[str, ...]:
+    """The roles that columns of table ``people`` come from."""
+    tokens = ((c, c.removesuffix("_tokens")) for c in columns if c.startswith("text_"))
+    derived = {name: role for name, (role, _) in DERIVED.items()} | dict(tokens)
+    return tuple(sorted({derived.get(column, column) for column in columns}))

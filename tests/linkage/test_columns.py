@@ -1,0 +1,165 @@
+"""What ``padron link`` takes columns for: headers in five languages, categories by content."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import date
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pytest
+from linkage_people import CONF, population
+
+from pipelines.cli import execute
+from pipelines.config import Conf
+from pipelines.errors import UsageError
+from pipelines.linkage.columns import recognised
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.link import link_night
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        (
+            [
+                "Prénom",
+                "Nom de famille",
+                "Date de naissance",
+                "Courriel",
+                "Téléphone",
+                "Code postal",
+                "Ville",
+            ],
+            ["given_name", "surname", "birth_date", "emails", "phones", "postal_code", "city"],
+        ),
+        (
+            ["Vorname", "Nachname", "Geburtsdatum", "E-Mail-Adresse", "Handy", "Straße", "PLZ", "Wohnort"],
+            ["given_name", "surname", "birth_date", "emails", "phones", "address", "postal_code", "city"],
+        ),
+        (
+            ["nome próprio", "apelido", "data de nascimento", "telemóvel", "morada", "CEP", "CPF", "bairro"],
+            ["given_name", "surname", "birth_date", "phones", "address", "postal_code", "tax_id", "district"],
+        ),
+        (
+            ["nombre", "primer apellido", "segundo apellido", "sexo", "lugar de nacimiento", "código postal"],
+            ["given_name", "surname", "second_surname", "category", "category", "postal_code"],
+        ),
+        (
+            ["forename", "last_name", "dob", "birth_place", "town", "gender", "notes"],
+            ["given_name", "surname", "birth_date", "category", "city", "category", "text"],
+        ),
+    ],
+)
+def test_headers_of_five_languages(columns: list[str], fields: list[str]) -> None:
+    found = recognised(columns, {})
+    of_column = {name: field.removesuffix("_raw") for field, names in found.items() for name in names}
+    assert [of_column.get(name) for name in columns] == fields
+
+
+def test_the_word_for_name_is_a_surname_beside_a_given_name() -> None:
+    words = {"Vorname": ["Anna", "Karl"], "Name": ["Huber", "Vogel"]}
+    assert recognised(words, words) == {"given_name_raw": ("Vorname",), "surname_raw": ("Name",)}
+    whole = {"prénom": ["Anne", "Paul"], "nom": ["Anne Petit", "Paul Roux"]}
+    assert recognised(whole, whole) == {"given_name_raw": ("prénom",), "full_name_raw": ("nom",)}
+    assert recognised(["nom"], {"nom": ["Petit"]}) == {"full_name_raw": ("nom",)}
+
+
+def test_repeated_text_is_a_category_unless_it_is_about_the_record() -> None:
+    jobs = ["baker", "smith", "baker", "smith", "miller", "baker"]
+    sample = {
+        "trade": jobs,
+        "import_batch": jobs,
+        "entity": jobs,
+        "newsletter": ["yes", "no", "no", "yes", "no", "no"],
+        "visits": ["1", "2", "1", "2", "3", "1"],
+        "alias": ["al", "bo", "cy", "di", "ed", "flo"],
+        "planet": ["earth"] * 6,
+    }
+    assert recognised(sample, sample) == {"category": ("trade",)}
+    # The whole file decides where the sample repeats by chance, or does not.
+    assert recognised(["trade"], sample, {"trade": 0.9}) == {}
+    assert recognised(["alias"], sample, {"alias": 0.01}) == {"category": ("alias",)}
+
+
+def test_a_number_of_a_customer_is_no_name_of_one() -> None:
+    assert recognised(["id_cliente", "numero_cliente"], {}) == {}
+    assert recognised(["cliente"], {}) == {"full_name_raw": ("cliente",)}
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two records a person; half of the names are shared by two people of different trades."""
+    rng = Random(3)
+    trades = ["baker", "smith", "miller", "weaver", "cooper", "tanner", "carter", "mason"]
+    letters = "abdefghiklmnoprstuv"
+    rows = []
+    for n in range(200):
+        name = ("".join(rng.choices(letters, k=6)), "".join(rng.choices(letters, k=8)))
+        for twin in range(1 + n % 2):
+            trade = trades[(n + 3 * twin) % len(trades)]
+            rows += [
+                [f"r{n:03d}{twin}{copy}", *name, trade.upper() if copy else trade, f"p{n}-{twin}"]
+                for copy in range(2)
+            ]
+    path = tmp_path_factory.mktemp("workers") / "workers.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["id", "forename", "surname", "trade", "person"], *rows])
+    return path
+
+
+@pytest.fixture(autouse=True)
+def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADRON__LINKAGE__TRAINING__U_PAIRS", "50000")
+
+
+def linked(path: Path, out: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, object]:
+    where = ["link", str(path), "--id", "id", "--truth", "person", "--country", "GB", "--out", str(out)]
+    assert execute([*where, "--json", *more]) == 0
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_category_is_evidence(workers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = linked(workers, tmp_path / "a", capsys)
+    assert found["fields"]["category"] == ["trade"]  # type: ignore[index]
+    # Namesakes of two trades are two people: by their names alone precision is below one half.
+    assert found["quality"]["precision"] > 0.9  # type: ignore[index]
+    assert found["quality"]["recall"] > 0.9  # type: ignore[index]
+
+
+def test_fields_name_categories_and_texts(
+    workers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = linked(workers, tmp_path / "a", capsys, "--fields", "ignore=trade,text=surname")
+    assert found["fields"] == {"full_name_raw": ["forename"], "text": ["surname"]}
+    assert found["unused"] == ["trade"]
+
+
+def test_only_categories_are_no_people(workers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = "ignore=forename,ignore=surname"
+    assert execute(["link", str(workers), "--id", "id", "--truth", "person", "--fields", only]) == 2
+    assert "no column is recognised" in capsys.readouterr().err
+
+
+def test_a_role_that_is_none_says_which_was_meant(tmp_path: Path) -> None:
+    def problem(text: str) -> str:
+        (tmp_path / "linkage.yml").write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError) as caught:
+            Conf(tmp_path).load("linkage.yml", Linkage)
+        return str(caught.value)
+
+    assert "did you mean surname" in problem("fields: {surnme: x}\n")
+    assert "category_<name>" in problem("fields: {category: x}\n")
+    assert "category_job has no column" in problem("never: [category_job]\n")
+
+
+def test_a_generation_for_other_fields_is_refused() -> None:
+    records, _ = population(20, 1)
+    trades = pa.array(["baker", "smith"] * records.num_rows, pa.string())[: records.num_rows]
+    more = CONF.model_copy(update={"fields": {**CONF.fields, "category_trade": "trade"}})
+    made = link_night(records.append_column("trade", trades), None, more, date(2026, 7, 1))
+    with pytest.raises(UsageError, match=r"compares category_trade \(person\).*train a new generation"):
+        link_night(records, made.generation, CONF, date(2026, 7, 2))

@@ -1,0 +1,333 @@
+"""``padron link --settings``: a Splink user's own settings or model, scored as Splink scores them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+import splink.comparison_library as cl
+from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+
+from pipelines.cli import execute
+from pipelines.linkage.dialects import NotExactError, columns_of, translated
+from pipelines.linkage.foreign import read_foreign
+
+Json = dict[str, Any]
+LEAST = 0.1
+"""Probability from which pairs are kept (review_probability)."""
+
+
+@pytest.fixture(autouse=True)
+def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADRON__LINKAGE__TRAINING__U_PAIRS", "50000")
+
+
+@pytest.fixture(scope="module")
+def people() -> pa.Table:
+    """Three records a person; a third of the records has a slip, another e-mail or none."""
+    rng = Random(11)
+    letters = "abdefgilmnoprstu"
+    rows: list[Json] = []
+    for n in range(120):
+        first = rng.choice(["ana", "luis", "marta", "jorge", "elena", "pablo", "irene", "david"])
+        last = "".join(rng.choices(letters, k=7))
+        born = f"{rng.randrange(1940, 2000)}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}"
+        for copy in range(3):
+            slip = rng.random() < 0.3
+            rows.append(
+                {
+                    "key": 7 * (3 * n + copy) % 1009,
+                    "first": first,
+                    "last": last[:-1] if slip else last,
+                    "born": None if rng.random() < 0.1 else born,
+                    "mails": [f"{last}{n}@x.org"] if not slip else [f"{last}@y.org", f"{last}{n}@x.org"],
+                    "town": rng.choice(["lugo", "jaen", "vigo"]),
+                    "person": n,
+                }
+            )
+    rng.shuffle(rows)
+    return pa.Table.from_pylist(rows)
+
+
+@pytest.fixture
+def as_csv(people: pa.Table, tmp_path: Path) -> Path:
+    path = tmp_path / "people.csv"
+    pacsv.write_csv(people.drop_columns(["mails"]), path)
+    return path
+
+
+@pytest.fixture
+def as_parquet(people: pa.Table, tmp_path: Path) -> Path:
+    path = tmp_path / "people.parquet"
+    pq.write_table(people, path)
+    return path
+
+
+def comparisons(*, trained: bool) -> list[Any]:
+    made = [
+        cl.ExactMatch("first").configure(term_frequency_adjustments=True),
+        cl.JaroWinklerAtThresholds("last", [0.92]).configure(term_frequency_adjustments=True),
+        cl.ExactMatch("born"),
+    ]
+    values = [((0.9, 0.1), (0.12, 0.88)), ((0.7, 0.2, 0.1), (0.005, 0.01, 0.985)), ((0.9, 0.1), (0.01, 0.99))]
+    if trained:
+        for comparison, (m, u) in zip(made, values, strict=True):
+            comparison.configure(m_probabilities=list(m), u_probabilities=list(u))
+    return made
+
+
+RULES = [block_on("last"), block_on("substr(last, 1, 3)", "first"), block_on("born")]
+
+
+def written(folder: Path, plain: Json) -> Path:
+    path = folder / "splink.json"
+    path.write_text(json.dumps(plain), encoding="utf-8")
+    return path
+
+
+def settings(
+    *, trained: bool = True, dialect: str = "duckdb", rules: list[Any] | None = None, **more: Any
+) -> Json:
+    made = SettingsCreator(
+        link_type="dedupe_only",
+        comparisons=[*comparisons(trained=trained), *more.pop("also", [])],
+        blocking_rules_to_generate_predictions=RULES if rules is None else rules,
+        unique_id_column_name="key",
+        **({"probability_two_random_records_match": 0.003} if trained else {}),
+    ).create_settings_dict(dialect)
+    return {**made, **more}
+
+
+def link(file: Path, model: Path, out: Path, *more: str) -> Json:
+    where = ["link", str(file), "--id", "key", "--settings", str(model), "--out", str(out), *more]
+    assert execute(where) == 0
+    report: Json = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def refused(file: Path, model: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
+    assert execute(["link", str(file), "--id", "key", "--settings", str(model), *more]) == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+def by_splink(query: str, plain: Json) -> dict[tuple[str, str], float]:
+    """Match weights of Splink alone, by the pair."""
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE input AS {query}")
+    table = DuckDBAPI(connection).register("input", table_name="input_people")
+    linker = Linker(table, plain, log_level=logging.CRITICAL)
+    found = linker.inference.predict(threshold_match_probability=LEAST).physical_name
+    rows = connection.execute(f"SELECT DISTINCT key_l, key_r, match_weight FROM {found}").fetchall()
+    return {(str(left), str(right)): weight for left, right, weight in rows}
+
+
+def by_padron(out: Path) -> dict[tuple[str, str], float]:
+    rows = pq.read_table(out / "pairs.parquet").to_pylist()
+    return {(r["key_l"], r["key_r"]): r["match_weight"] for r in rows if r["blocked_by"] != "component"}
+
+
+def test_pairs_and_weights_are_splinks(as_csv: Path, tmp_path: Path) -> None:
+    plain = settings()
+    report = link(as_csv, written(tmp_path, plain), tmp_path / "out", "--truth", "person")
+    expected = by_splink(f"SELECT * FROM read_csv('{as_csv}')", plain)
+    found = by_padron(tmp_path / "out")
+    assert len(expected) > 200
+    assert set(found) == set(expected)
+    assert max(abs(found[pair] - expected[pair]) for pair in expected) < 1e-6
+    assert report["quality"]["f1"] > 0.9
+    assert report["fields"] == {"first": ["first"], "last": ["last"], "born": ["born"]}
+    assert set(report["blocks"]) == {
+        "settings.last",
+        'settings.(SUBSTRING(l.last, 1, 3) = SUBSTRING(r.last, 1, 3)) AND (l."first" = r."first")',
+        "settings.born",
+    }
+    rows = pq.read_table(tmp_path / "out" / "pairs.parquet").to_pylist()
+    assert {r["decided_by"] for r in rows} == {"splink"}
+
+
+def test_arrays_are_exploded_and_intersected_as_splink_does(as_parquet: Path, tmp_path: Path) -> None:
+    mails = cl.ArrayIntersectAtSizes("mails", [1]).configure(
+        m_probabilities=[0.9, 0.1], u_probabilities=[0.01, 0.99]
+    )
+    rules = [block_on("mails", arrays_to_explode=["mails"]), block_on("last")]
+    plain = settings(rules=rules, also=[mails])
+    link(as_parquet, written(tmp_path, plain), tmp_path / "out")
+    expected = by_splink(f"SELECT * FROM '{as_parquet}'", plain)
+    found = by_padron(tmp_path / "out")
+    assert len(expected) > 200
+    assert set(found) == set(expected)
+    assert max(abs(found[pair] - expected[pair]) for pair in expected) < 1e-6
+    # Splink brings a pair of an exploding rule again under a later one; here it stands once.
+    rows = pq.read_table(tmp_path / "out" / "pairs.parquet")
+    assert rows.num_rows == len({(r["key_l"], r["key_r"]) for r in rows.to_pylist()})
+
+
+def test_settings_without_m_and_u_are_trained(as_csv: Path, tmp_path: Path) -> None:
+    model = written(tmp_path, settings(trained=False))
+    report = link(as_csv, model, tmp_path / "a", "--truth", "person")
+    assert report["kind"] == "trained"
+    assert report["quality"]["f1"] > 0.9
+    again = link(as_csv, model, tmp_path / "b", "--truth", "person")
+    assert again["generation_id"] == report["generation_id"]
+    weights = by_padron(tmp_path / "a")
+    assert weights == by_padron(tmp_path / "b")
+    assert max(weights.values()) > 3
+
+
+def test_too_few_records_to_train_on(tmp_path: Path) -> None:
+    file = tmp_path / "two.csv"
+    file.write_text("key,first,last,born\n1,ana,soto,1990-01-02\n2,ana,soto,1990-01-02\n", encoding="utf-8")
+    model = written(tmp_path, settings(trained=False))
+    assert link(file, model, tmp_path / "a")["records"] == 2
+    file.write_text("key,first,last,born\n1,ana,soto,1990-01-02\n", encoding="utf-8")
+    assert link(file, model, tmp_path / "b")["clusters"] == 1
+    file.write_text("key,first,last,born\n", encoding="utf-8")
+    assert link(file, model, tmp_path / "c")["records"] == 0
+
+
+def test_a_column_is_text_where_the_sql_needs_it(as_csv: Path, tmp_path: Path) -> None:
+    # DuckDB reads "born" as a date, of which substr takes nothing.
+    year = cl.CustomComparison(
+        output_column_name="year",
+        comparison_levels=[
+            {
+                "sql_condition": "born_l IS NULL OR born_r IS NULL",
+                "label_for_charts": "?",
+                "is_null_level": True,
+            },
+            {
+                "sql_condition": "substr(born_l, 1, 4) = substr(born_r, 1, 4)",
+                "label_for_charts": "year",
+                "m_probability": 0.9,
+                "u_probability": 0.02,
+            },
+            {"sql_condition": "ELSE", "label_for_charts": "-", "m_probability": 0.1, "u_probability": 0.98},
+        ],
+    )
+    plain = settings(also=[year])
+    link(as_csv, written(tmp_path, plain), tmp_path / "out")
+    text = f"SELECT * FROM read_csv('{as_csv}', types = {{'born': 'VARCHAR'}})"
+    assert by_padron(tmp_path / "out") == by_splink(text, plain)
+
+
+def test_what_is_no_settings_is_refused(
+    as_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "broken.json"
+    model.write_text("{'link_type':", encoding="utf-8")
+    assert "no JSON" in refused(as_csv, model, capsys)
+    model.write_text('{"link_type": "dedupe_only"}', encoding="utf-8")
+    assert "no list of comparisons" in refused(as_csv, model, capsys)
+    assert "cannot be read" in refused(as_csv, tmp_path / "none.json", capsys)
+    assert "link_only" in refused(as_csv, written(tmp_path, settings(link_type="link_only")), capsys)
+    assert "Add at least one" in refused(as_csv, written(tmp_path, settings(rules=[])), capsys)
+    odd = settings()
+    odd["comparisons"][0]["comparison_levels"][1]["sql_condition"] = "((first_l"
+    assert "comparison first" in refused(as_csv, written(tmp_path, odd), capsys)
+    assert "max_iteration" in refused(as_csv, written(tmp_path, settings(max_iteration=3)), capsys)
+    assert "leave --fields" in refused(
+        as_csv, written(tmp_path, settings()), capsys, "--fields", "surname=last"
+    )
+
+
+def test_settings_for_another_file_are_refused(
+    as_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = written(tmp_path, settings(also=[cl.ExactMatch("surname")], rules=[block_on("post_code")]))
+    said = refused(as_csv, other, capsys)
+    assert "comparison surname needs surname" in said
+    assert "blocking rule post_code needs post_code" in said
+    assert "It has key, first, last" in said
+    numbers = written(tmp_path, settings(also=[cl.ArrayIntersectAtSizes("town", [1])]))
+    assert "comparison town cannot be computed on this file (town VARCHAR)" in refused(
+        as_csv, numbers, capsys
+    )
+
+
+def test_ids_that_are_none_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "people.csv"
+    model = written(tmp_path, settings())
+    file.write_text("key,first,last,born\n1,a,b,\n1,a,b,\n", encoding="utf-8")
+    assert "1 records share their key" in refused(file, model, capsys)
+    file.write_text("key,first,last,born\n1,a,b,\n,a,b,\n", encoding="utf-8")
+    assert "1 records have no key" in refused(file, model, capsys)
+
+
+def test_ids_stay_as_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    others = "".join(f"{n},f{n},l{n}xyz,19{n}-01-01\n" for n in range(20, 60))
+    for ids, smallest in ((("10", "9"), "9"), (("010", "9"), "010")):
+        # Numbers by value, as Splink orders them; anything else, a leading zero too, as text.
+        same = "".join(f"{key},ana,soto,1990-01-01\n" for key in ids)
+        file.write_text(f"key,first,last,born\n{same}{others}", encoding="utf-8")
+        link(file, written(tmp_path, settings()), tmp_path / "out")
+        rows = pq.read_table(tmp_path / "out" / "clusters.parquet").to_pylist()
+        assert {r["cluster_id"] for r in rows if r["key"] in ids} == {smallest}
+
+
+def test_a_model_of_another_engine(as_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(as_csv, written(tmp_path, settings(dialect="spark")), capsys)
+    assert "made for spark" in said
+    assert "comparison last cannot be translated for sure: JARO_WINKLER" in said
+    exact = [
+        cl.ExactMatch("first").configure(m_probabilities=[0.9, 0.1], u_probabilities=[0.12, 0.88]),
+        cl.ExactMatch("last").configure(m_probabilities=[0.9, 0.1], u_probabilities=[0.01, 0.99]),
+    ]
+    for dialect in ("spark", "duckdb"):
+        made = SettingsCreator(
+            "dedupe_only",
+            exact,
+            [block_on("last"), block_on("first", "born")],
+            0.01,
+            unique_id_column_name="key",
+        )
+        link(as_csv, written(tmp_path, made.create_settings_dict(dialect)), tmp_path / dialect)
+    assert by_padron(tmp_path / "spark") == by_padron(tmp_path / "duckdb") != {}
+
+
+def test_what_splink_4_wrote_is_read(tmp_path: Path) -> None:
+    old = settings(bayes_factor_column_prefix="bf_", sql_dialect="duckdb")
+    for rule in old["blocking_rules_to_generate_predictions"]:
+        rule["salting_partitions"] = 4
+    del old["match_weight_column_prefix"]
+    found = read_foreign(str(written(tmp_path, old)))
+    assert found.is_trained
+    assert [rule.name for rule in found.rules][::2] == ["last", "born"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "own"),
+    [
+        ("`a_l` = `a_r`", '"a_l" = "a_r"'),
+        ("`a b_l` IS NULL OR `a b_r` IS NULL", '"a b_l" IS NULL OR "a b_r" IS NULL'),
+        ("l.`a` = r.`a` AND NOT (l.`b` > 3)", 'l."a" = r."a" AND NOT (l."b" > 3)'),
+        ("ELSE", "ELSE"),
+    ],
+)
+def test_what_only_compares_is_translated(sql: str, own: str) -> None:
+    assert translated(sql, "spark") == own
+
+
+@pytest.mark.parametrize(
+    "sql", ["levenshtein(`a_l`, `a_r`) <= 1", "soundex(`a_l`) = soundex(`a_r`)", "`a_l` LIKE `a_r`"]
+)
+def test_what_engines_do_differently_is_not(sql: str) -> None:
+    with pytest.raises(NotExactError):
+        translated(sql, "spark")
+
+
+def test_columns_of_a_condition() -> None:
+    assert columns_of('l."first name" = r."first name" AND jaro_winkler_similarity(l.b, r.c) > 0.9') == {
+        "first name",
+        "b",
+        "c",
+    }
+    assert columns_of("len(list_filter(a_l, x -> x <> 'b')) > 0") == {"a_l"}

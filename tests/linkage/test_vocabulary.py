@@ -1,0 +1,180 @@
+"""Comparisons and blocking rules of conf/linkage.yml, in Splink's vocabulary."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from linkage_people import CONF, population, record, table, together
+
+from pipelines.config import Conf
+from pipelines.errors import UsageError
+from pipelines.linkage.comparisons import comparisons_for
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.evaluate import evaluate
+from pipelines.linkage.generations import Generation
+from pipelines.linkage.link import Linked, link_night
+from pipelines.linkage.rules import name_alone
+from pipelines.linkage.vocabulary import own_comparison, own_comparisons, own_rules
+
+DAY = date(2026, 7, 1)
+OWN = """
+comparisons:
+  surname: {JaroWinklerAtThresholds: {score_threshold_or_thresholds: [0.92, 0.85]}, term_frequency_adjustments: true}
+  whole_name:
+    comparison_levels:
+      - {sql_condition: "name_tokens_l IS NULL OR name_tokens_r IS NULL", is_null_level: true}
+      - {sql_condition: "list_has_all(name_tokens_l, name_tokens_r)", label_for_charts: all, m_probability: 0.7}
+      - {sql_condition: ELSE, label_for_charts: not all}
+blocking:
+  rules:
+    - {sql: "l.phones[1] = r.phones[1]"}
+    - [surname, birth_date]
+    - [emails]
+    - ["substr(surname, 1, 3)", given_name]
+    - {sql: "l.name_tokens = r.name_tokens AND l.city = r.city", explode: [name_tokens]}
+"""
+
+
+def read(folder: Path, text: str) -> Linkage:
+    (folder / "linkage.yml").write_text(text, encoding="utf-8")
+    return Conf(folder).load("linkage.yml", Linkage)
+
+
+def problem(folder: Path, text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        read(folder, text)
+    return str(caught.value)
+
+
+def test_a_library_name_replaces_a_roles_comparison_and_any_other_name_adds_one(tmp_path: Path) -> None:
+    own = own_comparisons(read(tmp_path, OWN))
+    found = {c.role: c for c in comparisons_for("person", {"given_name", "surname"}, own)}
+    assert list(found) == ["given_name", "surname", "whole_name"]
+    conditions = [level.condition for level in found["surname"].levels]
+    assert conditions == [
+        '"surname_l" = "surname_r"',
+        'jaro_winkler_similarity("surname_l", "surname_r") >= 0.92',
+        'jaro_winkler_similarity("surname_l", "surname_r") >= 0.85',
+        None,
+    ]
+    assert [level.frequency_of for level in found["surname"].levels] == ["surname", None, None, None]
+    assert found["whole_name"].levels[0].m == 0.7
+    # A replaced comparison of persons is none of companies.
+    assert [c.role for c in comparisons_for("company", {"surname"}, own)] == ["whole_name"]
+
+
+def test_rules_are_keys_or_conditions(tmp_path: Path) -> None:
+    rules = own_rules(read(tmp_path, OWN))
+    assert [rule.name for rule in rules][1:4] == [
+        "surname, birth_date",
+        "emails",
+        "substr(surname, 1, 3), given_name",
+    ]
+    assert [rule.each for rule in rules] == [None, None, "emails", None, None]
+    assert [rule.condition is None for rule in rules] == [False, True, True, True, False]
+    assert rules[4].explode == ("name_tokens",)
+    assert [rule.needs for rule in rules][::4] == [("phones",), ("city", "name_tokens")]
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Linked, Linkage, pa.Table, pa.Table]:
+    conf = read(tmp_path_factory.mktemp("conf"), OWN).model_copy(update={"training": CONF.training})
+    records, truth = population(150, 5)
+    return link_night(records, None, conf, DAY), conf, records, truth
+
+
+def test_they_decide_the_linkage(linked: tuple[Linked, Linkage, pa.Table, pa.Table]) -> None:
+    made, _, _, truth = linked
+    found = evaluate(made.clusters, truth)
+    assert found.f1 > 0.8
+    blocks = {name.removeprefix("person.") for name in made.figures["blocks"] if name.startswith("person.")}
+    assert blocks == {rule.name for rule in own_rules(linked[1])}
+    by_rule = {name: block["pairs"] for name, block in made.figures["blocks"].items()}
+    assert all(
+        by_rule[f"person.{name}"] > 0
+        for name in ("surname, birth_date", "emails", "l.phones[1] = r.phones[1]")
+    )
+    person = made.generation.models["person"]
+    assert "whole_name" in person.relations.levels["same_person"]
+    assert len(person.relations.levels["same_person"]["surname"]) == 4
+
+
+def test_a_generation_keeps_its_rules(linked: tuple[Linked, Linkage, pa.Table, pa.Table]) -> None:
+    made, conf, records, _ = linked
+    kept = Generation.from_json(made.generation.to_json())
+    assert kept == made.generation
+    again = link_night(records, kept, conf, DAY)
+    assert again.clusters == made.clusters
+    assert again.scored_pairs == made.scored_pairs
+
+
+def test_the_strongest_level_of_a_replaced_comparison_is_the_same_name(tmp_path: Path) -> None:
+    own = own_comparisons(read(tmp_path, OWN))
+    pairs = pa.table({"gamma_given_name": [6, 6], "gamma_surname": [3, 2]})
+    assert name_alone("person", pairs, own).tolist() == [False, True]
+
+
+def test_small_data_use_its_values(tmp_path: Path) -> None:
+    conf = read(tmp_path, OWN)
+    rows = [
+        record("crm", "1", given="ana", surname="soto vidal", emails=["ana.soto@x.org"], birth_date=DAY),
+        record("web", "2", given="ana", surname="soto vidal", emails=["ana.soto@x.org"], birth_date=DAY),
+        record("web", "3", given="luis", surname="gil mora"),
+    ]
+    made = link_night(table(rows), None, conf, DAY)
+    assert together(made.clusters, "crm:1", "web:2")
+    assert not together(made.clusters, "crm:1", "web:3")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("blocking: {rules: [[surnme]]}", "rule 1: no column surnme; did you mean surname?"),
+        ("blocking: {rules: [{sql: 'l.surname = r.famly'}]}", "rule 1: no column famly"),
+        ("blocking: {rules: [[emails, phones]]}", "one list a rule, not emails, phones"),
+        ("blocking: {rules: [['substr(surname']]}", "rule 1: its SQL cannot be read"),
+        ("blocking: {rules: [[]]}", "names nothing"),
+        ("blocking: {rules: [['surname - 1']]}", "rule 1 cannot be computed"),
+        ("comparisons: {surname: {JaroWinklr: {}}}", "JaroWinklr is not in Splink's comparison library"),
+        ("comparisons: {surname: {JaroWinklerAtThreshold: {}}}", "did you mean JaroWinklerAtThresholds?"),
+        ("comparisons: {surname: {ExactMatch: {threshold: 1}}}", "ExactMatch has no argument threshold"),
+        ("comparisons: {surname: {DateOfBirthComparison: {}}}", "Splink refuses DateOfBirthComparison"),
+        ("comparisons: {surname: {term_frequency_adjustments: true}}", "name one comparison"),
+        ("comparisons: {last: {ExactMatch: {}}}", "no column last"),
+        (
+            "comparisons: {birth_date: {LevenshteinAtThresholds: {}}}",
+            "comparisons: birth_date cannot be computed",
+        ),
+        ("comparisons: {surname: {comparison_levels: []}}", "two levels or more"),
+    ],
+)
+def test_what_cannot_be_used_says_why(text: str, said: str, tmp_path: Path) -> None:
+    found = problem(tmp_path, text + "\n")
+    assert found.startswith("conf/linkage.yml")
+    assert said in found
+
+
+def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
+    found = problem(tmp_path, "comparisons: {surname: {Exact: {}}}\nblocking: {rules: [[x], [city], [y]]}\n")
+    assert all(part in found for part in ("comparisons: surname", "rule 1", "rule 3"))
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ({"m_probability": 1.5}, "m_probability is 1.5"),
+        ({"fix_m_probability": True}, "fix_m_probability has no effect"),
+        ({"label_for_charts": "else"}, "two levels are called else"),
+    ],
+)
+def test_a_level_with_what_padron_does_not_do_is_refused(level: dict[str, Any], said: str) -> None:
+    levels = [
+        {"sql_condition": "city_l = city_r", **level},
+        {"sql_condition": "ELSE", "label_for_charts": "else"},
+    ]
+    with pytest.raises(ValueError, match=said):
+        own_comparison("city", {"comparison_levels": levels})
