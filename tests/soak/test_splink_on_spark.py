@@ -25,6 +25,7 @@ from linkage_people import CONF, population
 SPARK = (
     ("jaro_winkler_similarity(", "jaro_winkler("),
     ("list_has_any(", "arrays_overlap("),
+    ("list_contains(", "array_contains("),
     (
         "list_has_all(given_tokens_l, given_tokens_r)",
         "size(array_except(given_tokens_r, given_tokens_l)) = 0",
