@@ -221,12 +221,7 @@ def block(
     ``match_key`` is the number of the first rule that found the pair. In a trial an optional rule
     of more than ``MOST_COMPARISONS`` pairs a record brings none: it cannot be worth them.
     """
-    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
-    capped: list[tuple[int, int]] = []
-    for number, rule in enumerate(rules):
-        capped.append(_add_keys(connection, number, rule, conf.max_block))
-        if is_trial and rule.is_optional:
-            _drop_if_dear(connection, number)
+    capped = block_keys(connection, rules, conf, is_trial=is_trial)
     connection.execute(
         """CREATE OR REPLACE TABLE blocked AS
         SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(min(l.rule) AS VARCHAR) AS match_key
@@ -239,6 +234,23 @@ def block(
         RuleCost(rule.name, int(found.get(str(number), 0)), *capped[number])
         for number, rule in enumerate(rules)
     )
+
+
+def block_keys(
+    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking, *, is_trial: bool = False
+) -> list[tuple[int, int]]:
+    """Create the table ``keys`` (rule, node, key) from table ``people``: equal keys are a block.
+
+    Blocks above the cap are subdivided in it. Returns each rule's (blocks above the cap, largest
+    block); see ``block`` for a trial.
+    """
+    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
+    capped: list[tuple[int, int]] = []
+    for number, rule in enumerate(rules):
+        capped.append(_add_keys(connection, number, rule, conf.max_block))
+        if is_trial and rule.is_optional:
+            _drop_if_dear(connection, number)
+    return capped
 
 
 def _drop_if_dear(connection: duckdb.DuckDBPyConnection, number: int) -> None:

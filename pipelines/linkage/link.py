@@ -49,6 +49,20 @@ class TooManyLinksError(PadronError):
 
 
 @dataclass(frozen=True)
+class Inside:
+    """Every pair inside a component, of all party types: what the clusters at any cut are made from."""
+
+    label: Ints
+    """The component of each node; nodes follow (source, record_id)."""
+    left: Ints
+    right: Ints
+    probability: Floats
+    """same_person_probability of each pair."""
+    forbidden: Bools
+    """Pairs that never-evidence keeps apart."""
+
+
+@dataclass(frozen=True)
 class Linked:
     """What a night's linkage gives; Arrow tables in the shape of their declarations."""
 
@@ -60,6 +74,8 @@ class Linked:
     """The generation that linked the records."""
     generation_row: pa.Table | None
     """Its row of ``linkage/generations``; None where it is the one that was given."""
+    inside: Inside
+    """What the clusters were made from."""
     figures: dict[str, Any] = field(default_factory=dict)
     """Counts and notes for the run record; no personal values."""
 
@@ -269,6 +285,7 @@ def _linked(
         queue,
         generation,
         generation.row() if is_new else None,
+        Inside(label, left, right, probability, forbidden),
         _figures(evidence, generation, scored, by_model, by_rules, queue, generic, conf),
     )
 
