@@ -148,11 +148,12 @@ def by_group(judged: pa.Table, column: str) -> tuple[RecordQuality, ...]:
 
 def size_counts(judged: pa.Table) -> tuple[SizeCount, ...]:
     """Entities and clusters by their number of judged records, the smallest first."""
-    counts = []
-    for column in ("entity", "made"):
-        sizes = np.bincount(codes(judged[column].to_numpy(zero_copy_only=False))) if judged.num_rows else []
-        counts.append(np.bincount(np.asarray(sizes, np.int64), minlength=1))
-    true, made = counts
+    if not judged.num_rows:
+        return ()
+    true, made = (
+        np.bincount(np.bincount(codes(judged[column].to_numpy(zero_copy_only=False))))
+        for column in ("entity", "made")
+    )
     longest = max(len(true), len(made))
     true, made = (np.pad(c, (0, longest - len(c))) for c in (true, made))
     return tuple(

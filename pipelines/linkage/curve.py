@@ -79,9 +79,8 @@ def inside_of_pairs(keys: pa.Table, scored: pa.Table, least: float) -> Inside:
             LEFT JOIN pairs p ON p.a = l.node AND p.b = r.node ORDER BY 1, 2""",
             [least],
         ).fetchnumpy()
-    return Inside(
-        label, _ints(rows["a"]), _ints(rows["b"]), rows["p"].astype(np.float64), rows["never"].astype(bool)
-    )
+    probability = np.asarray(rows["p"], np.float64)
+    return Inside(label, _ints(rows["a"]), _ints(rows["b"]), probability, np.asarray(rows["never"], bool))
 
 
 def _ints(values: npt.ArrayLike) -> Ints:

@@ -98,23 +98,25 @@ def evaluation(
     made: str = "cluster_final",
     least: float = 0.1,
     basis: Basis | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """Judge the column ``made`` of ``clusters`` (source, record_id; party_type and the layers of
     ``linkage/clusters`` where known) against ``truth`` (source, record_id, entity_id).
 
     ``scored`` has the columns of ``linkage/scored_pairs``, kept from probability ``least`` up. Without a
     ``basis`` the curve is bounded (``curve.BOUNDED``) and pairs that were not kept have no closer reason.
+    ``notes`` go before its own.
     Raises UsageError where a column is missing or a record stands twice.
     """
     judged = judged_records(clusters, truth, made=made)
     overall = quality(_labels(judged, "made"), _labels(judged, "entity"))
-    notes: list[str] = []
+    said = list(notes)
     linked = basis.relinked() if basis is not None else None
     keys = (linked.clusters if linked is not None else clusters).select(["source", "record_id"])
     keys = keys.sort_by([("source", "ascending"), ("record_id", "ascending")])
     inside = linked.inside if linked is not None else inside_of_pairs(keys, scored, least)
     cuts = [c for c in CUTS if c >= least]
-    missed, false = _mistakes(judged, scored, cut, overall, basis, keys, inside, notes)
+    missed, false = _mistakes(judged, scored, cut, overall, basis, keys, inside, said)
     return Evaluation(
         quality=overall,
         sizes=size_counts(judged),
@@ -127,7 +129,7 @@ def evaluation(
         curve_is=curves.EXACT if linked is not None else curves.BOUNDED,
         missed=missed,
         false=false,
-        notes=tuple(notes),
+        notes=tuple(said),
     )
 
 

@@ -15,7 +15,8 @@ from pipelines.errors import UsageError
 from pipelines.linkage.columns import FIELDS, JOINED, KNOWN, LISTS, folded, recognised
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
-from pipelines.linkage.evaluate import Quality, quality
+from pipelines.linkage.evaluate import Quality
+from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
 from pipelines.linkage.link import Linked, link_night
 from pipelines.standardise import Hints, standardise_records
 
@@ -39,7 +40,18 @@ class LinkedFile:
     """The id column, and cluster_id: the smallest id of the cluster."""
     pairs: pa.Table
     """Scored pairs: the two ids, match_weight, match_probability, same_person_probability, relation …"""
-    quality: Quality | None
+    evaluation: Evaluation | None
+    """How good the clusters are, where the truth was given."""
+    records: pa.Table
+    """The standard records, in the columns of ``read_records``."""
+    unused: tuple[str, ...]
+    """Columns that nothing was made of."""
+    conf: Linkage
+
+    @property
+    def quality(self) -> Quality | None:
+        """Agreement with the truth, where it was given."""
+        return None if self.evaluation is None else self.evaluation.quality
 
 
 def read_any(path: str, conf: Linkage) -> pa.Table:
@@ -157,11 +169,19 @@ def link_file(
     clusters, pairs = _named(linked, id_column)
     measured = None
     if truth_column:
-        true = dict(zip(ids.to_pylist(), records[truth_column].to_pylist(), strict=True))
-        made = dict(zip(*[clusters[n].to_pylist() for n in (id_column, "cluster_id")], strict=True))
-        known = [i for i in made if true[i] is not None]
-        measured = quality([made[i] for i in known], [true[i] for i in known])
-    return LinkedFile(found, linked, clusters, pairs, measured)
+        truth = pa.table({"source": keyed["source"], "record_id": ids, "entity_id": records[truth_column]})
+        basis = Basis(keyed, linked.generation, conf, linked)
+        measured = evaluation(
+            linked.clusters,
+            truth,
+            linked.scored_pairs,
+            linked.generation.cut,
+            least=conf.review_probability,
+            basis=basis,
+        )
+    used = {*without, *(name for names in found.values() for name in names)}
+    unused = tuple(name for name in records.column_names if name not in used)
+    return LinkedFile(found, linked, clusters, pairs, measured, keyed, unused, conf)
 
 
 def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:

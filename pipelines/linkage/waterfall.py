@@ -87,9 +87,7 @@ def waterfall_page(
         record = _as_predicted(scored)
         for side, row in zip(("l", "r"), values or (), strict=False):
             record |= {f"{name}_{side}": value for name, value in row.items()}
-        chart = linker.visualisations.waterfall_chart(
-            [record], filter_nulls=False, remove_sensitive_data=values is None
-        )
+        chart = linker.visualisations.waterfall_chart([record], remove_sensitive_data=values is None)
         page = chart.to_html(inline=True)
     # The id of the chart's element is random; the same pair gives the same page.
     return re.sub(r"splink-chart-[0-9a-f]{32}", "splink-chart", page)
