@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli import options
@@ -180,13 +181,13 @@ def _say(found: Evaluation) -> None:
             if p.cut in CURVE_ROWS or p.cut == found.cut or p is found.best
         ],
     )
-    say(found.curve_is)
+    _prose(found.curve_is)
     if found.best is not None:
         say(f"Best F1 over the curve: {found.best.quality.f1:.4f} at {found.best.cut:g}")
     _reasons(found)
     for note in found.notes:
         say("")
-        say(f"note: {note}")
+        _prose(f"note: {note}")
 
 
 def _reasons(found: Evaluation) -> None:
@@ -200,7 +201,11 @@ def _reasons(found: Evaluation) -> None:
             rows = [
                 (reason.replace("_", " "), f"{n:,}", words[reason]) for reason, n in wrong.by_reason().items()
             ]
-            _table((title, "Pairs", "Why"), rows, prose=True)
+            _table((title, "Pairs", "Why"), rows or [("none", "", "")], prose=True)
+
+
+def _prose(text: str) -> None:
+    out.print(escape(text), width=min(WIDTH, out.width), soft_wrap=False)
 
 
 def _share(value: float) -> str:

@@ -110,7 +110,11 @@ def linked_page(made: LinkedFile, name: str) -> str:
     records, clusters = int(figures["records"]), int(figures["clusters"])
     tiles = [
         Tile("Records", count(records)),
-        Tile("Clusters", count(clusters), f"{percent(1 - clusters / records if records else None)} fewer"),
+        Tile(
+            "Clusters",
+            count(clusters),
+            f"{percent(1 - clusters / records if records else None)} fewer than records",
+        ),
         Tile("Largest cluster", count(figures["largest_cluster"]), "records"),
         Tile("Likely pairs", count(figures["links"]), f"of {count(figures['candidate_pairs'])} compared"),
         *(_quality_tiles(found) if found else []),
