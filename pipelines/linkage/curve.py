@@ -24,7 +24,7 @@ CUTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.9
 EXACT = "Each point is the engine's own clustering, average linkage with never-evidence, at that cut."
 BOUNDED = (
     "Each point is the engine's average linkage over the kept pairs; a pair that was not kept counts at the review "
-    "threshold, the most that it can have, so that low cuts join a little more here than the engine would."
+    "threshold, the most that it can have, so that low cuts join more here than the engine would."
 )
 
 

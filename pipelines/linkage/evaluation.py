@@ -115,8 +115,9 @@ def evaluation(
     keys = (linked.clusters if linked is not None else clusters).select(["source", "record_id"])
     keys = keys.sort_by([("source", "ascending"), ("record_id", "ascending")])
     inside = linked.inside if linked is not None else inside_of_pairs(keys, scored, least)
-    cuts = [c for c in CUTS if c >= least]
-    missed, false = _mistakes(judged, scored, cut, overall, basis, keys, inside, said)
+    # At the review threshold itself a bounded curve would join whole components.
+    cuts = [c for c in CUTS if c > least or (linked is not None and c == least)]
+    missed, false = _mistakes(judged, scored, cut, overall, basis, keys, inside, least, said)
     return Evaluation(
         quality=overall,
         sizes=size_counts(judged),
@@ -155,6 +156,7 @@ def _mistakes(
     basis: Basis | None,
     keys: pa.Table,
     inside: Inside,
+    least: float,
     notes: list[str],
 ) -> tuple[Mistakes | None, Mistakes | None]:
     missed = false = None
@@ -166,7 +168,7 @@ def _mistakes(
             asked = unscored_missed_pairs(judged, scored)
             brought = rules_of_pairs(basis.records, basis.generation, basis.conf, asked)
             homes = keys.append_column("component", pa.array(inside.label))
-        missed = missed_pairs(judged, scored, cut, brought, homes)
+        missed = missed_pairs(judged, scored, cut, brought, homes, least)
     if overall.made_pairs - overall.right_pairs > MOST_LISTED:
         notes.append("too many false pairs were made to list them")
     else:

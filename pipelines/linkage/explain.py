@@ -45,7 +45,9 @@ VERDICTS = {
     "name_alone": "Apart: the names merely resemble and nothing else joins them.",
     "cut_by_clustering": "Apart: probable enough alone, but the mean over all pairs of both sides is below the cut.",
     "below_cut": "Apart: the pair and the mean over all pairs of both sides are below the cut.",
-    "no_chain": "Apart: no chain of likely pairs leads from one to the other.",
+    "not_blocked": "Apart: no blocking rule brings the two together, and no chain of likely pairs either.",
+    "component_cut": "Apart: the component that held both was too large and was cut between them.",
+    "no_chain": "Apart: compared and unlikely, and no chain of likely pairs leads from one to the other.",
 }
 """What decided the cluster, in a sentence."""
 
@@ -334,7 +336,10 @@ class _Component:
         if by_model or (is_probable and decided_by == "never"):
             return "vetoed"
         if sides is None:
-            return "no_chain"
+            if not self.brought:
+                return "not_blocked"
+            # Linked, and yet in two components: only the cut of a large one does that.
+            return "component_cut" if probability >= self.conf.review_probability else "no_chain"
         if is_probable:
             return "cut_by_clustering"
         return "name_alone" if decided_by == "name_alone" else "below_cut"

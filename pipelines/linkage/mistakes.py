@@ -12,6 +12,7 @@ from pipelines.linkage.brought import PAIR
 MISSED = {
     "not_blocked": "no blocking rule brings the two together, and no chain of links either",
     "below_threshold": "compared, and less probable than the cut",
+    "component_cut": "in one component that was too large and was cut between them",
     "cut_by_clustering": "probable enough alone; the mean over all pairs of both sides was not",
     "vetoed": "kept apart by never-evidence, between these two or others of their cluster",
     "name_alone": "the names merely resemble and nothing else joins them",
@@ -69,16 +70,26 @@ def unscored_missed_pairs(judged: pa.Table, scored: pa.Table) -> pa.Table:
 
 
 def missed_pairs(
-    judged: pa.Table, scored: pa.Table, cut: float, brought: pa.Table | None, components: pa.Table | None
+    judged: pa.Table,
+    scored: pa.Table,
+    cut: float,
+    brought: pa.Table | None,
+    components: pa.Table | None,
+    least: float = 0.1,
 ) -> Mistakes:
     """The true pairs in two clusters, with why (``MISSED``).
 
     ``judged`` as ``judged_records`` gives it, ``scored`` in the columns of ``linkage/scored_pairs``.
     ``brought``: of ``rules_of_pairs`` for the pairs that ``scored`` lacks, and ``components`` (source,
-    record_id, component): without them a pair that was not kept has no closer reason.
+    record_id, component): without them a pair that was not kept has no closer reason. ``least`` is the
+    probability below which pairs were not kept.
     """
     none = pa.schema(
-        [*((name, pa.string()) for name in PAIR), ("rules", pa.list_(pa.string()))]
+        [
+            *((name, pa.string()) for name in PAIR),
+            ("rules", pa.list_(pa.string())),
+            ("brought_probability", pa.float64()),
+        ]
     ).empty_table()
     nowhere = pa.schema([("source", pa.string()), ("record_id", pa.string()), ("component", pa.int64())])
     unknown = "not_blocked" if brought is not None else "not_kept"
@@ -94,15 +105,19 @@ def missed_pairs(
                 WHEN s.decided_by = 'name_alone' THEN 'name_alone'
                 WHEN s.same_person_probability >= $1 THEN 'cut_by_clustering'
                 WHEN s.same_person_probability IS NOT NULL THEN 'below_threshold'
-                WHEN hl.component = hr.component OR len(b.rules) > 0 THEN 'below_threshold'
+                WHEN hl.component = hr.component THEN 'below_threshold'
+                -- Likely enough for a link, yet in two components: only the cut of a large one does that.
+                WHEN b.brought_probability >= $2 THEN 'component_cut'
+                WHEN len(b.rules) > 0 THEN 'below_threshold'
                 ELSE '{unknown}' END AS reason,
-                {_SCORED}, coalesce(s.blocked_by, b.rules[1]) AS blocked_by, {_ENDS}
+                s.match_weight, coalesce(s.same_person_probability, b.brought_probability) AS same_person_probability,
+                s.relation, s.decided_by, coalesce(s.blocked_by, b.rules[1]) AS blocked_by, {_ENDS}
             FROM judged l JOIN judged r ON l.entity = r.entity AND l.made <> r.made AND {_LEFT_FIRST} {_JOIN_SCORED}
             LEFT JOIN brought b ON b.source_l = l.source AND b.record_id_l = l.record_id
                 AND b.source_r = r.source AND b.record_id_r = r.record_id
             LEFT JOIN homes hl ON hl.source = l.source AND hl.record_id = l.record_id
             LEFT JOIN homes hr ON hr.source = r.source AND hr.record_id = r.record_id {_ORDER}""",
-            params=[cut],
+            params=[cut, least],
         ).to_arrow_table()
     return Mistakes(pairs)
 

@@ -132,7 +132,7 @@ def scored(*rows: tuple[str, str, float, str, str]) -> pa.Table:
 
 
 def test_every_missed_pair_has_its_reason() -> None:
-    pairs = [f"{letter}{side}" for letter in "abcdefghi" for side in "12"]
+    pairs = [f"{letter}{side}" for letter in "abcdefghij" for side in "12"]
     rows = []
     for key in pairs:
         letter = key[0]
@@ -149,12 +149,13 @@ def test_every_missed_pair_has_its_reason() -> None:
     )
     asked = unscored_missed_pairs(judged, found)
     assert [(r["record_id_l"], r["record_id_r"]) for r in asked.to_pylist()] == [
-        (f"{x}1", f"{x}2") for x in "eghi"
+        (f"{x}1", f"{x}2") for x in "eghij"
     ]
-    rules = {"g1": ["phone", "postal"]}
-    brought = asked.append_column(
-        "rules", pa.array([rules.get(r["record_id_l"]) for r in asked.to_pylist()], pa.list_(pa.string()))
-    )
+    rules = {"g1": ["phone", "postal"], "j1": ["email"]}
+    probability = {"g1": 0.02, "j1": 0.99}
+    left = asked["record_id_l"].to_pylist()
+    brought = asked.append_column("rules", pa.array([rules.get(key) for key in left], pa.list_(pa.string())))
+    brought = brought.append_column("brought_probability", pa.array([probability.get(key) for key in left]))
     homes = pa.table(
         {
             "source": ["s"] * len(pairs),
@@ -174,10 +175,12 @@ def test_every_missed_pair_has_its_reason() -> None:
         "g": ("below_threshold", "phone"),
         "h": ("below_threshold", None),
         "i": ("not_blocked", None),
+        "j": ("component_cut", "email"),
     }
     assert missed.by_reason() == {
         "below_threshold": 3,
         "vetoed": 2,
+        "component_cut": 1,
         "cut_by_clustering": 1,
         "decision": 1,
         "name_alone": 1,
@@ -185,7 +188,7 @@ def test_every_missed_pair_has_its_reason() -> None:
     }
     assert set(missed.by_reason()) <= set(MISSED)
     unknown = missed_pairs(judged, found, 0.9, None, None).by_reason()
-    assert unknown["not_kept"] == 3
+    assert unknown["not_kept"] == 4
 
 
 def test_every_false_pair_says_what_joined_it() -> None:
@@ -273,7 +276,10 @@ def test_kept_pairs_alone_give_a_bounded_curve_that_says_so(exact, bounded) -> N
     assert bounded.quality == exact.quality
     assert bounded.curve_is == BOUNDED
     # A pair that was not kept counts for the most it can have: never fewer pairs are made.
-    for most, real in zip(bounded.curve, exact.curve, strict=True):
+    real_at = {p.cut: p for p in exact.curve}
+    assert len(bounded.curve) == len(real_at) - 1
+    for most in bounded.curve:
+        real = real_at[most.cut]
         assert most.quality.made_pairs >= real.quality.made_pairs
 
 
@@ -319,3 +325,11 @@ def test_the_rules_that_bring_a_pair_begin_with_the_one_that_blocked_it(world) -
     assert {key: (names or ["component"])[0] for key, names in rules.items()} == blocked_by
     assert "component" in blocked_by.values()
     assert max(len(names) for names in rules.values()) > 2
+    probable = {
+        (r["source_l"], r["record_id_l"], r["source_r"], r["record_id_r"]): r["brought_probability"]
+        for r in brought.to_pylist()
+    }
+    for r in kept.to_pylist():
+        key = (r["source_l"], r["record_id_l"], r["source_r"], r["record_id_r"])
+        if r["decided_by"] == "relation" and r["blocked_by"] != "component":
+            assert probable[key] == pytest.approx(r["same_person_probability"], abs=1e-12)

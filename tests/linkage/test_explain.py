@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -37,6 +38,13 @@ ROWS = [
     # Names that resemble.
     record("crm", "N1", given="joana", surname="prado", city="puebla"),
     record("erp", "N2", given="joana", surname="prados", city="puebla"),
+    # Two who share a phone and nothing else.
+    record(
+        "crm", "P1", given="irene", surname="navas", birth_date=date(1950, 3, 3), phones=["+525544440000"]
+    ),
+    record(
+        "web", "P2", given="pablo", surname="ruero", birth_date=date(1999, 9, 9), phones=["+525544440000"]
+    ),
     # Somebody else.
     record("pos", "Z1", given="hugo", surname="molina", phones=["+525599990000"]),
     record("erp", "K1", party_type="company", company="vega sa", emails=["l@vega.mx"]),
@@ -123,11 +131,17 @@ def test_names_that_merely_resemble_are_named(small) -> None:
 
 def test_two_who_have_nothing_to_do_with_each_other(small) -> None:
     found = explained(small, "crm:A1", "pos:Z1")
-    assert found.verdict == "no_chain"
+    assert found.verdict == "not_blocked"
     assert found.rules == ()
     assert found.sides is None
     assert found.through is None
     assert found.as_dict()["blocked"] is False
+
+
+def test_a_pair_that_was_compared_and_is_unlikely(small) -> None:
+    found = explained(small, "crm:P1", "web:P2")
+    assert found.rules == ("phone",)
+    assert found.verdict == "no_chain"
 
 
 def moved(clusters: pa.Table, key: str, **layers: str) -> pa.Table:
@@ -137,6 +151,13 @@ def moved(clusters: pa.Table, key: str, **layers: str) -> pa.Table:
         for row in clusters.to_pylist()
     ]
     return pa.Table.from_pylist(rows, schema=clusters.schema)
+
+
+def test_a_component_that_was_cut_is_named(small) -> None:
+    linked, records = small
+    without = replace(linked, scored_pairs=linked.scored_pairs.slice(0, 0))
+    apart = moved(linked.clusters, "web:A2", cluster_final="x", cluster_rules="x", cluster_model="x")
+    assert explained((without, records), "crm:A1", "web:A2", clusters=apart).verdict == "component_cut"
 
 
 @pytest.mark.parametrize(
