@@ -10,6 +10,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.generic_values import use_generic
+from pipelines.linkage.link import LEAST_WEIGHT
 from pipelines.linkage.records import MODELS, load, prepare
 from pipelines.linkage.relation import classify
 from pipelines.linkage.scoring import score_pairs
@@ -39,7 +40,8 @@ def prepare_keys(
 def rules_of_pairs(records: pa.Table, generation: Generation, conf: Linkage, pairs: pa.Table) -> pa.Table:
     """What blocking makes of pairs (source_l, record_id_l, source_r, record_id_r): the same with ``rules``, the
     names of all rules that bring the pair, the surest first, and ``brought_probability``, its
-    same_person_probability before any rule for a single pair; both NULL where no rule brings it.
+    same_person_probability before any rule for a single pair; both NULL where no rule brings it,
+    the latter also where Splink's weight is too low to be looked at (``LEAST_WEIGHT``).
     The pairs keep no order."""
     with engine(conf) as connection:
         load_as_generation(connection, records, generation, conf)
@@ -75,13 +77,13 @@ def _find(connection: duckdb.DuckDBPyConnection, name: str, generation: Generati
         GROUP BY join_key_l, join_key_r"""
     )
     connection.execute("CREATE OR REPLACE TABLE to_score AS SELECT * EXCLUDE (rules) FROM brought")
-    scored = score_pairs(connection, generation.models[name], "to_score")
+    scored = score_pairs(connection, generation.models[name], "to_score", LEAST_WEIGHT)
     probability = classify(generation.models[name].relations, scored)[0]
     judged = scored.select(["node_l", "node_r"]).append_column("probability", pa.array(probability))
     connection.register("judged", judged)
     connection.execute(
         """INSERT INTO found SELECT b.join_key_l, b.join_key_r, b.rules, j.probability FROM brought b
-        JOIN judged j ON j.node_l = b.join_key_l AND j.node_r = b.join_key_r"""
+        LEFT JOIN judged j ON j.node_l = b.join_key_l AND j.node_r = b.join_key_r"""
     )
     connection.unregister("judged")
     connection.unregister("names")

@@ -27,7 +27,7 @@ from pipelines.linkage.cut import log_odds
 from pipelines.linkage.engine import ROLE_TYPES, engine
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.joining import meeting
-from pipelines.linkage.link import COMPONENT
+from pipelines.linkage.link import COMPONENT, LEAST_WEIGHT
 from pipelines.linkage.relation import classify, pooled, posteriors
 from pipelines.linkage.rules import forbidden_pairs, ruled
 from pipelines.linkage.scoring import score_pairs
@@ -313,7 +313,7 @@ class _Component:
             cut_weight=float(log_odds(np.array(cut))),
             review_probability=self.conf.review_probability,
             same_cluster=self.same,
-            verdict=self._verdict(probability, str(self.decided_by[at]), sides),
+            verdict=self._verdict(probability, row["match_weight"], str(self.decided_by[at]), sides),
             sides=sides,
             through=self._through(connection) if self.is_connected and probability < cut else None,
             values=values,
@@ -322,7 +322,7 @@ class _Component:
             compared=_compared(connection, self.a, self.b),
         )
 
-    def _verdict(self, probability: float, decided_by: str, sides: Sides | None) -> str:
+    def _verdict(self, probability: float, match_weight: float, decided_by: str, sides: Sides | None) -> str:
         by_model, by_rules, final = (self.same[layer] for layer in LAYERS)
         is_probable = probability >= self.generation.cut
         if final:
@@ -339,7 +339,8 @@ class _Component:
             if not self.brought:
                 return "not_blocked"
             # Linked, and yet in two components: only the cut of a large one does that.
-            return "component_cut" if probability >= self.conf.review_probability else "no_chain"
+            is_link = probability >= self.conf.review_probability and match_weight >= LEAST_WEIGHT
+            return "component_cut" if is_link else "no_chain"
         if is_probable:
             return "cut_by_clustering"
         return "name_alone" if decided_by == "name_alone" else "below_cut"
