@@ -44,10 +44,7 @@ def block(
         block_by_conditions(connection, conditions)
     if len(conditions) == len(rules) > 0:
         return _costs(connection, rules, [(0, 0)] * len(rules))
-    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
-    capped: list[tuple[int, int]] = []
-    for number, rule in enumerate(rules):
-        capped.append(_add_keys(connection, number, rule, conf.max_block))
+    capped = block_keys(connection, rules, conf)
     sided = "(SELECT keys.*, source FROM keys JOIN people USING (node))" if duplicate_free else "keys"
     others = (
         "UNION ALL SELECT join_key_l, join_key_r, CAST(match_key AS INTEGER) FROM blocked"
@@ -75,6 +72,17 @@ def _costs(
         RuleCost(rule.name, int(found.get(str(number), 0)), *capped[number])
         for number, rule in enumerate(rules)
     )
+
+
+def block_keys(
+    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking
+) -> list[tuple[int, int]]:
+    """Create the table ``keys`` (rule, node, key) from table ``people``: equal keys are a block.
+
+    Blocks above the cap are subdivided in it. Returns each rule's (blocks above the cap, largest block).
+    """
+    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
+    return [_add_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
 
 
 def _add_keys(connection: duckdb.DuckDBPyConnection, number: int, rule: Rule, cap: int) -> tuple[int, int]:

@@ -60,6 +60,17 @@ class TooManyLinksError(PadronError):
 
 
 @dataclass(frozen=True)
+class Inside:
+    """Every pair inside a component, of all party types: what the clusters at any cut are made from."""
+
+    label: Ints
+    """The component of each node; nodes follow (source, record_id)."""
+    joins: Joins
+    forbidden: Bools
+    """Pairs that never-evidence keeps apart."""
+
+
+@dataclass(frozen=True)
 class Linked:
     """What a night's linkage gives; Arrow tables in the shape of their declarations."""
 
@@ -72,6 +83,8 @@ class Linked:
     """The generation that linked the records."""
     generation_row: pa.Table | None
     """Its row of ``linkage/generations``; None where it is the one that was given."""
+    inside: Inside
+    """What the clusters were made from."""
     figures: dict[str, Any] = field(default_factory=dict)
     """Counts and notes for the run record; no personal values."""
 
@@ -161,7 +174,7 @@ def _evidence(
     free = conf.duplicate_free
     if is_new:
         model = replace(model, rules=_rules(connection, name, model, roles, conf))
-    rules = _usable(model.rules, roles)
+    rules = usable(model.rules, roles)
     costs = block(connection, rules, conf.blocking, duplicate_free=free)
     # What the relation model does not look at is left out at once.
     least = float(log_odds(np.array(conf.review_probability))) if model.is_foreign else LEAST_WEIGHT
@@ -229,7 +242,8 @@ def _check_fits(connection: duckdb.DuckDBPyConnection, name: str, model: Model) 
         )
 
 
-def _usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:
+def usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:
+    """The rules of a generation whose roles all have a column."""
     return tuple(rule for rule in rules if roles.issuperset(rule.needs))
 
 
@@ -301,6 +315,9 @@ def _linked(
 ) -> Linked:
     joins, forbidden = _together(evidence)
     bits = float(log_odds(np.array(generation.cut)))
+    label = np.arange(len(nodes), dtype=np.int64)
+    for found in evidence:
+        label = np.minimum(label, found.bounded.label)
     judged, pairs = joins.links(generation.cut, with_sure=False), joins.links(generation.cut)
     by_model = agglomerate(len(nodes), judged, np.zeros(len(forbidden), bool), bits)
     has_rules = forbidden.any() or joins.sure.any()
@@ -330,6 +347,7 @@ def _linked(
         cut,
         generation,
         generation.row() if is_new else None,
+        Inside(label, joins, forbidden),
         _figures(evidence, generation, scored, by_model, by_rules, queue, generic, cut, conf),
     )
 
