@@ -33,6 +33,7 @@ from pipelines.linkage.review_queue import review_queue
 from pipelines.linkage.rules import forbidden_pairs, ruled
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
+from pipelines.linkage.training_run import TrainingRun
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -87,11 +88,18 @@ class _Evidence:
     largest_component: int
 
 
-def link_night(records: pa.Table, previous: Generation | None, conf: Linkage, business_date: date) -> Linked:
+def link_night(
+    records: pa.Table,
+    previous: Generation | None,
+    conf: Linkage,
+    business_date: date,
+    run: TrainingRun | None = None,
+) -> Linked:
     """Link the records of a night.
 
     ``records`` has the columns of ``read_records``. Without ``previous`` the generation is trained
     on them; with it nothing is trained, and only generic values first seen tonight revise it.
+    ``run``: labels that go into a training, and what it shows of itself.
     Raises UsageError where columns are missing or a key stands twice.
     """
     with engine(conf) as connection:
@@ -102,26 +110,26 @@ def link_night(records: pa.Table, previous: Generation | None, conf: Linkage, bu
         evidence: list[_Evidence] = []
         for name in MODELS:
             model = previous.models[name] if previous is not None else None
-            fitted, found = _evidence(connection, name, model, len(nodes), conf)
+            fitted, found = _evidence(connection, name, model, len(nodes), conf, run)
             models[name] = fitted
             evidence.append(found)
         generation = _generation(connection, nodes, generic, models, evidence, previous, conf, business_date)
     return _linked(nodes, generic, evidence, generation, previous, conf)
 
 
-def train(records: pa.Table, conf: Linkage, business_date: date) -> Generation:
-    """A generation trained on the records; the starter generation where they are too few."""
-    return link_night(records, None, conf, business_date).generation
-
-
 def _evidence(
-    connection: duckdb.DuckDBPyConnection, name: str, model: Model | None, nodes: int, conf: Linkage
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    model: Model | None,
+    nodes: int,
+    conf: Linkage,
+    run: TrainingRun | None,
 ) -> tuple[Model, _Evidence]:
     roles: set[str] = set(conf.fields)
     count = prepare(connection, name)
     is_new = model is None
     if model is None:
-        model = train_model(connection, name, roles, count, conf)
+        model = train_model(connection, name, roles, count, conf, run)
     rules = rules_for(name, roles, None if is_new else model.rules)
     costs = block(connection, rules, conf.blocking, is_trial=is_new)
     candidates = score_pairs(connection, model, "blocked", LEAST_WEIGHT)
@@ -139,6 +147,8 @@ def _evidence(
         if not relations.trusted:
             notes.append("the relation model lost the class of one person: Splink's probability decides")
         model = replace(model, relations=relations, notes=tuple(notes))
+    if is_new and run is not None:
+        run.draw(connection, name, model)
     probability, _ = classify(model.relations, candidates)
     kept = probability >= conf.review_probability
     if int(kept.sum()) > conf.max_links:
