@@ -28,6 +28,8 @@ class Lazy(click.Group):
         "report": "pipelines.cli.documents",
         "evaluate": "pipelines.cli.documents",
         "link": "pipelines.cli.link",
+        "train": "pipelines.cli.train",
+        "generations": "pipelines.cli.generations",
         "doctor": "pipelines.cli.night",
     }
 

@@ -42,6 +42,17 @@ class LinkedFile:
     quality: Quality | None
 
 
+@dataclass(frozen=True)
+class People:
+    """A file's records, as received and as linkage takes them."""
+
+    fields: dict[str, tuple[str, ...]]
+    """Field → the columns that filled it."""
+    received: pa.Table
+    keyed: pa.Table
+    """Columns of ``read_records``; source is ``file``, record_id the file's id."""
+
+
 def read_any(path: str, conf: Linkage) -> pa.Table:
     """A CSV (any delimiter) or Parquet file as text columns. Raises UsageError where it cannot be read."""
     if not os.path.exists(path):
@@ -114,6 +125,43 @@ def received(records: pa.Table, fields: Mapping[str, tuple[str, ...]]) -> pa.Tab
     return pa.table(columns)
 
 
+def read_people(
+    path: str,
+    conf: Linkage,
+    id_column: str,
+    country: str,
+    today: date,
+    fields: Mapping[str, str],
+    truth_column: str | None = None,
+) -> People:
+    """The records of a file in standard form. Arguments and errors are those of ``link_file``."""
+    records = read_any(path, conf)
+    for name in (id_column, *([truth_column] if truth_column else [])):
+        if name not in records.column_names:
+            raise UsageError(f"no column {name}; there are {', '.join(records.column_names)}.")
+    check_fits(records.num_rows, free_memory())
+    ids = records[id_column]
+    if ids.null_count:
+        raise UsageError(f"{ids.null_count} records have no {id_column}.")
+    doubled = records.num_rows - len(ids.unique())
+    if doubled:
+        raise UsageError(
+            f"{doubled} records share their {id_column} with another: name a column of unique ids."
+        )
+    without = (id_column, *([truth_column] if truth_column else []))
+    found = chosen_fields(records, fields, without)
+    raw = received(records, found)
+    hints = _of_their_time(raw, Hints("auto", country, DATE_FORMATS, today))
+    parts = [standardise_records(raw.slice(at, CHUNK), hints) for at in range(0, raw.num_rows, CHUNK)]
+    standard = pa.concat_tables(parts) if parts else standardise_records(raw, hints)
+    keyed = standard.append_column("source", pa.array(["file"] * len(ids), pa.string()))
+    keyed = keyed.append_column("record_id", ids)
+    wanted = (*KEY_COLUMNS, *dict.fromkeys(conf.fields.values()))
+    # A column that conf names and nobody makes is complained of by the engine itself.
+    keyed = keyed.select([name for name in wanted if name in keyed.column_names])
+    return People(found, records, keyed)
+
+
 def link_file(
     path: str,
     conf: Linkage,
@@ -129,31 +177,9 @@ def link_file(
     ``country``: ISO code of records that name none. ``fields``: column → role, where the names do not
     say it. Raises UsageError where a column is missing, an id stands twice or is missing.
     """
-    records = read_any(path, conf)
-    for name in (id_column, *([truth_column] if truth_column else [])):
-        if name not in records.column_names:
-            raise UsageError(f"no column {name}; there are {', '.join(records.column_names)}.")
-    check_fits(records.num_rows, free_memory())
-    ids = records[id_column]
-    if ids.null_count:
-        raise UsageError(f"{ids.null_count} records have no {id_column}.")
-    doubled = records.num_rows - len(ids.unique())
-    if doubled:
-        raise UsageError(
-            f"{doubled} records share their {id_column} with another: name a column of unique ids."
-        )
-    without = (id_column, *([truth_column] if truth_column else []))
-    found = chosen_fields(records, fields or {}, without)
-    raw = received(records, found)
-    hints = _of_their_time(raw, Hints("auto", country, DATE_FORMATS, today))
-    parts = [standardise_records(raw.slice(at, CHUNK), hints) for at in range(0, raw.num_rows, CHUNK)]
-    standard = pa.concat_tables(parts) if parts else standardise_records(raw, hints)
-    keyed = standard.append_column("source", pa.array(["file"] * len(ids), pa.string()))
-    keyed = keyed.append_column("record_id", ids)
-    wanted = (*KEY_COLUMNS, *dict.fromkeys(conf.fields.values()))
-    # A column that conf names and nobody makes is complained of by the engine itself.
-    keyed = keyed.select([name for name in wanted if name in keyed.column_names])
-    linked = link_night(keyed, None, conf, today)
+    people = read_people(path, conf, id_column, country, today, fields or {}, truth_column)
+    found, records, ids = people.fields, people.received, people.received[id_column]
+    linked = link_night(people.keyed, None, conf, today)
     clusters, pairs = _named(linked, id_column)
     measured = None
     if truth_column:

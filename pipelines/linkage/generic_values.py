@@ -64,13 +64,13 @@ def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Tab
                   FROM facts WHERE {role} IS NOT NULL)
             WHERE value IS NOT NULL GROUP BY value HAVING count(DISTINCT name) > {int(limit)}"""
         )
-    for role in ONLY_VALUE:
-        parts.append(
-            f"""SELECT '{role}' AS field, CAST(min({role}) AS VARCHAR) AS value,
-                count(DISTINCT {_NAME}) AS distinct_names, count(*) AS records, 'only_value' AS reason
-            FROM facts WHERE {role} IS NOT NULL
-            HAVING min({role}) = max({role}) AND count(DISTINCT {_NAME}) > {ONLY_VALUE_NAMES}"""
-        )
+    parts += [
+        f"""SELECT '{role}' AS field, CAST(min({role}) AS VARCHAR) AS value,
+            count(DISTINCT {_NAME}) AS distinct_names, count(*) AS records, 'only_value' AS reason
+        FROM facts WHERE {role} IS NOT NULL
+        HAVING min({role}) = max({role}) AND count(DISTINCT {_NAME}) > {ONLY_VALUE_NAMES}"""
+        for role in ONLY_VALUE
+    ]
     found = connection.sql(f"{' UNION ALL '.join(parts)} ORDER BY field, value").to_arrow_table()
     return found.select(SCHEMA.names).cast(SCHEMA)
 

@@ -84,7 +84,9 @@ def read_labels(table: pa.Table, conf: Linkage, id_column: str | None = None) ->
             f"""SELECT {", ".join(KEYS)}, min(score) AS score, max(score) AS most
             FROM (SELECT {ordered}, score FROM labels) GROUP BY ALL ORDER BY ALL"""
         ).to_arrow_table()
-    twice = sum(low != high for low, high in zip(*[found[c].to_pylist() for c in ("score", "most")], strict=True))
+    twice = sum(
+        low != high for low, high in zip(*[found[c].to_pylist() for c in ("score", "most")], strict=True)
+    )
     if twice:
         raise UsageError(f"--labels: {twice} pairs stand twice with different answers: keep one of each.")
     if not found.num_rows:
@@ -145,13 +147,15 @@ def count_matches(
         )[:, 0]
     finally:
         connection.execute("DROP TABLE labelled")
-    levels = {}
+    levels: dict[str, dict[str, float]] = {}
     for comparison in comparisons:
         gamma = scored[f"gamma_{comparison.role}"].to_numpy()
         names = [level.name for level in reversed(comparison.levels)]
         counts = np.bincount(gamma[gamma >= 0], score[gamma >= 0], minlength=len(names))
         levels[comparison.role] = {name: float(n) for name, n in zip(names, counts, strict=True)}
-    notes.append(f"m learnt from {here:,} labelled matches too ({found:,} labelled pairs, others say nothing of m)")
+    notes.append(
+        f"m learnt from {here:,} labelled matches too ({found:,} labelled pairs, others say nothing of m)"
+    )
     return Counted(float(score.sum()), levels)
 
 

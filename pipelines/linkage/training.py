@@ -147,7 +147,7 @@ def _prior(
                 rules, recall=conf.deterministic_recall
             )
             prior = float(linker._settings_obj._probability_two_random_records_match)
-            if 0 < prior:
+            if prior > 0:
                 return _rounded(prior)
         except (ValueError, SplinkException):
             pass

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipelines.linkage.generations import Model
 
 Json = dict[str, Any]
+MOST_ODDS = 20.0
+"""Log odds (bits) at which the chart of estimates ends."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,14 @@ def session_charts(session: Any) -> dict[str, Json]:
 
 def estimates_chart(linker: Linker) -> Json | None:
     """m as each session saw it, side by side."""
-    return chart_of(linker.visualisations.parameter_estimate_comparisons_chart)
+    chart = chart_of(linker.visualisations.parameter_estimate_comparisons_chart)
+    if chart is not None:
+        # A level that no match of a session has goes to 1e-120, and would press all others into one line.
+        for record in chart["data"]["values"]:
+            odds = record.get("estimated_probability_as_log_odds")
+            if odds is not None:
+                record["estimated_probability_as_log_odds"] = max(-MOST_ODDS, min(MOST_ODDS, odds))
+    return chart
 
 
 def chart_of(make: Callable[[], Any]) -> Json | None:

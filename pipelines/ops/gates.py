@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = {
     "deleted_share": "block",
+    "generation": "block",
     "identity_contract": "block",
     "landing": "warn",
     "late_files": "warn",
