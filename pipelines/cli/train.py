@@ -100,12 +100,15 @@ def _from_warehouse(warehouse: str, settings: Settings) -> tuple[pa.Table, date,
 def _from_file(
     file: str, id_column: str, country: str | None, fields: str | None, settings: Settings
 ) -> tuple[pa.Table, date, str]:
+    """The records of a file; says on standard error what its columns are taken for."""
     from pipelines.cli.link import _pairs
     from pipelines.linkage.files import read_people
 
     today = datetime.now(UTC).date()
     where = (country or settings.project.country).upper()
     people = read_people(file, settings.linkage, id_column, where, today, _pairs(fields))
+    for field, columns in people.fields.items():
+        err.print(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}", markup=False)
     return people.keyed, today, file.rpartition("/")[2]
 
 

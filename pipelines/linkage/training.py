@@ -107,7 +107,9 @@ def train_model(
     notes: list[str] = []
     prior = _prior(linker, model, roles, records, conf.training, notes)
     if prior > MOST_PRIOR:
-        note = f"{prior:.0%} of all pairs look like one person: no chance to see what others share: starter model"
+        note = (
+            f"{prior:.0%} of all pairs look like one person, too many to see chance agreement: starter model"
+        )
         return starter_model(model, roles, floor, [note])
     u = _u(linker, comparisons, conf.training)
     _start(linker, comparisons, u, prior)
@@ -149,7 +151,10 @@ def _prior(
             prior = float(linker._settings_obj._probability_two_random_records_match)
             if prior > 0:
                 return _rounded(prior)
-        except (ValueError, SplinkException):
+        except ValueError:
+            # The rules found more pairs than the recall allows: nearly all are one person.
+            return 1.0
+        except SplinkException:
             pass
     notes.append("the prior's rules found no pair: prior of the starter model")
     return min(STARTER_PRIOR, 1.0 / max(records, 2))
@@ -235,25 +240,27 @@ def _em(
             max_pairs=conf.em_pairs if pairs > conf.em_pairs else None,
             record_sample_proportion=1.0 if pairs < 10 * conf.em_pairs else 0.01,
         )
+        share = float(session.core_model_settings.probability_two_random_records_match)
+        rounds = len(session._core_model_settings_history) - 1
+        outcome, charts = "trained", session_charts(session)
+        m = {
+            comparison.output_column_name: {
+                level.label_for_charts: level._m_probability
+                for level in comparison._comparison_levels_excluding_null
+                if isinstance(level._m_probability, float)
+            }
+            for comparison in session.core_model_settings.comparisons
+        }
     except (EMTrainingException, ValueError, SplinkException, duckdb.Error):
         notes.append(f"EM on {name} did not end: run again with smoothing (smoothed)")
-        run.ended(party_type, Session(name, int(pairs), "smoothed"))
-        return smoothed_m(connection, starter, comparisons, u, rule, conf.em_pairs)
-    found = float(session.core_model_settings.probability_two_random_records_match) * float(pairs)
-    outcome = "no true pair" if has_no_true_pair(found) else "trained"
-    rounds = len(session._core_model_settings_history) - 1
-    run.ended(party_type, Session(name, int(pairs), outcome, found, rounds, session_charts(session)))
-    if outcome != "trained":
-        notes.append(f"EM on {name}: none of {int(pairs)} pairs looks like one person, left out")
+        m, share = smoothed_m(connection, starter, comparisons, u, rule, conf.em_pairs)
+        outcome, charts, rounds = "smoothed", {}, None
+    if has_no_true_pair(share * float(pairs)):
+        outcome = "no true pair"
+    run.ended(party_type, Session(name, int(pairs), outcome, share * float(pairs), rounds, charts))
+    if outcome == "no true pair":
+        notes.append(f"EM on {name}: next to none of {int(pairs)} pairs looks like one person, left out")
         return None
-    m = {
-        comparison.output_column_name: {
-            level.label_for_charts: level._m_probability
-            for level in comparison._comparison_levels_excluding_null
-            if isinstance(level._m_probability, float)
-        }
-        for comparison in session.core_model_settings.comparisons
-    }
     kept, reversed_roles = without_reversed(m, u, comparisons)
     if reversed_roles:
         notes.append(f"EM on {name}: agreeing on {', '.join(reversed_roles)} spoke against a match, not used")
