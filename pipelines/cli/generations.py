@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +94,16 @@ def show(name: str, warehouse: str, as_json: bool) -> int:
     for role, _ in found.generic:
         counts[role] = counts.get(role, 0) + 1
     if counts:
-        say(f"Generic values: {', '.join(f'{n:,} of {role}' for role, n in sorted(counts.items()))}")
+        _say_wrapped(f"Generic values: {', '.join(f'{n:,} of {role}' for role, n in sorted(counts.items()))}")
     for party_type, model in found.models.items():
         say("")
         _say_model(party_type, model)
     return 0
+
+
+def _say_wrapped(text: str) -> None:
+    for line in textwrap.wrap(text, NARROW, subsequent_indent="  "):
+        say(line)
 
 
 def _say_model(party_type: str, model: Model) -> None:
@@ -127,10 +133,10 @@ def _say_model(party_type: str, model: Model) -> None:
         f"{kind.replace('_', ' ')} {share:.1%}" for kind, share in model.relations.shares.items()
     )
     trusted = "" if model.relations.trusted else "; not trusted, Splink's probability decides"
-    say(f"Kinds of relation: {shares}{trusted}")
-    say(f"Rules: {', '.join(model.rules) or 'none'}")
+    _say_wrapped(f"Kinds of relation: {shares}{trusted}")
+    _say_wrapped(f"Rules: {', '.join(model.rules) or 'none'}")
     for note in model.notes:
-        say(f"  note: {note}")
+        _say_wrapped(f"note: {note}")
 
 
 @generations.command()
@@ -178,7 +184,7 @@ def _say_differences(found: dict[str, Any]) -> None:
         say(f"{party_type.upper()}: {kinds} model, prior {model['prior'][0]:.3g} → {model['prior'][1]:.3g}")
         for title in ("rules_added", "rules_removed"):
             if model[title]:
-                say(f"{title.replace('_', ' ').capitalize()}: {', '.join(model[title])}")
+                _say_wrapped(f"{title.replace('_', ' ').capitalize()}: {', '.join(model[title])}")
         say(f"{len(model['weights'])} weights differ, {model['same_weights']} are the same")
         if model["weights"]:
             _show(_weights_table(model["weights"]))
@@ -269,7 +275,7 @@ def adopt(name: str, yes: bool, warehouse: str, config: str | None) -> int:
         changed = change(house, found, settings.linkage)
     say(f"Generation {found.generation_id} ({found.kind}, created {found.created_on})")
     if unused := unused_fields(found, settings.linkage):
-        say(f"It does not compare {', '.join(unused)}, which conf/linkage.yml names.")
+        _say_wrapped(f"It does not compare {', '.join(unused)}, which conf/linkage.yml names.")
     _say_change(changed)
     say("")
     if not yes:

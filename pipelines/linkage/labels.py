@@ -8,7 +8,7 @@ that is no match looks like is u, which random pairs tell without labels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -141,7 +141,7 @@ def count_matches(
             if found:
                 notes.append(f"{found:,} labelled pairs, none of them a match: m was learnt without")
             return None
-        scored = score_pairs(connection, starter, "labelled")
+        scored = score_pairs(connection, _telling(starter), "labelled")
         score = np.array(
             connection.execute("SELECT score FROM labelled ORDER BY join_key_l, join_key_r").fetchall()
         )[:, 0]
@@ -157,6 +157,23 @@ def count_matches(
         f"m learnt from {here:,} labelled matches too ({found:,} labelled pairs, others say nothing of m)"
     )
     return Counted(float(score.sum()), levels)
+
+
+def _telling(model: Model) -> Model:
+    """``model`` with a weight of its own for every level: ``score_pairs`` tells levels by their weights."""
+    comparisons = [
+        {
+            **comparison,
+            "comparison_levels": [
+                level
+                if level.get("is_null_level")
+                else {**level, "m_probability": 0.5 ** (i + 1), "u_probability": 0.5}
+                for i, level in enumerate(comparison["comparison_levels"])
+            ],
+        }
+        for comparison in model.settings["comparisons"]
+    ]
+    return replace(model, settings={**model.settings, "comparisons": comparisons})
 
 
 def unknown(labels: pa.Table, records: pa.Table) -> int:

@@ -135,9 +135,7 @@ def test_a_generation_for_other_fields_is_refused_with_the_reason(starter: Gener
             "never": [],
         }
     )
-    with pytest.raises(
-        UsageError, match="compares phones, tax_id, for which"
-    ):
+    with pytest.raises(UsageError, match="compares phones, tax_id, for which"):
         check_fields(starter, fewer)
     small = link_night(empty_records(fewer), None, fewer, NIGHT).generation
     check_fields(small, CONF)
