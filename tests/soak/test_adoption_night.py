@@ -34,7 +34,7 @@ def test_adopting_links_everything_by_it_and_says_so(
     first = find("current", shop.house)
     ids = {r["record_id"]: r["customer_id"] for r in shop.rows("SELECT * FROM identity.assignments")}
     with monkeypatch.context() as patch:
-        # The same configuration links by another generation: only the training differed.
+        # Another cut is another generation, which the unchanged configuration then links by.
         patch.setenv("PADRON__LINKAGE__CUT_PRECISION", "0.9999999")
         assert execute(["train", *where, "--out", str(tmp_path / "generations")]) == 0
     (folder,) = (tmp_path / "generations").iterdir()
@@ -66,10 +66,6 @@ def test_adopting_links_everything_by_it_and_says_so(
     assert releases.required(shop.house).release_id == "2026-07-01.3"
     assert shop.run("--date", "2026-07-02") == 0
     assert find("current", shop.house).models == other.models
-
-    # And back: the first comes into use again, under a number of its own.
-    assert execute(["generations", "adopt", first.generation_id, "--yes", *where]) == 0
-    assert find("current", shop.house).models == first.models
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium (Debian: apt install chromium)")
