@@ -34,7 +34,7 @@ from pipelines.linkage.training_run import Session, TrainingRun, estimates_chart
 SMALLEST = 1e-6
 """No level is impossible: m and u stay above this."""
 MOST_UNSEEN = 0.01
-"""Share of random pairs, at the most, for all levels that none of them reached."""
+"""Share of random pairs for all levels that none of them reached, where none of them differs."""
 
 EM_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
     "person": (("given_name", "surname"), ("birth_date",), ("tax_id",)),
@@ -186,9 +186,9 @@ def _completed(comparison: Comparison, observed: dict[str, float], kind: str) ->
     shares = {
         level.name: seen.get(level.name, level.m if kind == "m" else level.u) for level in comparison.levels
     }
-    unseen = sum(share for name, share in shares.items() if name not in seen)
-    if kind == "u" and seen and unseen > MOST_UNSEEN:
+    if kind == "u" and seen and comparison.levels[-1].name not in seen:
         # No random pair differs: the starter's share of those that do would make agreeing look rare.
+        unseen = sum(share for name, share in shares.items() if name not in seen)
         shares = {n: share if n in seen else share * MOST_UNSEEN / unseen for n, share in shares.items()}
     total = sum(shares.values())
     return {name: share / total for name, share in shares.items()}
