@@ -34,7 +34,7 @@ from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.engine import check_fits, free_memory, read_records
-from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
 from pipelines.linkage.generic_values import GENERIC_VALUES
 from pipelines.linkage.link import link_night
 from pipelines.linkage.review_queue import REVIEW_QUEUE
@@ -88,13 +88,21 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     return [
         Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
         Stage("silver.build", SILVER, _silver, reads=(BATCHES, *bronze.values())),
-        Stage("linkage.link", LINKAGE, _link, reads=(CUSTOMER_RECORDS,), previous=(GENERATIONS,)),
+        Stage(
+            "linkage.link",
+            LINKAGE,
+            _link,
+            reads=(CUSTOMER_RECORDS,),
+            previous=(GENERATIONS,),
+            takes_generation=True,
+        ),
         Stage(
             "identity.assign",
             IDENTITY,
             _identity,
             reads=(CLUSTERS, DECISIONS, CUSTOMER_RECORDS),
             previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS),
+            takes_generation=True,
         ),
         Stage("gold.xref", (XREF,), _xref, reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES), dated=False),
         Stage(
@@ -192,11 +200,12 @@ def _silver(inputs: Inputs) -> Content:
 
 def _link(inputs: Inputs) -> Content:
     conf = inputs.settings.linkage
+    adopted, known = inputs.night.generation, inputs.previous_arrow(GENERATIONS)
     records = inputs.ref(CUSTOMER_RECORDS)
     check_fits(inputs.rows(CUSTOMER_RECORDS), free_memory())
     linked = link_night(
         read_records(records.file_uris() if records else [], conf),
-        newest(inputs.previous_arrow(GENERATIONS)),
+        adopted or newest(known),
         conf,
         inputs.night.business_date,
     )
@@ -207,8 +216,9 @@ def _link(inputs: Inputs) -> Content:
         GENERIC_VALUES.path: linked.generic_values,
         REVIEW_QUEUE.path: linked.review_queue,
     }
-    if linked.generation_row is not None:
-        content[GENERATIONS.path] = linked.generation_row
+    new = came_into_use(linked.generation, adopted, known)
+    if new is not None:
+        content[GENERATIONS.path] = new
     if not inputs.exists(DECISIONS):
         content[DECISIONS.path] = arrow_schema(DECISIONS).empty_table()
     return content
@@ -224,6 +234,7 @@ def _identity(inputs: Inputs) -> Content:
         inputs.previous(DECISIONS),
         prior,
         inputs.night.business_date,
+        is_adoption=inputs.night.generation is not None,
     )
     return built.tables
 
@@ -324,7 +335,7 @@ def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
     return {
         "bronze.land": checks.landed(feeds),
         "silver.build": checks.rows_conserved(feeds),
-        "linkage.link": lambda inputs: [*checks.model(inputs), *checks.component_size(inputs)],
+        "linkage.link": checks.linked,
         "identity.assign": checks.identity_kept,
         "gold.reconciliation": checks.money_reconciled,
         "quality.contracts": lambda inputs: [*as_declared(inputs), *_contracts(inputs)],

@@ -2,7 +2,7 @@
 
 A phone of three hundred names, ``x@x.com`` or the shop's own address are found from the data: a
 value counts as generic when more distinct names than ``generic.distinct_names`` of its role carry
-it. It stays in the records and counts neither for blocking nor for comparison.
+it, or when it is the only one that a name or birth date ever has. It stays in the records and counts neither for blocking nor for comparison.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from pipelines.linkage.config import Linkage
+from pipelines.linkage.config import Linkage, Role
 from pipelines.linkage.engine import role_type
 from pipelines.tables import LONG, STRING, Column, Personal, Table
 
@@ -36,10 +36,17 @@ GENERIC_VALUES = Table(
             formula="count of distinct first given name and surname, or company name",
         ),
         Column("records", LONG, "Records that carry it.", unit="records"),
-        Column("reason", STRING, "Why it is generic: shared_by_names."),
+        Column("reason", STRING, "Why it is generic: shared_by_names, or only_value of its field."),
     ),
     owner="data engineering",
 )
+
+ONLY_VALUE: tuple[Role, ...] = ("given_name", "surname", "second_surname", "birth_date", "company_name")
+"""Roles whose only value is no evidence; the levels of an address tell the same from their shares."""
+ONLY_VALUE_NAMES = 6
+"""Different names that such a value has at the least: a few records may well be one family."""
+_NAME = "coalesce(company_name, concat_ws(' ', given_phonetic, coalesce(surname_phonetic, surname)))"
+"""One person's spellings differ, so a name is its sound: first given name and surname."""
 
 SCHEMA: pa.Schema = to_arrow_schema(GENERIC_VALUES.schema)
 
@@ -50,20 +57,21 @@ def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Tab
     for role, limit in sorted(conf.generic.distinct_names.items()):
         listed = pa.types.is_list(role_type(role))
         value = f"unnest({role})" if listed else f"CAST({role} AS VARCHAR)"
-        # One person's spellings differ, so a name is its sound: first given name and surname.
         parts.append(
             f"""SELECT '{role}' AS field, value, count(DISTINCT name) AS distinct_names,
-                count(DISTINCT node) AS records
-            FROM (SELECT node, {value} AS value, coalesce(company_name,
-                    concat_ws(' ', given_phonetic, coalesce(surname_phonetic, surname))) AS name
+                count(DISTINCT node) AS records, 'shared_by_names' AS reason
+            FROM (SELECT node, {value} AS value, {_NAME} AS name
                   FROM facts WHERE {role} IS NOT NULL)
             WHERE value IS NOT NULL GROUP BY value HAVING count(DISTINCT name) > {int(limit)}"""
         )
-    if not parts:
-        return SCHEMA.empty_table()
-    found = connection.sql(
-        f"SELECT *, 'shared_by_names' AS reason FROM ({' UNION ALL '.join(parts)}) ORDER BY field, value"
-    ).to_arrow_table()
+    parts += [
+        f"""SELECT '{role}' AS field, CAST(min({role}) AS VARCHAR) AS value,
+            count(DISTINCT {_NAME}) AS distinct_names, count(*) AS records, 'only_value' AS reason
+        FROM facts WHERE {role} IS NOT NULL
+        HAVING min({role}) = max({role}) AND count(DISTINCT {_NAME}) > {ONLY_VALUE_NAMES}"""
+        for role in ONLY_VALUE
+    ]
+    found = connection.sql(f"{' UNION ALL '.join(parts)} ORDER BY field, value").to_arrow_table()
     return found.select(SCHEMA.names).cast(SCHEMA)
 
 

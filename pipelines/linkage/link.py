@@ -41,6 +41,7 @@ from pipelines.linkage.review_queue import review_queue
 from pipelines.linkage.rules import NAME_ALONE, forbidden_pairs, ruled
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
+from pipelines.linkage.training_run import TrainingRun
 from pipelines.linkage.vocabulary import own_rules
 
 Floats = npt.NDArray[np.float64]
@@ -117,11 +118,18 @@ class _Evidence:
     candidates: int
 
 
-def link_night(records: pa.Table, previous: Generation | None, conf: Linkage, business_date: date) -> Linked:
+def link_night(
+    records: pa.Table,
+    previous: Generation | None,
+    conf: Linkage,
+    business_date: date,
+    run: TrainingRun | None = None,
+) -> Linked:
     """Link the records of a night.
 
     ``records`` has the columns of ``read_records``. Without ``previous`` the generation is trained
     on them; with it nothing is trained, and only generic values first seen tonight revise it.
+    ``run``: labels that go into a training, and what it shows of itself.
     Raises UsageError where columns are missing or a key stands twice.
     """
     with engine(conf) as connection:
@@ -132,7 +140,7 @@ def link_night(records: pa.Table, previous: Generation | None, conf: Linkage, bu
         evidence: list[_Evidence] = []
         for name in MODELS:
             model = previous.models[name] if previous is not None else None
-            fitted, found = _evidence(connection, name, model, nodes, conf)
+            fitted, found = _evidence(connection, name, model, nodes, conf, run)
             models[name] = fitted
             evidence.append(found)
         generation = _generation(connection, nodes, generic, models, evidence, previous, conf, business_date)
@@ -147,7 +155,7 @@ def link_foreign(
     The rules about roles do not hold: the columns of the settings have none.
     """
     conf = conf.model_copy(update={"never": (), "rules": (), "duplicate_free": ()})
-    fitted, found = _evidence(connection, FOREIGN, model, nodes, conf)
+    fitted, found = _evidence(connection, FOREIGN, model, nodes, conf, None)
     no_values = generic_values.SCHEMA.empty_table()
     generation = _generation(
         connection, nodes, no_values, {FOREIGN: fitted}, [found], None, conf, business_date
@@ -155,20 +163,20 @@ def link_foreign(
     return _linked(nodes, no_values, [found], generation, None, conf)
 
 
-def train(records: pa.Table, conf: Linkage, business_date: date) -> Generation:
-    """A generation trained on the records; the starter generation where they are too few."""
-    return link_night(records, None, conf, business_date).generation
-
-
 def _evidence(
-    connection: duckdb.DuckDBPyConnection, name: str, model: Model | None, nodes: Nodes, conf: Linkage
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    model: Model | None,
+    nodes: Nodes,
+    conf: Linkage,
+    run: TrainingRun | None,
 ) -> tuple[Model, _Evidence]:
     roles: set[str] = set(conf.fields)
     is_new = model is None
     # The file of foreign settings is table ``people`` as it is.
     count = 0 if model is not None and model.is_foreign else prepare(connection, name)
     if model is None:
-        model = train_model(connection, name, roles, count, conf)
+        model = train_model(connection, name, roles, count, conf, run)
     elif not model.is_foreign:
         _check_fits(connection, name, model)
     free = conf.duplicate_free
@@ -187,6 +195,8 @@ def _evidence(
         if not relations.trusted:
             notes.append("the relation model lost the class of one person: Splink's probability decides")
         model = replace(model, relations=relations, notes=tuple(notes))
+    if is_new and run is not None:
+        run.draw(connection, name, model)
     probability, _ = classify(model.relations, candidates)
     kept = probability >= conf.review_probability
     sure_left, sure_right = chains(connection, conf.rules)
