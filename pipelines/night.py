@@ -34,7 +34,7 @@ from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.engine import free_memory, placement, read_records
-from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
 from pipelines.linkage.generic_values import GENERIC_VALUES
 from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.many import LinkedFrames, link_many
@@ -89,13 +89,21 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     return [
         Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
         Stage("silver.build", SILVER, _silver, reads=(BATCHES, *bronze.values())),
-        Stage("linkage.link", LINKAGE, _link, reads=(CUSTOMER_RECORDS,), previous=(GENERATIONS,)),
+        Stage(
+            "linkage.link",
+            LINKAGE,
+            _link,
+            reads=(CUSTOMER_RECORDS,),
+            previous=(GENERATIONS,),
+            takes_generation=True,
+        ),
         Stage(
             "identity.assign",
             IDENTITY,
             _identity,
             reads=(CLUSTERS, DECISIONS, CUSTOMER_RECORDS),
             previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS),
+            takes_generation=True,
         ),
         Stage("gold.xref", (XREF,), _xref, reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES), dated=False),
         Stage(
@@ -193,14 +201,15 @@ def _silver(inputs: Inputs) -> Content:
 
 def _link(inputs: Inputs) -> Content:
     conf = inputs.settings.linkage
-    generation, today = newest(inputs.previous_arrow(GENERATIONS)), inputs.night.business_date
+    adopted, known = inputs.night.generation, inputs.previous_arrow(GENERATIONS)
+    generation, today = adopted or newest(known), inputs.night.business_date
     linked: Linked | LinkedFrames
     if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
         linked = link_many(inputs.frame(CUSTOMER_RECORDS), generation, conf, today, inputs.say)
     else:
         records = inputs.ref(CUSTOMER_RECORDS)
         uris = records.file_uris() if records else []
-        linked = link_night(read_records(uris, conf), generation, conf, today, inputs.say)
+        linked = link_night(read_records(uris, conf), generation, conf, today, say=inputs.say)
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
         CLUSTERS.path: linked.clusters,
@@ -208,8 +217,9 @@ def _link(inputs: Inputs) -> Content:
         GENERIC_VALUES.path: linked.generic_values,
         REVIEW_QUEUE.path: linked.review_queue,
     }
-    if linked.generation_row is not None:
-        content[GENERATIONS.path] = linked.generation_row
+    new = came_into_use(linked.generation, adopted, known)
+    if new is not None:
+        content[GENERATIONS.path] = new
     if not inputs.exists(DECISIONS):
         content[DECISIONS.path] = arrow_schema(DECISIONS).empty_table()
     return content
@@ -225,6 +235,7 @@ def _identity(inputs: Inputs) -> Content:
         inputs.previous(DECISIONS),
         prior,
         inputs.night.business_date,
+        is_adoption=inputs.night.generation is not None,
     )
     return built.tables
 
@@ -325,7 +336,7 @@ def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
     return {
         "bronze.land": checks.landed(feeds),
         "silver.build": checks.rows_conserved(feeds),
-        "linkage.link": lambda inputs: [*checks.model(inputs), *checks.component_size(inputs)],
+        "linkage.link": checks.linked,
         "identity.assign": checks.identity_kept,
         "gold.reconciliation": checks.money_reconciled,
         "quality.contracts": lambda inputs: [*as_declared(inputs), *_contracts(inputs)],

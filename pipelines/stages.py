@@ -20,6 +20,7 @@ from pipelines.tables import Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from pipelines.linkage.generations import Generation
     from pipelines.settings import Settings
 
 K = TypeVar("K")
@@ -42,6 +43,10 @@ class Night:
     is_full: bool = False
     problems: tuple[str, ...] = ()
     """What else lies in the landing folder, a line each: unknown sources and feeds, stray files."""
+    generation: Generation | None = None
+    """The generation that the night adopts; None where it links by the one in use."""
+    is_approved: bool = False
+    """True where somebody saw what the adoption changes, and agreed."""
 
 
 class Inputs:
@@ -150,6 +155,7 @@ class Stage:
     dated: bool = True
     settled: bool = False
     takes_files: bool = False
+    takes_generation: bool = False
 
     @property
     def layer(self) -> str:

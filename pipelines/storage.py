@@ -194,7 +194,8 @@ class Warehouse:
         """Append a few rows without Spark (ops tables)."""
         self._create(table)
         content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
-        write_deltalake(self._native(table.path), content, mode="append")
+        # A warehouse of an older version has fewer columns.
+        write_deltalake(self._native(table.path), content, mode="append", schema_mode="merge")
 
     def replace_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], seen: DeltaTable) -> None:
         """Replace the rows of ``seen``; raises when another writer came in between."""

@@ -26,8 +26,11 @@ class Lazy(click.Group):
         "show": "pipelines.cli.data",
         "docs": "pipelines.cli.documents",
         "report": "pipelines.cli.documents",
-        "evaluate": "pipelines.cli.documents",
+        "evaluate": "pipelines.cli.evaluate",
         "link": "pipelines.cli.link",
+        "explain": "pipelines.cli.explain",
+        "train": "pipelines.cli.train",
+        "generations": "pipelines.cli.generations",
         "doctor": "pipelines.cli.night",
     }
 

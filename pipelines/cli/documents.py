@@ -1,8 +1,7 @@
-"""``padron docs``, ``report`` and ``evaluate``: the data dictionary, the night's page, quality against a truth."""
+"""``padron docs`` and ``report``: the data dictionary, the night's page."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -49,25 +48,4 @@ def report(warehouse: str, config: str | None, truth: str | None, as_json: bool)
         click.echo(summary.to_json())
     else:
         terminal(summary, out, report=path)
-    return 0
-
-
-@click.command()
-@options.warehouse
-@click.option(
-    "--truth", required=True, metavar="CSV", help="Columns source, source_id (or record_id), true_id."
-)
-@options.as_json
-@example("padron evaluate --truth truth/entity_map.csv")
-def evaluate(warehouse: str, truth: str, as_json: bool) -> int:
-    """Pairwise and B³ precision, recall and F1 of the released customers against a truth."""
-    from pipelines.ops.summarise import quality
-    from pipelines.storage import Warehouse
-
-    found = quality(Warehouse(warehouse), truth)
-    if as_json:
-        click.echo(json.dumps(found))
-        return 0
-    for name, value in found.items():
-        say(f"{name:<22} {value:>10,.4f}" if isinstance(value, float) else f"{name:<22} {value:>10,}")
     return 0

@@ -56,6 +56,11 @@ def _pairs(text: str | None) -> dict[str, str]:
 )
 @click.option("--country", help="ISO code of records that name none (default: conf/padron.yml).")
 @click.option("--out", "out_folder", default="linked", show_default=True, help="Folder of the result.")
+@click.option(
+    "--keep-records",
+    is_flag=True,
+    help="Also keep the standard records (personal data) and the generation, for padron explain and evaluate --linked.",
+)
 @options.config
 @options.as_json
 @example(
@@ -71,15 +76,18 @@ def link(
     settings_file: str | None,
     country: str | None,
     out_folder: str,
+    keep_records: bool,
     config: str | None,
     as_json: bool,
 ) -> int:
     """Link the records of CSV or Parquet files: the night's engine, without Spark or configuration.
 
     Several files are several sources: the results then name each record by source, the file's name, and id.
-    Writes clusters.parquet (the id, cluster_id), pairs.parquet and report.json into the folder --out.
+    Writes clusters.parquet (the id, cluster_id), pairs.parquet, report.json and report.html into the folder --out.
     """
     from pipelines.linkage.files import link_by_settings, link_file, sources, write
+    from pipelines.linkage.kept import keep
+    from pipelines.ops.linkage_pages import linked_page
     from pipelines.settings import load_settings
 
     settings = load_settings(config)
@@ -123,6 +131,10 @@ def link(
     write(made, out_folder)
     with open(os.path.join(out_folder, "report.json"), "w", encoding="utf-8") as target:
         json.dump(report, target, indent=2)
+    with open(os.path.join(out_folder, "report.html"), "w", encoding="utf-8") as target:
+        target.write(linked_page(made, ", ".join(os.path.basename(file) for file in files)))
+    if keep_records:
+        keep(made, out_folder)
     if as_json:
         click.echo(json.dumps(report))
         return 0
@@ -135,7 +147,7 @@ def _report(made: LinkedFile) -> dict[str, Any]:
         "fields": made.fields,
         "unused": made.unused,
         **made.linked.figures,
-        "quality": None if made.quality is None else made.quality.as_dict(),
+        "quality": None if made.evaluation is None else made.evaluation.as_dict(),
     }
 
 
@@ -159,4 +171,4 @@ def _say(made: LinkedFile, folder: str) -> None:
             f"{'B³ F1':<16} {found.b3_f1:>10.4f}  precision {found.b3_precision:.4f}, recall {found.b3_recall:.4f}"
         )
     say("")
-    say(f"{folder}/clusters.parquet, pairs.parquet, report.json")
+    say(f"{folder}/clusters.parquet, pairs.parquet, report.json, report.html")

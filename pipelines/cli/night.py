@@ -14,6 +14,10 @@ from pipelines.cli.options import Day, example
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from pipelines.linkage.generations import Generation
+    from pipelines.ops.run import Options
+    from pipelines.settings import Settings
+
 
 @click.command()
 @click.option(
@@ -39,6 +43,17 @@ if TYPE_CHECKING:
 @click.option(
     "--truth", default=None, metavar="CSV", help="True person of each record: adds quality to the summary."
 )
+@click.option(
+    "--generation",
+    default=None,
+    metavar="FILE",
+    help="Adopt this generation (file, folder or id): link everything by it from now on.",
+)
+@click.option(
+    "--approve",
+    is_flag=True,
+    help="Agree to what the adoption changes; without it the night stops and says it.",
+)
 @click.option("--debug", is_flag=True, hidden=True)
 @example("padron run --date 2026-07-01 --landing extracts --warehouse warehouse")
 def run(
@@ -49,6 +64,8 @@ def run(
     full: bool,
     from_stage: str | None,
     truth: str | None,
+    generation: str | None,
+    approve: bool,
     debug: bool,
 ) -> int:
     """Run the night: land the extracts, link the records, publish the customer view.
@@ -56,37 +73,56 @@ def run(
     Without --date, one night a landing folder, in order. Exit codes: 0 published or nothing to
     do, 2 configuration or usage, 3 a gate stopped the release, 4 another run holds the lock.
     """
+    from pipelines.ops.run import Options
     from pipelines.settings import load_settings
+
+    settings = load_settings(config)
+    asked = Options(
+        landing,
+        warehouse,
+        business_date,
+        full,
+        from_stage,
+        generation=None if generation is None else _generation(generation, warehouse),
+        is_approved=approve,
+    )
+    if not run_nights(asked, settings, truth):
+        say("Nothing to do: everything that was delivered is released.")
+    return 0
+
+
+def _generation(name: str, warehouse: str) -> Generation:
+    from pipelines.ops.generations import find
+    from pipelines.storage import Warehouse
+
+    return find(name, Warehouse(warehouse))
+
+
+def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> bool:
+    """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
+    from pipelines.ops.run import run as run_all
     from pipelines.spark import check_java, session, submitted
 
     if not submitted():
         check_java()
-    settings = load_settings(config)
-
-    from pipelines.ops.run import Options
-    from pipelines.ops.run import run as run_nights
-
     progress = NightProgress()
 
     def start() -> SparkSession:
         return session(settings.conf.path("spark-defaults.conf"))
 
     try:
-        outcome = run_nights(
-            Options(landing, warehouse, business_date, full, from_stage), settings, start, progress
-        )
+        outcome = run_all(asked, settings, start, progress)
     finally:
         progress.stop()
     if not outcome.released:
-        say("Nothing to do: everything that was delivered is released.")
-        return 0
+        return False
 
     from pipelines.ops.summarise import summarise, write_report
     from pipelines.ops.terminal import terminal
 
-    summary = summarise(warehouse, settings, truth=truth)
-    terminal(summary, out, report=write_report(warehouse, summary))
-    return 0
+    summary = summarise(asked.warehouse, settings, truth=truth)
+    terminal(summary, out, report=write_report(asked.warehouse, summary))
+    return True
 
 
 @click.command()

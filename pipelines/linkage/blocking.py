@@ -27,17 +27,6 @@ class RuleCost:
     largest_block: int
 
 
-def add_keys(
-    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking
-) -> list[tuple[int, int]]:
-    """Create the table ``keys`` (rule, node, key), no block above the cap, from table ``people``.
-
-    Returns of each rule its blocks that were above the cap, and the records of the largest.
-    """
-    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
-    return [_add_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
-
-
 def block(
     connection: duckdb.DuckDBPyConnection,
     rules: tuple[Rule, ...],
@@ -59,7 +48,7 @@ def block(
         if touching:
             connection.execute(f"DELETE FROM blocked WHERE NOT ({_touches(touching)})")
         return _costs(connection, rules, [(0, 0)] * len(rules))
-    capped = add_keys(connection, rules, conf)
+    capped = block_keys(connection, rules, conf)
     sided = "(SELECT keys.*, source FROM keys JOIN people USING (node))" if duplicate_free else "keys"
     others = (
         "UNION ALL SELECT join_key_l, join_key_r, CAST(match_key AS INTEGER) FROM blocked"
@@ -93,6 +82,17 @@ def _costs(
         RuleCost(rule.name, int(found.get(str(number), 0)), *capped[number])
         for number, rule in enumerate(rules)
     )
+
+
+def block_keys(
+    connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking
+) -> list[tuple[int, int]]:
+    """Create the table ``keys`` (rule, node, key) from table ``people``: equal keys are a block.
+
+    Blocks above the cap are subdivided in it. Returns each rule's (blocks above the cap, largest block).
+    """
+    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
+    return [_add_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
 
 
 def keys_query(rule: Rule) -> str:

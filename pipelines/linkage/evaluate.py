@@ -10,6 +10,9 @@ import pyarrow as pa
 
 from pipelines.errors import UsageError
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -38,36 +41,42 @@ class Quality:
         return asdict(self)
 
 
-def _pairs(sizes: npt.NDArray[np.int64]) -> int:
-    return int((sizes * (sizes - 1) // 2).sum())
+def _pairs(sizes: npt.NDArray[np.intp]) -> int:
+    return int((sizes.astype(np.int64) * (sizes - 1) // 2).sum())
 
 
-def _f1(precision: float, recall: float) -> float:
+def f1(precision: float, recall: float) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def codes(labels: npt.ArrayLike) -> Ints:
+    """Labels as numbers from zero up, in the order of the labels."""
+    return np.unique(np.asarray(labels), return_inverse=True)[1].astype(np.int64)
+
+
+def record_shares(made: Ints, real: Ints) -> tuple[Floats, Floats]:
+    """B³ by record: the right share of its cluster, and the found share of its entity."""
+    _, inverse, both = np.unique(
+        made * (int(real.max(initial=0)) + 1) + real, return_inverse=True, return_counts=True
+    )
+    shared = both[inverse].astype(np.float64)
+    return shared / np.bincount(made)[made], shared / np.bincount(real)[real]
 
 
 def quality(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Quality:
     """Quality of cluster labels against entity labels, record by record in the same order."""
-    made = np.unique(np.asarray(predicted), return_inverse=True)[1].astype(np.int64)
-    real = np.unique(np.asarray(true), return_inverse=True)[1].astype(np.int64)
+    made, real = codes(predicted), codes(true)
     if made.shape != real.shape:
         raise ValueError("one label a record on both sides")
     n = len(made)
-    made_sizes = np.bincount(made).astype(np.int64)
-    real_sizes = np.bincount(real).astype(np.int64)
-    _, inverse, both_sizes = np.unique(
-        made * (len(real_sizes) or 1) + real, return_inverse=True, return_counts=True
-    )
-    made_pairs, true_pairs, right = (
-        _pairs(made_sizes),
-        _pairs(real_sizes),
-        _pairs(both_sizes.astype(np.int64)),
-    )
+    made_sizes, real_sizes = np.bincount(made), np.bincount(real)
+    both_sizes = np.unique(made * (len(real_sizes) or 1) + real, return_counts=True)[1]
+    made_pairs, true_pairs, right = _pairs(made_sizes), _pairs(real_sizes), _pairs(both_sizes)
     precision = right / made_pairs if made_pairs else 1.0
     recall = right / true_pairs if true_pairs else 1.0
-    shared = both_sizes[inverse] if n else np.zeros(0)
-    b3_precision = float((shared / made_sizes[made]).mean()) if n else 1.0
-    b3_recall = float((shared / real_sizes[real]).mean()) if n else 1.0
+    of_cluster, of_entity = record_shares(made, real)
+    b3_precision = float(of_cluster.mean()) if n else 1.0
+    b3_recall = float(of_entity.mean()) if n else 1.0
     return Quality(
         records=n,
         clusters=len(made_sizes) if n else 0,
@@ -78,10 +87,10 @@ def quality(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Quality:
         right_pairs=right,
         precision=precision,
         recall=recall,
-        f1=_f1(precision, recall),
+        f1=f1(precision, recall),
         b3_precision=b3_precision,
         b3_recall=b3_recall,
-        b3_f1=_f1(b3_precision, b3_recall),
+        b3_f1=f1(b3_precision, b3_recall),
     )
 
 

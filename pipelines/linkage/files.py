@@ -17,7 +17,8 @@ from pipelines.errors import UsageError
 from pipelines.linkage.columns import APART, JOINED, KNOWN, LISTS, SEVERAL, folded, recognised
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
-from pipelines.linkage.evaluate import Quality, evaluate, quality
+from pipelines.linkage.evaluate import Quality
+from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
 from pipelines.linkage.foreign import read_foreign
 from pipelines.linkage.foreign_people import TRUTH, load_foreign
 from pipelines.linkage.foreign_training import foreign_model
@@ -45,14 +46,23 @@ class LinkedFile:
 
     fields: dict[str, tuple[str, ...]]
     """Field → the columns that filled it."""
-    unused: tuple[str, ...]
-    """Columns that say nothing padron knows, in the file's order."""
     linked: Linked
     clusters: pa.Table
     """The id column, and cluster_id: the smallest id of the cluster."""
     pairs: pa.Table
     """Scored pairs: the two ids, match_weight, match_probability, same_person_probability, relation …"""
-    quality: Quality | None
+    evaluation: Evaluation | None
+    """How good the clusters are, where the truth was given."""
+    records: pa.Table
+    """The standard records, in the columns of ``read_records``."""
+    unused: tuple[str, ...]
+    """Columns that say nothing padron knows, in the file's order."""
+    conf: Linkage
+
+    @property
+    def quality(self) -> Quality | None:
+        """Agreement with the truth, where it was given."""
+        return None if self.evaluation is None else self.evaluation.quality
 
 
 @dataclass(frozen=True)
@@ -297,17 +307,18 @@ def link_file(
     else:
         people = read_all(path, conf, id_column, country, today, given, truth_column)
     found, records, ids = people.fields, people.received, people.received[id_column]
-    linked = link_night(people.keyed, None, people.conf, today, say)
+    linked = link_night(people.keyed, None, people.conf, today, say=say)
     clusters, pairs = _named(linked, id_column, with_source=not isinstance(path, str))
     measured = None
     if truth_column:
         truth = pa.table(
             {"source": people.keyed["source"], "record_id": ids, "entity_id": records[truth_column]}
         )
-        measured = evaluate(linked.clusters, truth.filter(pc.is_valid(truth["entity_id"])))
+        basis = Basis(people.keyed, linked.generation, people.conf, linked)
+        measured = _measured(linked, truth, people.conf, basis)
     used = {id_column, truth_column, *(name for names in found.values() for name in names)}
     unused = tuple(name for name in records.column_names if name not in used)
-    return LinkedFile(found, unused, linked, clusters, pairs, measured)
+    return LinkedFile(found, linked, clusters, pairs, measured, people.keyed, unused, people.conf)
 
 
 def link_by_settings(
@@ -335,9 +346,25 @@ def link_by_settings(
     clusters, pairs = _named(linked, id_column)
     measured = None
     if truth_column:
-        known = pc.is_valid(true)
-        measured = quality(clusters["cluster_id"].filter(known).to_numpy(), true.filter(known).to_numpy())
-    return LinkedFile(foreign.columns, (), linked, clusters, pairs, measured)
+        truth = linked.clusters.select(["source", "record_id"]).append_column("entity_id", true)
+        # The rules of the settings are not the engine's: what they bring cannot be asked pair by pair.
+        measured = _measured(linked, truth, conf, None)
+    none = pa.table(
+        {"source": [], "record_id": []}, schema=linked.clusters.select(["source", "record_id"]).schema
+    )
+    return LinkedFile(foreign.columns, linked, clusters, pairs, measured, none, (), conf)
+
+
+def _measured(linked: Linked, truth: pa.Table, conf: Linkage, basis: Basis | None) -> Evaluation:
+    known = truth.filter(pc.is_valid(truth["entity_id"]))
+    return evaluation(
+        linked.clusters,
+        known,
+        linked.scored_pairs,
+        linked.generation.cut,
+        least=conf.review_probability,
+        basis=basis,
+    )
 
 
 def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:

@@ -25,10 +25,11 @@ from pipelines.tables import DATE, LONG, STRING, Column, Kind, Personal, Table
 GENERATIONS = Table(
     layer="linkage",
     name="generations",
-    grain="One generation: a trained or starter model with its values, rules and thresholds.",
-    key=("generation_id",),
+    grain="One coming into use of a generation: a trained or starter model with its values, rules and thresholds.",
+    key=("generation_id", "sequence"),
     columns=(
         Column("generation_id", STRING, "First twelve digits of the digest.", required=True),
+        Column("sequence", LONG, "Order in which generations came into use; the highest is in use."),
         Column(
             "kind",
             STRING,
@@ -165,7 +166,7 @@ class Generation:
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError("The generation cannot be read: it is no file that padron wrote.") from None
-        if generation.digest != file["digest"]:
+        if generation.digest != file.get("digest"):
             raise UsageError("The generation's content does not fit its digest: it was changed by hand.")
         return generation
 
@@ -173,12 +174,13 @@ class Generation:
         """The same models and cut with other generic values: a minor revision."""
         return replace(self, generic=generic, created_on=created_on, previous_id=self.generation_id)
 
-    def row(self) -> pa.Table:
+    def row(self, sequence: int | None = None) -> pa.Table:
         """The generation as its row of ``linkage/generations``."""
         return pa.Table.from_pylist(
             [
                 {
                     "generation_id": self.generation_id,
+                    "sequence": sequence,
                     "kind": self.kind,
                     "created_on": self.created_on,
                     "previous_id": self.previous_id,
@@ -198,14 +200,64 @@ def _rule(plain: Json) -> Rule:
 
 
 def newest(rows: pa.Table | None) -> Generation | None:
-    """The generation in use: the last one of ``linkage/generations`` that no other revises.
+    """The generation in use: the last that came into use.
 
     ``rows`` as the table is stored; None or no row before the first night.
     """
+    last = _in_use(rows)
+    return None if last is None else Generation.from_json(last["content"])
+
+
+def lineage(rows: pa.Table | None) -> list[str]:
+    """The id of the generation in use, then those that it is a minor revision of."""
+    last = _in_use(rows)
+    if rows is None or last is None:
+        return []
+    previous = dict(zip(rows["generation_id"].to_pylist(), rows["previous_id"].to_pylist(), strict=True))
+    found: list[str] = []
+    name = last["generation_id"]
+    while name is not None and name not in found:
+        found.append(name)
+        name = previous.get(name)
+    return found
+
+
+def came_into_use(now: Generation, given: Generation | None, rows: pa.Table | None) -> pa.Table | None:
+    """The rows that a night adds to ``rows``; None where it linked by the generation in use.
+
+    ``given`` is the generation that the night was asked to adopt, ``now`` the one that linked:
+    the same, or a minor revision of it.
+    """
+    known = lineage(rows)
+    new = [given] if given is not None and given.generation_id not in known else []
+    last = new[-1].generation_id if new else (known[0] if known else None)
+    if now.generation_id != last:
+        new.append(now)
+    at = _last_sequence(rows) + 1
+    return pa.concat_tables([g.row(at + i) for i, g in enumerate(new)]) if new else None
+
+
+def _sequences(rows: pa.Table) -> list[int]:
+    """Sequence of each row; tables written before generations were numbered have none."""
+    if "sequence" not in rows.column_names:
+        return [0] * rows.num_rows
+    return [number or 0 for number in rows["sequence"].to_pylist()]
+
+
+def _last_sequence(rows: pa.Table | None) -> int:
+    return 0 if rows is None else max(_sequences(rows), default=0)
+
+
+def _in_use(rows: pa.Table | None) -> Json | None:
     if rows is None or rows.num_rows == 0:
         return None
-    candidates = rows.select(["generation_id", "created_on", "previous_id", "content"]).to_pylist()
+    columns = ["generation_id", "created_on", "previous_id", "content"]
+    last = _last_sequence(rows)
+    candidates: list[Json] = [
+        row
+        for row, number in zip(rows.select(columns).to_pylist(), _sequences(rows), strict=True)
+        if number == last
+    ]
     revised = {row["previous_id"] for row in candidates}
     heads = [row for row in candidates if row["generation_id"] not in revised] or candidates
-    last = max(heads, key=lambda row: (row["created_on"], row["generation_id"]))
-    return Generation.from_json(last["content"])
+    return max(heads, key=lambda row: (row["created_on"], row["generation_id"]))

@@ -2,7 +2,7 @@
 
 A phone of three hundred names, ``x@x.com`` or the shop's own address are found from the data: a
 value counts as generic when more distinct names than ``generic.distinct_names`` of its role carry
-it. It stays in the records and counts neither for blocking nor for comparison.
+it, or when it is the only one that a name or birth date ever has. It stays in the records and counts neither for blocking nor for comparison.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from pipelines.linkage.config import Linkage
+from pipelines.linkage.config import Linkage, Role
 from pipelines.linkage.engine import role_type
 from pipelines.tables import LONG, STRING, Column, Personal, Table
 
@@ -36,10 +36,17 @@ GENERIC_VALUES = Table(
             formula="count of distinct first given name and surname, or company name",
         ),
         Column("records", LONG, "Records that carry it.", unit="records"),
-        Column("reason", STRING, "Why it is generic: shared_by_names."),
+        Column("reason", STRING, "Why it is generic: shared_by_names, or only_value of its field."),
     ),
     owner="data engineering",
 )
+
+ONLY_VALUE: tuple[Role, ...] = ("given_name", "surname", "second_surname", "birth_date", "company_name")
+"""Roles whose only value is no evidence; the levels of an address tell the same from their shares."""
+ONLY_VALUE_NAMES = 6
+"""Different names that such a value has at the least: a few records may well be one family."""
+_NAME = "coalesce(company_name, concat_ws(' ', given_phonetic, coalesce(surname_phonetic, surname)))"
+"""One person's spellings differ, so a name is its sound: first given name and surname."""
 
 SCHEMA: pa.Schema = to_arrow_schema(GENERIC_VALUES.schema)
 
@@ -49,11 +56,17 @@ def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Tab
     parts = []
     for role, limit in sorted(conf.generic.distinct_names.items()):
         parts.append(
-            f"""SELECT field, value, count(DISTINCT name) AS distinct_names, count(DISTINCT node) AS records
+            f"""SELECT field, value, count(DISTINCT name) AS distinct_names, count(DISTINCT node) AS records,
+                'shared_by_names' AS reason
             FROM ({carriers_query(role)}) GROUP BY field, value HAVING count(DISTINCT name) > {int(limit)}"""
         )
-    if not parts:
-        return SCHEMA.empty_table()
+    parts += [
+        f"""SELECT field, min(value) AS value, count(DISTINCT name) AS distinct_names,
+            count(DISTINCT node) AS records, 'only_value' AS reason
+        FROM ({carriers_query(role)}) GROUP BY field
+        HAVING min(value) = max(value) AND count(DISTINCT name) > {ONLY_VALUE_NAMES}"""
+        for role in ONLY_VALUE
+    ]
     return generic_rows(connection.sql(" UNION ALL ".join(parts)).to_arrow_table())
 
 
@@ -61,18 +74,14 @@ def carriers_query(role: str) -> str:
     """SQL over table ``facts``: field, value, node and the name, for every value of a role."""
     listed = pa.types.is_list(role_type(role))
     value = f"unnest({role})" if listed else f"CAST({role} AS VARCHAR)"
-    # One person's spellings differ, so a name is its sound: first given name and surname.
     return f"""SELECT '{role}' AS field, value, name, node
-        FROM (SELECT node, {value} AS value, coalesce(company_name,
-                concat_ws(' ', given_phonetic, coalesce(surname_phonetic, surname))) AS name
-              FROM facts WHERE {role} IS NOT NULL)
+        FROM (SELECT node, {value} AS value, {_NAME} AS name FROM facts WHERE {role} IS NOT NULL)
         WHERE value IS NOT NULL"""
 
 
 def generic_rows(found: pa.Table) -> pa.Table:
-    """Rows of ``linkage/generic_values`` from field, value, distinct_names and records."""
-    reason = pa.array(["shared_by_names"] * found.num_rows, pa.string())
-    ordered = found.append_column("reason", reason).sort_by([("field", "ascending"), ("value", "ascending")])
+    """Rows of ``linkage/generic_values``, in order."""
+    ordered = found.sort_by([("field", "ascending"), ("value", "ascending")])
     return ordered.select(SCHEMA.names).cast(SCHEMA)
 
 

@@ -42,6 +42,7 @@ from pipelines.linkage.rules import NAME_ALONE
 from pipelines.linkage.sample import Sample, draw
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
+from pipelines.linkage.training_run import TrainingRun
 from pipelines.linkage.vocabulary import own_rules
 from pipelines.queries import Say, silent
 
@@ -60,6 +61,17 @@ class TooManyLinksError(PadronError):
 
 
 @dataclass(frozen=True)
+class Inside:
+    """Every pair inside a component, of all party types: what the clusters at any cut are made from."""
+
+    label: Ints
+    """The component of each node; nodes follow (source, record_id)."""
+    joins: Joins
+    forbidden: Bools
+    """Pairs that never-evidence keeps apart."""
+
+
+@dataclass(frozen=True)
 class Linked:
     """What a night's linkage gives; Arrow tables in the shape of their declarations."""
 
@@ -72,6 +84,8 @@ class Linked:
     """The generation that linked the records."""
     generation_row: pa.Table | None
     """Its row of ``linkage/generations``; None where it is the one that was given."""
+    inside: Inside
+    """What the clusters were made from."""
     figures: dict[str, Any] = field(default_factory=dict)
     """Counts and notes for the run record; no personal values."""
 
@@ -109,6 +123,7 @@ def link_night(
     previous: Generation | None,
     conf: Linkage,
     business_date: date,
+    run: TrainingRun | None = None,
     say: Say = silent,
     sample: Sample | None = None,
 ) -> Linked:
@@ -116,15 +131,16 @@ def link_night(
 
     ``records`` has the columns of ``read_records``. Without ``previous`` the generation is trained
     on them; with it nothing is trained, and only generic values first seen tonight revise it.
-    ``say`` is told what is being done. ``sample``: that the records are one, to train on; more
-    records than ``training.max_records`` are trained on a sample of theirs.
+    ``run``: labels that go into a training, and what it shows of itself. ``say`` is told what is
+    being done. ``sample``: that the records are one, to train on; more records than
+    ``training.max_records`` are trained on a sample of theirs.
     Raises UsageError where columns are missing or a key stands twice.
     """
     given = previous
     if previous is None and sample is None and records.num_rows > conf.training.max_records:
         say("drawing a sample to train on")
         drawn, values = draw(records, conf)
-        given = trained_on(drawn, values, records.num_rows, conf, business_date, say)
+        given = trained_on(drawn, values, records.num_rows, conf, business_date, run, say)
     with engine(conf) as connection:
         say(f"reading {records.num_rows:,} records")
         nodes = load(connection, records, conf)
@@ -136,7 +152,7 @@ def link_night(
         evidence: list[_Evidence] = []
         for name in MODELS:
             model = given.models[name] if given is not None else None
-            fitted, found = _evidence(connection, name, model, nodes, conf, say, sample)
+            fitted, found = _evidence(connection, name, model, nodes, conf, run, say, sample)
             models[name] = fitted
             evidence.append(found)
         say("clusters")
@@ -157,7 +173,7 @@ def link_foreign(
     The rules about roles do not hold: the columns of the settings have none.
     """
     conf = conf.model_copy(update={"never": (), "rules": (), "duplicate_free": ()})
-    fitted, found = _evidence(connection, FOREIGN, model, nodes, conf, say)
+    fitted, found = _evidence(connection, FOREIGN, model, nodes, conf, None, say)
     no_values = generic_values.SCHEMA.empty_table()
     generation = _generation(
         connection, nodes, no_values, {FOREIGN: fitted}, [found], None, conf, business_date
@@ -171,16 +187,12 @@ def trained_on(
     records: int,
     conf: Linkage,
     business_date: date,
+    run: TrainingRun | None = None,
     say: Say = silent,
 ) -> Generation:
     """The generation of all ``records`` with their generic ``values``, trained on a sample of them."""
-    trained = link_night(sample.records, None, conf, business_date, say, sample).generation
+    trained = link_night(sample.records, None, conf, business_date, run, say, sample).generation
     return replace(trained, generic=values, records=records)
-
-
-def train(records: pa.Table, conf: Linkage, business_date: date) -> Generation:
-    """A generation trained on the records; the starter generation where they are too few."""
-    return link_night(records, None, conf, business_date).generation
 
 
 def _evidence(
@@ -189,6 +201,7 @@ def _evidence(
     model: Model | None,
     nodes: Nodes,
     conf: Linkage,
+    run: TrainingRun | None,
     say: Say,
     sample: Sample | None = None,
 ) -> tuple[Model, _Evidence]:
@@ -198,7 +211,7 @@ def _evidence(
     count = 0 if model is not None and model.is_foreign else prepare(connection, name)
     if model is None:
         say(f"{name}: training")
-        model = train_model(connection, name, roles, count, conf, sample)
+        model = train_model(connection, name, roles, count, conf, run, sample)
     elif not model.is_foreign:
         columns = {row[0] for row in connection.execute("DESCRIBE people").fetchall()}
         check_compared(columns, name, model)
@@ -223,6 +236,8 @@ def _evidence(
         if not relations.trusted:
             notes.append("the relation model lost the class of one person: Splink's probability decides")
         model = replace(model, relations=relations, notes=tuple(notes))
+    if is_new and run is not None:
+        run.draw(connection, name, model)
     probability, _ = classify(model.relations, candidates)
     kept = probability >= conf.review_probability
     sure_left, sure_right = chains(connection, conf.rules)
@@ -270,7 +285,7 @@ def check_compared(columns: Collection[str], name: str, model: Model) -> None:
 
 
 def usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:
-    """The rules whose roles all have a column."""
+    """The rules of a generation whose roles all have a column."""
     return tuple(rule for rule in rules if roles.issuperset(rule.needs))
 
 
@@ -347,6 +362,9 @@ def _linked(
 ) -> Linked:
     joins, forbidden = _together(evidence)
     by_model, by_rules = clustered(len(nodes), joins, forbidden, generation.cut)
+    label = np.arange(len(nodes), dtype=np.int64)
+    for found in evidence:
+        label = np.minimum(label, found.bounded.label)
     names = nodes.names()
     clusters = pa.table(
         {
@@ -372,6 +390,7 @@ def _linked(
         cut,
         generation,
         generation.row() if is_new else None,
+        Inside(label, joins, forbidden),
         _figures(evidence, generation, scored, by_model, by_rules, queue, generic, cut, conf),
     )
 

@@ -9,6 +9,7 @@ numbers, and nothing else of the records.
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
@@ -29,8 +30,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut_components import cut_rows
 from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.generations import Generation, Model
-from pipelines.linkage.generic_values import SCHEMA as GENERIC
-from pipelines.linkage.generic_values import generic_rows
+from pipelines.linkage.generic_values import ONLY_VALUE, ONLY_VALUE_NAMES, generic_rows
 from pipelines.linkage.link import (
     LEAST_WEIGHT,
     LISTED,
@@ -139,18 +139,23 @@ def link_many(
 def _generic(nodes: DataFrame, conf: Linkage) -> pa.Table:
     """Rows of ``linkage/generic_values``."""
     limits = conf.generic.distinct_names
-    if not limits:
-        return GENERIC.empty_table()
-    limit = F.element_at(
-        F.create_map(*[F.lit(part) for role, names in sorted(limits.items()) for part in (role, names)]),
-        F.col("field"),
-    )
     carried = nodes.mapInArrow(Carriers(conf), task_schema(CARRIERS))
     # A record carries a value once, so its rows are its records.
-    found = carried.groupBy("field", "value").agg(
-        F.countDistinct("name").alias("distinct_names"), F.count("*").alias("records")
+    counts = (F.countDistinct("name").alias("distinct_names"), F.count("*").alias("records"))
+    field = F.col("field")
+    found = carried.groupBy("field", "value").agg(*counts)
+    over = [(field == role) & (F.col("distinct_names") > names) for role, names in sorted(limits.items())]
+    shared = found.where(reduce(operator.or_, over, F.lit(False)))
+    alone = (
+        carried.where(field.isin(*ONLY_VALUE))
+        .groupBy("field")
+        .agg(*counts, F.min("value").alias("value"), F.max("value").alias("last"))
     )
-    return generic_rows(found.where(F.col("distinct_names") > limit).toArrow())
+    only = alone.where((F.col("value") == F.col("last")) & (F.col("distinct_names") > ONLY_VALUE_NAMES))
+    rows = shared.withColumn("reason", F.lit("shared_by_names")).unionByName(
+        only.drop("last").withColumn("reason", F.lit("only_value"))
+    )
+    return generic_rows(rows.toArrow())
 
 
 def _generation(
@@ -168,7 +173,7 @@ def _generation(
     if count > conf.training.max_records:
         say("drawing a sample to train on")
         sample = draw_many(nodes, count, generic, conf)
-        return trained_on(sample, values, count, conf, business_date, say)
+        return trained_on(sample, values, count, conf, business_date, say=say)
     say("training on the driver")
     return link_night(nodes.drop("node").toArrow(), None, conf, business_date).generation
 

@@ -455,13 +455,8 @@ def _is_trusted(posterior: Floats, patterns: _Patterns, same: int) -> bool:
     return bool(keeps and (mean[same] >= mean[rivals]).all())
 
 
-def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArray[np.object_]]:
-    """The probability that each pair is one person, and the likeliest kind of relation.
-
-    Where the fit is not trusted: Splink's probability, and no relation.
-    """
-    if not relations.trusted:
-        return np.array(scored["match_probability"].to_numpy(), np.float64), np.full(scored.num_rows, None)
+def posteriors(relations: Relations, scored: pa.Table) -> tuple[list[str], Floats]:
+    """The kinds of relation, and the probability of each by pair (columns of ``score_pairs``)."""
     # The order of the profiles, not of a file's keys: sums must not differ in the last digit.
     kinds = list(PROFILES[relations.model])
     roles = _roles(relations.model, scored)
@@ -469,5 +464,16 @@ def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArra
     shares = np.array([relations.shares[kind] for kind in kinds])
     log_likelihood = _log_likelihood(_gammas(scored, roles), tables, shares)
     posterior, _ = _posterior(log_likelihood + _chance(relations.model, scored, kinds, relations.rarity))
+    return kinds, posterior
+
+
+def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArray[np.object_]]:
+    """The probability that each pair is one person, and the likeliest kind of relation.
+
+    Where the fit is not trusted: Splink's probability, and no relation.
+    """
+    if not relations.trusted:
+        return np.array(scored["match_probability"].to_numpy(), np.float64), np.full(scored.num_rows, None)
+    kinds, posterior = posteriors(relations, scored)
     names = np.array(kinds, dtype=object)
     return posterior[:, kinds.index(SAME)], names[posterior.argmax(axis=1)]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import duckdb
 import pyarrow as pa
 
-from pipelines.linkage.blocking import add_keys
+from pipelines.linkage.blocking import block_keys
 from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates
 from pipelines.linkage.comparisons import frequency_columns, splink_settings
 from pipelines.linkage.config import Linkage
@@ -126,7 +126,7 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
         for name in MODELS:
             count = prepare(connection, name)
             rules = tried(name, roles, conf)
-            add_keys(connection, rules, conf.blocking)
+            block_keys(connection, rules, conf.blocking)
             pairs = {
                 rule: int(n)
                 for rule, n in connection.execute(

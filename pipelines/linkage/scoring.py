@@ -33,18 +33,7 @@ def score_pairs(
     ``least_weight`` are left out. Sorted by node_l, node_r. A foreign model gives no level numbers:
     nothing looks at them.
     """
-    quiet_splink()
-    # One Splink database interface a call: its cache belongs to the interface, not to the linker,
-    # and would hand one model's frequencies and pairs to another.
-    api = DuckDBAPI(connection)
-    linker = Linker(
-        api.register("people", table_name="scored_people"),
-        model.settings,
-        log_level=logging.CRITICAL,
-        validate_settings=False,
-    )
-    for column in [] if model.is_foreign else frequency_columns(model.settings):
-        _register_frequencies(connection, api, linker, model, column)
+    api, linker = open_linker(connection, model)
     linker.table_management.register_blocked_pairs_for_predict(
         api.register(pairs, table_name="pairs_to_score")
     )
@@ -63,6 +52,26 @@ def score_pairs(
     ).to_arrow_table()
     api.delete_tables_created_by_splink_from_db()
     return scored
+
+
+def open_linker(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[DuckDBAPI, Linker]:
+    """Splink's linker of a model over table ``people``, with the model's frequencies.
+
+    Who opens it deletes what Splink left in its interface.
+    """
+    quiet_splink()
+    # One Splink database interface a call: its cache belongs to the interface, not to the linker,
+    # and would hand one model's frequencies and pairs to another.
+    api = DuckDBAPI(connection)
+    linker = Linker(
+        api.register("people", table_name="scored_people"),
+        model.settings,
+        log_level=logging.CRITICAL,
+        validate_settings=False,
+    )
+    for column in [] if model.is_foreign else frequency_columns(model.settings):
+        _register_frequencies(connection, api, linker, model, column)
+    return api, linker
 
 
 def _gamma(comparison: Any) -> str:

@@ -31,8 +31,8 @@ def smoothed_m(
     u: Mapping[str, Mapping[str, float]],
     rule: tuple[str, ...],
     max_pairs: int,
-) -> dict[str, dict[str, float]]:
-    """m by role and level name from the pairs of table ``people`` that agree on ``rule``."""
+) -> tuple[dict[str, dict[str, float]], float]:
+    """m by role and level name, and the share of matches, of the pairs of ``people`` that agree on ``rule``."""
     agree = " AND ".join(f"l.{column} = r.{column}" for column in rule)
     connection.execute(
         f"""CREATE OR REPLACE TABLE em_pairs AS
@@ -68,7 +68,7 @@ def smoothed_m(
     return {
         c.role: {level.name: float(value) for level, value in zip(c.levels, values[::-1], strict=True)}
         for c, values in zip(free, m, strict=True)
-    }
+    }, share
 
 
 def _uses(comparison: Comparison, rule: tuple[str, ...]) -> bool:

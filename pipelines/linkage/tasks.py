@@ -27,8 +27,8 @@ from pipelines.linkage.cut import Joins, log_odds
 from pipelines.linkage.engine import empty_records, engine
 from pipelines.linkage.exact_rules import exact_keys_query
 from pipelines.linkage.generations import Model
+from pipelines.linkage.generic_values import ONLY_VALUE, carriers_query, use_generic
 from pipelines.linkage.generic_values import SCHEMA as GENERIC
-from pipelines.linkage.generic_values import carriers_query, use_generic
 from pipelines.linkage.judge import NO_RULE, Judged, clustered, judge
 from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.records import facts_query, prepare
@@ -157,7 +157,7 @@ class Carriers:
     conf: Linkage
 
     def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
-        roles = sorted(self.conf.generic.distinct_names)
+        roles = sorted({*self.conf.generic.distinct_names, *ONLY_VALUE})
         query = " UNION ALL ".join(carriers_query(role) for role in roles)
         with _task_engine(self.conf) as connection:
             for rows in _gathered(batches):

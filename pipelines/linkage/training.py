@@ -24,11 +24,14 @@ from pipelines.linkage.comparisons import (
     splink_settings,
 )
 from pipelines.linkage.config import Linkage, Training
+from pipelines.linkage.em_guards import MOST_PRIOR, has_no_true_pair, without_reversed
 from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.generations import Json, Model
+from pipelines.linkage.labels import Counted, count_matches
 from pipelines.linkage.levels import Comparison
 from pipelines.linkage.relation import starter_relations
 from pipelines.linkage.smoothed import smoothed_m
+from pipelines.linkage.training_run import Session, TrainingRun, estimates_chart, session_charts
 from pipelines.linkage.vocabulary import own_comparisons
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 SMALLEST = 1e-6
 """No level is impossible: m and u stay above this."""
+MOST_UNSEEN = 0.01
+"""Share of random pairs for all levels that none of them reached, where none of them differs."""
 
 EM_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
     "person": (("given_name", "surname"), ("birth_date",), ("tax_id",)),
@@ -90,12 +95,14 @@ def train_model(
     roles: set[str],
     records: int,
     conf: Linkage,
+    run: TrainingRun | None = None,
     sample: Sample | None = None,
 ) -> Model:
-    """Train the model of one party type on table ``people``, of a ``sample`` where one is given.
+    """Train the model of one party type on table ``people``, with the labels of ``run`` where it has some.
 
-    Of a sample, u comes from pairs of drawn records, the prior from the pairs that touch one.
+    Of a ``sample``, u comes from pairs of drawn records, the prior from the pairs that touch one.
     """
+    run = run or TrainingRun()
     group = sample.groups[model] if sample is not None else None
     records = group.records if group is not None else records
     floor = rounded(frequency_floor(records))
@@ -113,26 +120,35 @@ def train_model(
         validate_settings=False,
     )
     notes: list[str] = []
-    if group is None:
-        prior = _prior(linker, model, roles, records, conf.training, notes)
-        u = _u(linker, comparisons, conf.training)
-    else:
-        prior = _prior_of_sample(connection, model, roles, records, conf.training, notes)
-        u = _u(_drawn_linker(connection, settings), comparisons, conf.training)
+    prior = (
+        _prior(linker, model, roles, records, conf.training, notes)
+        if group is None
+        else _prior_of_sample(connection, model, roles, records, conf.training, notes)
+    )
+    if prior > MOST_PRIOR:
+        note = (
+            f"{prior:.0%} of all pairs look like one person, too many to see chance agreement: starter model"
+        )
+        return starter_model(model, roles, floor, [note])
+    u = _u(linker if group is None else _drawn_linker(connection, settings), comparisons, conf.training)
     _start(linker, comparisons, u, prior)
     starter = starter_model(model, roles, floor, own=own)
     sessions = [
         session
         for rule in EM_RULES[model]
         if roles.issuperset(rule)
-        and (session := _em(connection, linker, rule, starter, comparisons, u, conf.training, notes))
+        and (session := _em(connection, linker, rule, starter, comparisons, u, conf.training, notes, run))
     ]
-    if not sessions:
+    run.add(model, "m by session", estimates_chart(linker) if sessions else None)
+    labelled = None
+    if run.labels is not None:
+        labelled = count_matches(connection, model, starter, comparisons, run.labels, notes)
+    if not sessions and (labelled is None or labelled.matches < conf.training.min_pairs):
         notes.append("no blocking rule brought enough pairs to train on: starter model")
         return starter_model(model, roles, floor, notes, own)
     columns = frequency_columns(settings)
     frequencies = frequent_values(connection, columns, floor) if group is None else group.frequencies
-    trained = _assemble(settings, comparisons, u, sessions, prior, notes)
+    trained = _assemble(settings, comparisons, u, sessions, labelled, prior, notes)
     # The relation model is fitted later, to the candidate pairs that this model scores.
     relations = starter_relations(model, comparisons)
     return Model(trained, frequencies, floor, "trained", relations, notes=tuple(notes))
@@ -154,11 +170,14 @@ def _prior(
                 rules, recall=conf.deterministic_recall
             )
             prior = float(linker._settings_obj._probability_two_random_records_match)
-            if 0 < prior < 0.5:
+            if prior > 0:
                 return rounded(prior)
-        except (ValueError, SplinkException):
+        except ValueError:
+            # The rules found more pairs than the recall allows: nearly all are one person.
+            return 1.0
+        except SplinkException:
             pass
-    notes.append("the prior's rules found no pair, or nearly all: prior of the starter model")
+    notes.append("the prior's rules found no pair: prior of the starter model")
     return min(STARTER_PRIOR, 1.0 / max(records, 2))
 
 
@@ -191,9 +210,9 @@ def _prior_of_sample(
             f"SELECT (SELECT count(*) FROM ({pairs})), (SELECT count(*) FROM people SEMI JOIN drawn USING (node))"
         ).fetchall()[0]
         prior = found / conf.deterministic_recall / max(drawn * (records - 1), 1)
-        if 0 < prior < 0.5:
-            return rounded(prior)
-    notes.append("the prior's rules found no pair, or nearly all: prior of the starter model")
+        if prior > 0:
+            return rounded(min(prior, 1.0))
+    notes.append("the prior's rules found no pair: prior of the starter model")
     return min(STARTER_PRIOR, 1.0 / max(records, 2))
 
 
@@ -219,11 +238,14 @@ def _u(linker: Linker, comparisons: Sequence[Comparison], conf: Training) -> dic
 
 def _completed(comparison: Comparison, observed: dict[str, float], kind: str) -> dict[str, float]:
     """Shares of all levels: the observed ones, the starter's where a level was not observed; sum 1."""
-    shares = {}
-    for level in comparison.levels:
-        starter = level.m if kind == "m" else level.u
-        value = observed.get(level.name, 0.0)
-        shares[level.name] = max(value, SMALLEST) if value > 0 else starter
+    seen = {name: max(value, SMALLEST) for name, value in observed.items() if value > 0}
+    shares = {
+        level.name: seen.get(level.name, level.m if kind == "m" else level.u) for level in comparison.levels
+    }
+    if kind == "u" and seen and comparison.levels[-1].name not in seen:
+        # No random pair differs: the starter's share of those that do would make agreeing look rare.
+        unseen = sum(share for name, share in shares.items() if name not in seen)
+        shares = {n: share if n in seen else share * MOST_UNSEEN / unseen for n, share in shares.items()}
     total = sum(shares.values())
     return {name: share / total for name, share in shares.items()}
 
@@ -253,8 +275,10 @@ def _em(
     u: dict[str, dict[str, float]],
     conf: Training,
     notes: list[str],
+    run: TrainingRun,
 ) -> dict[str, dict[str, float]] | None:
-    """m by comparison and level from one EM session; None where the rule brings too few pairs."""
+    """m by comparison and level from one EM session; None where the rule brings no pairs to learn from."""
+    party_type = starter.relations.model
     known = " AND ".join(f"{column} IS NOT NULL" for column in rule)
     pairs = connection.execute(
         f"""SELECT coalesce(sum(n * (n - 1) / 2), 0) FROM
@@ -263,6 +287,7 @@ def _em(
     name = ", ".join(rule)
     if pairs < conf.min_pairs:
         notes.append(f"EM on {name}: {int(pairs)} pairs are too few, left out")
+        run.ended(party_type, Session(name, int(pairs), "too few pairs"))
         return None
     try:
         session = linker.training.estimate_parameters_using_expectation_maximisation(
@@ -271,7 +296,10 @@ def _em(
             max_pairs=conf.em_pairs if pairs > conf.em_pairs else None,
             record_sample_proportion=1.0 if pairs < 10 * conf.em_pairs else 0.01,
         )
-        return {
+        share = float(session.core_model_settings.probability_two_random_records_match)
+        rounds = len(session._core_model_settings_history) - 1
+        outcome, charts = "trained", session_charts(session)
+        m = {
             comparison.output_column_name: {
                 level.label_for_charts: level._m_probability
                 for level in comparison._comparison_levels_excluding_null
@@ -281,7 +309,18 @@ def _em(
         }
     except (EMTrainingException, ValueError, SplinkException, duckdb.Error):
         notes.append(f"EM on {name} did not end: run again with smoothing (smoothed)")
-        return smoothed_m(connection, starter, comparisons, u, rule, conf.em_pairs)
+        m, share = smoothed_m(connection, starter, comparisons, u, rule, conf.em_pairs)
+        outcome, charts, rounds = "smoothed", {}, None
+    if has_no_true_pair(share * float(pairs)):
+        outcome = "no true pair"
+    run.ended(party_type, Session(name, int(pairs), outcome, share * float(pairs), rounds, charts))
+    if outcome == "no true pair":
+        notes.append(f"EM on {name}: next to none of {int(pairs)} pairs looks like one person, left out")
+        return None
+    kept, reversed_roles = without_reversed(m, u, comparisons)
+    if reversed_roles:
+        notes.append(f"EM on {name}: agreeing on {', '.join(reversed_roles)} spoke against a match, not used")
+    return kept
 
 
 def _assemble(
@@ -289,10 +328,11 @@ def _assemble(
     comparisons: Sequence[Comparison],
     u: dict[str, dict[str, float]],
     sessions: list[dict[str, dict[str, float]]],
+    labelled: Counted | None,
     prior: float,
     notes: list[str],
 ) -> Json:
-    """The settings with m (mean over the sessions), u and prior."""
+    """The settings with m (mean over the sessions, corrected by labels), u and prior."""
     m: dict[str, dict[str, float]] = {}
     for comparison in comparisons:
         seen = [session[comparison.role] for session in sessions if comparison.role in session]
@@ -302,9 +342,12 @@ def _assemble(
             if values:
                 observed[level.name] = sum(values) / len(values)
         unseen = [level.name for level in comparison.levels if level.name not in observed]
-        if unseen:
+        if not observed:
+            notes.append(f"{comparison.role}: no session could learn it, by the starter model")
+        elif unseen:
             notes.append(f"{comparison.role}: m of {', '.join(unseen)} by the starter model")
-        m[comparison.role] = _completed(comparison, observed, "m")
+        learnt = _completed(comparison, observed, "m")
+        m[comparison.role] = learnt if labelled is None else labelled.corrected(comparison.role, learnt)
     filled: list[Any] = []
     for entry in settings["comparisons"]:
         role = entry["output_column_name"]

@@ -95,24 +95,33 @@ def histogram(
     axis: str,
     mark: float | None = None,
     note: str = "",
+    is_log: bool = False,
 ) -> Markup:
-    """Columns over (lower, upper, count) bins; those from ``mark`` up stand out, and ``note`` names it."""
+    """Columns over (lower, upper, count) bins; those from ``mark`` up stand out, and ``note`` names it.
+
+    ``is_log``: each step up is ten times as many, for counts of very different size.
+    """
     low, high = bins[0][0], bins[-1][1]
     largest = max((count for _, _, count in bins), default=0) or 1
-    scale = ticks(0, largest)
-    top = max(largest, scale[-1])
+    scale = [float(10**i) for i in range(len(str(largest)))] if is_log else ticks(0, largest)
     width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     base = _TOP + height
+
+    def level(count: float) -> float:
+        # One pair must still be seen, so a column of one is not of no height.
+        return math.log10(2 * count) if is_log and count else count
+
+    top = level(max(largest, scale[-1]))
 
     def x(value: float) -> float:
         return _LEFT + (value - low) / ((high - low) or 1) * width
 
-    marks = _grid(scale, {v: base - v / top * height for v in scale})
+    marks = _grid(scale, {v: base - level(v) / top * height for v in scale})
     column = Markup(
         '<rect class="{}" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}"><title>{}</title></rect>'
     )
     for lower, upper, count in bins:
-        tall = max(count / top * height, 0.8) if count else 0
+        tall = max(level(count) / top * height, 0.8) if count else 0
         kind = "fill" if mark is None or lower >= mark - 1e-9 else "quiet"
         gap = min(2.0, (x(upper) - x(lower)) / 4)
         marks.append(
@@ -162,3 +171,67 @@ def line(points: Sequence[tuple[str, float]], *, label: str) -> Markup:
         if is_last or (i % every == 0 and i + every / 2 < len(points)):
             marks.append(_text(px, base + 16, name))
     return _frame(label, marks, LINE_HEIGHT)
+
+
+CURVE_HEIGHT = 220
+
+
+def curves(
+    series: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    *,
+    label: str,
+    axis: str,
+    mark: float | None = None,
+    note: str = "",
+) -> Markup:
+    """Up to three lines of shares, 0 to 1, over shares; told apart by dashes too. ``mark`` is a place on the axis."""
+    lowest = min((y for _, points in series for _, y in points), default=0.0)
+    floor = max(0.0, math.floor((lowest - 0.02) * 10) / 10)
+    width, height = WIDTH - _LEFT - _RIGHT, CURVE_HEIGHT - _TOP - 18 - _BOTTOM
+    top = _TOP + 18
+    base = top + height
+
+    def x(value: float) -> float:
+        return _LEFT + value * width
+
+    def y(value: float) -> float:
+        return base - (value - floor) / (1 - floor) * height
+
+    scale = ticks(floor, 1, 4)
+    marks = []
+    for value in scale:
+        line = Markup('<line class="grid" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        marks.append(line.format(_LEFT, WIDTH - _RIGHT, y=y(value)))
+        marks.append(_text(_LEFT - 5, y(value) + 3.5, f"{value:g}", "end"))
+    for i, (name, points) in enumerate(series):
+        path = " ".join(f"{x(px):.1f},{y(py):.1f}" for px, py in points)
+        marks.append(Markup('<polyline class="stroke s{}" points="{}"/>').format(i + 1, path))
+        at = _LEFT + i * width / 3
+        key = Markup('<line class="stroke s{}" x1="{:.1f}" x2="{:.1f}" y1="10" y2="10"/>')
+        marks.append(key.format(i + 1, at, at + 22))
+        marks.append(_text(at + 27, 13.5, name, "start", "value"))
+    marks += [_text(x(v), base + 14, f"{v:g}") for v in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    marks.append(_text(_LEFT + width / 2, CURVE_HEIGHT - 5, axis, kind="axis"))
+    if mark is not None:
+        rule = Markup('<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/>')
+        marks.append(rule.format(top - 6, base, x=x(mark)))
+        is_right = mark > 0.5
+        marks.append(_text(x(mark) + (-4 if is_right else 4), top - 8, note, "end" if is_right else "start"))
+    return _frame(label, marks, CURVE_HEIGHT)
+
+
+_ALONE = (
+    "text{font:10.5px system-ui,sans-serif;fill:#505b66}text.value{fill:#15191e;font-weight:600}"
+    ".grid{stroke:#d9dfe5}.mark{stroke:#15191e;stroke-dasharray:3 3}.stroke{fill:none;stroke-width:2}"
+    ".s1{stroke:#2470b8}.s2{stroke:#a3530b;stroke-dasharray:7 3}.s3{stroke:#15191e;stroke-dasharray:2 2}"
+)
+
+
+def standalone(chart: Markup) -> str:
+    """A chart as an SVG file of its own: colours inside, white ground, nothing loaded."""
+    head, _, rest = str(chart).partition(">")
+    size = head.split('viewBox="0 0 ')[1].split('"')[0].split()
+    ground = f'<rect width="{size[0]}" height="{size[1]}" fill="#fff"/>'
+    # A size of its own, or viewers draw it as wide as their window.
+    bounds = f' xmlns="http://www.w3.org/2000/svg" width="{2 * int(size[0])}" height="{2 * int(size[1])}"'
+    return f"{head}{bounds}><style>{_ALONE}</style>{ground}{rest}\n"

@@ -15,6 +15,7 @@ from pipelines.identity.audit import audit
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
+from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.gates import Verdict, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
@@ -150,6 +151,30 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
         ]
 
     return gate
+
+
+def linked(inputs: Inputs) -> list[Verdict]:
+    """What is checked when the records are linked."""
+    return [*generation(inputs), *model(inputs), *component_size(inputs)]
+
+
+def generation(inputs: Inputs) -> list[Verdict]:
+    """``generation``: a night that adopts one waits until somebody agrees to what it changes."""
+    adopted, before = inputs.night.generation, inputs.previous_arrow(ASSIGNMENTS)
+    if adopted is None or before is None:
+        return []
+    clusters = inputs.arrow(CLUSTERS)
+    assert clusters is not None
+    found = effect(before, clusters, "customer_id", "cluster_final")
+    changed = found.customers_before - found.customers["unchanged"]
+    return verdict(
+        inputs.settings.project,
+        "generation",
+        value=0 if inputs.night.is_approved else changed,
+        bound=0,
+        message=f"{adopted.generation_id} would change {found.in_words()}. To agree: "
+        "padron generations adopt, or the same run with --approve.",
+    )
 
 
 def model(inputs: Inputs) -> list[Verdict]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DEFAULTS = {
     "component_size": "warn",
     "deleted_share": "block",
+    "generation": "block",
     "identity_contract": "block",
     "landing": "warn",
     "late_files": "warn",

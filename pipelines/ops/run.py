@@ -11,6 +11,8 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.bronze.landing import discover, pending
 from pipelines.config import digest
 from pipelines.errors import GateStopped, PadronError, UsageError
+from pipelines.linkage.adoption import check_fields
+from pipelines.linkage.generations import GENERATIONS, lineage
 from pipelines.night import check_contracts_exist, gates, published, stages
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
@@ -23,6 +25,8 @@ from pipelines.storage import Warehouse
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from pipelines.bronze.landing import LandedFile
+    from pipelines.linkage.generations import Generation
     from pipelines.ops.releases import Release
     from pipelines.settings import Settings
 
@@ -44,6 +48,12 @@ class Options:
     date: date | None = None
     full: bool = False
     from_stage: str | None = None
+    generation: Generation | None = None
+    """The generation that the first of the nights adopts."""
+    is_approved: bool = False
+    """True where somebody agreed to what the adoption changes."""
+    takes_files: bool = True
+    """False for an adoption alone: what lies in the landing folder waits for the next night."""
 
 
 @dataclass
@@ -68,6 +78,8 @@ def run(
     if options.from_stage is not None and options.from_stage not in {s.name for s in night_stages}:
         names = ", ".join(s.name for s in night_stages)
         raise UsageError(f"--from {options.from_stage} is not a stage. Stages: {names}.")
+    if options.generation is not None:
+        check_fields(options.generation, settings.linkage)
     code = code_digest()
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, code, outcome)
@@ -85,7 +97,10 @@ def run(
         spark = start_spark()
         for planned in nights:
             problems = () if outcome.released else tuple(outcome.warnings)
-            release_id = _run_night(planned, options, settings, warehouse, spark, code, watcher, problems)
+            adopted = None if outcome.released else _adopted(options, warehouse)
+            release_id = _run_night(
+                planned, options, settings, warehouse, spark, code, watcher, problems, adopted
+            )
             outcome.released.append(release_id)
     return outcome
 
@@ -96,13 +111,24 @@ def _plan(
     release = releases.newest(warehouse)
     version = release.tables.get(BATCHES.path) if release else None
     known = warehouse.arrow(BATCHES.path, version) if version is not None else None
-    landing = discover(options.landing, settings.sources, upto=options.date, known=known)
-    sorted_out = pending(landing, known)
-    outcome.warnings = [p.text for p in (*landing.problems, *sorted_out.problems)]
+    new: list[LandedFile] = []
+    if options.takes_files:
+        landing = discover(options.landing, settings.sources, upto=options.date, known=known)
+        sorted_out = pending(landing, known)
+        outcome.warnings = [p.text for p in (*landing.problems, *sorted_out.problems)]
+        new = list(sorted_out.new)
     same = release is not None and (release.code_digest, release.conf_digest) == (code, settings.digest)
-    return plan_nights(
-        list(sorted_out.new), release, asked=options.date, same_program=same, full=options.full
-    )
+    same = same and _adopted(options, warehouse) is None
+    return plan_nights(new, release, asked=options.date, same_program=same, full=options.full)
+
+
+def _adopted(options: Options, warehouse: Warehouse) -> Generation | None:
+    """The generation that was asked for; None where the newest release is linked by it, or a revision of it."""
+    asked, release = options.generation, releases.newest(warehouse)
+    version = release.tables.get(GENERATIONS.path) if release else None
+    if asked is None or version is None:
+        return asked
+    return None if asked.generation_id in lineage(warehouse.arrow(GENERATIONS.path, version)) else asked
 
 
 def _run_night(
@@ -114,6 +140,7 @@ def _run_night(
     code: str,
     watcher: Watcher,
     problems: tuple[str, ...],
+    adopted: Generation | None,
 ) -> str:
     base = releases.newest(warehouse)
     base_release = base.release_id if base else None
@@ -125,6 +152,7 @@ def _run_night(
         "is_full": options.full,
         "files": len(planned.files),
         "late_files": planned.late,
+        "adopts": adopted.generation_id if adopted else None,
     }
     resumable = unfinished(warehouse, planned.business_date, base_release)
     record = Record(warehouse, planned.business_date, facts)
@@ -139,6 +167,8 @@ def _run_night(
         base_date=base.business_date if base else None,
         is_full=options.full,
         problems=problems,
+        generation=adopted,
+        is_approved=options.is_approved,
     )
     todo = stages(settings.sources)
     names = [s.name for s in todo]

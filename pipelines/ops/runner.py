@@ -114,6 +114,7 @@ class Runner:
             None if stage.settled else before,
             self.night.business_date if stage.dated else None,
             [(f.uri, f.digest) for f in self.night.files] if stage.takes_files else None,
+            self.night.generation.digest if stage.takes_generation and self.night.generation else None,
             self.code,
             self.settings.digest,
             self.night.is_full,

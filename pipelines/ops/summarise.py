@@ -75,10 +75,11 @@ def write_report(warehouse: str, found: Summary) -> str:
     return uri
 
 
-def read_truth(uri: str) -> pa.Table:
+def read_truth(uri: str, entity: str | None = None) -> pa.Table:
     """The truth as source, record_id, entity_id (text), from a CSV with a header.
 
-    It has the columns source; source_id or record_id; true_id or entity_id. Raises UsageError.
+    It has the columns source; source_id or record_id; ``entity``, or else true_id or entity_id.
+    Raises UsageError.
     """
     try:
         with files.open_input(uri) as stream:
@@ -88,9 +89,10 @@ def read_truth(uri: str) -> pa.Table:
     except (OSError, ValueError):
         raise UsageError(f"The truth {uri} cannot be read: it must be a CSV with a header.") from None
     names = content.column_names
-    chosen = [next((n for n in options if n in names), None) for options in _TRUTH.values()]
+    wanted = {**_TRUTH, "entity_id": (entity,)} if entity else _TRUTH
+    chosen = [next((n for n in options if n in names), None) for options in wanted.values()]
     if None in chosen:
-        expected = "; ".join(" or ".join(options) for options in _TRUTH.values())
+        expected = "; ".join(" or ".join(options) for options in wanted.values())
         raise UsageError(f"The truth {uri} lacks a column: it needs {expected}.")
 
     text = [content[name].cast(pa.string()) for name in chosen if name is not None]

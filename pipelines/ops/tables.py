@@ -30,6 +30,7 @@ RUNS = Table(
         Column("is_full", BOOLEAN, "True where everything was computed again from bronze."),
         Column("files", LONG, "Files taken in.", unit="files"),
         Column("late_files", LONG, "Files of them dated before the newest release.", unit="files"),
+        Column("adopts", STRING, "Generation that the night adopts; NULL where it links by the one in use."),
         Column("seconds", DOUBLE, "Wall time since the start.", unit="s"),
         Column("message", STRING, "What stopped it, in one line."),
         Column("host", STRING, "Host of the driver."),

@@ -79,9 +79,17 @@ def people() -> pa.Table:
             )
     rows += [
         record(
-            source, "CARD", given=name, surname="soto", loyalty_id="card 1", city=city, phones=["+5255500"]
+            source,
+            "CARD",
+            given=name,
+            surname="soto",
+            birth_date=date(1990, 2, 3),
+            emails=["jana.soto@mail.com"],
+            loyalty_id="card 1",
+            city=city,
+            phones=["+5255500"],
         )
-        for source, name, city in (("crm", "iker", "leon"), ("pos", "jana", "leon"), ("web", "kai", "lugo"))
+        for source, name, city in (("crm", "iker", "leon"), ("pos", "jana", "leon"), ("web", "jana", "lugo"))
     ]
     return table(rows)
 
@@ -262,6 +270,18 @@ def test_no_records_and_one_record(spark: SparkSession, one: Linked) -> None:
         spark.createDataFrame(table([record("crm", "A", given="ana")])), one.generation, SMALL, NIGHT
     )
     assert [row["cluster_final"] for row in single.clusters.collect()] == ["crm:A"]
+
+
+def test_the_only_value_of_a_field_is_generic_in_both(spark: SparkSession, one: Linked) -> None:
+    rows = [
+        record("crm", f"A{i}", given=name, surname=f"{name}ez", birth_date=date(1900, 1, 1))
+        for i, name in enumerate(["ada", "bea", "cloe", "dora", "emma", "flor", "gala", "hada"])
+    ]
+    theirs = link_night(table(rows), one.generation, SMALL, NIGHT).generic_values
+    assert theirs["reason"].to_pylist() == ["only_value"]
+    assert link_many(spark.createDataFrame(table(rows)), one.generation, SMALL, NIGHT).generic_values.equals(
+        theirs
+    )
 
 
 def test_where_the_night_links() -> None:

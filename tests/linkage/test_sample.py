@@ -72,7 +72,7 @@ def test_a_model_of_a_sample_links_all_records_as_well(people: tuple[pa.Table, p
     records, truth = people
     whole = link_night(records, None, CONF, NIGHT)
     said: list[str] = []
-    linked = link_night(records, None, FEW, NIGHT, said.append)
+    linked = link_night(records, None, FEW, NIGHT, say=said.append)
     assert "drawing a sample to train on" in said
     assert linked.generation_row is not None
     assert (linked.generation.kind, linked.generation.records) == ("trained", records.num_rows)

@@ -1,0 +1,429 @@
+"""Why two records are one customer or two: weights, relation, blocking and the step that decided.
+
+The pair and all pairs of its component are scored again by the engine's own functions, with the
+generation in use; nothing is read from how the night happened to score them but which pairs were
+kept and what the clusters are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.errors import UsageError
+from pipelines.linkage.blocking_rules import Rule
+from pipelines.linkage.breakdown import LAYERS
+from pipelines.linkage.brought import load_as_generation, prepare_keys
+from pipelines.linkage.comparisons import own_of
+from pipelines.linkage.components import components
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.cut import Joins, log_odds
+from pipelines.linkage.engine import ROLE_TYPES, engine
+from pipelines.linkage.exact_rules import verdicts
+from pipelines.linkage.generations import Generation
+from pipelines.linkage.joining import meeting
+from pipelines.linkage.judge import COMPONENT
+from pipelines.linkage.link import LEAST_WEIGHT
+from pipelines.linkage.relation import classify, posteriors
+from pipelines.linkage.rules import NAME_ALONE, forbidden_pairs, ruled
+from pipelines.linkage.scoring import score_pairs
+from pipelines.linkage.waterfall import Waterfall, waterfall, waterfall_page
+
+Ints = npt.NDArray[np.int64]
+
+VERDICTS = {
+    "linked": "Together: the pair itself is as probable as the cut asks.",
+    "through_others": "Together through other records: the mean over all pairs of both sides reaches the cut.",
+    "rule": "Together by a deterministic rule.",
+    "joined_by_decision": "Together by a steward's decision.",
+    "vetoed": "Apart: never-evidence keeps the two sides apart, whatever else speaks for them.",
+    "split_by_decision": "Apart by a steward's decision.",
+    "name_alone": "Apart: the names merely resemble and nothing else joins them.",
+    "cut_by_clustering": "Apart: probable enough alone, but the mean over all pairs of both sides is below the cut.",
+    "below_cut": "Apart: the pair and the mean over all pairs of both sides are below the cut.",
+    "not_blocked": "Apart: no blocking rule brings the two together, and no chain of likely pairs either.",
+    "component_cut": "Apart: the component that held both was too large and was cut between them.",
+    "no_chain": "Apart: compared and unlikely, and no chain of likely pairs leads from one to the other.",
+}
+"""What decided the cluster, in a sentence."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class RoleValues:
+    """What the two records say in one role, as compared; None where one says nothing."""
+
+    role: str
+    left: str | None
+    right: str | None
+    left_counts: bool
+    """False where the value is generic and counts neither for blocking nor for comparison."""
+    right_counts: bool
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The groups that met last before both records would share one."""
+
+    left_records: tuple[str, ...]
+    """``source:record_id`` of the members on the left record's side."""
+    right_records: tuple[str, ...]
+    pairs: int
+    mean_weight: float | None
+    forbidden_pairs: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that decided about one pair. ``values`` and ``compared`` hold what the records say."""
+
+    left: str
+    right: str
+    model: str
+    generation_id: str
+    generation_kind: str
+    waterfall: Waterfall
+    same_person_probability: float
+    decided_by: str
+    relations: Mapping[str, float]
+    """Probability of each kind of relation; empty where Splink's probability decides alone."""
+    rules: tuple[str, ...]
+    """Blocking rules that bring the pair, the surest first; the first is its ``blocked_by``."""
+    cut: float
+    cut_weight: float
+    review_probability: float
+    same_cluster: Mapping[str, bool | None]
+    """By layer; None where the layer is not known."""
+    verdict: str
+    sides: Sides | None
+    """None where no chain of likely pairs leads from one to the other."""
+    through: str | None
+    """The one record that speaks most for both, where the pair alone is below the cut."""
+    values: tuple[RoleValues, ...]
+    settings: Mapping[str, Any]
+    scored: Mapping[str, Any]
+    """The row of ``score_pairs``."""
+    compared: tuple[Mapping[str, Any], Mapping[str, Any]]
+    """The two rows of table ``people``: what was compared."""
+
+    def as_dict(self, *, values: bool = False) -> dict[str, Any]:
+        """Plain values; what the records say only with ``values``."""
+        plain = asdict(self)
+        for name in ("settings", "scored", "compared"):
+            del plain[name]
+        if not values:
+            del plain["values"]
+        return {**plain, "blocked": bool(self.rules), "because": VERDICTS[self.verdict]}
+
+    def page(self, *, values: bool = False) -> str:
+        """Splink's waterfall chart of the pair as a page that loads nothing."""
+        return waterfall_page(dict(self.settings), self.scored, self.compared if values else None)
+
+
+def parsed_key(text: str) -> Key:
+    """``source:record_id`` as a pair; the id may hold colons. Raises UsageError where it is not written so."""
+    source, colon, record_id = text.partition(":")
+    if not (source and colon and record_id):
+        raise UsageError(f"{text!r} is no record: write source:record_id, such as crm:C00017.")
+    return source, record_id
+
+
+def explain_pair(
+    records: pa.Table,
+    scored: pa.Table,
+    clusters: pa.Table,
+    generation: Generation,
+    conf: Linkage,
+    left: Key,
+    right: Key,
+) -> Explanation:
+    """Explain the pair of ``left`` and ``right``, (source, record_id) each.
+
+    ``records`` has the columns of ``read_records``, ``scored`` those of ``linkage/scored_pairs``,
+    ``clusters`` those of ``linkage/clusters``: all of one release, with the ``generation`` that linked it.
+    Raises UsageError for an unknown record, the same record twice, a person against a company.
+    """
+    if left == right:
+        raise UsageError(f"{_named(left)} is one record: name two.")
+    left, right = sorted((left, right))
+    with engine(conf) as connection:
+        load_as_generation(connection, records, generation, conf)
+        a, b, name = _nodes_of(connection, left, right)
+        rules = prepare_keys(connection, name, generation, conf)
+        values = _values(connection, a, b, conf)
+        found = _Component(connection, scored, clusters, generation, conf, name, rules, a, b)
+        return found.explanation(connection, left, right, values)
+
+
+def _named(key: Key) -> str:
+    return ":".join(key)
+
+
+def _nodes_of(connection: duckdb.DuckDBPyConnection, left: Key, right: Key) -> tuple[int, int, str]:
+    """The nodes of the two records and the model that compares them."""
+    rows = []
+    for key in (left, right):
+        found = connection.execute(
+            "SELECT node, model, party_type FROM facts WHERE source = $1 AND record_id = $2", list(key)
+        ).fetchall()
+        if not found:
+            sources = connection.execute("SELECT DISTINCT source FROM facts ORDER BY source").fetchall()
+            known = ", ".join(source for (source,) in sources) or "none"
+            raise UsageError(f"There is no live record {_named(key)}; the sources with records are {known}.")
+        rows.append(found[0])
+    if rows[0][1] != rows[1][1]:
+        described = " and ".join(
+            f"{_named(k)} a {row[2]}" for k, row in zip((left, right), rows, strict=True)
+        )
+        raise UsageError(
+            f"{described}: a person and a company are never compared and never share a cluster."
+            " A company's contact is a relationship."
+        )
+    return int(rows[0][0]), int(rows[1][0]), rows[0][1]
+
+
+def _values(connection: duckdb.DuckDBPyConnection, a: int, b: int, conf: Linkage) -> tuple[RoleValues, ...]:
+    open_roles = sorted(role for role in conf.fields if role not in ROLE_TYPES)
+    roles = [*(role for role in ROLE_TYPES if role in conf.fields), *open_roles]
+    chosen = ", ".join(
+        f"CASE WHEN f.{r} IS NOT NULL THEN "
+        + (
+            f"array_to_string(f.{r}, ', ')"
+            if pa.types.is_list(ROLE_TYPES.get(r, pa.string()))
+            else f"CAST(f.{r} AS VARCHAR)"
+        )
+        + f" END AS {r}, f.{r} IS NULL OR p.{r} IS NOT NULL AS {r}_counts"
+        for r in roles
+    )
+    query = f"SELECT {chosen} FROM facts f JOIN people p USING (node) WHERE node = $1"
+    left, right = (connection.sql(query, params=[node]).to_arrow_table().to_pylist()[0] for node in (a, b))
+    return tuple(
+        RoleValues(r, left[r], right[r], left[f"{r}_counts"], right[f"{r}_counts"])
+        for r in roles
+        if left[r] is not None or right[r] is not None
+    )
+
+
+def _compared(
+    connection: duckdb.DuckDBPyConnection, a: int, b: int
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    left, right = (
+        connection.sql("SELECT * FROM people WHERE node = $1", params=[node]).to_arrow_table().to_pylist()[0]
+        for node in (a, b)
+    )
+    return left, right
+
+
+class _Component:
+    """Every pair among the records that hang together with one of the two, scored again."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        scored: pa.Table,
+        clusters: pa.Table,
+        generation: Generation,
+        conf: Linkage,
+        name: str,
+        rules: tuple[Rule, ...],
+        a: int,
+        b: int,
+    ) -> None:
+        self.generation, self.conf, self.name, self.rules, self.a, self.b = (
+            generation,
+            conf,
+            name,
+            rules,
+            a,
+            b,
+        )
+        self.model = generation.models[name]
+        label = _labels(connection, scored)
+        self.is_connected = bool(label[a] == label[b])
+        self.members: Ints = np.flatnonzero((label == label[a]) | (label == label[b])).astype(np.int64)
+        self.pairs = self._score(connection)
+        believed, _ = classify(self.model.relations, self.pairs)
+        forbidden = forbidden_pairs(connection, self.pairs, conf.never)
+        judged, decided_by = ruled(
+            name,
+            self.pairs,
+            believed,
+            forbidden,
+            by_relation=self.model.relations.trusted,
+            own=own_of(name, self.model.settings),
+        )
+        exact = verdicts(connection, self.pairs, conf.rules)
+        self.forbidden = forbidden | (exact.forbids >= 0)
+        sure = exact.sure(self.forbidden)
+        self.probability = np.where(sure, 1.0, judged)
+        self.decided_by = exact.decided_by(decided_by, self.forbidden)
+        left, right, rule = (
+            self.pairs[column].to_numpy().astype(np.int64) for column in ("node_l", "node_r", "rule")
+        )
+        joins = Joins(left, right, judged, rule, (decided_by == NAME_ALONE).astype(bool), sure)
+        self.weight = joins.links(generation.cut).weight
+        self.same = _same_cluster(clusters, *(self._key(connection, node) for node in (a, b)))
+
+    def _key(self, connection: duckdb.DuckDBPyConnection, node: int) -> Key:
+        row = connection.execute("SELECT source, record_id FROM facts WHERE node = $1", [node]).fetchall()[0]
+        return row[0], row[1]
+
+    def _score(self, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+        connection.register("members", pa.table({"node": self.members}))
+        connection.execute(
+            """CREATE TABLE asked AS SELECT l.node AS join_key_l, r.node AS join_key_r,
+                CAST(coalesce(min(k.rule), -1) AS VARCHAR) AS match_key
+            FROM members l JOIN members r ON l.node < r.node
+            LEFT JOIN (keys kl JOIN keys k ON k.rule = kl.rule AND k.key = kl.key)
+                ON kl.node = l.node AND k.node = r.node
+            GROUP BY l.node, r.node"""
+        )
+        # Only the members' values are needed from here on; a join over all records would cost seconds.
+        connection.execute(
+            "CREATE TABLE members_only AS SELECT p.* FROM people p SEMI JOIN members USING (node)"
+        )
+        self.brought = tuple(
+            self.rules[int(rule)].name
+            for (rule,) in connection.execute(
+                """SELECT DISTINCT l.rule FROM keys l JOIN keys r ON l.rule = r.rule AND l.key = r.key
+                WHERE l.node = $1 AND r.node = $2 ORDER BY l.rule""",
+                [self.a, self.b],
+            ).fetchall()
+        )
+        connection.execute("DROP TABLE people")
+        connection.execute("ALTER TABLE members_only RENAME TO people")
+        connection.unregister("members")
+        return score_pairs(connection, self.model, "asked")
+
+    def _index(self) -> int:
+        at = np.flatnonzero(
+            (self.pairs["node_l"].to_numpy() == self.a) & (self.pairs["node_r"].to_numpy() == self.b)
+        )
+        return int(at[0])
+
+    def explanation(
+        self, connection: duckdb.DuckDBPyConnection, left: Key, right: Key, values: tuple[RoleValues, ...]
+    ) -> Explanation:
+        at = self._index()
+        row = self.pairs.slice(at, 1).to_pylist()[0]
+        probability = float(self.probability[at])
+        relations: dict[str, float] = {}
+        if self.model.relations.trusted:
+            kinds, posterior = posteriors(self.model.relations, self.pairs.slice(at, 1))
+            relations = {kind: float(p) for kind, p in zip(kinds, posterior[0], strict=True)}
+        sides = self._sides(connection) if self.is_connected else None
+        cut = self.generation.cut
+        return Explanation(
+            left=_named(left),
+            right=_named(right),
+            model=self.name,
+            generation_id=self.generation.generation_id,
+            generation_kind=self.model.kind,
+            waterfall=waterfall(self.model.settings, row),
+            same_person_probability=probability,
+            decided_by=str(self.decided_by[at]),
+            relations=relations,
+            rules=self.brought,
+            cut=cut,
+            cut_weight=float(log_odds(np.array(cut))),
+            review_probability=self.conf.review_probability,
+            same_cluster=self.same,
+            verdict=self._verdict(probability, row["match_weight"], str(self.decided_by[at]), sides),
+            sides=sides,
+            through=self._through(connection) if self.is_connected and probability < cut else None,
+            values=values,
+            settings=self.model.settings,
+            scored=row,
+            compared=_compared(connection, self.a, self.b),
+        )
+
+    def _verdict(self, probability: float, match_weight: float, decided_by: str, sides: Sides | None) -> str:
+        by_model, by_rules, final = (self.same[layer] for layer in LAYERS)
+        is_probable = probability >= self.generation.cut
+        if final:
+            if by_rules is False:
+                return "joined_by_decision"
+            if by_model is False:
+                return "rule"
+            return "linked" if is_probable and decided_by != "never" else "through_others"
+        if by_rules:
+            return "split_by_decision"
+        if by_model or (is_probable and decided_by == "never"):
+            return "vetoed"
+        if sides is None:
+            if not self.brought:
+                return "not_blocked"
+            # Linked, and yet in two components: only the cut of a large one does that.
+            is_link = probability >= self.conf.review_probability and match_weight >= LEAST_WEIGHT
+            return "component_cut" if is_link else "no_chain"
+        if is_probable:
+            return "cut_by_clustering"
+        return "name_alone" if decided_by == "name_alone" else "below_cut"
+
+    def _square(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        n = len(self.members)
+        left, right = (np.searchsorted(self.members, self.pairs[c].to_numpy()) for c in ("node_l", "node_r"))
+        square = np.zeros((n, n), values.dtype)
+        square[left, right] = square[right, left] = values
+        return square
+
+    def _sides(self, connection: duckdb.DuckDBPyConnection) -> Sides:
+        a, b = (int(np.searchsorted(self.members, node)) for node in (self.a, self.b))
+        met = meeting(self._square(self.weight), self._square(self.forbidden), a, b)
+        left, right = (
+            tuple(_named(self._key(connection, int(node))) for node in np.sort(self.members[side]))
+            for side in (met.left, met.right)
+        )
+        return Sides(left, right, met.pairs, met.mean_weight, met.forbidden)
+
+    def _through(self, connection: duckdb.DuckDBPyConnection) -> str | None:
+        """The record whose weaker probability with the two is highest, where that reaches the cut."""
+        if len(self.members) < 3:
+            return None
+        probability = self._square(np.where(self.forbidden, 0.0, self.probability))
+        a, b = (int(np.searchsorted(self.members, node)) for node in (self.a, self.b))
+        weaker = np.minimum(probability[a], probability[b])
+        weaker[[a, b]] = 0.0
+        at = int(weaker.argmax())
+        return (
+            _named(self._key(connection, int(self.members[at])))
+            if weaker[at] >= self.generation.cut
+            else None
+        )
+
+
+def _labels(connection: duckdb.DuckDBPyConnection, scored: pa.Table) -> Ints:
+    """The component of each node, from the kept pairs that a blocking rule found."""
+    nodes = int(connection.execute("SELECT count(*) FROM facts").fetchall()[0][0])
+    connection.register("kept", scored)
+    rows = connection.execute(
+        f"""SELECT l.node AS a, r.node AS b FROM kept k
+        JOIN facts l ON l.source = k.source_l AND l.record_id = k.record_id_l
+        JOIN facts r ON r.source = k.source_r AND r.record_id = k.record_id_r
+        WHERE k.blocked_by <> '{COMPONENT}'"""
+    ).fetchnumpy()
+    connection.unregister("kept")
+    return components(nodes, np.asarray(rows["a"]).astype(np.int64), np.asarray(rows["b"]).astype(np.int64))
+
+
+def _same_cluster(clusters: pa.Table, left: Key, right: Key) -> dict[str, bool | None]:
+    """Whether the two share a cluster, by layer."""
+    homes = []
+    for source, record_id in (left, right):
+        mask = pc.and_(pc.equal(clusters["source"], source), pc.equal(clusters["record_id"], record_id))
+        found = clusters.filter(mask).to_pylist()
+        if not found:
+            raise UsageError(f"{source}:{record_id} is in no cluster: the clusters are of other records.")
+        homes.append(found[0])
+    return {
+        layer: homes[0][layer] == homes[1][layer] if layer in clusters.column_names else None
+        for layer in LAYERS
+    }

@@ -1,0 +1,219 @@
+"""Generations of a warehouse, without Spark: found, trained, compared, kept as files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipelines import files
+from pipelines.errors import UsageError
+from pipelines.identity.tables import ASSIGNMENTS
+from pipelines.linkage.adoption import check_fields
+from pipelines.linkage.effect import Effect, effect
+from pipelines.linkage.engine import check_fits, free_memory, read_records
+from pipelines.linkage.exported import about, frequency_tables, splink_settings
+from pipelines.linkage.generations import GENERATIONS, Generation, lineage, newest
+from pipelines.linkage.link import link_night
+from pipelines.ops import releases
+from pipelines.ops.reading import Reader
+from pipelines.silver.customer_records import CUSTOMER_RECORDS
+
+if TYPE_CHECKING:
+    from pipelines.linkage.config import Linkage
+    from pipelines.ops.releases import Release
+    from pipelines.storage import Warehouse
+
+FILE = "generation.json"
+REPORT = "training.html"
+CURRENT = "current"
+"""Stands for the generation in use."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A generation as the release knows it."""
+
+    generation_id: str
+    kind: str
+    created_on: str
+    records: int | None
+    pairs: int | None
+    revises: str | None
+    in_use: bool
+
+
+@dataclass(frozen=True)
+class Revenue:
+    """Money of the customers that a change touches, in one currency (gold/rfm)."""
+
+    currency: str
+    touched: str
+    """Exact decimal."""
+    total: str
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What adopting a generation changes for customers."""
+
+    effect: Effect
+    revenue: tuple[Revenue, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**self.effect.as_dict(), "revenue": [vars(r) for r in self.revenue]}
+
+
+def stored(warehouse: Warehouse, release: Release | None = None) -> pa.Table | None:
+    """``linkage/generations`` of the newest release; None where it names none. Raises NoReleaseError."""
+    release = release or releases.required(warehouse)
+    version = release.tables.get(GENERATIONS.path)
+    return None if version is None else warehouse.arrow(GENERATIONS.path, version)
+
+
+def listed(warehouse: Warehouse) -> list[Listed]:
+    """The generations of the newest release, the last that came into use first."""
+    rows = stored(warehouse)
+    known = lineage(rows)
+    found: dict[str, Listed] = {}
+    for row in [] if rows is None else rows.drop_columns(["content"]).to_pylist():
+        found[row["generation_id"]] = Listed(
+            row["generation_id"],
+            row["kind"],
+            row["created_on"].isoformat(),
+            row["records"],
+            row["pairs"],
+            row["previous_id"],
+            in_use=bool(known) and known[0] == row["generation_id"],
+        )
+    order = {row["generation_id"]: row.get("sequence") or 0 for row in (rows.to_pylist() if rows else [])}
+    return sorted(found.values(), key=lambda g: (-order[g.generation_id], g.generation_id))
+
+
+def in_use(warehouse: Warehouse, generation: Generation) -> bool:
+    """True where the newest release is linked by ``generation`` or a minor revision of it."""
+    return generation.generation_id in lineage(stored(warehouse))
+
+
+def find(name: str, warehouse: Warehouse) -> Generation:
+    """The generation that ``name`` means: a folder or file, ``current``, or the beginning of an id.
+
+    Raises UsageError where there is none, or several.
+    """
+    if files.exists(name):
+        return read(name)
+    rows = stored(warehouse)
+    if name == CURRENT:
+        current = newest(rows)
+        if current is None:
+            raise UsageError("no generation is in use in this warehouse: train one with `padron train`.")
+        return current
+    contents = (
+        {}
+        if rows is None
+        else dict(zip(*[rows[c].to_pylist() for c in ("generation_id", "content")], strict=True))
+    )
+    fitting = [key for key in contents if key.startswith(name)]
+    if len(fitting) != 1:
+        told = "several generations begin" if fitting else "no file, folder or generation begins"
+        raise UsageError(f"{told} with {name}: `padron generations list` shows which there are.")
+    return Generation.from_json(contents[fitting[0]])
+
+
+def read(path: str) -> Generation:
+    """The generation of a file, or of a folder that holds ``generation.json``. Raises UsageError."""
+    inside = files.join(path, FILE)
+    try:
+        return Generation.from_json(files.read_text(inside if files.exists(inside) else path))
+    except (FileNotFoundError, IsADirectoryError, OSError, UnicodeDecodeError):
+        raise UsageError(f"{path} holds no generation: name a folder with {FILE}, or such a file.") from None
+
+
+def current_records(warehouse: Warehouse, conf: Linkage) -> tuple[pa.Table, Release]:
+    """The newest release's customer records as linkage reads them. Raises NoReleaseError, UsageError."""
+    release = releases.required(warehouse)
+    version = release.tables.get(CUSTOMER_RECORDS.path)
+    if version is None:
+        raise UsageError(f"release {release.release_id} has no {CUSTOMER_RECORDS.path}: run a night first.")
+    check_fits(warehouse.rows(CUSTOMER_RECORDS.path, version), free_memory())
+    return read_records(warehouse.ref(CUSTOMER_RECORDS.path, version).file_uris(), conf), release
+
+
+def change(warehouse: Warehouse, generation: Generation, conf: Linkage) -> Change:
+    """What linking the released records by ``generation`` makes of the released customers."""
+    check_fields(generation, conf)
+    records, release = current_records(warehouse, conf)
+    linked = link_night(records, generation, conf, release.business_date)
+    reader = Reader(warehouse, release)
+    before = reader.arrow(f"SELECT source, record_id, customer_id FROM {_name(ASSIGNMENTS.path)}")
+    found = effect(before, linked.clusters, "customer_id", "cluster_final")
+    return Change(found, revenue_of(reader, found))
+
+
+def change_between(warehouse: Warehouse, a: Generation, b: Generation, conf: Linkage) -> Change:
+    """What linking the released records by ``b`` makes of the clusters that ``a`` gives."""
+    for generation in (a, b):
+        check_fields(generation, conf)
+    records, release = current_records(warehouse, conf)
+    before, after = (link_night(records, g, conf, release.business_date).clusters for g in (a, b))
+    return Change(effect(before, after, "cluster_final", "cluster_final"), ())
+
+
+def revenue_of(reader: Reader, found: Effect) -> tuple[Revenue, ...]:
+    """Revenue of the customers that ``found`` touches, by currency; none where no order is known."""
+    if not reader.has("gold/rfm"):
+        return ()
+    reader.connection.register("touched", found.touched)
+    rows = reader.rows(
+        """SELECT currency, coalesce(sum(monetary) FILTER (t.customer IS NOT NULL), 0) AS touched,
+            sum(monetary) AS total
+        FROM gold.rfm r LEFT JOIN touched t ON t.customer = r.customer_id
+        WHERE currency IS NOT NULL AND monetary IS NOT NULL GROUP BY currency ORDER BY currency"""
+    )
+    reader.connection.unregister("touched")
+    return tuple(
+        Revenue(
+            str(row["currency"]),
+            str(row["touched"]),
+            str(row["total"]),
+            float(row["touched"]) / float(row["total"]) if row["total"] else None,  # type: ignore[arg-type]
+        )
+        for row in rows
+    )
+
+
+def _name(path: str) -> str:
+    layer, name = path.split("/")
+    return f'"{layer}"."{name}"'
+
+
+def keep(folder: str, generation: Generation, report: str) -> str:
+    """Write a trained generation and its report to ``<folder>/<id>``; that folder."""
+    place = files.join(folder, generation.generation_id)
+    files.write_text(files.join(place, FILE), generation.to_json())
+    files.write_text(files.join(place, REPORT), report)
+    return place
+
+
+def export(folder: str, generation: Generation) -> list[str]:
+    """Write a generation whole, and its models as Splink's files; the names of the files.
+
+    Raises UsageError where the folder holds another generation.
+    """
+    if files.exists(files.join(folder, FILE)):
+        there = read(folder)
+        if there.digest != generation.digest:
+            raise UsageError(f"{folder} holds generation {there.generation_id}: name another folder.")
+    written = {FILE: generation.to_json(), "README.md": about(generation)}
+    for name, model in sorted(generation.models.items()):
+        written[f"splink_{name}.json"] = (
+            json.dumps(splink_settings(model), indent=2, ensure_ascii=False) + "\n"
+        )
+        for column, text in frequency_tables(model).items():
+            written[f"frequencies_{name}_{column}.csv"] = text
+    for name, text in written.items():
+        files.write_text(files.join(folder, name), text)
+    return list(written)
