@@ -145,6 +145,13 @@ def _settle_names(found: dict[str, list[str]], sample: Mapping[str, Sequence[str
     has_given, has_surname = "given_name_raw" in found, "surname_raw" in found
     if "full_name_raw" in found and has_given and has_surname:
         del found["full_name_raw"]
+    elif "full_name_raw" in found and has_surname and folded(found["full_name_raw"][0]) in NAME_OR_SURNAME:
+        # "name, surname": the name is the given one, unless it repeats the surname.
+        values = sample.get(found["full_name_raw"][0], ())
+        surnames = {word for s in sample.get(found["surname_raw"][0], ()) for word in s.casefold().split()}
+        repeats = sum(not surnames.isdisjoint(value.casefold().split()[1:]) for value in values)
+        if repeats < len(values) / 2:
+            found["given_name_raw"] = found.pop("full_name_raw")
     elif "full_name_raw" in found and has_given and folded(found["full_name_raw"][0]) in NAME_OR_SURNAME:
         # "Vorname, Name" and "prénom, nom": a surname has one word, or two.
         values = sample.get(found["full_name_raw"][0], ())

@@ -125,7 +125,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 card, a social security number) fill ``loyalty_id``: an exact key that may be misspelt."""
 
 NAME_OR_SURNAME = frozenset(("name", "nom"))
-"""Words that mean the surname beside a given name, and all of the name where they stand alone."""
+"""Words that mean the surname beside a given name, the given name beside a surname, all of it alone."""
 
 BOOKKEEPING = frozenset(
     _words(

@@ -67,6 +67,17 @@ def test_the_word_for_name_is_a_surname_beside_a_given_name() -> None:
     assert recognised(["nom"], {"nom": ["Petit"]}) == {"full_name_raw": ("nom",)}
 
 
+def test_the_word_for_name_is_the_given_one_beside_a_surname() -> None:
+    given = recognised(
+        ["name", "surname"], {"name": ["Ana", "Luis Alberto"], "surname": ["Ruiz Soto", "Vega"]}, {}
+    )
+    assert given == {"given_name_raw": ("name",), "surname_raw": ("surname",)}
+    whole = recognised(
+        ["name", "surname"], {"name": ["Ana Ruiz", "Luis Vega"], "surname": ["Ruiz", "Vega"]}, {}
+    )
+    assert whole == {"full_name_raw": ("name",), "surname_raw": ("surname",)}
+
+
 def test_repeated_text_is_a_category_unless_it_is_about_the_record() -> None:
     jobs = ["baker", "smith", "baker", "smith", "miller", "baker"]
     sample = {

@@ -1,0 +1,99 @@
+"""``padron bench quality`` on a set that a person can check: the figures, the table, the messages."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import execute
+from pipelines.config import Conf
+from pipelines.errors import UsageError
+from pipelines.linkage.config import Linkage
+from pipelines.ops.benchmark import BEGIN, END, Benchmarks, QualitySet, measure, table, write_table
+
+PEOPLE = """key,name,surname,birth date,email,person
+p1-a,Ana,Ruiz Soto,1980-02-03,ana.ruiz@x.org,1
+p1-b,ANA,RUIZ SOTO,03/02/1980,ana.ruiz@x.org,1
+p2-a,Luis,Vega Mora,1975-11-30,luis.vega@x.org,2
+p2-b,Luis,Vega,30/11/1975,luis.vega@x.org,2
+p3-a,Nuria,Gil Pons,1990-07-15,nuria@y.org,3
+p4-a,Hugo,Roca,1966-01-20,hugo.roca@z.org,
+"""
+NIGHT = date(2026, 7, 1)
+
+
+def never(landing: str, warehouse: str, business_date: date) -> None:
+    raise AssertionError("no set has a night")
+
+
+def people_set(**more: object) -> QualitySet:
+    given = {"name": "people", "files": ["people.csv"], "id": "key", "truth": "person", **more}
+    return QualitySet.model_validate(given)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "people.csv").write_text(PEOPLE, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_set_of_one_file_is_linked_and_judged(data: Path) -> None:
+    found = measure(people_set(), str(data), Linkage(), NIGHT, never).evaluation
+    # Four records are two pairs, one is alone; nobody knows who the last one is.
+    assert (found.quality.records, found.quality.true_pairs, found.quality.right_pairs) == (5, 2, 2)
+    assert found.quality.f1 == 1.0
+
+
+def test_the_truth_may_stand_in_the_id(data: Path) -> None:
+    by_id = people_set(truth=None, truth_in_id=r"p(\d+)-")
+    found = measure(by_id, str(data), Linkage(), NIGHT, never).evaluation
+    assert (found.quality.records, found.quality.true_pairs, found.quality.f1) == (6, 2, 1.0)
+
+
+def test_the_table_replaces_what_stood_between_its_lines(data: Path) -> None:
+    result = measure(people_set(remark="five records"), str(data), Linkage(), NIGHT, never)
+    page = data / "page.md"
+    page.write_text(f"# Title\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    for _ in range(2):
+        write_table(str(page), table([result]))
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# Title\n{BEGIN}\n\n| Set |")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "| people (1) | 5 | 1.0000 |" in text
+    assert "(1) five records." in text
+    assert "old" not in text
+    page.write_text("nothing here", encoding="utf-8")
+    with pytest.raises(UsageError, match="has no lines"):
+        write_table(str(page), table([result]))
+
+
+def test_missing_files_and_half_sets_are_named(data: Path) -> None:
+    with pytest.raises(UsageError, match=r"nobody\.csv"):
+        measure(people_set(files=["nobody.csv"]), str(data), Linkage(), NIGHT, never)
+    for half in ({"truth": None}, {"landing": {"crm/contacts": "x.csv"}, "files": []}):
+        with pytest.raises(ValueError, match="give files, id and truth"):
+            people_set(**half)
+
+
+def test_the_shipped_sets_are_valid() -> None:
+    names = [each.name for each in Conf().load("benchmarks.yml", Benchmarks).quality]
+    assert len(names) == len(set(names)) > 0
+
+
+def test_the_command_measures_the_sets_of_the_configuration(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = data / "conf"
+    conf.mkdir()
+    (conf / "benchmarks.yml").write_text(
+        "quality:\n  - {name: people, files: [people.csv], id: key, truth: person}\n", encoding="utf-8"
+    )
+    where = ["bench", "quality", "--data", str(data), "--config", str(conf)]
+    assert execute([*where, "--json", "--out", str(data / "figures.json")]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["f1"]) for row in shown] == [("people", 1.0)]
+    assert json.loads((data / "figures.json").read_text(encoding="utf-8")) == shown
+    assert execute([*where, "--set", "nothing"]) == 2
