@@ -108,7 +108,7 @@ def _say_wrapped(text: str) -> None:
 
 def _say_model(party_type: str, model: Model) -> None:
     from pipelines.linkage.differences import weights
-    from pipelines.linkage.relation import OTHER
+    from pipelines.linkage.relation_profiles import OTHER
 
     prior = model.settings["probability_two_random_records_match"]
     say(f"{party_type.upper()}: {model.kind} model, two random records match with {prior:.3g}")

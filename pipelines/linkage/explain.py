@@ -21,18 +21,15 @@ from pipelines.errors import UsageError
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.breakdown import LAYERS
 from pipelines.linkage.brought import load_as_generation, prepare_keys
-from pipelines.linkage.comparisons import own_of
 from pipelines.linkage.components import components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, log_odds
 from pipelines.linkage.engine import ROLE_TYPES, engine
-from pipelines.linkage.exact_rules import verdicts
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.joining import meeting
-from pipelines.linkage.judge import COMPONENT
+from pipelines.linkage.judge import COMPONENT, judge
 from pipelines.linkage.link import LEAST_WEIGHT
-from pipelines.linkage.relation import classify, posteriors
-from pipelines.linkage.rules import NAME_ALONE, forbidden_pairs, ruled
+from pipelines.linkage.relation import posteriors
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.waterfall import Waterfall, waterfall, waterfall_page
 
@@ -250,25 +247,13 @@ class _Component:
         self.is_connected = bool(label[a] == label[b])
         self.members: Ints = np.flatnonzero((label == label[a]) | (label == label[b])).astype(np.int64)
         self.pairs = self._score(connection)
-        believed, _ = classify(self.model.relations, self.pairs)
-        forbidden = forbidden_pairs(connection, self.pairs, conf.never)
-        judged, decided_by = ruled(
-            name,
-            self.pairs,
-            believed,
-            forbidden,
-            by_relation=self.model.relations.trusted,
-            own=own_of(name, self.model.settings),
-        )
-        exact = verdicts(connection, self.pairs, conf.rules)
-        self.forbidden = forbidden | (exact.forbids >= 0)
-        sure = exact.sure(self.forbidden)
-        self.probability = np.where(sure, 1.0, judged)
-        self.decided_by = exact.decided_by(decided_by, self.forbidden)
+        judged = judge(connection, name, self.model, tuple(rule.name for rule in rules), self.pairs, conf)
+        self.forbidden, self.probability = judged.forbidden, judged.probability
+        self.decided_by = judged.decided_by
         left, right, rule = (
             self.pairs[column].to_numpy().astype(np.int64) for column in ("node_l", "node_r", "rule")
         )
-        joins = Joins(left, right, judged, rule, (decided_by == NAME_ALONE).astype(bool), sure)
+        joins = Joins(left, right, judged.judged, rule, judged.alone, judged.sure)
         self.weight = joins.links(generation.cut).weight
         self.same = _same_cluster(clusters, *(self._key(connection, node) for node in (a, b)))
 

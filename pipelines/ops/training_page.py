@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pipelines.linkage.relation import OTHER, PROFILES
+from pipelines.linkage.relation_profiles import OTHER, PROFILES
 from pipelines.linkage.training_run import chart_libraries
 from pipelines.ops.charts import heat_step
 from pipelines.ops.pages import page

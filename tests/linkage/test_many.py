@@ -31,6 +31,9 @@ from pipelines.linkage.records import load, prepare
 from pipelines.linkage.scoring import LOWEST_WEIGHT, score_pairs
 from pipelines.linkage.tasks import People, people_schema
 
+# Spark begins a worker for each task: minutes for what Spark does in seconds on more records.
+pytestmark = pytest.mark.soak
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 

@@ -27,7 +27,8 @@ from pipelines.linkage.evaluate import evaluate, quality
 from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.link import link_night
 from pipelines.linkage.records import load, prepare
-from pipelines.linkage.relation import PROFILES, classify, fit_relations, starter_relations
+from pipelines.linkage.relation import classify, fit_relations, starter_relations
+from pipelines.linkage.relation_profiles import PROFILES
 from pipelines.linkage.scoring import score_pairs
 
 

@@ -68,6 +68,7 @@ def test_true_pairs_of_drawn_records_stay_together(people: tuple[pa.Table, pa.Ta
     assert sample.groups["person"].records == records.num_rows
 
 
+@pytest.mark.soak
 def test_a_model_of_a_sample_links_all_records_as_well(people: tuple[pa.Table, pa.Table]) -> None:
     records, truth = people
     whole = link_night(records, None, CONF, NIGHT)
@@ -90,6 +91,7 @@ def test_a_model_of_a_sample_links_all_records_as_well(people: tuple[pa.Table, p
     assert later.clusters.equals(linked.clusters)
 
 
+@pytest.mark.soak
 def test_spark_draws_the_same_sample(
     spark: SparkSession, people: tuple[pa.Table, pa.Table], sample: Sample
 ) -> None:

@@ -109,6 +109,7 @@ def test_files_without_records(tmp_path: Path) -> None:
     assert pq.read_table(out / "clusters.parquet").column_names == ["source", "id", "cluster_id"]
 
 
+@pytest.mark.soak
 def test_febrl_4(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two files of 5,000 records, each person once in either."""
     paths = []

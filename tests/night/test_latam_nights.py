@@ -1,4 +1,4 @@
-"""Nights of latam_dev, the shape of the real job: the first in the fast suite, all six in the long one."""
+"""Nights of latam_dev, the shape of the real job: the long suite runs them: the first alone, and all six."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.soak
 def test_the_first_night(
     spark: SparkSession, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
