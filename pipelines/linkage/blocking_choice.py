@@ -8,7 +8,7 @@ two rules found says how many none did.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -57,7 +57,6 @@ class Choice:
     gains: tuple[RuleGain, ...] = ()
     recall: float | None = None
     """Estimated share of the true pairs that the rules find, at most; None where too few were found."""
-    notes: tuple[str, ...] = field(default=())
 
 
 def choose_rules(

@@ -37,7 +37,7 @@ SCORED_PAIRS = Table(
         Column(
             "relation",
             STRING,
-            "Likeliest relation: same_person, household, parent_child, namesake, related, other; NULL where Splink decided.",
+            "Likeliest relation: same_person, household, twin, parent_child, namesake, related, other; NULL where Splink decided.",
         ),
         Column(
             "decided_by",

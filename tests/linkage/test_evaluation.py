@@ -322,7 +322,7 @@ def test_the_rules_that_bring_a_pair_begin_with_the_one_that_blocked_it(world) -
         for r in kept.to_pylist()
     }
     assert {key: (names or ["component"])[0] for key, names in rules.items()} == blocked_by
-    assert max(len(names) for names in rules.values()) >= 1
+    assert len(rules) > 100
     probable = {
         (r["source_l"], r["record_id_l"], r["source_r"], r["record_id_r"]): r["brought_probability"]
         for r in brought.to_pylist()
