@@ -37,7 +37,9 @@ from pipelines.linkage.engine import free_memory, placement, read_records
 from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
 from pipelines.linkage.generic_values import GENERIC_VALUES
 from pipelines.linkage.link import Linked, link_night
-from pipelines.linkage.many import LinkedFrames, link_many
+from pipelines.linkage.links import LINKS
+from pipelines.linkage.many import LinkedFrames, RememberedFrames, link_many
+from pipelines.linkage.recall import Remembered
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops import checks
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
     from pipelines.sources import Source
 
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
-LINKAGE = (SCORED_PAIRS, CLUSTERS, CUT_COMPONENTS, GENERIC_VALUES, REVIEW_QUEUE, DECISIONS, GENERATIONS)
+LINKAGE = (SCORED_PAIRS, LINKS, CLUSTERS, CUT_COMPONENTS, GENERIC_VALUES, REVIEW_QUEUE, DECISIONS, GENERATIONS)
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
 _PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
 
@@ -94,7 +96,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             LINKAGE,
             _link,
             reads=(CUSTOMER_RECORDS,),
-            previous=(GENERATIONS,),
+            previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
         ),
         Stage(
@@ -205,13 +207,17 @@ def _link(inputs: Inputs) -> Content:
     generation, today = adopted or newest(known), inputs.night.business_date
     linked: Linked | LinkedFrames
     if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
-        linked = link_many(inputs.frame(CUSTOMER_RECORDS), generation, conf, today, inputs.say)
+        linked = link_many(
+            inputs.frame(CUSTOMER_RECORDS), generation, conf, today, inputs.say, _last_frames(inputs)
+        )
     else:
         records = inputs.ref(CUSTOMER_RECORDS)
         uris = records.file_uris() if records else []
-        linked = link_night(read_records(uris, conf), generation, conf, today, say=inputs.say)
+        found = read_records(uris, conf)
+        linked = link_night(found, generation, conf, today, say=inputs.say, last=_last(inputs))
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
+        LINKS.path: linked.links,
         CLUSTERS.path: linked.clusters,
         CUT_COMPONENTS.path: linked.cut_components,
         GENERIC_VALUES.path: linked.generic_values,
@@ -223,6 +229,28 @@ def _link(inputs: Inputs) -> Content:
     if not inputs.exists(DECISIONS):
         content[DECISIONS.path] = arrow_schema(DECISIONS).empty_table()
     return content
+
+
+REMEMBERED = (CLUSTERS, LINKS, SCORED_PAIRS)
+"""What linkage needs of an earlier night, to score only what changed since."""
+
+
+def _remembers(inputs: Inputs) -> bool:
+    """True where the prior state has all of it, and the night is not told to forget it."""
+    return not inputs.night.is_full and all(inputs.previous_fits(table) for table in REMEMBERED)
+
+
+def _last(inputs: Inputs) -> Remembered | None:
+    if not _remembers(inputs):
+        return None
+    clusters, links, pairs = (inputs.previous_arrow(table) for table in REMEMBERED)
+    return Remembered(clusters, links, pairs)
+
+
+def _last_frames(inputs: Inputs) -> RememberedFrames | None:
+    if not _remembers(inputs):
+        return None
+    return RememberedFrames(*(inputs.previous(table) for table in REMEMBERED))
 
 
 def _identity(inputs: Inputs) -> Content:

@@ -106,6 +106,11 @@ class Inputs:
         version = self.night.base.get(table.path)
         return None if version is None else self._warehouse.arrow(table.path, version)
 
+    def previous_fits(self, table: Table) -> bool:
+        """True where the prior state has the table as it is declared now: an older program's may lack columns."""
+        version = self.night.base.get(table.path)
+        return version is not None and not self._warehouse.differences(table, version)
+
     def keep_all(self, frames: Mapping[K, DataFrame]) -> dict[K, DataFrame]:
         """``frames`` computed now, in the executors' memory or on their disks until the stage has ended.
 

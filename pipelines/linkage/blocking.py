@@ -41,42 +41,95 @@ def block(
     ``duplicate_free`` source are no pair. With ``touching`` (a table of nodes) a pair without one
     of them is left out.
     """
+    capped = block_keys(connection, rules, conf)
+    costs = block_pairs(connection, rules, capped, duplicate_free=duplicate_free, touching=touching)
+    connection.execute("DROP TABLE keys")
+    return costs
+
+
+def block_pairs(
+    connection: duckdb.DuckDBPyConnection,
+    rules: tuple[Rule, ...],
+    capped: list[tuple[int, int]],
+    *,
+    duplicate_free: tuple[str, ...] = (),
+    touching: str | None = None,
+) -> tuple[RuleCost, ...]:
+    """What ``block`` does after ``block_keys``, which gave ``capped`` and the table ``keys``.
+
+    Rules with a condition find all their pairs anew, in table ``conditioned``.
+    """
     conditions = {number: rule for number, rule in enumerate(rules) if rule.condition is not None}
+    touches = f"WHERE {_touches(touching)}" if touching else ""
     if conditions:
         block_by_conditions(connection, conditions)
-    if len(conditions) == len(rules) > 0:
-        if touching:
-            connection.execute(f"DELETE FROM blocked WHERE NOT ({_touches(touching)})")
-        return _costs(connection, rules, [(0, 0)] * len(rules))
-    capped = block_keys(connection, rules, conf)
-    sided = "(SELECT keys.*, source FROM keys JOIN people USING (node))" if duplicate_free else "keys"
+        if duplicate_free:
+            connection.execute(
+                f"""DELETE FROM blocked USING people l, people r
+                WHERE l.node = join_key_l AND r.node = join_key_r AND NOT {may_be_compared(duplicate_free)}"""
+            )
+        if len(conditions) == len(rules) and not touching:
+            return _costs(connection, rules, capped)
+        connection.execute("DROP TABLE IF EXISTS conditioned")
+        connection.execute("ALTER TABLE blocked RENAME TO conditioned")
     others = (
-        "UNION ALL SELECT join_key_l, join_key_r, CAST(match_key AS INTEGER) FROM blocked"
+        f"UNION ALL SELECT join_key_l, join_key_r, CAST(match_key AS INTEGER) FROM conditioned {touches}"
         if conditions
         else ""
     )
+    sided = "(SELECT keys.*, source FROM keys JOIN people USING (node))" if duplicate_free else "keys"
+    # A pair of two nodes of ``touching`` is found from both sides, and counts once.
+    one = f"(SELECT * FROM {sided} SEMI JOIN {touching} USING (node))" if touching else sided
+    order = "l.node <> r.node" if touching else "l.node < r.node"
     connection.execute(
         f"""CREATE OR REPLACE TABLE blocked AS
         SELECT join_key_l, join_key_r, CAST(min(rule) AS VARCHAR) AS match_key
-        FROM (SELECT l.node AS join_key_l, r.node AS join_key_r, l.rule
-            FROM {sided} l JOIN {sided} r ON l.rule = r.rule AND l.key = r.key AND l.node < r.node
+        FROM (SELECT least(l.node, r.node) AS join_key_l, greatest(l.node, r.node) AS join_key_r, l.rule
+            FROM {one} l JOIN {sided} r ON l.rule = r.rule AND l.key = r.key AND {order}
                 AND {may_be_compared(duplicate_free)} {others})
-        {f"WHERE {_touches(touching)}" if touching else ""}
         GROUP BY join_key_l, join_key_r"""
     )
-    connection.execute("DROP TABLE keys")
     return _costs(connection, rules, capped)
+
+
+def block_inside(
+    connection: duckdb.DuckDBPyConnection,
+    rules: tuple[Rule, ...],
+    labels: str,
+    duplicate_free: tuple[str, ...],
+) -> None:
+    """Add the pairs of one label (table ``labels``: node, label) to ``blocked``, which lacks some of them.
+
+    For pairs inside a component of which ``touching`` left out those without a changed record.
+    """
+    others = (
+        f"""UNION ALL SELECT c.join_key_l, c.join_key_r, CAST(c.match_key AS INTEGER) FROM conditioned c
+            JOIN {labels} l ON l.node = c.join_key_l JOIN {labels} r ON r.node = c.join_key_r AND r.label = l.label"""
+        if any(rule.condition is not None for rule in rules)
+        else ""
+    )
+    source = ", source" if duplicate_free else ""
+    people = "JOIN people USING (node)" if duplicate_free else ""
+    connection.execute(
+        f"""INSERT INTO blocked
+        WITH held AS (SELECT rule, node, key, label{source} FROM keys JOIN {labels} USING (node) {people})
+        SELECT join_key_l, join_key_r, CAST(min(rule) AS VARCHAR) AS match_key
+        FROM (SELECT l.node AS join_key_l, r.node AS join_key_r, l.rule
+            FROM held l JOIN held r ON l.rule = r.rule AND l.key = r.key AND l.label = r.label
+                AND l.node < r.node AND {may_be_compared(duplicate_free)} {others}) found
+        ANTI JOIN blocked b ON b.join_key_l = found.join_key_l AND b.join_key_r = found.join_key_r
+        GROUP BY join_key_l, join_key_r"""
+    )
 
 
 def _touches(nodes: str) -> str:
     """SQL: one of a pair's nodes is in the table."""
-    return f"join_key_l IN (SELECT node FROM {nodes}) OR join_key_r IN (SELECT node FROM {nodes})"
+    return f"(join_key_l IN (SELECT node FROM {nodes}) OR join_key_r IN (SELECT node FROM {nodes}))"
 
 
 def _costs(
     connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], capped: list[tuple[int, int]]
 ) -> tuple[RuleCost, ...]:
-    """What each rule first found in table ``blocked``; ``capped``: its blocks above the cap, and its largest."""
     found = dict(connection.execute("SELECT match_key, count(*) FROM blocked GROUP BY match_key").fetchall())
     return tuple(
         RuleCost(rule.name, int(found.get(str(number), 0)), *capped[number])
@@ -89,10 +142,14 @@ def block_keys(
 ) -> list[tuple[int, int]]:
     """Create the table ``keys`` (rule, node, key) from table ``people``: equal keys are a block.
 
-    Blocks above the cap are subdivided in it. Returns each rule's (blocks above the cap, largest block).
+    Blocks above the cap are subdivided in it. Returns each rule's (blocks above the cap, largest block);
+    a rule with a condition has no keys and none of both.
     """
     connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
-    return [_add_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
+    return [
+        (0, 0) if rule.condition is not None else _add_keys(connection, number, rule, conf.max_block)
+        for number, rule in enumerate(rules)
+    ]
 
 
 def keys_query(rule: Rule) -> str:

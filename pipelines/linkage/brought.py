@@ -9,9 +9,9 @@ from pipelines.linkage.blocking import block_keys
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
+from pipelines.linkage.evidence import LEAST_WEIGHT, usable
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.generic_values import use_generic
-from pipelines.linkage.link import LEAST_WEIGHT, usable
 from pipelines.linkage.records import MODELS, load, prepare
 from pipelines.linkage.relation import classify
 from pipelines.linkage.scoring import score_pairs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from pipelines.tables import STRING, Column, Personal, Table
+from pipelines.tables import LONG, STRING, Column, Personal, Table
 
 _P = Personal.PSEUDONYM
 
@@ -38,6 +38,19 @@ CLUSTERS = Table(
             "Cluster after the stewards' decisions; its smallest source:record_id.",
             _P,
             required=True,
+        ),
+        Column(
+            "component",
+            STRING,
+            "What was clustered together: the smallest source:record_id of its component of links.",
+            _P,
+        ),
+        Column(
+            "fingerprint",
+            LONG,
+            "Digest of all that linking the record depends on but other records and decisions.",
+            formula="hash of its matching columns without generic values, its places in subdivided blocks, "
+            "the models and thresholds, the configuration and the code",
         ),
     ),
     owner="data engineering",

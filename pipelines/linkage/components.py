@@ -33,6 +33,15 @@ class Links:
         return Links(self.left[mask], self.right[mask], self.weight[mask])
 
 
+def joined(some: Links, more: Links) -> Links:
+    """The links of both."""
+    return Links(
+        np.concatenate([some.left, more.left]),
+        np.concatenate([some.right, more.right]),
+        np.concatenate([some.weight, more.weight]),
+    )
+
+
 def components(nodes: int, left: Ints, right: Ints) -> Ints:
     """The smallest node of each node's component."""
     if nodes == 0:

@@ -25,10 +25,10 @@ from pipelines.linkage.components import components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, log_odds
 from pipelines.linkage.engine import ROLE_TYPES, engine
+from pipelines.linkage.evidence import LEAST_WEIGHT
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.joining import meeting
 from pipelines.linkage.judge import COMPONENT, judge
-from pipelines.linkage.link import LEAST_WEIGHT
 from pipelines.linkage.relation import posteriors
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.waterfall import Waterfall, waterfall, waterfall_page

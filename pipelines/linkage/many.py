@@ -29,17 +29,10 @@ from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut_components import cut_rows
 from pipelines.linkage.engine import KEY_COLUMNS
+from pipelines.linkage.evidence import LEAST_WEIGHT, TooManyLinksError, check_compared, usable
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import ONLY_VALUE, ONLY_VALUE_NAMES, generic_rows
-from pipelines.linkage.link import (
-    LEAST_WEIGHT,
-    LISTED,
-    TooManyLinksError,
-    check_compared,
-    link_night,
-    trained_on,
-    usable,
-)
+from pipelines.linkage.link import LISTED, link_night, trained_on
 from pipelines.linkage.placed import (
     Placed,
     in_blocks,

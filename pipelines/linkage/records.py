@@ -39,6 +39,14 @@ class Nodes:
         joined = pc.binary_join_element_wise(self.source, self.record_id, ":")
         return np.asarray(joined.to_numpy(zero_copy_only=False), dtype=object)
 
+    def keyed(self, pairs: pa.Table, schema: pa.Schema) -> pa.Table:
+        """Pairs of nodes (node_l, node_r) in ``schema``, which names their records instead."""
+        for side in ("l", "r"):
+            ends = pairs[f"node_{side}"].combine_chunks()
+            pairs = pairs.append_column(f"source_{side}", self.source.take(ends))
+            pairs = pairs.append_column(f"record_id_{side}", self.record_id.take(ends))
+        return pairs.select(schema.names).cast(schema)
+
 
 def _column(role: str, column: str | None) -> str:
     """SQL of a role's column from the table as received, blanks as NULL."""

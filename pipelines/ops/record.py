@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import time
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pipelines
-from pipelines.config import default_conf
 from pipelines.ops.tables import GATES, RUNS, STAGES
 from pipelines.stages import StageResult
 from pipelines.storage import Warehouse
-
-LEFT_OUT = ("cli", "simulate")
-"""Parts of the program that do not decide what a night publishes."""
-
-
-def code_digest() -> str:
-    """Digest of the program's code and dictionaries that decide what a night publishes."""
-    root = Path(pipelines.__file__).resolve().parent
-    found = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        relative = path.relative_to(root)
-        if relative.parts[0] not in LEFT_OUT:
-            found.update(str(relative).encode())
-            found.update(path.read_bytes())
-    for path in sorted((default_conf() / "dictionaries").glob("*.csv*")):
-        found.update(path.name.encode())
-        found.update(path.read_bytes())
-    return found.hexdigest()[:16]
 
 
 def attempts(warehouse: Warehouse, business_date: date) -> int:

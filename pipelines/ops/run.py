@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from pipelines.bronze.batches import BATCHES
 from pipelines.bronze.landing import discover, pending
 from pipelines.config import digest
+from pipelines.digests import code_digest
 from pipelines.errors import GateStopped, PadronError, UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
@@ -17,7 +18,7 @@ from pipelines.night import check_contracts_exist, gates, published, stages
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.plan import PlannedNight, plan_nights
-from pipelines.ops.record import Record, code_digest, remembered, unfinished
+from pipelines.ops.record import Record, remembered, unfinished
 from pipelines.ops.runner import Progress, Runner
 from pipelines.stages import Night
 from pipelines.storage import Warehouse

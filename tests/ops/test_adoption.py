@@ -23,7 +23,7 @@ from pipelines.linkage.generations import GENERATIONS, Generation, came_into_use
 from pipelines.linkage.link import link_night
 from pipelines.ops import checks, releases
 from pipelines.ops.generations import find
-from pipelines.ops.record import code_digest
+from pipelines.digests import code_digest
 from pipelines.ops.run import Options, run
 from pipelines.ops.runner import Runner
 from pipelines.settings import Settings, load_settings

@@ -1,0 +1,240 @@
+"""What speaks for every pair of one party type: blocked, scored, brought into components and judged.
+
+With the night before at hand only what changed is scored: pairs that touch a changed record, and the
+components that these, or a lost link, changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipelines.errors import PadronError, UsageError
+from pipelines.linkage.blocking import RuleCost, block_inside, block_keys, block_pairs
+from pipelines.linkage.blocking_choice import choose_rules
+from pipelines.linkage.blocking_rules import Rule, rules_for
+from pipelines.linkage.components import Bounded, Links, bounded_components, joined
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.cut import log_odds
+from pipelines.linkage.dialects import columns_compared
+from pipelines.linkage.exact_rules import chains
+from pipelines.linkage.fingerprints import fingerprints
+from pipelines.linkage.generations import Model
+from pipelines.linkage.inside import score_inside
+from pipelines.linkage.judge import Judged, judge
+from pipelines.linkage.recall import Recalled
+from pipelines.linkage.records import Nodes, prepare
+from pipelines.linkage.relation import classify, fit_relations
+from pipelines.linkage.sample import Sample
+from pipelines.linkage.scoring import score_pairs
+from pipelines.linkage.training import train_model
+from pipelines.linkage.training_run import TrainingRun
+from pipelines.linkage.vocabulary import own_rules
+from pipelines.queries import Say
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+LEAST_WEIGHT = -12.0
+"""Candidate pairs that Splink scores lower say nothing and are left out before anything else."""
+
+
+class TooManyLinksError(PadronError):
+    """More links than one process is allowed to solve."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Every pair inside the components of one party type, with what speaks for it."""
+
+    model: str
+    bounded: Bounded
+    """Components of all nodes; those of other party types stand alone."""
+    links: Links
+    """What the components are made of, but for the exact rules."""
+    pairs: pa.Table
+    """Columns of ``score_pairs``."""
+    judged: Judged
+    costs: tuple[RuleCost, ...]
+    fingerprint: Ints | None
+    """Of each node, before what all records of a night share; None where nobody will ask."""
+    changed: Bools
+    """Nodes of the party type that were scored against all others."""
+    is_open: Bools
+    """Nodes of the party type in the components of which the pairs were scored."""
+
+    @property
+    def left(self) -> Ints:
+        return ints(self.pairs, "node_l")
+
+    @property
+    def right(self) -> Ints:
+        return ints(self.pairs, "node_r")
+
+    @property
+    def candidates(self) -> int:
+        return sum(cost.pairs for cost in self.costs)
+
+
+def gather(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    model: Model | None,
+    nodes: Nodes,
+    conf: Linkage,
+    say: Say,
+    *,
+    run: TrainingRun | None = None,
+    sample: Sample | None = None,
+    recalled: Recalled | None = None,
+) -> tuple[Model, Evidence]:
+    """The evidence about the records of one party type, and the model that weighs it.
+
+    Without ``model`` one is trained on them. ``recalled``: of what the same model linked before, only
+    what changed is scored. ``run`` and ``sample``: those of ``link_night``.
+    """
+    is_new = model is None
+    # The file of foreign settings is table ``people`` as it is.
+    is_foreign = model is not None and model.is_foreign
+    count = 0 if is_foreign else prepare(connection, name)
+    if model is None:
+        say(f"{name}: training")
+        model = _trained(connection, name, count, conf, run, sample)
+    elif not model.is_foreign:
+        columns = {row[0] for row in connection.execute("DESCRIBE people").fetchall()}
+        check_compared(columns, name, model)
+    rules = usable(model.rules, set(conf.fields))
+    say(f"{name}: blocks by {len(rules)} rules")
+    capped = block_keys(connection, rules, conf.blocking)
+    is_own = _nodes_of(connection, len(nodes))
+    prints = None if is_foreign else fingerprints(connection, name, len(nodes))
+    touching, changed = None if sample is None else "drawn", is_own
+    if recalled is not None and prints is not None:
+        changed = is_own & recalled.changed(prints)
+        touching = _listed(connection, "changed", changed)
+    free = conf.duplicate_free
+    costs = block_pairs(connection, rules, capped, duplicate_free=free, touching=touching)
+    say(f"{name}: scoring {sum(cost.pairs for cost in costs):,} pairs")
+    # What the relation model does not look at is left out at once.
+    least = float(log_odds(np.array(conf.review_probability))) if is_foreign else LEAST_WEIGHT
+    candidates = score_pairs(connection, model, "blocked", least)
+    if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
+        of = count if sample is None else sample.stands_for(connection, name)
+        model = _with_relations(name, model, candidates, of)
+    if is_new and run is not None:
+        run.draw(connection, name, model)
+    links = _links(model, candidates, conf)
+    if recalled is not None:
+        links = joined(links, recalled.still(is_own & ~changed))
+    bounded = _bounded(connection, name, links, len(nodes), conf, say)
+    is_open = is_own
+    if recalled is not None:
+        is_open = is_own & ~recalled.holds(bounded.label, changed)
+        _listed(connection, "open_labels", is_open, bounded.label)
+        block_inside(connection, rules, "open_labels", free)
+    connection.execute("DROP TABLE keys")
+    label = np.where(is_open, bounded.label, np.arange(len(nodes)))
+    inside = score_inside(connection, model, label, candidates, nodes, free)
+    judged = judge(connection, name, model, tuple(rule.name for rule in rules), inside, conf)
+    return model, Evidence(name, bounded, links, inside, judged, costs, prints, changed, is_open)
+
+
+def _nodes_of(connection: duckdb.DuckDBPyConnection, nodes: int) -> Bools:
+    """Which nodes stand in table ``people``."""
+    found = np.zeros(nodes, bool)
+    found[ints(connection.sql("SELECT node FROM people").to_arrow_table(), "node")] = True
+    return found
+
+
+def _listed(
+    connection: duckdb.DuckDBPyConnection, table: str, chosen: Bools, label: Ints | None = None
+) -> str:
+    """Create ``table`` of the ``chosen`` nodes, with their label where it is given."""
+    node = np.flatnonzero(chosen)
+    columns = {"node": node} if label is None else {"node": node, "label": label[node]}
+    connection.register("listed", pa.table(columns))
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM listed")
+    connection.unregister("listed")
+    return table
+
+
+def _trained(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    count: int,
+    conf: Linkage,
+    run: TrainingRun | None,
+    sample: Sample | None,
+) -> Model:
+    """A new model with its blocking rules: those of the configuration, the data's choice, or the fixed ones."""
+    roles: set[str] = set(conf.fields)
+    model = train_model(connection, name, roles, count, conf, run, sample)
+    if not (rules := own_rules(conf)):
+        is_chosen = model.kind == "trained"
+        rules = (
+            choose_rules(connection, name, model, roles, conf, sample).rules
+            if is_chosen
+            else rules_for(name, roles)
+        )
+    return replace(model, rules=rules)
+
+
+def _with_relations(name: str, model: Model, candidates: pa.Table, records: int) -> Model:
+    """The model with the relations that it sees among its candidates."""
+    relations = fit_relations(name, candidates, model.settings, records)
+    notes = list(model.notes)
+    if not relations.converged:
+        notes.append("the relation model had not settled when it was stopped")
+    if not relations.trusted:
+        notes.append("the relation model lost the class of one person: Splink's probability decides")
+    return replace(model, relations=relations, notes=tuple(notes))
+
+
+def _links(model: Model, candidates: pa.Table, conf: Linkage) -> Links:
+    """The candidates that may be one party."""
+    probability, _ = classify(model.relations, candidates)
+    kept = probability >= conf.review_probability
+    return Links(
+        ints(candidates, "node_l")[kept], ints(candidates, "node_r")[kept], log_odds(probability[kept])
+    )
+
+
+def _bounded(
+    connection: duckdb.DuckDBPyConnection, name: str, links: Links, nodes: int, conf: Linkage, say: Say
+) -> Bounded:
+    """The components of the links and of what the exact rules link."""
+    left, right = chains(connection, conf.rules)
+    links = joined(links, Links(left, right, np.full(len(left), np.inf)))
+    if len(links) > conf.max_links:
+        raise TooManyLinksError(
+            f"linkage: {len(links)} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
+        )
+    say(f"{name}: components of {len(links):,} links")
+    return bounded_components(nodes, links, conf.max_component)
+
+
+def check_compared(columns: Collection[str], name: str, model: Model) -> None:
+    """Raises UsageError where a generation compares what is no longer among the ``columns`` of the records."""
+    missing = sorted(columns_compared(model.settings).difference(columns))
+    if missing:
+        raise UsageError(
+            f"linkage: the generation in use compares {', '.join(missing)} ({name}), for which fields of "
+            "conf/linkage.yml has no column: name one again, or train a new generation."
+        )
+
+
+def usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:
+    """The rules of a generation whose roles all have a column."""
+    return tuple(rule for rule in rules if roles.issuperset(rule.needs))
+
+
+def ints(table: pa.Table, column: str) -> Ints:
+    """A column of whole numbers without blanks."""
+    values: Ints = table[column].to_numpy().astype(np.int64)
+    return values
