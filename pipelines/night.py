@@ -37,9 +37,11 @@ from pipelines.linkage.engine import free_memory, placement, read_records
 from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
 from pipelines.linkage.generic_values import GENERIC_VALUES
 from pipelines.linkage.link import Linked, link_night
+from pipelines.linkage.linked_many import LinkedFrames
 from pipelines.linkage.links import LINKS
-from pipelines.linkage.many import LinkedFrames, RememberedFrames, link_many
+from pipelines.linkage.many import link_many
 from pipelines.linkage.recall import Remembered
+from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops import checks
@@ -63,7 +65,16 @@ if TYPE_CHECKING:
     from pipelines.sources import Source
 
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
-LINKAGE = (SCORED_PAIRS, LINKS, CLUSTERS, CUT_COMPONENTS, GENERIC_VALUES, REVIEW_QUEUE, DECISIONS, GENERATIONS)
+LINKAGE = (
+    SCORED_PAIRS,
+    LINKS,
+    CLUSTERS,
+    CUT_COMPONENTS,
+    GENERIC_VALUES,
+    REVIEW_QUEUE,
+    DECISIONS,
+    GENERATIONS,
+)
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
 _PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
 

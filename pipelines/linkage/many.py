@@ -8,12 +8,9 @@ numbers, and nothing else of the records.
 
 from __future__ import annotations
 
-import math
 import operator
-from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,30 +21,32 @@ from pyspark.sql import functions as F
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking import RuleCost
 from pipelines.linkage.blocking_rules import Rule
-from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut_components import cut_rows
 from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.evidence import LEAST_WEIGHT, TooManyLinksError, check_compared, usable
+from pipelines.linkage.fingerprints import linked_by
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import ONLY_VALUE, ONLY_VALUE_NAMES, generic_rows
-from pipelines.linkage.link import LISTED, link_night, trained_on
+from pipelines.linkage.link import link_night, trained_on
+from pipelines.linkage.linked_many import LinkedFrames, Part, assemble
 from pipelines.linkage.placed import (
+    LINK,
     Placed,
+    all_work,
+    collected,
     in_blocks,
     largest_share,
     numbered,
     place,
     task_count,
     task_schema,
+    work_of,
 )
+from pipelines.linkage.recall_many import RecalledFrames, RememberedFrames, recall_many, still
 from pipelines.linkage.records import MODELS, check_columns, check_keys
-from pipelines.linkage.review_queue import review_queue
-from pipelines.linkage.rules import NAME_ALONE
 from pipelines.linkage.sample_many import draw_many
-from pipelines.linkage.scored_pairs import SCHEMA as SCORED
-from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.linkage.task_prints import PRINTS, Prints
 from pipelines.linkage.tasks import (
     CARRIERS,
     JUDGED,
@@ -64,39 +63,9 @@ from pipelines.linkage.tasks import (
 )
 from pipelines.queries import Say, computed_once, silent, watched
 
+Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 KEYS_OF_PEOPLE = ("node", "source", "record_id")
-LINK = pa.schema([("node_l", pa.int64()), ("node_r", pa.int64()), ("weight", pa.float64())])
-COLLECTED = 5_000_000
-"""Links that come to the driver at a time: Spark bounds what one query may bring there."""
-
-
-@dataclass(frozen=True)
-class LinkedFrames:
-    """What ``Linked`` holds, with the large tables still spread over the executors."""
-
-    scored_pairs: DataFrame
-    clusters: DataFrame
-    generic_values: pa.Table
-    review_queue: pa.Table
-    cut_components: pa.Table
-    generation: Generation
-    generation_row: pa.Table | None
-    figures: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The records of one party type."""
-
-    judged: DataFrame | None
-    """Rows of ``tasks.JUDGED``; None where no record shares a component with another."""
-    rules: tuple[Rule, ...]
-    costs: tuple[RuleCost, ...]
-    bounded: Bounded
-    tasks: int
-    fullest: float
-    """Pairs of the fullest scoring task over those of the mean one."""
 
 
 def link_many(
@@ -105,11 +74,12 @@ def link_many(
     conf: Linkage,
     business_date: date,
     say: Say = silent,
+    last: RememberedFrames | None = None,
 ) -> LinkedFrames:
     """Link the records of a night as ``link_night`` does, by tasks of Spark.
 
     ``records`` has the columns of ``read_records`` and may have more. ``say`` is told what is being
-    done. Raises UsageError where columns are missing or a key stands twice, TooManyLinksError where
+    done. ``last``: what an earlier night left; only what changed since is scored. Raises UsageError where columns are missing or a key stands twice, TooManyLinksError where
     the driver may not hold the links.
     """
     check_columns(records.columns, conf)
@@ -121,12 +91,17 @@ def link_many(
     say(f"{count:,} records: values that many names share")
     generic = _generic(nodes, conf)
     generation = _generation(nodes, count, generic, previous, conf, business_date, say)
+    recalled = None
+    if last is not None and previous is not None:
+        say("what the night before left")
+        recalled = recall_many(nodes, count, last, linked_by(generation, conf))
     parts = {
-        name: _part(nodes, count, name, generation.models[name], generic, generation.cut, conf, say)
+        name: _part(nodes, count, name, generation.models[name], generic, generation.cut, conf, say, recalled)
         for name in MODELS
     }
     say("writing pairs and clusters")
-    return _linked(nodes, count, parts, generic, generation, previous, conf)
+    keys = nodes.select("node", *KEY_COLUMNS)
+    return assemble(keys, count, parts, generic, generation, previous, conf, recalled)
 
 
 def _generic(nodes: DataFrame, conf: Linkage) -> pa.Table:
@@ -180,7 +155,8 @@ def _part(
     cut: float,
     conf: Linkage,
     say: Say,
-) -> _Part:
+    recalled: RecalledFrames | None,
+) -> Part:
     spark = nodes.sparkSession
     rules = usable(model.rules, set(conf.fields))
     _check_keys_only(rules)
@@ -188,27 +164,61 @@ def _part(
     check_compared(schema.names, name, model)
     say(f"{name}: blocks by {len(rules)} rules")
     people = computed_once(nodes.mapInArrow(People(conf, name, generic, schema), task_schema(schema)))
-    if people.isEmpty():
+    own = _own_nodes(people, count)
+    if not own.any():
         nobody = np.arange(count, dtype=np.int64)
         costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
-        return _Part(None, rules, costs, Bounded(nobody, min(count, 1), ()), 0, 1.0)
+        return Part(None, None, None, rules, costs, Bounded(nobody, min(count, 1), ()), 0, 1.0, 0, own)
     placed = place(people, rules, conf)
-    tasks = task_count(spark, placed.pairs, placed.rows, conf)
+    prints = _prints(people, placed, name, conf)
+    is_changed, changed, work = own, None, all_work(placed)
+    if recalled is not None:
+        changed = computed_once(recalled.changed(prints))
+        is_changed = _flags(changed, count)
+        work = work_of(placed, changed)
+    tasks = task_count(spark, work.pairs, work.rows, conf)
     columns = ["source", *scoring_columns(model, [c for c in people.columns if c not in KEYS_OF_PEOPLE])]
-    rows = in_blocks(people, placed, columns, tasks)
-    with watched(spark, say, f"{name}: scoring about {placed.pairs:,} pairs"):
+    rows = in_blocks(people, work, columns, tasks)
+    with watched(spark, say, f"{name}: scoring about {work.pairs:,} pairs"):
         scored = computed_once(rows.mapInArrow(ScoreBlocks(conf, model, LEAST_WEIGHT), task_schema(LINKS)))
     costs, found = _costs(scored, rules, placed)
-    links = _links(scored.where("node_l IS NOT NULL"), found, _chained(people, conf), conf)
+    linked = scored.where("node_l IS NOT NULL").select(*LINK.names)
+    if recalled is not None and changed is not None:
+        linked = computed_once(linked.unionByName(still(recalled.links, changed, people.select("node"))))
+        found = linked.count()
+    links = _links(linked, found, _chained(people, conf), conf)
     say(f"{name}: components of {len(links):,} links")
     bounded = bounded_components(count, links, conf.max_component)
-    inside = _inside(people, placed, bounded.label, model, conf)
-    if inside is None:
-        return _Part(None, rules, costs, bounded, tasks, 1.0)
-    cluster = ScoreComponents(conf, name, model, tuple(rule.name for rule in rules), cut)
-    with watched(spark, say, f"{name}: clustering"):
-        judged = computed_once(inside.mapInArrow(cluster, task_schema(JUDGED)))
-    return _Part(judged, rules, costs, bounded, tasks, largest_share(placed, tasks))
+    is_open = own
+    if recalled is not None:
+        is_open = own & ~recalled.on_driver.holds(bounded.label, is_changed)
+    inside = _inside(people, placed, bounded.label, is_open, model, conf)
+    judged = None
+    if inside is not None:
+        cluster = ScoreComponents(conf, name, model, tuple(rule.name for rule in rules), cut)
+        with watched(spark, say, f"{name}: clustering"):
+            judged = computed_once(inside.mapInArrow(cluster, task_schema(JUDGED)))
+    fullest = largest_share(work, tasks)
+    changes = int(is_changed.sum())
+    return Part(judged, linked, prints, rules, costs, bounded, tasks, fullest, changes, is_open)
+
+
+def _own_nodes(people: DataFrame, count: int) -> Bools:
+    """Which nodes stand in ``people``."""
+    return _flags(people.select("node"), count)
+
+
+def _flags(nodes: DataFrame, count: int) -> Bools:
+    """Which of ``count`` nodes are among ``nodes``, which is computed already."""
+    found = np.zeros(count, bool)
+    found[collected(nodes, count)["node"].to_numpy()] = True
+    return found
+
+
+def _prints(people: DataFrame, placed: Placed, name: str, conf: Linkage) -> DataFrame:
+    """The own part of each record's fingerprint."""
+    rows = people.join(placed.places, on="node", how="left")
+    return computed_once(rows.mapInArrow(Prints(conf, name), task_schema(PRINTS)))
 
 
 def _check_keys_only(rules: tuple[Rule, ...]) -> None:
@@ -253,26 +263,23 @@ def _links(links: DataFrame, found: int, chained: DataFrame | None, conf: Linkag
         raise TooManyLinksError(
             f"linkage: {found + sure} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
         )
-    tables = [_collected(links, found), *([_collected(chained, sure)] if chained is not None else [])]
-    rows = pa.concat_tables(tables)
+    rows = pa.concat_tables(
+        [
+            collected(links, found).cast(LINK),
+            *([collected(chained, sure).cast(LINK)] if chained is not None else []),
+        ]
+    )
     left, right, weight = (rows[c].to_numpy() for c in LINK.names)
     order = np.lexsort((right, left))
     return Links(left[order].astype(np.int64), right[order].astype(np.int64), weight[order])
 
 
-def _collected(links: DataFrame, count: int) -> pa.Table:
-    """``links``, which are computed already, a part of their partitions at a time."""
-    times = max(1, math.ceil(count / COLLECTED))
-    turn_of = F.pmod(F.spark_partition_id(), F.lit(times))
-    return pa.concat_tables(
-        [links.where(turn_of == turn).select(*LINK.names).toArrow().cast(LINK) for turn in range(times)]
-    )
-
-
-def _inside(people: DataFrame, placed: Placed, label: Ints, model: Model, conf: Linkage) -> DataFrame | None:
-    """The records of every component of two or more, whole components in one partition."""
-    sizes = np.bincount(label, minlength=1).astype(np.int64)
-    node = np.flatnonzero(sizes[label] > 1) if len(label) else np.zeros(0, np.int64)
+def _inside(
+    people: DataFrame, placed: Placed, label: Ints, is_open: Bools, model: Model, conf: Linkage
+) -> DataFrame | None:
+    """The records of every open component of two or more, whole components in one partition."""
+    sizes = np.bincount(label[is_open], minlength=len(label)).astype(np.int64)
+    node = np.flatnonzero(is_open & (sizes[label] > 1))
     if not len(node):
         return None
     pairs = int((sizes * (sizes - 1) // 2).sum())
@@ -285,128 +292,3 @@ def _inside(people: DataFrame, placed: Placed, label: Ints, model: Model, conf: 
         .join(placed.homes, on="node", how="left")
         .repartition(tasks, "label")
     )
-
-
-def _linked(
-    nodes: DataFrame,
-    count: int,
-    parts: dict[str, _Part],
-    generic: pa.Table,
-    generation: Generation,
-    previous: Generation | None,
-    conf: Linkage,
-) -> LinkedFrames:
-    found = [part.judged for part in parts.values() if part.judged is not None]
-    empty = nodes.sparkSession.createDataFrame([], task_schema(JUDGED))
-    judged = reduce(DataFrame.unionByName, found, empty)
-    pairs = judged.where("node IS NULL")
-    members = judged.where("node IS NOT NULL").select("node", "cluster_model", "cluster_rules")
-    own = F.concat_ws(":", "source", "record_id")
-    clusters = computed_once(
-        CLUSTERS.conform(
-            nodes.join(members, on="node", how="left").withColumns(
-                {
-                    "cluster_model": F.coalesce("cluster_model", own),
-                    "cluster_rules": F.coalesce("cluster_rules", own),
-                    # No decision is applied yet: the stewards' layer is the rules' one.
-                    "cluster_final": F.coalesce("cluster_rules", own),
-                }
-            )
-        )
-    )
-    scored = SCORED_PAIRS.conform(pairs)
-    queue = _queue(pairs, generation.cut, conf)
-    cut = _cut_components(nodes, parts)
-    is_new = previous is None or generation.generation_id != previous.generation_id
-    return LinkedFrames(
-        scored,
-        clusters,
-        generic,
-        queue,
-        cut,
-        generation,
-        generation.row() if is_new else None,
-        _figures(count, parts, scored, clusters, queue, generic, cut, generation, conf),
-    )
-
-
-def _cut_components(nodes: DataFrame, parts: dict[str, _Part]) -> pa.Table:
-    """Rows of ``linkage/cut_components``."""
-    cuts = {name: part.bounded.cuts for name, part in parts.items()}
-    wanted = [cut.component for found in cuts.values() for cut in found]
-    if not wanted:
-        return cut_rows({}, {})
-    listed = nodes.sparkSession.createDataFrame(pa.table({"node": pa.array(wanted, pa.int64())}))
-    named = nodes.join(F.broadcast(listed), on="node", how="left_semi")
-    rows = named.select("node", F.concat_ws(":", "source", "record_id").alias("name")).collect()
-    return cut_rows(cuts, {row["node"]: row["name"] for row in rows})
-
-
-def _queue(pairs: DataFrame, cut: float, conf: Linkage) -> pa.Table:
-    """The review queue: Spark takes the nearest pairs, the queue's own function does the rest."""
-    nearest = (
-        pairs.where(~F.col("is_together"))
-        .orderBy(F.abs(F.col("same_person_probability") - cut), *SCORED_PAIRS.key)
-        .limit(conf.max_review)
-    )
-    rows = nearest.select(*SCORED.names).toArrow().cast(SCORED)
-    return review_queue(rows, pa.array([False] * rows.num_rows, pa.bool_()), cut, conf.max_review)
-
-
-def _figures(
-    count: int,
-    parts: dict[str, _Part],
-    scored: DataFrame,
-    clusters: DataFrame,
-    queue: pa.Table,
-    generic: pa.Table,
-    cut: pa.Table,
-    generation: Generation,
-    conf: Linkage,
-) -> dict[str, Any]:
-    # A cluster is called after one of its records.
-    names_one = F.count_if(F.col("cluster_model") == F.concat_ws(":", "source", "record_id"))
-    sizes = clusters.groupBy("cluster_rules").agg(F.count("*").alias("n"), names_one.alias("by_model"))
-    made = sizes.agg(
-        F.count("*").alias("clusters"), F.max("n").alias("largest"), F.sum("by_model").alias("by_model")
-    ).collect()[0]
-    likely = (F.col("same_person_probability") >= generation.cut) & (F.col("decided_by") != NAME_ALONE)
-    pairs = scored.agg(
-        F.count("*").alias("pairs"),
-        F.count_if(likely).alias("links"),
-        F.count_if(F.col("decided_by").startswith("rule:")).alias("sure"),
-    ).collect()[0]
-    candidates = sum(cost.pairs for part in parts.values() for cost in part.costs)
-    return {
-        "placement": "many",
-        "records": count,
-        "clusters": made["clusters"],
-        "largest_cluster": made["largest"] or 0,
-        "candidate_pairs": candidates,
-        "over_comparison_budget": candidates > conf.blocking.max_comparisons_per_record * count,
-        "scored_pairs": pairs["pairs"],
-        "links": pairs["links"],
-        "split_by_rules": made["clusters"] - (made["by_model"] or 0),
-        "review_queue": queue.num_rows,
-        "generic_values": generic.num_rows,
-        "cut": generation.cut,
-        "generation_id": generation.generation_id,
-        "kind": generation.kind,
-        "linked_by_rules": pairs["sure"],
-        "largest_component": max(part.bounded.largest for part in parts.values()),
-        "cut_components": cut.num_rows,
-        # No keys here: the table linkage/cut_components has them.
-        "largest_cut_components": cut.drop_columns(["component"]).slice(0, LISTED).to_pylist(),
-        "blocks": {
-            f"{name}.{cost.rule}": {
-                "pairs": cost.pairs,
-                "capped_blocks": cost.capped_blocks,
-                "largest_block": cost.largest_block,
-            }
-            for name, part in parts.items()
-            for cost in part.costs
-        },
-        "notes": [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes],
-        "tasks": {name: part.tasks for name, part in parts.items()},
-        "fullest_task": {name: round(part.fullest, 2) for name, part in parts.items()},
-    }

@@ -35,6 +35,9 @@ BLOCK = ("rule", "key")
 ROWS = 200_000
 """Rows of one task at most, about: what Arrow and DuckDB hold of them at once stays small."""
 
+COLLECTED = 5_000_000
+"""Rows that come to the driver at a time: Spark bounds what one query may bring there."""
+LINK = pa.schema([("node_l", pa.int64()), ("node_r", pa.int64()), ("weight", pa.float64())])
 WORTH_A_TASK = 50_000
 """Fewer pairs, or rows, take less time than a task's own start."""
 
@@ -79,6 +82,8 @@ class Capped:
 class Placed:
     """The blocks of one model."""
 
+    places: DataFrame
+    """node and places of records in subdivided blocks, as ``fingerprints.places_query`` has them."""
     homes: DataFrame
     """One row a record that shares a block: node, ``blocks`` (rule, block, n records) in their order."""
     capped: tuple[Capped, ...]
@@ -106,6 +111,12 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
         full = people.mapInArrow(Keys(conf, rules, is_full=True), task_schema(FULL_KEYS))
         within = _subdivided(full.join(over, on=list(BLOCK), how="left_semi"), rules, cap)
         keys = keys.join(over, on=list(BLOCK), how="left_anti").unionByName(within)
+    place = F.concat_ws(SEPARATOR, F.col("rule").cast("string"), "key")
+    places = (
+        keys.where(F.contains("key", F.lit(SEPARATOR)))
+        .groupBy("node")
+        .agg(F.array_sort(F.collect_list(place)).alias("places"))
+    )
     # No block is above the cap any more, so no partition of this window is large.
     size = F.count("*").over(W.Window.partitionBy(*BLOCK))
     shared = keys.withColumn("n", size).where(F.col("n") > 1)
@@ -120,7 +131,7 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
         F.sum(F.col("home.n") - 1).alias("pairs"), F.count("*").alias("rows")
     )
     found = total.collect()[0]
-    return Placed(homes, capped, (found["pairs"] or 0) // 2, found["rows"])
+    return Placed(places, homes, capped, (found["pairs"] or 0) // 2, found["rows"])
 
 
 def _over(keys: DataFrame, cap: int) -> DataFrame:
@@ -180,38 +191,76 @@ def task_count(spark: SparkSession, pairs: int, rows: int, conf: Linkage) -> int
     return max(1, busy, math.ceil(pairs / conf.task_pairs), math.ceil(rows / ROWS))
 
 
-def largest_share(placed: Placed, tasks: int) -> float:
-    """Pairs of the fullest task over those of the mean one."""
-    if not placed.pairs:
-        return 1.0
+@dataclass(frozen=True)
+class Work:
+    """The blocks that must be looked at tonight."""
+
+    homes: DataFrame
+    """One row a record: node, blocks (of ``Placed``), ``wanted``, the places in these, and ``is_changed``."""
+    pairs: int
+    """Pairs of these blocks with a changed record, about."""
+    rows: int
+    """Records of these blocks."""
+
+
+def all_work(placed: Placed) -> Work:
+    """Every block, with every record changed."""
+    every = F.sequence(F.lit(0), F.size("blocks") - 1)
+    homes = placed.homes.withColumns({"wanted": every, "is_changed": F.lit(True)})
+    return Work(homes, placed.pairs, placed.rows)
+
+
+def work_of(placed: Placed, changed: DataFrame) -> Work:
+    """The blocks that hold a ``changed`` node: the pairs of others are what they were."""
+    marked = placed.homes.join(changed.withColumn("is_changed", F.lit(True)), on="node", how="left")
+    marked = computed_once(marked.fillna(False, ["is_changed"]))
+    each = marked.select("node", "is_changed", F.posexplode("blocks").alias("at", "home"))
+    touched = each.where("is_changed").select("home.block").distinct()
+    rows = each.withColumn("block", F.col("home.block")).join(touched, on="block", how="left_semi")
+    wanted = rows.groupBy("node").agg(
+        F.array_sort(F.collect_list("at")).alias("wanted"),
+        F.sum(F.when(F.col("is_changed"), F.col("home.n") - 1).otherwise(0)).alias("pairs"),
+    )
+    homes = computed_once(marked.join(wanted, on="node", how="inner"))
+    found = homes.agg(F.sum("pairs").alias("pairs"), F.sum(F.size("wanted")).alias("rows")).collect()[0]
+    return Work(homes.drop("pairs"), found["pairs"] or 0, found["rows"] or 0)
+
+
+def largest_share(work: Work, tasks: int) -> float:
+    """Pairs of the fullest task over those of the mean one, as if all records of its blocks were changed."""
+    each = work.homes.select(F.explode(F.transform("wanted", lambda at: F.get("blocks", at))).alias("home"))
     # Spark's repartition by a column puts a row by this very hash.
     task = F.pmod(F.hash("home.block"), F.lit(tasks))
-    share = (
-        placed.homes.select(F.explode("blocks").alias("home"))
-        .groupBy(task.alias("task"))
-        .agg(F.sum(F.col("home.n") - 1).alias("pairs"))
-        .agg(F.max("pairs").alias("fullest"))
-        .collect()[0]["fullest"]
-    )
-    return float(share) / 2 / (placed.pairs / tasks)
+    shares = each.groupBy(task.alias("task")).agg(F.sum(F.col("home.n") - 1).alias("pairs"))
+    found = shares.agg(F.max("pairs").alias("fullest"), F.sum("pairs").alias("pairs")).collect()[0]
+    return float(found["fullest"]) * tasks / found["pairs"] if found["pairs"] else 1.0
 
 
-def in_blocks(people: DataFrame, placed: Placed, columns: Sequence[str], tasks: int) -> DataFrame:
-    """One row a record and block: node, ``columns``, rule, block and the record's earlier blocks.
+def in_blocks(people: DataFrame, work: Work, columns: Sequence[str], tasks: int) -> DataFrame:
+    """One row a record and block: node, ``columns``, rule, block, the record's earlier blocks, is_changed.
 
     The records of a block stand in one partition of ``tasks``.
     """
-    chosen = people.select("node", *columns).join(placed.homes, on="node", how="inner")
+    chosen = people.select("node", *columns).join(work.homes, on="node", how="inner")
+    home = F.get("blocks", F.col("at"))
     return (
-        chosen.select("node", *columns, "blocks", F.posexplode("blocks").alias("at", "home"))
+        chosen.withColumn("at", F.explode("wanted"))
         .select(
             "node",
             *columns,
-            "home.rule",
-            "home.block",
+            home["rule"].alias("rule"),
+            home["block"].alias("block"),
             F.transform(F.slice("blocks", F.lit(1), F.col("at")), lambda home: home["block"]).alias(
                 "earlier"
             ),
+            "is_changed",
         )
         .repartition(tasks, "block")
     )
+
+
+def collected(frame: DataFrame, rows: int) -> pa.Table:
+    """About ``rows`` rows of ``frame``, which is computed already, a part of its partitions at a time."""
+    times = max(1, math.ceil(rows / COLLECTED))
+    turn_of = F.pmod(F.spark_partition_id(), F.lit(times))
+    return pa.concat_tables([frame.where(turn_of == turn).toArrow() for turn in range(times)])

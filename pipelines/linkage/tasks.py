@@ -63,9 +63,10 @@ JUDGED = pa.schema(
         ("node", pa.int64()),
         ("cluster_model", pa.string()),
         ("cluster_rules", pa.string()),
+        ("component", pa.string()),
     ]
 )
-"""A scored pair, or, where ``node`` is known, a record's clusters."""
+"""A scored pair, or, where ``node`` is known, a record's clusters and component."""
 
 
 def named_in(sql: str, columns: Iterable[str]) -> list[str]:
@@ -94,13 +95,14 @@ def judging_columns(model: Model, conf: Linkage, columns: Iterable[str]) -> list
 
 
 @contextmanager
-def _task_engine(conf: Linkage) -> Iterator[duckdb.DuckDBPyConnection]:
+def task_engine(conf: Linkage) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The DuckDB of one task."""
     # Spark runs a task a core: more threads in each would only stand in each other's way.
     with engine(conf.model_copy(update={"memory_limit": conf.task_memory_limit, "threads": 1})) as connection:
         yield connection
 
 
-def _gathered(batches: Batches) -> Iterator[pa.Table]:
+def gathered(batches: Batches) -> Iterator[pa.Table]:
     """The batches a few at a time: a query a batch would mostly be overhead."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
@@ -118,7 +120,7 @@ def _whole(batches: Batches) -> pa.Table | None:
     return pa.Table.from_batches(held) if held else None
 
 
-def _shaped(table: pa.Table, schema: pa.Schema) -> list[pa.RecordBatch]:
+def shaped(table: pa.Table, schema: pa.Schema) -> list[pa.RecordBatch]:
     """The table in the schema; columns that it lacks are NULL."""
     columns = [
         table[field.name].cast(field.type)
@@ -146,7 +148,7 @@ class Number:
             rows = pa.Table.from_batches([batch])
             place = np.arange(at, at + batch.num_rows, dtype=np.int64)
             rows = rows.append_column("part", pa.array(np.full(batch.num_rows, part, np.int32)))
-            yield from _shaped(rows.append_column("place", pa.array(place)), self.schema)
+            yield from shaped(rows.append_column("place", pa.array(place)), self.schema)
             at += batch.num_rows
 
 
@@ -159,10 +161,10 @@ class Carriers:
     def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
         roles = sorted({*self.conf.generic.distinct_names, *ONLY_VALUE})
         query = " UNION ALL ".join(carriers_query(role) for role in roles)
-        with _task_engine(self.conf) as connection:
-            for rows in _gathered(batches):
+        with task_engine(self.conf) as connection:
+            for rows in gathered(batches):
                 _facts(connection, rows, self.conf)
-                yield from _shaped(connection.sql(query).to_arrow_table(), CARRIERS)
+                yield from shaped(connection.sql(query).to_arrow_table(), CARRIERS)
 
 
 @dataclass(frozen=True)
@@ -175,10 +177,10 @@ class People:
     schema: pa.Schema
 
     def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
-        with _task_engine(self.conf) as connection:
+        with task_engine(self.conf) as connection:
             use_generic(connection, self.generic)
-            for rows in _gathered(batches):
-                yield from _shaped(_people(connection, rows, self.conf, self.model), self.schema)
+            for rows in gathered(batches):
+                yield from shaped(_people(connection, rows, self.conf, self.model), self.schema)
 
 
 def people_schema(conf: Linkage, model: str) -> pa.Schema:
@@ -220,10 +222,10 @@ class Keys:
             f"SELECT {number} AS rule, {columns} FROM ({keys_query(rule)})"
             for number, rule in enumerate(self.rules)
         )
-        with _task_engine(self.conf) as connection:
-            for rows in _gathered(batches):
+        with task_engine(self.conf) as connection:
+            for rows in gathered(batches):
                 connection.register("people", rows)
-                yield from _shaped(connection.sql(query).to_arrow_table(), schema)
+                yield from shaped(connection.sql(query).to_arrow_table(), schema)
                 connection.unregister("people")
 
 
@@ -235,10 +237,10 @@ class ExactKeys:
 
     def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
         query = exact_keys_query(self.conf.rules)
-        with _task_engine(self.conf) as connection:
-            for rows in _gathered(batches):
+        with task_engine(self.conf) as connection:
+            for rows in gathered(batches):
                 connection.register("people", rows)
-                yield from _shaped(connection.sql(query).to_arrow_table(), KEYS)
+                yield from shaped(connection.sql(query).to_arrow_table(), KEYS)
                 connection.unregister("people")
 
 
@@ -246,9 +248,9 @@ class ExactKeys:
 class ScoreBlocks:
     """Blocks of one model in, whole; the links among their pairs out.
 
-    A row is a record in one of its blocks: ``people``'s columns (source among them), rule, block, and ``earlier``, its
-    blocks before this one in the order of (rule, block). A pair is scored in the first block that
-    holds both.
+    A row is a record in one of its blocks: ``people``'s columns (source among them), rule, block,
+    ``earlier``, its blocks before this one in the order of (rule, block), and ``is_changed``. A pair
+    is scored in the first block that holds both, if one of its records is changed.
     """
 
     conf: Linkage
@@ -259,13 +261,13 @@ class ScoreBlocks:
         placed = _whole(batches)
         if placed is None:
             return
-        with _task_engine(self.conf) as connection:
+        with task_engine(self.conf) as connection:
             connection.register("arrived", placed)
             connection.execute(
-                "CREATE TABLE placed AS SELECT node, source, rule, block, earlier FROM arrived"
+                "CREATE TABLE placed AS SELECT node, source, rule, block, earlier, is_changed FROM arrived"
             )
             connection.execute(
-                """CREATE TABLE people AS SELECT * EXCLUDE (rule, block, earlier) FROM arrived
+                """CREATE TABLE people AS SELECT * EXCLUDE (rule, block, earlier, is_changed) FROM arrived
                 QUALIFY row_number() OVER (PARTITION BY node ORDER BY rule, block) = 1"""
             )
             connection.unregister("arrived")
@@ -274,15 +276,15 @@ class ScoreBlocks:
                 f"""CREATE TABLE blocked AS
                 SELECT l.node AS join_key_l, r.node AS join_key_r, CAST(l.rule AS VARCHAR) AS match_key
                 FROM placed l JOIN placed r ON l.block = r.block AND l.node < r.node
-                WHERE NOT list_has_any(l.earlier, r.earlier)
+                WHERE NOT list_has_any(l.earlier, r.earlier) AND (l.is_changed OR r.is_changed)
                     AND {may_be_compared(self.conf.duplicate_free)}"""
             )
             found = connection.sql(
                 "SELECT CAST(match_key AS INTEGER) AS rule, count(*) AS found FROM blocked GROUP BY ALL"
             ).to_arrow_table()
-            yield from _shaped(found, LINKS)
+            yield from shaped(found, LINKS)
             scored = score_pairs(connection, self.model, "blocked", self.least_weight)
-        yield from _shaped(links_of(self.model, scored, self.conf), LINKS)
+        yield from shaped(links_of(self.model, scored, self.conf), LINKS)
 
 
 def links_of(model: Model, scored: pa.Table, conf: Linkage) -> pa.Table:
@@ -311,7 +313,7 @@ class ScoreComponents:
         placed = _whole(batches)
         if placed is None:
             return
-        with _task_engine(self.conf) as connection:
+        with task_engine(self.conf) as connection:
             connection.register("arrived", placed)
             connection.execute("CREATE TABLE people AS SELECT * EXCLUDE (blocks) FROM arrived")
             connection.execute(
@@ -332,7 +334,9 @@ class ScoreComponents:
             )
             pairs = score_pairs(connection, self.model, "inside")
             judged = judge(connection, self.name, self.model, self.rules, pairs, self.conf)
-            keys = connection.sql("SELECT node, source, record_id FROM people ORDER BY node").to_arrow_table()
+            keys = connection.sql(
+                "SELECT node, source, record_id, label FROM people ORDER BY node"
+            ).to_arrow_table()
         yield from self._clustered(keys.combine_chunks(), pairs, judged)
 
     def _clustered(self, keys: pa.Table, pairs: pa.Table, judged: Judged) -> Iterator[pa.RecordBatch]:
@@ -341,12 +345,14 @@ class ScoreComponents:
         joins = Joins(left, right, judged.judged, _ints(pairs, "rule"), judged.alone, judged.sure)
         by_model, by_rules = clustered(len(node), joins, judged.forbidden, self.cut)
         names = cluster_names(keys)
-        yield from _shaped(
+        yield from shaped(
             pa.table(
                 {
                     "node": node,
                     "cluster_model": pa.array(names[by_model], pa.string()),
                     "cluster_rules": pa.array(names[by_rules], pa.string()),
+                    # A component is called after its smallest node, which came here with the others.
+                    "component": pa.array(names[np.searchsorted(node, _ints(keys, "label"))], pa.string()),
                 }
             ),
             JUDGED,
@@ -367,7 +373,7 @@ class ScoreComponents:
             "blocked_by": pa.array(judged.blocked_by[kept], pa.string()),
             "is_together": by_rules[left[kept]] == by_rules[right[kept]],
         }
-        yield from _shaped(pa.table(rows), JUDGED)
+        yield from shaped(pa.table(rows), JUDGED)
 
 
 def cluster_names(keys: pa.Table) -> npt.NDArray[np.object_]:

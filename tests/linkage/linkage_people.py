@@ -67,6 +67,8 @@ STEMS = [
 ]
 ENDS = ["ia", "ez", "illo", "as", "ero", "ona", "ado", "ena", "uro", "ina"]
 
+Row = dict[str, Any]
+
 CONF = Linkage.model_validate({"training": {"u_pairs": 200_000}, "threads": 2})
 
 
@@ -127,3 +129,24 @@ def together(clusters: pa.Table, *keys: str, column: str = "cluster_final") -> b
     """True where all the records (``source:record_id``) share one cluster."""
     home = {f"{row['source']}:{row['record_id']}": row[column] for row in clusters.to_pylist()}
     return len({home[key] for key in keys}) == 1
+
+
+def edited(row: Row, other: Row, dice: random.Random) -> Row:
+    """The record with a few of its columns as another one has them: they become, or stop being, alike."""
+    columns = [name for name in row if name not in ("source", "record_id")]
+    return {**row, **{name: other[name] for name in dice.sample(columns, 6)}}
+
+
+def night_after(rows: list[Row], dice: random.Random, at: int) -> list[Row]:
+    """The records of the next night: some gone, some edited, some new, in another order."""
+    kept = [row for row in rows if dice.random() > 0.08]
+    kept = [edited(row, dice.choice(rows), dice) if dice.random() < 0.08 else row for row in kept]
+    for number in range(dice.randrange(4)):
+        twin = dict(dice.choice(rows))
+        kept.append({**twin, "source": dice.choice(["crm", "erp", "web"]), "record_id": f"NEW{at}.{number}"})
+    if dice.random() < 0.4:
+        # One value for many names: it becomes generic tonight, and may stop being so later.
+        for row in dice.sample(kept, min(9, len(kept))):
+            row["match_phones"] = ["+525500000000"]
+    dice.shuffle(kept)
+    return [dict(row) for row in kept]

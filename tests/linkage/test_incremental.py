@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from linkage_people import CONF, population, record, table
+from linkage_people import Row, night_after, population, record, table
 
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Generation
@@ -34,7 +31,6 @@ SMALL = Linkage.model_validate(
     }
 )
 """Blocks that are subdivided, components that are cut, exact rules, a source without duplicates."""
-Row = dict[str, Any]
 
 
 def remembered(linked: Linked) -> Remembered:
@@ -56,29 +52,11 @@ def crowd() -> list[Row]:
     """60 records: pairs of one person, a block of one name that only slices divide, cards, companies."""
     rows = population(24, seed=8)[0].to_pylist()
     rows += [record("pos", f"ONE{i:02d}", given="ana", surname="perez", city="puebla") for i in range(12)]
-    rows += [record(s, "CARD", given=n, surname="soto", loyalty_id="9") for s, n in (("crm", "iker"), ("pos", "jana"))]
+    rows += [
+        record(s, "CARD", given=n, surname="soto", loyalty_id="9")
+        for s, n in (("crm", "iker"), ("pos", "jana"))
+    ]
     return table(rows).to_pylist()
-
-
-def edited(row: Row, other: Row, dice: random.Random) -> Row:
-    """The record with a few of its columns as another one has them: they become, or stop being, alike."""
-    columns = [name for name in row if name not in ("source", "record_id")]
-    return {**row, **{name: other[name] for name in dice.sample(columns, 6)}}
-
-
-def night_after(rows: list[Row], dice: random.Random, at: int) -> list[Row]:
-    """The records of the next night: some gone, some edited, some new, in another order."""
-    kept = [row for row in rows if dice.random() > 0.08]
-    kept = [edited(row, dice.choice(rows), dice) if dice.random() < 0.08 else row for row in kept]
-    for number in range(dice.randrange(4)):
-        twin = dict(dice.choice(rows))
-        kept.append({**twin, "source": dice.choice(["crm", "erp", "web"]), "record_id": f"NEW{at}.{number}"})
-    if dice.random() < 0.4:
-        # One value for many names: it becomes generic tonight, and may stop being so later.
-        for row in dice.sample(kept, min(9, len(kept))):
-            row["match_phones"] = ["+525500000000"]
-    dice.shuffle(kept)
-    return [dict(row) for row in kept]
 
 
 @settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from linkage_people import population, record, table
+from linkage_people import night_after, population, record, table
 from pyspark.sql import functions as F
 from splink import DuckDBAPI, Linker
 
@@ -25,8 +25,19 @@ from pipelines.linkage.generic_values import SCHEMA as GENERIC
 from pipelines.linkage.generic_values import use_generic
 from pipelines.linkage.judge import COMPONENT
 from pipelines.linkage.link import Linked, link_night
-from pipelines.linkage.many import LinkedFrames, link_many
-from pipelines.linkage.placed import in_blocks, largest_share, numbered, place, task_count, task_schema
+from pipelines.linkage.linked_many import LinkedFrames
+from pipelines.linkage.many import link_many
+from pipelines.linkage.placed import (
+    all_work,
+    in_blocks,
+    largest_share,
+    numbered,
+    place,
+    task_count,
+    task_schema,
+)
+from pipelines.linkage.recall import Remembered
+from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.records import load, prepare
 from pipelines.linkage.scoring import LOWEST_WEIGHT, score_pairs
 from pipelines.linkage.tasks import People, people_schema
@@ -122,6 +133,9 @@ def assert_same(linked: LinkedFrames, one: Linked) -> None:
             assert left.to_pylist() == right.to_pylist(), name
     clusters = linked.clusters.toArrow().sort_by(RECORD)
     assert clusters.to_pylist() == one.clusters.to_pylist()
+    links = linked.links.toArrow().sort_by(PAIR)
+    assert links.drop_columns(["bits"]).to_pylist() == one.links.drop_columns(["bits"]).to_pylist()
+    assert links["bits"].to_pylist() == pytest.approx(one.links["bits"].to_pylist(), abs=1e-6)
 
 
 def test_both_placements_give_the_same_tables(one: Linked, many: LinkedFrames) -> None:
@@ -173,6 +187,33 @@ def test_the_number_of_partitions_and_the_order_of_rows_change_nothing(
         assert any(text.startswith("person: scoring about ") for text in said)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", before or "2")
+
+
+def test_only_what_changed_is_scored_and_the_tables_are_the_same(
+    spark: SparkSession, one: Linked, many: LinkedFrames
+) -> None:
+    """Two nights by tasks, the first after one process, the second after tasks; then one process again."""
+    last = RememberedFrames(*(spark.createDataFrame(t) for t in (one.clusters, one.links, one.scored_pairs)))
+    dice = random.Random(4)
+    rows, generation = people().to_pylist(), one.generation
+    for at in range(2):
+        rows = night_after(rows, dice, at)
+        full = link_night(table(rows), generation, SMALL, NIGHT)
+        linked = link_many(spark.createDataFrame(table(rows)), generation, SMALL, NIGHT, last=last)
+        assert_same(linked, full)
+        assert linked.review_queue.drop_columns(["same_person_probability"]).equals(
+            full.review_queue.drop_columns(["same_person_probability"])
+        )
+        assert linked.cut_components.equals(full.cut_components)
+        assert 0 < linked.figures["changed_records"] < len(rows) / 2
+        assert linked.figures["clustered_records"] < len(rows)
+        assert linked.figures["candidate_pairs"] < full.figures["candidate_pairs"] / 2
+        last = RememberedFrames(linked.clusters, linked.links, linked.scored_pairs)
+        generation = linked.generation
+    arrow = Remembered(*(frame.toArrow() for frame in (last.clusters, last.links, last.scored_pairs)))
+    again = link_night(table(rows), generation, SMALL, NIGHT, last=arrow)
+    assert again.figures["changed_records"] == 0
+    assert_same(LinkedFrames(**{**vars(linked), "figures": {}}), again)
 
 
 @pytest.mark.parametrize("floor", [None, 0.02])
@@ -248,14 +289,15 @@ def test_no_task_gets_much_more_than_its_share(spark: SparkSession) -> None:
     assert placed.pairs <= 800 * 10 / 2
     tasks = task_count(spark, placed.pairs, placed.rows, conf)
     assert tasks > 5
-    shared = in_blocks(frame, placed, ["surname"], tasks)
+    work = all_work(placed)
+    shared = in_blocks(frame, work, ["surname"], tasks)
     sizes = [row["count"] for row in shared.groupBy(F.spark_partition_id()).count().collect()]
     assert max(sizes) <= 2.5 * sum(sizes) / tasks
     # What the run record says is what Spark did.
     pairs = shared.groupBy(F.spark_partition_id(), "block").count()
     filled = pairs.groupBy(pairs[0]).agg(F.sum(F.expr("count * (count - 1) div 2")).alias("n")).collect()
     expected = max(row["n"] for row in filled) / (placed.pairs / tasks)
-    assert largest_share(placed, tasks) == pytest.approx(expected)
+    assert largest_share(work, tasks) == pytest.approx(expected)
 
 
 def test_bad_input_is_said_as_in_one_process(spark: SparkSession, one: Linked) -> None:

@@ -15,6 +15,7 @@ import pytest
 from linkage_people import population
 
 from pipelines.cli import execute
+from pipelines.digests import code_digest
 from pipelines.errors import UsageError
 from pipelines.gold.rfm import RFM
 from pipelines.identity.tables import ASSIGNMENTS
@@ -23,7 +24,6 @@ from pipelines.linkage.generations import GENERATIONS, Generation, came_into_use
 from pipelines.linkage.link import link_night
 from pipelines.ops import checks, releases
 from pipelines.ops.generations import find
-from pipelines.digests import code_digest
 from pipelines.ops.run import Options, run
 from pipelines.ops.runner import Runner
 from pipelines.settings import Settings, load_settings
