@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -59,9 +60,7 @@ def crowd() -> list[Row]:
     return table(rows).to_pylist()
 
 
-@settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-@given(seed=st.integers(0, 2**32), nights=st.integers(2, 4))
-def test_any_history_ends_in_what_one_full_run_gives(generation: Generation, seed: int, nights: int) -> None:
+def check_history(generation: Generation, seed: int, nights: int) -> None:
     dice = random.Random(seed)
     rows = crowd()
     linked = link_night(table(rows), generation, SMALL, NIGHT)
@@ -71,3 +70,58 @@ def test_any_history_ends_in_what_one_full_run_gives(generation: Generation, see
         full = link_night(table(rows), linked.generation, SMALL, NIGHT)
         linked = link_night(table(rows), linked.generation, SMALL, NIGHT, last=last)
         assert_same(linked, full)
+        assert linked.figures["changed_records"] < len(rows)
+
+
+@settings(max_examples=3, deadline=None, phases=(Phase.reuse, Phase.generate))
+@given(seed=st.integers(0, 2**32))
+def test_any_history_ends_in_what_one_full_run_gives(generation: Generation, seed: int) -> None:
+    check_history(generation, seed, nights=2)
+
+
+@pytest.mark.soak
+@settings(max_examples=40, deadline=None, phases=(Phase.reuse, Phase.generate))
+@given(seed=st.integers(0, 2**32), nights=st.integers(2, 6))
+def test_many_long_histories_end_in_what_one_full_run_gives(
+    generation: Generation, seed: int, nights: int
+) -> None:
+    check_history(generation, seed, nights)
+
+
+def test_nothing_changed_scores_nothing(generation: Generation) -> None:
+    rows = table(crowd())
+    first = link_night(rows, generation, SMALL, NIGHT)
+    again = link_night(rows, generation, SMALL, NIGHT, last=remembered(first))
+    assert_same(again, first)
+    assert again.figures["changed_records"] == again.figures["candidate_pairs"] == 0
+    assert again.figures["clustered_records"] == 0
+
+
+def test_another_generation_or_configuration_links_all_again(generation: Generation) -> None:
+    rows = table(crowd())
+    first = link_night(rows, generation, SMALL, NIGHT)
+    free = SMALL.model_copy(update={"never": ()})
+    assert link_night(rows, generation, free, NIGHT, last=remembered(first)).figures[
+        "changed_records"
+    ] == len(rows)
+    other = replace(generation, cut=0.5)
+    linked = link_night(rows, other, SMALL, NIGHT, last=remembered(first))
+    assert linked.figures["changed_records"] == len(rows)
+    assert_same(linked, link_night(rows, other, SMALL, NIGHT))
+
+
+def test_a_value_that_became_generic_changes_who_carries_it(generation: Generation) -> None:
+    rows = crowd()
+    first = link_night(table(rows), generation, SMALL, NIGHT)
+    named = {(row["match_given_phonetic"], row["match_surname_phonetic"]): row for row in rows}
+    carriers = list(named.values())[:8]
+    for row in carriers:
+        row["match_phones"] = ["+525500000000"]
+    shared = link_night(table(rows), generation, SMALL, NIGHT, last=remembered(first))
+    assert shared.generic_values["value"].to_pylist() == ["+525500000000"]
+    # Three of them are gone tonight: the value is evidence again, also between those that nobody touched.
+    fewer = [row for row in rows if row not in carriers[:3]]
+    linked = link_night(table(fewer), shared.generation, SMALL, NIGHT, last=remembered(shared))
+    assert linked.generic_values.num_rows == 0
+    assert linked.figures["changed_records"] == 5
+    assert_same(linked, link_night(table(fewer), shared.generation, SMALL, NIGHT))

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 pytestmark = pytest.mark.soak
 SAME = ("silver/customer_records", "identity/assignments", "gold/customers", "gold/rfm", "gold/service")
+LINKED = ("linkage/scored_pairs", "linkage/links", "linkage/clusters", "linkage/review_queue")
 NIGHTLY = {"_ingested_at"}
 """Columns that say when a night ran: the only ones that may differ between two runs."""
 
@@ -60,8 +61,11 @@ def test_all_latam_nights(data: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert shop.versions() == versions
     command(shop, "--date", "2026-07-07")
     assert latam.identity_of(shop) == ids, "a night without files changes no id"
+    night_by_night = {path: content(shop, path) for path in LINKED}
     command(shop, "--full")
     assert latam.identity_of(shop) == ids, "computing all again from bronze changes no id"
+    for path, rows in night_by_night.items():
+        assert content(shop, path) == rows, f"{path}: linking what changed is linking everything"
 
 
 def test_online_retail(data: Path, tmp_path: Path) -> None:
