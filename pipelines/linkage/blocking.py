@@ -142,10 +142,12 @@ def block_keys(
 ) -> list[tuple[int, int]]:
     """Create the table ``keys`` (rule, node, key) from table ``people``: equal keys are a block.
 
-    Blocks above the cap are subdivided in it. Returns each rule's (blocks above the cap, largest block);
-    a rule with a condition has no keys and none of both.
+    Keys are 64 bits of a hash. Blocks above the cap are subdivided in it; table ``places`` (rule,
+    node, place) says in words into which part of them a record fell. Returns each rule's (blocks above
+    the cap, largest block); a rule with a condition has no keys and none of both.
     """
-    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key VARCHAR)")
+    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key UBIGINT)")
+    connection.execute("CREATE OR REPLACE TABLE places (rule INTEGER, node BIGINT, place VARCHAR)")
     return [
         (0, 0) if rule.condition is not None else _add_keys(connection, number, rule, conf.max_block)
         for number, rule in enumerate(rules)
@@ -153,36 +155,65 @@ def block_keys(
 
 
 def keys_query(rule: Rule) -> str:
+    """SQL of a rule's keys over table ``people``: node and key, each pair once."""
+    # Only a list may give one record the same key twice.
+    once = "DISTINCT" if rule.each else ""
+    return f"""SELECT {once} node, CAST({rule.key} AS VARCHAR) AS key
+        FROM {_source(rule)} WHERE {rule.key} IS NOT NULL"""
+
+
+def full_keys_query(rule: Rule) -> str:
     """SQL of a rule's keys over table ``people``: node, key, the next keys (following), and neighbour.
 
     ``neighbour`` is what a block that no key splits is put in order by, before it is cut in slices.
     """
-    source = f"(SELECT *, unnest({rule.each}) AS item FROM people)" if rule.each else "people"
     following = ", ".join(f"coalesce(CAST({key} AS VARCHAR), '')" for key in rule.then)
     return f"""SELECT DISTINCT node, CAST({rule.key} AS VARCHAR) AS key, [{following}]::VARCHAR[] AS following,
             concat_ws(' ', surname, given_name, company_name, birth_text) AS neighbour
-        FROM {source} WHERE {rule.key} IS NOT NULL"""
+        FROM {_source(rule)} WHERE {rule.key} IS NOT NULL"""
+
+
+def _source(rule: Rule) -> str:
+    return f"(SELECT *, unnest({rule.each}) AS item FROM people)" if rule.each else "people"
 
 
 def _add_keys(connection: duckdb.DuckDBPyConnection, number: int, rule: Rule, cap: int) -> tuple[int, int]:
     """Append a rule's keys, blocks above ``cap`` subdivided; returns (blocks above, the largest)."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE rule_keys AS {keys_query(rule)}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE rule_keys AS SELECT node, hash(key) AS key FROM ({keys_query(rule)})"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE block_sizes AS SELECT key, count(*) AS n FROM rule_keys GROUP BY key"
+    )
     over, largest = connection.execute(
-        f"""SELECT count(*) FILTER (n > {cap}), coalesce(max(n), 0)
-        FROM (SELECT count(*) AS n FROM rule_keys GROUP BY key)"""
+        f"SELECT count(*) FILTER (n > {cap}), coalesce(max(n), 0) FROM block_sizes"
     ).fetchall()[0]
-    above = f"SELECT key FROM rule_keys GROUP BY key HAVING count(*) > {cap}"
+    above = f"(SELECT key FROM block_sizes WHERE n > {cap})"
     if over:
-        for depth in range(1, len(rule.then) + 1):
-            connection.execute(
-                f"UPDATE rule_keys SET key = key || chr(31) || following[{depth}] WHERE key IN ({above})"
-            )
-        connection.execute(
-            f"""UPDATE rule_keys SET key = rule_keys.key || chr(31) || s.slice FROM (
-                SELECT node, key, (row_number() OVER (PARTITION BY key ORDER BY neighbour, node) - 1) // {cap} AS slice
-                FROM rule_keys WHERE key IN ({above})) s
-            WHERE rule_keys.node = s.node AND rule_keys.key = s.key"""
-        )
-    connection.execute(f"INSERT INTO keys SELECT {number}, node, key FROM rule_keys")
+        _subdivide(connection, rule, cap, above)
+        connection.execute(f"INSERT INTO keys SELECT {number}, node, hash(key) FROM divided")
+        connection.execute(f"INSERT INTO places SELECT {number}, node, key FROM divided")
+        connection.execute("DROP TABLE divided")
+    within = f"WHERE key NOT IN {above}" if over else ""
+    connection.execute(f"INSERT INTO keys SELECT {number}, node, key FROM rule_keys {within}")
     connection.execute("DROP TABLE rule_keys")
     return int(over), int(largest)
+
+
+def _subdivide(connection: duckdb.DuckDBPyConnection, rule: Rule, cap: int, blocks: str) -> None:
+    """Create the table ``divided`` (node, key): the records of ``blocks``, their keys grown until they fit."""
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE divided AS
+        SELECT * FROM ({full_keys_query(rule)}) WHERE hash(key) IN {blocks}"""
+    )
+    above = f"SELECT key FROM divided GROUP BY key HAVING count(*) > {cap}"
+    for depth in range(1, len(rule.then) + 1):
+        connection.execute(
+            f"UPDATE divided SET key = key || chr(31) || following[{depth}] WHERE key IN ({above})"
+        )
+    connection.execute(
+        f"""UPDATE divided SET key = divided.key || chr(31) || s.slice FROM (
+            SELECT node, key, (row_number() OVER (PARTITION BY key ORDER BY neighbour, node) - 1) // {cap} AS slice
+            FROM divided WHERE key IN ({above})) s
+        WHERE divided.node = s.node AND divided.key = s.key"""
+    )

@@ -35,8 +35,6 @@ OF_THE_MACHINE = frozenset(
     )
 )
 """Keys of conf/linkage.yml that change nothing of how two records are linked by a generation."""
-SUBDIVIDED = "contains(key, chr(31))"
-"""SQL: the key is one of a subdivided block (or holds the separator for another reason, which does no harm)."""
 
 
 def linked_by(generation: Generation, conf: Linkage) -> int:
@@ -53,10 +51,8 @@ def linked_by(generation: Generation, conf: Linkage) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) >> 1
 
 
-def places_query() -> str:
-    """SQL over table ``keys``: node and its places in subdivided blocks, in order."""
-    return f"""SELECT node, list_sort(list(concat_ws(chr(31), rule, key))) AS places
-        FROM keys WHERE {SUBDIVIDED} GROUP BY node"""
+PLACES = "SELECT node, list_sort(list(concat_ws(chr(31), rule, place))) AS places FROM places GROUP BY node"
+"""SQL over table ``places``: node and its places in subdivided blocks, in order."""
 
 
 def fingerprint(columns: list[str]) -> str:
@@ -66,11 +62,11 @@ def fingerprint(columns: list[str]) -> str:
 
 
 def fingerprints(connection: duckdb.DuckDBPyConnection, model: str, nodes: int) -> Ints:
-    """The own part of each node's fingerprint from tables ``people`` and ``keys``; 0 for other models' nodes."""
+    """The own part of each node's fingerprint from tables ``people`` and ``places``; 0 for other models' nodes."""
     columns = [name for name, *_ in connection.execute("DESCRIBE people").fetchall() if name != "node"]
     found = connection.sql(
         f"""SELECT p.node, {fingerprint(columns)} AS fingerprint
-        FROM people p LEFT JOIN ({places_query()}) k ON k.node = p.node""",
+        FROM people p LEFT JOIN ({PLACES}) k ON k.node = p.node""",
         params=[model],
     ).to_arrow_table()
     result = np.zeros(nodes, np.int64)

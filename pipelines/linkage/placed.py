@@ -83,7 +83,7 @@ class Placed:
     """The blocks of one model."""
 
     places: DataFrame
-    """node and places of records in subdivided blocks, as ``fingerprints.places_query`` has them."""
+    """node and places of records in subdivided blocks, as ``fingerprints.PLACES`` has them."""
     homes: DataFrame
     """One row a record that shares a block: node, ``blocks`` (rule, block, n records) in their order."""
     capped: tuple[Capped, ...]
@@ -106,17 +106,14 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
         .collect()
     }
     capped = tuple(stats.get(number, Capped(0, 0)) for number in range(len(rules)))
+    divided = keys.limit(0)
     if any(rule.blocks for rule in capped):
         over = F.broadcast(computed_once(_over(keys, cap)))
         full = people.mapInArrow(Keys(conf, rules, is_full=True), task_schema(FULL_KEYS))
-        within = _subdivided(full.join(over, on=list(BLOCK), how="left_semi"), rules, cap)
-        keys = keys.join(over, on=list(BLOCK), how="left_anti").unionByName(within)
+        divided = _subdivided(full.join(over, on=list(BLOCK), how="left_semi"), rules, cap)
+        keys = keys.join(over, on=list(BLOCK), how="left_anti").unionByName(divided)
     place = F.concat_ws(SEPARATOR, F.col("rule").cast("string"), "key")
-    places = (
-        keys.where(F.contains("key", F.lit(SEPARATOR)))
-        .groupBy("node")
-        .agg(F.array_sort(F.collect_list(place)).alias("places"))
-    )
+    places = divided.groupBy("node").agg(F.array_sort(F.collect_list(place)).alias("places"))
     # No block is above the cap any more, so no partition of this window is large.
     size = F.count("*").over(W.Window.partitionBy(*BLOCK))
     shared = keys.withColumn("n", size).where(F.col("n") > 1)

@@ -56,8 +56,11 @@ def _column(role: str, column: str | None) -> str:
         return f"CAST(NULL AS {sql_type}) AS {role}"
     quoted = f'"{column}"'
     if pa.types.is_list(kind):
-        kept = f"list_filter(CAST({quoted} AS VARCHAR[]), lambda v: v IS NOT NULL AND trim(v) <> '')"
-        return f"CASE WHEN len({kept}) > 0 THEN list_sort(list_distinct({kept})) END AS {role}"
+        values = f"CAST({quoted} AS VARCHAR[])"
+        kept = f"list_filter({values}, lambda v: v IS NOT NULL AND trim(v) <> '')"
+        # Most lists hold one value: what sorts and compares lists is dear and has nothing to do there.
+        return f"""CASE WHEN len({values}) = 1 AND trim({values}[1]) <> '' THEN {values}
+            WHEN len({kept}) > 0 THEN list_sort(list_distinct({kept})) END AS {role}"""
     if pa.types.is_date(kind):
         return f"TRY_CAST({quoted} AS DATE) AS {role}"
     if is_open(role):
@@ -115,31 +118,38 @@ def _flat(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
 
 
+def _without_generic(role: str) -> str:
+    """SQL of a role's column over ``facts`` f without the values that list ``g.<role>`` holds."""
+    if pa.types.is_list(role_type(role)):
+        kept = f"list_filter(f.{role}, lambda v: NOT coalesce(list_contains(g.{role}, v), false))"
+        return f"CASE WHEN len({kept}) > 0 THEN {kept} END AS {role}"
+    return (
+        f"CASE WHEN list_contains(g.{role}, CAST(f.{role} AS VARCHAR)) THEN NULL ELSE f.{role} END AS {role}"
+    )
+
+
 def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
     """Create the table ``people`` for one model: ``facts`` without generic values, with derived columns.
 
     Needs the table ``generic`` (role, value). Returns the number of records.
     """
     opened = [name for name, *_ in connection.execute("DESCRIBE facts").fetchall() if is_open(name)]
-    scalar = [
-        role for role, kind in ROLE_TYPES.items() if not pa.types.is_list(kind) and role != "email_local"
-    ] + opened
-    lists = [role for role, kind in ROLE_TYPES.items() if pa.types.is_list(kind)]
+    roles = [*ROLE_TYPES, *opened]
+    # A role without generic values stays as it is: to compare each of its values costs more than all else here.
+    generic = {row[0] for row in connection.execute("SELECT DISTINCT role FROM generic").fetchall()}
+    columns = [_without_generic(role) if role in generic else f"f.{role}" for role in roles]
+    if "emails" in generic:
+        # The local part of a generic e-mail is as generic: it is read again from what is left.
+        left = "list_filter(f.emails, lambda v: NOT coalesce(list_contains(g.emails, v), false))"
+        local = f"nullif(regexp_replace(split_part(({left})[1], '@', 1), '[^A-Za-z]', '', 'g'), '')"
+        columns[roles.index("email_local")] = (
+            f"CASE WHEN list_has_any(f.emails, g.emails) THEN {local} ELSE f.email_local END AS email_local"
+        )
     # One list of generic values a role, compared as a set: a join a role would cost more than it saves.
-    columns = [
-        f"CASE WHEN list_contains(g.{role}, CAST(f.{role} AS VARCHAR)) THEN NULL ELSE f.{role} END AS {role}"
-        for role in scalar
+    lists = [
+        "count(*) AS values_known",
+        *(f"list(value) FILTER (role = '{role}') AS {role}" for role in sorted(generic)),
     ]
-    for role in lists:
-        kept = f"list_filter(f.{role}, lambda v: NOT coalesce(list_contains(g.{role}, v), false))"
-        columns.append(f"CASE WHEN len({kept}) > 0 THEN {kept} END AS {role}")
-    # The local part of a generic e-mail is as generic: it is read again from what is left.
-    left = "list_filter(f.emails, lambda v: NOT coalesce(list_contains(g.emails, v), false))"
-    local = f"nullif(regexp_replace(split_part(({left})[1], '@', 1), '[^A-Za-z]', '', 'g'), '')"
-    columns.append(
-        f"CASE WHEN list_has_any(f.emails, g.emails) THEN {local} ELSE f.email_local END AS email_local"
-    )
-    generic = ", ".join(f"list(value) FILTER (role = '{role}') AS {role}" for role in (*scalar, *lists))
     tokens = "".join(
         f", list_distinct(string_split({role}, ' ')) AS {role}_tokens"
         for role in opened
@@ -147,7 +157,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
     )
     connection.execute(
         f"""CREATE OR REPLACE TABLE people AS
-        WITH g AS (SELECT {generic} FROM generic),
+        WITH g AS (SELECT {", ".join(lists)} FROM generic),
         kept AS (SELECT f.node, f.source, {", ".join(columns)} FROM facts f CROSS JOIN g WHERE f.model = $1)
         SELECT *,
             strftime(birth_date, '%Y%m%d') AS birth_text,

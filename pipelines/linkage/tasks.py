@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.linkage import scored_pairs
-from pipelines.linkage.blocking import keys_query
+from pipelines.linkage.blocking import full_keys_query, keys_query
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.comparisons import frequency_columns
 from pipelines.linkage.config import Linkage
@@ -218,8 +218,9 @@ class Keys:
             return
         schema = FULL_KEYS if self.is_full else KEYS
         columns = ", ".join(name for name in schema.names if name != "rule")
+        of_rule = full_keys_query if self.is_full else keys_query
         query = " UNION ALL ".join(
-            f"SELECT {number} AS rule, {columns} FROM ({keys_query(rule)})"
+            f"SELECT {number} AS rule, {columns} FROM ({of_rule(rule)})"
             for number, rule in enumerate(self.rules)
         )
         with task_engine(self.conf) as connection:
