@@ -28,7 +28,7 @@ from pipelines.linkage.generations import Model
 from pipelines.linkage.inside import score_inside
 from pipelines.linkage.judge import Judged, judge
 from pipelines.linkage.recall import Recalled
-from pipelines.linkage.records import Nodes, prepare
+from pipelines.linkage.records import Nodes, choose, choose_more, prepare, prepare_lazily
 from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.sample import Sample
 from pipelines.linkage.scoring import score_pairs
@@ -41,6 +41,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+ENDS = "(SELECT join_key_l AS node FROM blocked UNION SELECT join_key_r FROM blocked)"
+"""SQL: the nodes of all candidate pairs."""
 LEAST_WEIGHT = -12.0
 """Candidate pairs that Splink scores lower say nothing and are left out before anything else."""
 
@@ -102,7 +104,13 @@ def gather(
     is_new = model is None
     # The file of foreign settings is table ``people`` as it is.
     is_foreign = model is not None and model.is_foreign
-    count = 0 if is_foreign else prepare(connection, name)
+    # Splink, which joins by a condition, wants all columns of all records at once.
+    is_lazy = recalled is not None and not any(rule.condition for rule in (model.rules if model else ()))
+    count = 0
+    if is_lazy:
+        prepare_lazily(connection, name)
+    elif not is_foreign:
+        count = prepare(connection, name)
     if model is None:
         say(f"{name}: training")
         model = _trained(connection, name, count, conf, run, sample)
@@ -113,13 +121,16 @@ def gather(
     say(f"{name}: blocks by {len(rules)} rules")
     capped = block_keys(connection, rules, conf.blocking)
     is_own = _nodes_of(connection, len(nodes))
-    prints = None if is_foreign else fingerprints(connection, name, len(nodes))
+    prints = None if is_foreign else fingerprints(connection, "received", conf, is_own)
     touching, changed = None if sample is None else "drawn", is_own
     if recalled is not None and prints is not None:
         changed = is_own & recalled.changed(prints)
         touching = _listed(connection, "changed", changed)
     free = conf.duplicate_free
     costs = block_pairs(connection, rules, capped, duplicate_free=free, touching=touching)
+    sure = chains(connection, conf.rules)
+    if is_lazy:
+        choose(connection, conf, name, ENDS)
     say(f"{name}: scoring {sum(cost.pairs for cost in costs):,} pairs")
     # What the relation model does not look at is left out at once.
     least = float(log_odds(np.array(conf.review_probability))) if is_foreign else LEAST_WEIGHT
@@ -132,11 +143,13 @@ def gather(
     links = _links(model, candidates, conf)
     if recalled is not None:
         links = joined(links, recalled.still(is_own & ~changed))
-    bounded = _bounded(connection, name, links, len(nodes), conf, say)
+    bounded = _bounded(name, links, sure, len(nodes), conf, say)
     is_open = is_own
     if recalled is not None:
         is_open = is_own & ~recalled.holds(bounded.label, changed)
         _listed(connection, "open_labels", is_open, bounded.label)
+        if is_lazy:
+            choose_more(connection, conf, name, "open_labels")
         block_inside(connection, rules, "open_labels", free)
     connection.execute("DROP TABLE keys")
     label = np.where(is_open, bounded.label, np.arange(len(nodes)))
@@ -206,11 +219,10 @@ def _links(model: Model, candidates: pa.Table, conf: Linkage) -> Links:
 
 
 def _bounded(
-    connection: duckdb.DuckDBPyConnection, name: str, links: Links, nodes: int, conf: Linkage, say: Say
+    name: str, links: Links, sure: tuple[Ints, Ints], nodes: int, conf: Linkage, say: Say
 ) -> Bounded:
-    """The components of the links and of what the exact rules link."""
-    left, right = chains(connection, conf.rules)
-    links = joined(links, Links(left, right, np.full(len(left), np.inf)))
+    """The components of the links and of what the exact rules link (``sure``)."""
+    links = joined(links, Links(*sure, np.full(len(sure[0]), np.inf)))
     if len(links) > conf.max_links:
         raise TooManyLinksError(
             f"linkage: {len(links)} links are more than max_links ({conf.max_links}) in conf/linkage.yml."

@@ -1,9 +1,9 @@
 """Whether a record must be linked again: a digest of all that its pairs depend on, but for their other ends.
 
 Two records of which neither fingerprint changed are blocked, or not, by the same rule, and score
-the same. Their matching columns count without generic values, so that a value which became generic
-tonight changes whoever carries it; where a record stands in a subdivided block counts too, because
-that depends on all who share its key.
+the same, but where one of their values became generic, or stopped being so: who carries it is asked
+apart (``generic_values.carriers``). Where a record stands in a subdivided block counts, because that
+depends on all who share its key.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pipelines.digests import code_digest
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Generation
 
+Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 OF_THE_MACHINE = frozenset(
@@ -40,14 +41,11 @@ OF_THE_MACHINE = frozenset(
 def linked_by(generation: Generation, conf: Linkage) -> int:
     """The part that all records share: 63 bits of a digest of what else decides how they are linked.
 
-    Both parts are joined by XOR. Generic values are left out: what they change, they change in the
-    records that carry them.
+    Both parts are joined by XOR.
     """
-    content = json.loads(generation.content)
-    del content["generic"]
     plain = conf.model_dump(mode="json", exclude=set(OF_THE_MACHINE))
     versions = [version(name) for name in ("splink", "duckdb")]
-    text = json.dumps([content, plain, versions, code_digest()], sort_keys=True, ensure_ascii=False)
+    text = json.dumps([generation.digest, plain, versions, code_digest()], sort_keys=True)
     return int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) >> 1
 
 
@@ -55,20 +53,23 @@ PLACES = "SELECT node, list_sort(list(concat_ws(chr(31), rule, place))) AS place
 """SQL over table ``places``: node and its places in subdivided blocks, in order."""
 
 
-def fingerprint(columns: list[str]) -> str:
-    """SQL of a row's own part of the fingerprint: ``columns`` (of ``people``), ``places``; $1 is the model."""
-    row = ", ".join(f'"{name}"' for name in sorted(columns))
-    return f"CAST(hash($1, {row}, places) >> 1 AS BIGINT)"
+def matching_columns(conf: Linkage) -> list[str]:
+    """The columns of the records that linking looks at."""
+    return sorted({"party_type", *conf.fields.values()})
 
 
-def fingerprints(connection: duckdb.DuckDBPyConnection, model: str, nodes: int) -> Ints:
-    """The own part of each node's fingerprint from tables ``people`` and ``places``; 0 for other models' nodes."""
-    columns = [name for name, *_ in connection.execute("DESCRIBE people").fetchall() if name != "node"]
+def fingerprint(conf: Linkage) -> str:
+    """SQL of a record's own part of the fingerprint, over its ``matching_columns`` and ``places``."""
+    row = ", ".join(f'"{name}"' for name in matching_columns(conf))
+    return f"CAST(hash({row}, places) >> 1 AS BIGINT)"
+
+
+def fingerprints(connection: duckdb.DuckDBPyConnection, records: str, conf: Linkage, own: Bools) -> Ints:
+    """The own part of the fingerprint of each ``own`` node from tables ``records`` and ``places``; 0 for others."""
     found = connection.sql(
-        f"""SELECT p.node, {fingerprint(columns)} AS fingerprint
-        FROM people p LEFT JOIN ({PLACES}) k ON k.node = p.node""",
-        params=[model],
+        f"""SELECT r.node, {fingerprint(conf)} AS fingerprint
+        FROM {records} r LEFT JOIN ({PLACES}) k ON k.node = r.node"""
     ).to_arrow_table()
-    result = np.zeros(nodes, np.int64)
+    result = np.zeros(len(own), np.int64)
     result[found["node"].to_numpy()] = found["fingerprint"].to_numpy()
-    return result
+    return np.where(own, result, 0)

@@ -7,13 +7,19 @@ it, or when it is the only one that a name or birth date ever has. It stays in t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.linkage.config import Linkage, Role
 from pipelines.linkage.engine import role_type
 from pipelines.tables import LONG, STRING, Column, Personal, Table
+
+Ints = npt.NDArray[np.int64]
 
 GENERIC_VALUES = Table(
     layer="linkage",
@@ -53,21 +59,40 @@ SCHEMA: pa.Schema = to_arrow_schema(GENERIC_VALUES.schema)
 
 def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Table:
     """The generic values of table ``facts`` as rows of ``linkage/generic_values``."""
-    parts = []
-    for role, limit in sorted(conf.generic.distinct_names.items()):
-        parts.append(
-            f"""SELECT field, value, count(DISTINCT name) AS distinct_names, count(DISTINCT node) AS records,
-                'shared_by_names' AS reason
-            FROM ({carriers_query(role)}) GROUP BY field, value HAVING count(DISTINCT name) > {int(limit)}"""
-        )
+    # Names are counted only where there are enough records, and where a field has one value: few of all.
+    parts = [
+        f"""SELECT field, value, count(DISTINCT name) AS distinct_names, count(DISTINCT node) AS records,
+            'shared_by_names' AS reason
+        FROM ({carriers_query(role)}) SEMI JOIN
+            (SELECT value FROM ({carriers_query(role)}) GROUP BY value HAVING count(*) > {int(limit)}) USING (value)
+        GROUP BY field, value HAVING count(DISTINCT name) > {int(limit)}"""
+        for role, limit in sorted(conf.generic.distinct_names.items())
+    ]
     parts += [
         f"""SELECT field, min(value) AS value, count(DISTINCT name) AS distinct_names,
             count(DISTINCT node) AS records, 'only_value' AS reason
-        FROM ({carriers_query(role)}) GROUP BY field
-        HAVING min(value) = max(value) AND count(DISTINCT name) > {ONLY_VALUE_NAMES}"""
+        FROM ({carriers_query(role)}) GROUP BY field HAVING count(DISTINCT name) > {ONLY_VALUE_NAMES}"""
         for role in ONLY_VALUE
+        if connection.execute(f"SELECT min({role}) = max({role}) FROM facts").fetchall()[0][0]
     ]
+    if not parts:
+        return SCHEMA.empty_table()
     return generic_rows(connection.sql(" UNION ALL ".join(parts)).to_arrow_table())
+
+
+def carriers(connection: duckdb.DuckDBPyConnection, values: Iterable[tuple[str, str]]) -> Ints:
+    """The nodes of ``facts`` that carry one of ``values`` (role, value)."""
+    by_role: dict[str, list[str]] = {}
+    for role, value in values:
+        by_role.setdefault(role, []).append(value)
+    found = [
+        connection.sql(
+            f"SELECT node FROM ({carriers_query(role)}) WHERE list_contains($1, value)", params=[wanted]
+        ).to_arrow_table()["node"]
+        for role, wanted in sorted(by_role.items())
+    ]
+    nodes: Ints = np.unique(np.concatenate([np.zeros(0, np.int64), *(each.to_numpy() for each in found)]))
+    return nodes
 
 
 def carriers_query(role: str) -> str:
@@ -77,6 +102,11 @@ def carriers_query(role: str) -> str:
     return f"""SELECT '{role}' AS field, value, name, node
         FROM (SELECT node, {value} AS value, {_NAME} AS name FROM facts WHERE {role} IS NOT NULL)
         WHERE value IS NOT NULL"""
+
+
+def value_pairs(rows: pa.Table) -> tuple[tuple[str, str], ...]:
+    """(role, value) of rows of ``linkage/generic_values``."""
+    return tuple(zip(rows["field"].to_pylist(), rows["value"].to_pylist(), strict=True))
 
 
 def generic_rows(found: pa.Table) -> pa.Table:

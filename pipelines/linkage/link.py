@@ -28,7 +28,7 @@ from pipelines.linkage.evidence import Evidence, gather, ints
 from pipelines.linkage.fingerprints import linked_by
 from pipelines.linkage.foreign import FOREIGN
 from pipelines.linkage.generations import Generation, Model
-from pipelines.linkage.generic_values import find_generic, use_generic
+from pipelines.linkage.generic_values import carriers, find_generic, use_generic, value_pairs
 from pipelines.linkage.judge import clustered
 from pipelines.linkage.recall import LAYERS, Recalled, Remembered, recall
 from pipelines.linkage.records import MODELS, Nodes, load
@@ -104,14 +104,16 @@ def link_night(
         given = trained_on(drawn, values, records.num_rows, conf, business_date, run, say)
     with engine(conf) as connection:
         say(f"reading {records.num_rows:,} records")
-        nodes = load(connection, records, conf)
+        known = last is not None and previous is not None
+        nodes = load(connection, records, conf, lazily=known)
         generic = find_generic(connection, conf)
         use_generic(connection, generic)
         if sample is not None:
             sample.mark(connection)
         recalled = None
-        if last is not None and given is not None and given is previous:
-            recalled = recall(connection, last, linked_by(given, conf))
+        if last is not None and previous is not None:
+            turned = carriers(connection, set(previous.generic).symmetric_difference(value_pairs(generic)))
+            recalled = recall(connection, last, linked_by(previous, conf), turned)
         models: dict[str, Model] = {}
         evidence: list[Evidence] = []
         for name in MODELS:
@@ -170,7 +172,7 @@ def _generation(
     conf: Linkage,
     business_date: date,
 ) -> Generation:
-    values = tuple(zip(generic["field"].to_pylist(), generic["value"].to_pylist(), strict=True))
+    values = value_pairs(generic)
     if previous is not None:
         return previous if values == previous.generic else previous.revised(values, business_date)
     joins, forbidden = _together(evidence)

@@ -25,9 +25,9 @@ from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.evidence import LEAST_WEIGHT, TooManyLinksError, check_compared, usable
-from pipelines.linkage.fingerprints import linked_by
+from pipelines.linkage.fingerprints import linked_by, matching_columns
 from pipelines.linkage.generations import Generation, Model
-from pipelines.linkage.generic_values import ONLY_VALUE, ONLY_VALUE_NAMES, generic_rows
+from pipelines.linkage.generic_values import ONLY_VALUE, ONLY_VALUE_NAMES, generic_rows, value_pairs
 from pipelines.linkage.link import link_night, trained_on
 from pipelines.linkage.linked_many import LinkedFrames, Part, assemble
 from pipelines.linkage.placed import (
@@ -94,7 +94,9 @@ def link_many(
     recalled = None
     if last is not None and previous is not None:
         say("what the night before left")
-        recalled = recall_many(nodes, count, last, linked_by(generation, conf))
+        turned = set(previous.generic).symmetric_difference(value_pairs(generic))
+        carrying = _carriers(nodes, sorted(turned), conf)
+        recalled = recall_many(nodes, count, last, linked_by(previous, conf), carrying)
     parts = {
         name: _part(nodes, count, name, generation.models[name], generic, generation.cut, conf, say, recalled)
         for name in MODELS
@@ -126,6 +128,13 @@ def _generic(nodes: DataFrame, conf: Linkage) -> pa.Table:
     return generic_rows(rows.toArrow())
 
 
+def _carriers(nodes: DataFrame, values: list[tuple[str, str]], conf: Linkage) -> DataFrame:
+    """``generic_values.carriers`` by Spark: the nodes that carry one of ``values`` (role, value)."""
+    listed = nodes.sparkSession.createDataFrame(values, "field string, value string")
+    carried = nodes.mapInArrow(Carriers(conf), task_schema(CARRIERS))
+    return carried.join(F.broadcast(listed), on=["field", "value"], how="left_semi").select("node").distinct()
+
+
 def _generation(
     nodes: DataFrame,
     count: int,
@@ -135,7 +144,7 @@ def _generation(
     business_date: date,
     say: Say,
 ) -> Generation:
-    values = tuple(zip(generic["field"].to_pylist(), generic["value"].to_pylist(), strict=True))
+    values = value_pairs(generic)
     if previous is not None:
         return previous if values == previous.generic else previous.revised(values, business_date)
     if count > conf.training.max_records:
@@ -170,7 +179,7 @@ def _part(
         costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
         return Part(None, None, None, rules, costs, Bounded(nobody, min(count, 1), ()), 0, 1.0, 0, own)
     placed = place(people, rules, conf)
-    prints = _prints(people, placed, name, conf)
+    prints = _prints(nodes, placed, name, conf)
     is_changed, changed, work = own, None, all_work(placed)
     if recalled is not None:
         changed = computed_once(recalled.changed(prints))
@@ -215,10 +224,12 @@ def _flags(nodes: DataFrame, count: int) -> Bools:
     return found
 
 
-def _prints(people: DataFrame, placed: Placed, name: str, conf: Linkage) -> DataFrame:
-    """The own part of each record's fingerprint."""
-    rows = people.join(placed.places, on="node", how="left")
-    return computed_once(rows.mapInArrow(Prints(conf, name), task_schema(PRINTS)))
+def _prints(nodes: DataFrame, placed: Placed, name: str, conf: Linkage) -> DataFrame:
+    """The own part of the fingerprint of each record of a model."""
+    is_company = F.col("party_type").eqNullSafe("company")
+    own = nodes.where(is_company if name == "company" else ~is_company)
+    rows = own.select("node", *matching_columns(conf)).join(placed.places, on="node", how="left")
+    return computed_once(rows.mapInArrow(Prints(conf), task_schema(PRINTS)))
 
 
 def _check_keys_only(rules: tuple[Rule, ...]) -> None:

@@ -38,6 +38,7 @@ class Recalled:
     fingerprint: Ints
     """Its own part."""
     known: Bools
+    """The record was there, and its values count as they did."""
     component: Ints
     """Number of the component that held the record; -1 where it was not there."""
     size: Ints
@@ -66,10 +67,11 @@ class Recalled:
         return found
 
 
-def recall(connection: duckdb.DuckDBPyConnection, last: Remembered, shared: int) -> Recalled:
+def recall(connection: duckdb.DuckDBPyConnection, last: Remembered, shared: int, turned: Ints) -> Recalled:
     """Find the records of the night before in table ``facts``.
 
-    ``shared``: the part of a fingerprint that tonight's records share (``fingerprints.linked_by``).
+    ``shared``: the part of a fingerprint that the records of that night share if nothing else changed
+    (``fingerprints.linked_by``). ``turned``: nodes of which a value became generic, or stopped being so.
     """
     connection.register("last_clusters", last.clusters)
     rows = connection.sql(
@@ -81,6 +83,7 @@ def recall(connection: duckdb.DuckDBPyConnection, last: Remembered, shared: int)
     ).to_arrow_table()
     connection.unregister("last_clusters")
     known = ~np.asarray(rows["fingerprint"].is_null().to_numpy(), dtype=bool)
+    known[turned] = False
     names = rows["component"].combine_chunks().dictionary_encode().indices
     links = _on_nodes(connection, last.links, "bits")
     return Recalled(

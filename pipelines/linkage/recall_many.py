@@ -38,20 +38,26 @@ class RecalledFrames:
     """node_l, node_r, weight of the links of which both records are still there."""
     pairs: DataFrame
     """Rows of ``linkage/scored_pairs`` with node_l and node_r, of which both records are still there."""
+    turned: DataFrame
+    """Nodes of which a value became generic, or stopped being so."""
     on_driver: Recalled
     """By node, what components are compared by; without fingerprints, clusters, links and pairs."""
 
     def changed(self, prints: DataFrame) -> DataFrame:
         """The nodes of ``prints`` (node, fingerprint) that are new or whose fingerprint is not what it was."""
-        was = self.was.select("node", F.col("fingerprint").alias("last"))
+        was = self.was.select("node", F.col("fingerprint").alias("last")).join(
+            self.turned, on="node", how="left_anti"
+        )
         joined = prints.join(was, on="node", how="left")
         return joined.where(~F.col("fingerprint").eqNullSafe(F.col("last"))).select("node")
 
 
-def recall_many(nodes: DataFrame, count: int, last: RememberedFrames, shared: int) -> RecalledFrames:
+def recall_many(
+    nodes: DataFrame, count: int, last: RememberedFrames, shared: int, turned: DataFrame
+) -> RecalledFrames:
     """Find the records of the night before among ``nodes`` (node, source, record_id).
 
-    ``shared``: the part of a fingerprint that tonight's records share.
+    ``shared`` and ``turned`` (node): those of ``recall``.
     """
     keys = nodes.select("node", "source", "record_id")
     sizes = last.clusters.groupBy("component").agg(F.count("*").alias("size"))
@@ -74,7 +80,9 @@ def recall_many(nodes: DataFrame, count: int, last: RememberedFrames, shared: in
     nothing = np.zeros(0, np.int64)
     arrays = Recalled(nothing, known, component, size, {}, Links(nothing, nothing, np.zeros(0)), pa.table({}))
     links = on_nodes(keys, last.links).select("node_l", "node_r", F.col("bits").alias("weight"))
-    return RecalledFrames(was, computed_once(links), on_nodes(keys, last.scored_pairs), arrays)
+    return RecalledFrames(
+        was, computed_once(links), on_nodes(keys, last.scored_pairs), computed_once(turned), arrays
+    )
 
 
 def on_nodes(keys: DataFrame, pairs: DataFrame) -> DataFrame:

@@ -86,36 +86,46 @@ def check_keys(doubled: int) -> None:
         raise UsageError(f"linkage: {doubled} records share (source, record_id) with another record.")
 
 
-def facts_query(conf: Linkage, node: str) -> str:
-    """SQL of the columns of ``facts`` over the view ``received``; ``node`` is SQL of its number."""
+def facts_query(conf: Linkage, received: str = "received") -> str:
+    """SQL of the columns of ``facts`` over the table ``received``, the records with their node."""
     opened = [role for role in conf.fields if is_open(role)]
     roles = ", ".join(_column(role, conf.fields.get(role)) for role in (*ROLE_TYPES, *opened))
-    return f"""SELECT {node} AS node, source, record_id, party_type,
+    return f"""SELECT node, source, record_id, party_type,
             CASE party_type WHEN 'company' THEN 'company' ELSE 'person' END AS model, {roles}
-        FROM received"""
+        FROM {received}"""
 
 
-def load(connection: duckdb.DuckDBPyConnection, records: pa.Table, conf: Linkage) -> Nodes:
-    """Create the table ``facts``: node, model and every role's column, as received but for blanks.
+def load(
+    connection: duckdb.DuckDBPyConnection, records: pa.Table, conf: Linkage, *, lazily: bool = False
+) -> Nodes:
+    """Create ``facts``: node, model and every role's column, as received but for blanks.
 
-    Raises UsageError where a key column or a configured column is missing, or a key stands twice.
+    It is a table in the order of nodes, or ``lazily`` a view, which works out what is asked of it: where
+    few records are looked at closely. The view ``received`` has the records with their node. Raises
+    UsageError where a key column or a configured column is missing, or a key stands twice.
     """
     check_columns(records.column_names, conf)
-    connection.register("received", records)
-    number = "row_number() OVER (ORDER BY source, record_id) - 1"
-    connection.execute(f"CREATE OR REPLACE TABLE facts AS {facts_query(conf, number)} ORDER BY node")
-    connection.unregister("received")
-    doubled = connection.execute(
-        "SELECT count(*) - count(DISTINCT (source, record_id)) FROM facts"
-    ).fetchall()[0][0]
-    check_keys(doubled)
-    keys = connection.sql("SELECT source, record_id, party_type FROM facts ORDER BY node").to_arrow_table()
-    keys = keys.combine_chunks()
-    return Nodes(*(_flat(keys[name]) for name in KEY_COLUMNS))
+    connection.register("given", records.select(["source", "record_id"]))
+    node = connection.sql(
+        """SELECT CAST(row_number() OVER (ORDER BY source, record_id) - 1 AS BIGINT) AS node
+        FROM (SELECT row_number() OVER () AS arrival, source, record_id FROM given) ORDER BY arrival"""
+    ).to_arrow_table()["node"]
+    connection.unregister("given")
+    order = pa.array(np.argsort(node.to_numpy(), kind="stable"))
+    nodes = Nodes(*(_flat(records[name].take(order)) for name in KEY_COLUMNS))
+    same = [pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1)) for keys in (nodes.source, nodes.record_id)]
+    check_keys(int(pc.sum(pc.and_(*same)).as_py() or 0) if len(nodes) else 0)
+    connection.register("received", records.append_column("node", node))
+    if lazily:
+        connection.execute(f"CREATE OR REPLACE VIEW facts AS {facts_query(conf)}")
+    else:
+        connection.execute(f"CREATE OR REPLACE TABLE facts AS {facts_query(conf)} ORDER BY node")
+    return nodes
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+    text = column.cast(pa.string())
+    return pa.concat_arrays(text.chunks) if text.num_chunks else pa.array([], pa.string())
 
 
 def _without_generic(role: str) -> str:
@@ -133,7 +143,49 @@ def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
 
     Needs the table ``generic`` (role, value). Returns the number of records.
     """
-    opened = [name for name, *_ in connection.execute("DESCRIBE facts").fetchall() if is_open(name)]
+    _drop_people(connection)
+    connection.execute(f"CREATE OR REPLACE TABLE people AS {_people_query(connection, model)} ORDER BY node")
+    return int(connection.execute("SELECT count(*) FROM people").fetchall()[0][0])
+
+
+def prepare_lazily(connection: duckdb.DuckDBPyConnection, model: str) -> None:
+    """Create ``people`` as ``prepare`` does, as a view."""
+    _drop_people(connection)
+    connection.execute(f"CREATE VIEW people AS {_people_query(connection, model)}")
+
+
+def _drop_people(connection: duckdb.DuckDBPyConnection) -> None:
+    # Neither kind of DROP takes the other kind.
+    views = connection.execute("SELECT 1 FROM duckdb_views() WHERE view_name = 'people'").fetchall()
+    connection.execute("DROP VIEW people" if views else "DROP TABLE IF EXISTS people")
+
+
+def choose(connection: duckdb.DuckDBPyConnection, conf: Linkage, model: str, nodes: str) -> None:
+    """Make of the view ``people`` a table of the records that table ``nodes`` (node) names."""
+    query = _chosen_query(connection, conf, model, nodes)
+    connection.execute("DROP VIEW people")
+    connection.execute(f"CREATE TABLE people AS {query} ORDER BY node")
+
+
+def choose_more(connection: duckdb.DuckDBPyConnection, conf: Linkage, model: str, nodes: str) -> None:
+    """Add the records that table ``nodes`` names to the table ``people`` that ``choose`` made."""
+    connection.execute(
+        f"CREATE OR REPLACE TABLE missing AS SELECT node FROM {nodes} ANTI JOIN people USING (node)"
+    )
+    query = _chosen_query(connection, conf, model, "missing")
+    connection.execute(f"INSERT INTO people {query}")
+
+
+def _chosen_query(connection: duckdb.DuckDBPyConnection, conf: Linkage, model: str, nodes: str) -> str:
+    # First which records, then their columns: most of the work is in these.
+    connection.execute(f"CREATE OR REPLACE TABLE chosen AS FROM received SEMI JOIN {nodes} USING (node)")
+    connection.execute(f"CREATE OR REPLACE VIEW chosen_facts AS {facts_query(conf, 'chosen')}")
+    return _people_query(connection, model, "chosen_facts")
+
+
+def _people_query(connection: duckdb.DuckDBPyConnection, model: str, facts: str = "facts") -> str:
+    """SQL of the columns of ``people`` over ``facts``, without an order."""
+    opened = [name for name, *_ in connection.execute(f"DESCRIBE {facts}").fetchall() if is_open(name)]
     roles = [*ROLE_TYPES, *opened]
     # A role without generic values stays as it is: to compare each of its values costs more than all else here.
     generic = {row[0] for row in connection.execute("SELECT DISTINCT role FROM generic").fetchall()}
@@ -155,10 +207,9 @@ def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
         for role in opened
         if role.startswith("text_")
     )
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE people AS
-        WITH g AS (SELECT {", ".join(lists)} FROM generic),
-        kept AS (SELECT f.node, f.source, {", ".join(columns)} FROM facts f CROSS JOIN g WHERE f.model = $1)
+    return f"""WITH g AS (SELECT {", ".join(lists)} FROM generic),
+        kept AS (SELECT f.node, f.source, {", ".join(columns)}
+            FROM {facts} f CROSS JOIN g WHERE f.model = '{model}')
         SELECT *,
             strftime(birth_date, '%Y%m%d') AS birth_text,
             strftime(birth_date, '%Y%d%m') AS birth_swapped,
@@ -167,7 +218,4 @@ def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
             CASE WHEN emails IS NOT NULL THEN list_distinct(list_transform(emails, lambda v: split_part(v, '@', 1)))
             END AS email_locals,
             emails[1] AS email_first, phones[1] AS phone_first{tokens}
-        FROM kept ORDER BY node""",
-        [model],
-    )
-    return int(connection.execute("SELECT count(*) FROM people").fetchall()[0][0])
+        FROM kept"""

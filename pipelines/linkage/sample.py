@@ -21,7 +21,7 @@ from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates
 from pipelines.linkage.comparisons import frequency_columns, splink_settings
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
-from pipelines.linkage.generic_values import find_generic, use_generic
+from pipelines.linkage.generic_values import find_generic, use_generic, value_pairs
 from pipelines.linkage.records import MODELS, load, prepare
 from pipelines.linkage.training import frequency_floor, frequent_values, rounded
 from pipelines.linkage.vocabulary import own_comparisons, own_rules
@@ -152,8 +152,7 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
             """SELECT r.* FROM received r SEMI JOIN
             (SELECT source, record_id FROM facts SEMI JOIN taken USING (node)) USING (source, record_id)"""
         ).to_arrow_table()
-    values = tuple(zip(generic["field"].to_pylist(), generic["value"].to_pylist(), strict=True))
-    return replace(sample, records=rows), values
+    return replace(sample, records=rows), value_pairs(generic)
 
 
 def _take(connection: duckdb.DuckDBPyConnection, sample: Sample) -> int:

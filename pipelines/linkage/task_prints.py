@@ -16,17 +16,14 @@ PRINTS = pa.schema([("node", pa.int64()), ("fingerprint", pa.int64())])
 
 @dataclass(frozen=True)
 class Prints:
-    """``people`` with places in; the own part of each record's fingerprint out."""
+    """Records with their node and places in; the own part of each one's fingerprint out."""
 
     conf: Linkage
-    model: str
 
     def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
         with task_engine(self.conf) as connection:
             for rows in gathered(batches):
-                columns = set(rows.column_names) - {"node", "record_id", "places"}
-                connection.register("people", rows)
-                query = f"SELECT node, {fingerprint(sorted(columns))} AS fingerprint FROM people"
-                found = connection.sql(query, params=[self.model]).to_arrow_table()
-                yield from shaped(found, PRINTS)
-                connection.unregister("people")
+                connection.register("records", rows)
+                query = f"SELECT node, {fingerprint(self.conf)} AS fingerprint FROM records"
+                yield from shaped(connection.sql(query).to_arrow_table(), PRINTS)
+                connection.unregister("records")

@@ -43,7 +43,9 @@ GATHERED = 50_000
 _STRINGS = pa.list_(pa.string())
 NUMBERED = pa.schema([("part", pa.int32()), ("place", pa.int64())])
 """What ``Number`` adds: the partition, and the row's place in it from 0."""
-CARRIERS = pa.schema([("field", pa.string()), ("value", pa.string()), ("name", pa.string())])
+CARRIERS = pa.schema(
+    [("field", pa.string()), ("value", pa.string()), ("name", pa.string()), ("node", pa.int64())]
+)
 KEYS = pa.schema([("rule", pa.int32()), ("node", pa.int64()), ("key", pa.string())])
 FULL_KEYS = pa.schema([*KEYS, ("following", _STRINGS), ("neighbour", pa.string())])
 LINKS = pa.schema(
@@ -193,7 +195,7 @@ def people_schema(conf: Linkage, model: str) -> pa.Schema:
 
 def _facts(connection: duckdb.DuckDBPyConnection, rows: pa.Table, conf: Linkage) -> None:
     connection.register("received", rows)
-    connection.execute(f"CREATE OR REPLACE TABLE facts AS {facts_query(conf, 'node')}")
+    connection.execute(f"CREATE OR REPLACE TABLE facts AS {facts_query(conf)}")
     connection.unregister("received")
 
 
