@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli import options
+from pipelines.cli.blocking import say_blocking
 from pipelines.cli.console import err, say
 from pipelines.cli.options import example
 from pipelines.errors import UsageError
@@ -76,7 +77,12 @@ def train(
         linked = link_night(records, None, conf, created_on, run)
         place = keep(folder, linked.generation, training_page(linked, run, about))
     if as_json:
-        click.echo(json.dumps({"folder": place, "unknown_labels": lost, **linked.figures}))
+        blocking = {
+            name: model.blocking and model.blocking.as_json()
+            for name, model in linked.generation.models.items()
+        }
+        told = {"folder": place, "unknown_labels": lost, **linked.figures, "blocking": blocking}
+        click.echo(json.dumps(told))
         return 0
     _say(linked, place, lost)
     return 0
@@ -122,6 +128,11 @@ def _say(linked: Linked, place: str, lost: int) -> None:
         say(f"  note: {note}")
     if lost:
         say(f"  note: {lost:,} labelled pairs name records that are not there")
+    for name, model in generation.models.items():
+        if model.blocking is not None:
+            say("")
+            say(f"Blocking of {name} records")
+            say_blocking(model)
     say("")
     say(f"{place}/generation.json, training.html")
     say(f"Compare it: padron generations diff current {place}")

@@ -21,8 +21,8 @@ from pipelines.errors import PadronError, UsageError
 from pipelines.linkage import clusters as clusters_table
 from pipelines.linkage import generic_values, scored_pairs
 from pipelines.linkage.blocking import RuleCost, block
-from pipelines.linkage.blocking_choice import choose_rules
-from pipelines.linkage.blocking_rules import Rule, rules_for
+from pipelines.linkage.blocking_choice import with_rules
+from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.components import Bounded, Links, bounded_components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, choose_cut, log_odds
@@ -43,7 +43,6 @@ from pipelines.linkage.sample import Sample, draw
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
 from pipelines.linkage.training_run import TrainingRun
-from pipelines.linkage.vocabulary import own_rules
 from pipelines.queries import Say, silent
 
 Floats = npt.NDArray[np.float64]
@@ -217,7 +216,7 @@ def _evidence(
         check_compared(columns, name, model)
     free = conf.duplicate_free
     if is_new:
-        model = replace(model, rules=_rules(connection, name, model, roles, conf, sample))
+        model = with_rules(connection, name, model, roles, conf, sample, is_shown=run is not None)
     rules = usable(model.rules, roles)
     say(f"{name}: blocks by {len(rules)} rules")
     touching = None if sample is None else "drawn"
@@ -287,22 +286,6 @@ def check_compared(columns: Collection[str], name: str, model: Model) -> None:
 def usable(rules: tuple[Rule, ...], roles: set[str]) -> tuple[Rule, ...]:
     """The rules of a generation whose roles all have a column."""
     return tuple(rule for rule in rules if roles.issuperset(rule.needs))
-
-
-def _rules(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    model: Model,
-    roles: set[str],
-    conf: Linkage,
-    sample: Sample | None,
-) -> tuple[Rule, ...]:
-    """The blocking rules of a new model: those of the configuration, the data's choice, or the fixed ones."""
-    if own := own_rules(conf):
-        return own
-    if model.kind != "trained":
-        return rules_for(name, roles)
-    return choose_rules(connection, name, model, roles, conf, sample).rules
 
 
 def _ints(table: pa.Table, column: str) -> Ints:

@@ -304,6 +304,20 @@ def test_training_on_a_warehouse_leaves_a_generation_and_its_report(
     assert "release 2026-07-01.1" in page
     assert "Match weights" in page
     assert "starter model" in page
+    report = made.models["person"].blocking
+    assert report is not None
+    email = report.lines()[1]
+    assert f"Estimated recall of all, at most <b>{report.recall:.1%}".replace("%", " %") in page
+    assert (
+        f'>email</th><td class="n">{email.comparisons}</td><td class="n">{email.per_record:.2f}</td>' in page
+    )
+    command(house, "generations", "show", told["folder"])
+    shown = capsys.readouterr().out
+    assert re.search(
+        rf"^email +{email.comparisons} +{email.per_record:.2f} +{email.matches} ", shown, re.MULTILINE
+    )
+    assert f"Recall of all rules: {report.recall:.1%}" in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert "default-src 'none'" in page
     markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert "vegaEmbed" in page
@@ -313,8 +327,10 @@ def test_training_on_a_warehouse_leaves_a_generation_and_its_report(
     assert mails
     assert not [mail for mail in mails if mail in page]
     # Trained again it is the same, and the night still uses the old one.
-    command(house, "train", "--out", str(out), "--json")
-    assert json.loads(capsys.readouterr().out)["generation_id"] == made.generation_id
+    command(house, "train", "--out", str(out))
+    again = capsys.readouterr().out
+    assert made.generation_id in again
+    assert f"Recall of all rules: {report.recall:.1%}" in again
     assert len(list(out.iterdir())) == 1
 
 
