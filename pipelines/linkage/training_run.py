@@ -51,6 +51,8 @@ class TrainingRun:
     """Of ``labels.read_labels``."""
     sessions: dict[str, list[Session]] = field(default_factory=dict)
     charts: dict[str, dict[str, Json]] = field(default_factory=dict)
+    is_shown: bool = True
+    """False where nobody looks: then nothing is drawn."""
 
     def ended(self, party_type: str, session: Session) -> None:
         self.sessions.setdefault(party_type, []).append(session)

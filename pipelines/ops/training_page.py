@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pipelines.linkage.relation_profiles import OTHER, PROFILES
 from pipelines.linkage.training_run import chart_libraries
 from pipelines.ops.charts import heat_step
+from pipelines.ops.linkage_pages import blocking_chart
 from pipelines.ops.pages import page
 from pipelines.ops.report import HeatCell, HeatTable
 
@@ -61,6 +62,8 @@ class PartyPage:
     sessions: tuple[Session, ...]
     histories: tuple[Chart, ...]
     rules: tuple[RuleRow, ...]
+    curve: Markup | None
+    """Likely matches over comparisons, where the rules were measured."""
     shares: tuple[tuple[str, float], ...]
     profile: tuple[HeatTable, ...]
 
@@ -112,6 +115,7 @@ def _party(name: str, generation: Generation, blocks: dict[str, Any], run: Train
         sessions,
         histories,
         _rules(name, model, blocks),
+        None if model.blocking is None else blocking_chart(model.blocking),
         # All else is every pair of records: no share of the candidates.
         tuple(
             sorted(

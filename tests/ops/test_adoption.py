@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -181,6 +182,19 @@ def test_adopting_shows_its_effect_and_asks(
     assert not options.takes_files
     assert options.generation is not None
     assert options.generation.cut > 0.99
+
+
+def test_the_notebook_tells_what_another_generation_does_to_customers_and_revenue(
+    house: Warehouse, stricter: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADRON_WAREHOUSE", house.root)
+    monkeypatch.setenv("PADRON_GENERATION", str(stricter))
+    left = runpy.run_path(str(ROOT / "notebooks" / "compare_generations.py"))
+    splits = left["effect"].customers["split"]
+    assert splits > 0
+    (money,) = left["change"].revenue
+    assert (money.currency, float(money.touched)) == ("EUR", splits * 10.5)
+    assert f"The cut goes from {left['before'].cut:.3f} to 1.000" in capsys.readouterr().out
 
 
 def test_a_generation_for_other_fields_is_refused(
