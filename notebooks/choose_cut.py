@@ -21,7 +21,7 @@ from pipelines.linkage.labels import read_labels
 from pipelines.linkage.link import link_night
 from pipelines.ops.at_hand import at_hand
 from pipelines.ops.linkage_pages import curve_chart, cut_chart
-from pipelines.ops.showing import frame, show
+from pipelines.ops.showing import show
 from pipelines.settings import load_settings
 
 place = os.environ.get("PADRON_WAREHOUSE")
@@ -44,7 +44,7 @@ show(f"{data.records.num_rows:,} records of {data.about}; the cut is {cut:.3f}")
 
 # %%
 drawn = pairs_to_judge(linked, each=20)
-show(f"{drawn.num_rows} pairs to judge", frame(drawn).head(8))
+show(f"{drawn.num_rows} pairs to judge", drawn.slice(0, 8))
 if write_to is not None:
     pa_csv.write_csv(drawn.drop_columns(["same_person_probability"]), write_to)
 
@@ -94,9 +94,9 @@ if data.truth is not None:
     basis = Basis(data.records, linked.generation, data.conf, linked)
     found = evaluation(linked.clusters, data.truth, linked.scored_pairs, cut, basis=basis)
     show(curve_chart(found))
-    show({"precision": found.quality.precision, "recall": found.quality.recall, "f1": found.quality.f1})
-    show("Missed", found.missed.by_reason() if found.missed else None)
-    show("False", found.false.by_reason() if found.false else None)
+    show(f"Precision {found.quality.precision:.4f}, recall {found.quality.recall:.4f}, F1 {found.quality.f1:.4f}")
+    for title, wrong in (("Missed, by reason", found.missed), ("False, by reason", found.false)):
+        show(title, "too many to list" if wrong is None else wrong.by_reason())
 
 # %% [markdown]
 # ## Use it
