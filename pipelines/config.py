@@ -159,7 +159,9 @@ def validate(model: type[Model], content: dict[str, Any], node: yaml.Node | None
                 )
                 lines.append(f"{where}: {key} is not a known key.{hint}")
             else:
-                lines.append(f"{where}: {key}: {problem['msg']}.")
+                # A check of several keys names them itself, and has no place of its own.
+                told = problem["msg"].removeprefix("Value error, ")
+                lines.append(f"{where}: {key}: {told}." if key else f"{where}: {told}.")
         raise UsageError("\n".join(lines)) from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ import click
 from rich.table import Table
 
 from pipelines.cli import options
-from pipelines.cli.console import NARROW, err, out, say
+from pipelines.cli.blocking import say_blocking, say_wrapped, show_table
+from pipelines.cli.console import err, say
 from pipelines.cli.options import example
 
 if TYPE_CHECKING:
@@ -41,10 +41,6 @@ def _find(name: str, warehouse: str) -> Generation:
     return find(name, _house(warehouse))
 
 
-def _show(table: Table) -> None:
-    out.print(table, width=min(NARROW, out.width) if out.is_terminal else NARROW, soft_wrap=False, crop=False)
-
-
 @generations.command("list")
 @options.warehouse
 @options.as_json
@@ -71,7 +67,7 @@ def list_(warehouse: str, as_json: bool) -> int:
             "in use" if row.in_use else "",
             *[f"{n:,}" if n is not None else "" for n in (row.records, row.pairs)],
         )
-    _show(table)
+    show_table(table)
     return 0
 
 
@@ -81,7 +77,7 @@ def list_(warehouse: str, as_json: bool) -> int:
 @options.as_json
 @example("padron generations show current")
 def show(name: str, warehouse: str, as_json: bool) -> int:
-    """One generation: models with m, u and weight of each level, rules, the cut."""
+    """One generation: m, u and weight of each level, what each blocking rule costs and brings, the cut."""
     found = _find(name, warehouse)
     if as_json:
         click.echo(found.to_json())
@@ -94,16 +90,11 @@ def show(name: str, warehouse: str, as_json: bool) -> int:
     for role, _ in found.generic:
         counts[role] = counts.get(role, 0) + 1
     if counts:
-        _say_wrapped(f"Generic values: {', '.join(f'{n:,} of {role}' for role, n in sorted(counts.items()))}")
+        say_wrapped(f"Generic values: {', '.join(f'{n:,} of {role}' for role, n in sorted(counts.items()))}")
     for party_type, model in found.models.items():
         say("")
         _say_model(party_type, model)
     return 0
-
-
-def _say_wrapped(text: str) -> None:
-    for line in textwrap.wrap(text, NARROW, subsequent_indent="  "):
-        say(line)
 
 
 def _say_model(party_type: str, model: Model) -> None:
@@ -127,7 +118,7 @@ def _say_model(party_type: str, model: Model) -> None:
             f"{found['weight']:+.2f}",
         )
         last = comparison
-    _show(table)
+    show_table(table)
     frequent = sum(map(len, model.frequencies.values()))
     say(f"Frequent values: {frequent:,}; any other counts with {model.floor:.3g}")
     shares = ", ".join(
@@ -136,10 +127,10 @@ def _say_model(party_type: str, model: Model) -> None:
         if kind != OTHER
     )
     trusted = "" if model.relations.trusted else "; not trusted, Splink's probability decides"
-    _say_wrapped(f"Kinds of relation: {shares}{trusted}")
-    _say_wrapped(f"Rules: {', '.join(rule.name for rule in model.rules) or 'none'}")
+    say_wrapped(f"Kinds of relation: {shares}{trusted}")
+    say_blocking(model)
     for note in model.notes:
-        _say_wrapped(f"note: {note}")
+        say_wrapped(f"note: {note}")
 
 
 @generations.command()
@@ -187,10 +178,10 @@ def _say_differences(found: dict[str, Any]) -> None:
         say(f"{party_type.upper()}: {kinds} model, prior {model['prior'][0]:.3g} → {model['prior'][1]:.3g}")
         for title in ("rules_added", "rules_removed"):
             if model[title]:
-                _say_wrapped(f"{title.replace('_', ' ').capitalize()}: {', '.join(model[title])}")
+                say_wrapped(f"{title.replace('_', ' ').capitalize()}: {', '.join(model[title])}")
         say(f"{len(model['weights'])} weights differ, {model['same_weights']} are the same")
         if model["weights"]:
-            _show(_weights_table(model["weights"]))
+            show_table(_weights_table(model["weights"]))
 
 
 def _weights_table(rows: list[dict[str, Any]]) -> Table:
@@ -221,7 +212,7 @@ def _say_change(change: Change) -> None:
     table.add_column("Records", justify="right")
     for kind, customers in found.customers.items():
         table.add_row(kind, f"{customers:,}", f"{found.records[kind]:,}")
-    _show(table)
+    show_table(table)
     say(f"Pairs of records: {found.pairs_gained:,} come together, {found.pairs_lost:,} come apart")
     for money in change.revenue:
         share = "" if money.share is None else f" ({money.share:.2%} of {float(money.total):,.2f})"
@@ -278,7 +269,7 @@ def adopt(name: str, yes: bool, warehouse: str, config: str | None) -> int:
         changed = change(house, found, settings.linkage)
     say(f"Generation {found.generation_id} ({found.kind}, created {found.created_on})")
     if unused := unused_fields(found, settings.linkage):
-        _say_wrapped(f"It does not compare {', '.join(unused)}, which conf/linkage.yml names.")
+        say_wrapped(f"It does not compare {', '.join(unused)}, which conf/linkage.yml names.")
     _say_change(changed)
     say("")
     if not yes:

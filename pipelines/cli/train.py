@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.cli import options
+from pipelines.cli.blocking import say_blocking
 from pipelines.cli.console import err, say
 from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from pipelines.linkage.link import Linked
+    from pipelines.ops.at_hand import AtHand
     from pipelines.settings import Settings
 
 
@@ -65,18 +64,19 @@ def train(
     conf = settings.linkage
     run = TrainingRun(None if labels is None else read_labels(read_any(labels, conf), conf, id_column))
     with err.status("Training"):
-        records, created_on, about = (
-            _from_warehouse(warehouse, settings)
-            if file is None
-            else _from_file(file, id_column or "", country, fields, settings)
-        )
-        lost = 0 if run.labels is None else unknown(run.labels, records)
+        found = _records(file, warehouse, id_column, country, fields, settings)
+        lost = 0 if run.labels is None else unknown(run.labels, found.records)
         if run.labels is not None and lost == run.labels.num_rows:
             raise UsageError("--labels: no pair names two of the records; are they of this data?")
-        linked = link_night(records, None, conf, created_on, run)
-        place = keep(folder, linked.generation, training_page(linked, run, about))
+        linked = link_night(found.records, None, conf, found.business_date, run)
+        place = keep(folder, linked.generation, training_page(linked, run, found.about))
     if as_json:
-        click.echo(json.dumps({"folder": place, "unknown_labels": lost, **linked.figures}))
+        blocking = {
+            name: model.blocking and model.blocking.as_json()
+            for name, model in linked.generation.models.items()
+        }
+        told = {"folder": place, "unknown_labels": lost, **linked.figures, "blocking": blocking}
+        click.echo(json.dumps(told))
         return 0
     _say(linked, place, lost)
     return 0
@@ -89,27 +89,25 @@ def _check(file: str | None, id_column: str | None, fields: str | None) -> None:
         raise UsageError("name the file's column of unique ids with --id COLUMN.")
 
 
-def _from_warehouse(warehouse: str, settings: Settings) -> tuple[pa.Table, date, str]:
-    from pipelines.ops.generations import current_records
+def _records(
+    file: str | None,
+    warehouse: str,
+    id_column: str | None,
+    country: str | None,
+    fields: str | None,
+    settings: Settings,
+) -> AtHand:
+    """The records to train on; says on standard error what a file's columns are taken for."""
+    from pipelines.cli.link import _pairs
+    from pipelines.ops.at_hand import at_hand, of_warehouse
     from pipelines.storage import Warehouse
 
-    records, release = current_records(Warehouse(warehouse), settings.linkage)
-    return records, release.business_date, f"release {release.release_id}"
-
-
-def _from_file(
-    file: str, id_column: str, country: str | None, fields: str | None, settings: Settings
-) -> tuple[pa.Table, date, str]:
-    """The records of a file; says on standard error what its columns are taken for."""
-    from pipelines.cli.link import _pairs
-    from pipelines.linkage.files import read_people
-
-    today = datetime.now(UTC).date()
-    where = (country or settings.project.country).upper()
-    people = read_people(file, settings.linkage, id_column, where, today, _pairs(fields))
-    for field, columns in people.fields.items():
+    if file is None:
+        return of_warehouse(Warehouse(warehouse), settings)
+    found = at_hand(file, settings, id_column=id_column, country=country, fields=_pairs(fields))
+    for field, columns in found.fields.items():
         err.print(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}", markup=False)
-    return people.keyed, today, file.rpartition("/")[2]
+    return found
 
 
 def _say(linked: Linked, place: str, lost: int) -> None:
@@ -122,6 +120,11 @@ def _say(linked: Linked, place: str, lost: int) -> None:
         say(f"  note: {note}")
     if lost:
         say(f"  note: {lost:,} labelled pairs name records that are not there")
+    for name, model in generation.models.items():
+        if model.blocking is not None:
+            say("")
+            say(f"Blocking of {name} records")
+            say_blocking(model)
     say("")
     say(f"{place}/generation.json, training.html")
     say(f"Compare it: padron generations diff current {place}")

@@ -3,12 +3,12 @@
 A sample of records is compared with all others by every candidate rule; the pairs are scored once,
 and rules are taken one by one, the one with most new likely matches a comparison first, until no
 rule brings any worth having or the budget of comparisons is spent. How many likely matches one and
-two rules found says how many none did.
+two rules found says how many none did. Rules that were given are measured in the same way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -17,11 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_matrix
 
-from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates
+from pipelines.linkage.blocking import block_keys
+from pipelines.linkage.blocking_report import BlockingReport, RuleGain
+from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates, rules_for
+from pipelines.linkage.conditions import block_by_conditions
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Model
 from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.scoring import score_pairs
+from pipelines.linkage.vocabulary import own_rules
 
 if TYPE_CHECKING:
     from pipelines.linkage.sample import Sample
@@ -39,24 +43,45 @@ LEAST_YIELD = 0.01
 
 
 @dataclass(frozen=True)
-class RuleGain:
-    """What a rule brought when it was chosen, a record of the sample."""
+class _Trial:
+    """What every rule finds for the sampled records."""
 
-    rule: str
-    comparisons: float
-    """Comparisons a record that only this rule and later ones make."""
-    matches: float
-    """Share of the likely matches that the rules before it did not find."""
+    comparisons: Floats
+    """That each pair stands for, a record."""
+    matches: Floats
+    """Likely ones."""
+    found: csr_matrix
+    """Which rule (row) finds which pair."""
+    records: int
+    """Records that were sampled."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The rules that training chose, in order, and what each brings."""
+def with_rules(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    model: Model,
+    roles: set[str],
+    conf: Linkage,
+    drawn: Sample | None = None,
+    *,
+    is_shown: bool = False,
+) -> Model:
+    """A new model ``name`` with its blocking rules, and what they cost and bring on table ``people``.
 
-    rules: tuple[Rule, ...]
-    gains: tuple[RuleGain, ...] = ()
-    recall: float | None = None
-    """Estimated share of the true pairs that the rules find, at most; None where too few were found."""
+    The rules are those of the configuration, the data's choice, or the fixed ones where nothing was
+    trained; the fixed ones are measured only where the training ``is_shown``. Where the people are a
+    sample, its ``drawn`` records are those that have all their neighbours.
+    """
+    if own := own_rules(conf):
+        report = measured(connection, name, model, own, conf, drawn)
+        return replace(model, rules=own, blocking=report)
+    if model.kind != "trained":
+        fixed = rules_for(name, roles)
+        # A few records are linked in less time than their rules are measured in.
+        shown = measured(connection, name, model, fixed, conf, drawn) if is_shown else None
+        return replace(model, rules=fixed, blocking=shown)
+    rules, report = choose_rules(connection, name, model, roles, conf, drawn)
+    return replace(model, rules=rules, blocking=report)
 
 
 def choose_rules(
@@ -66,29 +91,63 @@ def choose_rules(
     roles: set[str],
     conf: Linkage,
     drawn: Sample | None = None,
-) -> Choice:
-    """Choose the blocking rules of model ``name`` on table ``people``, judged by ``model``.
-
-    Where the people are a sample, its ``drawn`` records are those that have all their neighbours.
-    """
+) -> tuple[tuple[Rule, ...], BlockingReport]:
+    """Choose the blocking rules of model ``name`` on table ``people``, judged by ``model``: the surest first."""
     tried = candidates(name, roles) if drawn is None else drawn.groups[name].rules
     sample = _sample(connection, conf.blocking.trial_records, "drawn" if drawn is not None else None)
     for start in range(0, len(tried), AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, len(tried)))
         # The rules of a sample are affordable already, and its records are too few to say so.
         _compare(connection, tried, numbers, conf, is_affordable=drawn is not None)
-    connection.execute(
-        """CREATE OR REPLACE TABLE trial_pairs AS
-        SELECT join_key_l, join_key_r, '0' AS match_key FROM found_by GROUP BY ALL"""
-    )
-    scored = score_pairs(connection, model, "trial_pairs")
-    # Splink's probability and no fit to these pairs: most of them, by rules that will go, are nothing.
-    probability = scored["match_probability"].to_numpy()
-    weights, found = _matrix(connection, scored, probability, len(tried), sample)
-    for table in ("sampled", "found_by", "trial_pairs"):
-        connection.execute(f"DROP TABLE {table}")
+    trial = _trial(connection, model, len(tried), sample)
     always = [number for number, rule in enumerate(tried) if rule in IDENTIFIERS[name]]
-    return _greedy(tried, always, weights, found, conf.blocking.max_comparisons_per_record)
+    chosen = _greedy(always, trial, conf.blocking.max_comparisons_per_record)
+    records = _records(connection, name, drawn)
+    return tuple(tried[number] for number in chosen), _report(tried, chosen, trial, conf, records)
+
+
+def measured(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    model: Model,
+    rules: tuple[Rule, ...],
+    conf: Linkage,
+    drawn: Sample | None = None,
+) -> BlockingReport | None:
+    """What ``rules`` cost and bring on table ``people``, judged by ``model``, in the order given.
+
+    Blocks above the cap are subdivided as the night subdivides them. None where there is no pair of
+    records to compare, or no rule.
+    """
+    if drawn is not None:
+        # The neighbours by other rules were not drawn.
+        rules = tuple(rule for rule in rules if rule in drawn.groups[name].rules)
+    records = _records(connection, name, drawn)
+    if records < 2 or not rules:
+        return None
+    sample = _sample(connection, conf.blocking.trial_records, "drawn" if drawn is not None else None)
+    block_keys(connection, rules, conf.blocking)
+    _join(connection, "keys", conf)
+    connection.execute("DROP TABLE keys")
+    for number, rule in enumerate(rules):
+        if rule.condition is not None:
+            # One at a time: Splink leaves out the pairs of the rules before.
+            block_by_conditions(connection, {number: rule})
+            connection.execute(
+                f"""INSERT INTO found_by SELECT join_key_l, join_key_r, {number} FROM blocked
+                WHERE join_key_l IN (SELECT node FROM sampled) OR join_key_r IN (SELECT node FROM sampled)"""
+            )
+            connection.execute("DROP TABLE blocked")
+    return _report(
+        rules, list(range(len(rules))), _trial(connection, model, len(rules), sample), conf, records
+    )
+
+
+def _records(connection: duckdb.DuckDBPyConnection, name: str, drawn: Sample | None) -> int:
+    """Records of the party type: those that a sample stands for, or of table ``people``."""
+    if drawn is not None:
+        return drawn.groups[name].records
+    return int(connection.execute("SELECT count(*) FROM people").fetchall()[0][0])
 
 
 def _sample(connection: duckdb.DuckDBPyConnection, limit: int, among: str | None) -> int:
@@ -130,24 +189,40 @@ def _compare(
             WHERE n BETWEEN 2 AND {conf.blocking.max_block})
         WHERE {is_affordable} OR pairs <= {conf.blocking.max_comparisons_per_record} * (SELECT count(*) FROM people)"""
     )
-    with_source = ", source FROM trial_keys k JOIN people USING (node)"
-    sided = with_source if conf.duplicate_free else " FROM trial_keys k"
+    _join(connection, "(SELECT * FROM trial_keys SEMI JOIN trial_blocks USING (rule, key))", conf)
+    connection.execute("DROP TABLE trial_keys")
+    connection.execute("DROP TABLE trial_blocks")
+
+
+def _join(connection: duckdb.DuckDBPyConnection, keys: str, conf: Linkage) -> None:
+    """Append to ``found_by`` the pairs of sampled records with all that share a key (rule, node, key)."""
+    sided = f"{keys} k JOIN people USING (node)" if conf.duplicate_free else f"{keys} k"
     connection.execute(
         f"""INSERT INTO found_by
-        WITH kept AS (SELECT k.*{sided} SEMI JOIN trial_blocks b USING (rule, key))
+        WITH kept AS (SELECT k.*{", source" if conf.duplicate_free else ""} FROM {sided})
         SELECT DISTINCT least(l.node, r.node), greatest(l.node, r.node), l.rule
         FROM (SELECT * FROM kept SEMI JOIN sampled USING (node)) l
         JOIN kept r ON l.rule = r.rule AND l.key = r.key AND l.node <> r.node
             AND {may_be_compared(conf.duplicate_free)}"""
     )
-    connection.execute("DROP TABLE trial_keys")
-    connection.execute("DROP TABLE trial_blocks")
 
 
-def _matrix(
-    connection: duckdb.DuckDBPyConnection, scored: pa.Table, probability: Floats, rules: int, sample: int
-) -> tuple[tuple[Floats, Floats], csr_matrix]:
-    """(comparisons, likely matches) a record that each pair stands for, and which rule finds which pair."""
+def _trial(connection: duckdb.DuckDBPyConnection, model: Model, rules: int, sample: int) -> _Trial:
+    """The pairs of table ``found_by``, scored by ``model``; the tables of the trial go."""
+    connection.execute(
+        """CREATE OR REPLACE TABLE trial_pairs AS
+        SELECT join_key_l, join_key_r, '0' AS match_key FROM found_by GROUP BY ALL"""
+    )
+    scored = score_pairs(connection, model, "trial_pairs")
+    trial = _weighed(connection, scored, rules, sample)
+    for table in ("sampled", "found_by", "trial_pairs"):
+        connection.execute(f"DROP TABLE {table}")
+    return trial
+
+
+def _weighed(connection: duckdb.DuckDBPyConnection, scored: pa.Table, rules: int, sample: int) -> _Trial:
+    # Splink's probability and no fit to these pairs: most of them, by rules that will go, are nothing.
+    probability = scored["match_probability"].to_numpy()
     likely = np.where(probability >= LIKELY, probability, 0.0)
     connection.register(
         "trial_scored",
@@ -173,30 +248,24 @@ def _matrix(
     share = ends.to_numpy().astype(np.float64) / (2 * max(sample, 1))
     rows, columns = by_rule["rule"].to_numpy(), by_rule["pair"].to_numpy()
     found = csr_matrix((np.ones(len(rows), np.int8), (rows, columns)), shape=(rules, scored.num_rows))
-    return (share, share * likely), found
+    return _Trial(share, share * likely, found, sample)
 
 
-def _greedy(
-    tried: tuple[Rule, ...],
-    always: list[int],
-    weights: tuple[Floats, Floats],
-    found: csr_matrix,
-    budget: float,
-) -> Choice:
-    comparisons, matches = weights
-    total = float((found.sum(axis=0).A1 > 0) @ matches) if found.nnz else 0.0
+def _greedy(always: list[int], trial: _Trial, budget: float) -> list[int]:
+    """Numbers of the rules to take, in order: those of ``always``, then the best a comparison."""
+    comparisons, matches, found = trial.comparisons, trial.matches, trial.found
+    total = _total(trial)
     chosen: list[int] = []
-    gains: list[RuleGain] = []
     is_new = np.ones(len(matches), bool)
     spent = 0.0
-    left = [number for number in range(len(tried)) if number not in always]
+    left = [number for number in range(found.shape[0]) if number not in always]
     queue = list(always)
     while True:
         if queue:
             best = queue.pop(0)
-            cost, gain = _brings(found, [best], comparisons * is_new, matches * is_new)
+            cost = float(_brings(found, [best], comparisons * is_new, matches * is_new)[0][0])
         else:
-            costs, gain_of = _brings_all(found, left, comparisons * is_new, matches * is_new)
+            costs, gain_of = _brings(found, left, comparisons * is_new, matches * is_new)
             fits = (
                 (gain_of >= LEAST_GAIN * total)
                 & (gain_of > 0)
@@ -207,41 +276,63 @@ def _greedy(
                 break
             ratio = np.where(fits, gain_of / np.maximum(costs, 1e-12), -1.0)
             at = int(ratio.argmax())
-            best, cost, gain = left.pop(at), float(costs[at]), float(gain_of[at])
+            best, cost = left.pop(at), float(costs[at])
         chosen.append(best)
         spent += cost
-        gains.append(RuleGain(tried[best].name, _rounded(cost), _rounded(gain / total if total else 0.0)))
-        is_new[found.indices[found.indptr[best] : found.indptr[best + 1]]] = False
-    return _without_idle(tried, always, chosen, gains, found, matches, LEAST_GAIN * total)
+        is_new[_pairs_of(found, best)] = False
+    return _without_idle(always, chosen, trial, LEAST_GAIN * total)
 
 
-def _without_idle(
-    tried: tuple[Rule, ...],
-    always: list[int],
-    chosen: list[int],
-    gains: list[RuleGain],
-    found: csr_matrix,
-    matches: Floats,
-    least: float,
-) -> Choice:
-    """The choice without the rules whose matches the others, chosen after them, find as well."""
-    times = np.asarray(found[chosen].sum(axis=0)).ravel()
-    kept = dict(zip(chosen, gains, strict=True))
+def _total(trial: _Trial) -> float:
+    """Likely matches a record that any rule finds."""
+    return float((trial.found.sum(axis=0).A1 > 0) @ trial.matches) if trial.found.nnz else 0.0
+
+
+def _pairs_of(found: csr_matrix, rule: int) -> npt.NDArray[np.int32]:
+    pairs: npt.NDArray[np.int32] = found.indices[found.indptr[rule] : found.indptr[rule + 1]]
+    return pairs
+
+
+def _without_idle(always: list[int], chosen: list[int], trial: _Trial, least: float) -> list[int]:
+    """``chosen`` without the rules whose matches the others, chosen after them, find as well."""
+    times = np.asarray(trial.found[chosen].sum(axis=0)).ravel()
+    kept = []
     for number in chosen:
-        pairs = found.indices[found.indptr[number] : found.indptr[number + 1]]
-        if number not in always and matches[pairs[times[pairs] == 1]].sum() < least:
+        pairs = _pairs_of(trial.found, number)
+        if number not in always and trial.matches[pairs[times[pairs] == 1]].sum() < least:
             times[pairs] -= 1
-            del kept[number]
-    rules = tuple(tried[number] for number in kept)
-    return Choice(rules, tuple(kept.values()), _recall(found, list(kept), matches))
+        else:
+            kept.append(number)
+    return kept
 
 
-def _brings(found: csr_matrix, rules: list[int], comparisons: Floats, matches: Floats) -> tuple[float, float]:
-    costs, gains = _brings_all(found, rules, comparisons, matches)
-    return float(costs[0]), float(gains[0])
+def _report(
+    tried: tuple[Rule, ...], chosen: list[int], trial: _Trial, conf: Linkage, records: int
+) -> BlockingReport:
+    """What each rule of ``chosen`` costs and brings after those before it."""
+    total = _total(trial)
+    is_new = np.ones(len(trial.matches), bool)
+    gains = []
+    for number in chosen:
+        costs, brought = _brings(trial.found, [number], trial.comparisons * is_new, trial.matches * is_new)
+        share = float(brought[0]) / total if total else 0.0
+        gains.append(
+            RuleGain(
+                tried[number].name, _rounded(float(costs[0])), _rounded(float(brought[0])), _rounded(share)
+            )
+        )
+        is_new[_pairs_of(trial.found, number)] = False
+    return BlockingReport(
+        tuple(gains),
+        _recall(trial.found, chosen, trial.matches),
+        len(tried),
+        records,
+        trial.records,
+        conf.blocking.max_comparisons_per_record,
+    )
 
 
-def _brings_all(
+def _brings(
     found: csr_matrix, rules: list[int], comparisons: Floats, matches: Floats
 ) -> tuple[Floats, Floats]:
     picked = found[rules]

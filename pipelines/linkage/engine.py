@@ -77,8 +77,10 @@ def engine(conf: Linkage) -> Iterator[duckdb.DuckDBPyConnection]:
             options["threads"] = str(conf.threads)
         connection = duckdb.connect(":memory:", config=options)
         try:
-            # Progress bars of Splink's queries would land in the night's log.
-            connection.execute("SET enable_progress_bar = false")
+            # Progress bars of Splink's queries would land in the night's log. A notebook that cannot draw
+            # one has it off already and refuses to be told.
+            if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()[0][0]:
+                connection.execute("SET enable_progress_bar = false")
             yield connection
         finally:
             connection.close()

@@ -114,8 +114,7 @@ def evaluation(
     linked = basis.relinked() if basis is not None else None
     keys = (linked.clusters if linked is not None else clusters).select(["source", "record_id"])
     keys = keys.sort_by([("source", "ascending"), ("record_id", "ascending")])
-    whole = linked.inside if linked is not None else None
-    inside = whole or inside_of_pairs(keys, scored, least)
+    inside = linked.all_inside() if linked is not None else inside_of_pairs(keys, scored, least)
     cuts = [c for c in CUTS if c >= least]
     missed, false = _mistakes(judged, scored, cut, overall, basis, keys, inside, least, said)
     return Evaluation(
@@ -127,7 +126,7 @@ def evaluation(
         by_party_type=by_group(judged, "party_type"),
         cut=cut,
         curve=curve(inside, _entity_of_nodes(keys, judged), [*cuts, cut]),
-        curve_is=curves.EXACT if whole is not None else curves.BOUNDED,
+        curve_is=curves.EXACT if linked is not None else curves.BOUNDED,
         missed=missed,
         false=false,
         notes=tuple(said),

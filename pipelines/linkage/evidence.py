@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from pipelines.errors import PadronError, UsageError
 from pipelines.linkage.blocking import RuleCost, block_inside, block_keys, block_pairs
-from pipelines.linkage.blocking_choice import choose_rules
-from pipelines.linkage.blocking_rules import Rule, rules_for
+from pipelines.linkage.blocking_choice import with_rules
+from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.components import Bounded, Links, bounded_components, joined
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import log_odds
@@ -34,7 +34,6 @@ from pipelines.linkage.sample import Sample
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.training import train_model
 from pipelines.linkage.training_run import TrainingRun
-from pipelines.linkage.vocabulary import own_rules
 from pipelines.queries import Say
 
 Floats = npt.NDArray[np.float64]
@@ -185,17 +184,10 @@ def _trained(
     run: TrainingRun | None,
     sample: Sample | None,
 ) -> Model:
-    """A new model with its blocking rules: those of the configuration, the data's choice, or the fixed ones."""
+    """A new model with its blocking rules."""
     roles: set[str] = set(conf.fields)
     model = train_model(connection, name, roles, count, conf, run, sample)
-    if not (rules := own_rules(conf)):
-        is_chosen = model.kind == "trained"
-        rules = (
-            choose_rules(connection, name, model, roles, conf, sample).rules
-            if is_chosen
-            else rules_for(name, roles)
-        )
-    return replace(model, rules=rules)
+    return with_rules(connection, name, model, roles, conf, sample, is_shown=run is not None)
 
 
 def _with_relations(name: str, model: Model, candidates: pa.Table, records: int) -> Model:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.errors import UsageError
+from pipelines.linkage.blocking_report import BlockingReport
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.relation import Relations
 from pipelines.tables import DATE, LONG, STRING, Column, Kind, Personal, Table
@@ -78,6 +79,8 @@ class Model:
     """What training had to work round, a line each."""
     is_foreign: bool = False
     """Splink settings that their owner brought: columns are the file's own, Splink's probability decides."""
+    blocking: BlockingReport | None = None
+    """What the rules cost and bring; None where nobody measured it. Decides nothing."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,16 @@ class Generation:
         return "trained" if any(m.kind == "trained" for m in self.models.values()) else "starter"
 
     def to_json(self) -> str:
-        """The generation as a file: content and where it came from."""
+        """The generation as a file: content, where it came from, and what its training measured."""
         head = {
             "created_on": self.created_on.isoformat(),
             "records": self.records,
             "pairs": self.pairs,
             "previous_id": self.previous_id,
             "digest": self.digest,
+            "blocking": {
+                name: model.blocking.as_json() for name, model in self.models.items() if model.blocking
+            },
         }
         return json.dumps({**head, "content": json.loads(self.content)}, ensure_ascii=False, indent=1)
 
@@ -143,6 +149,10 @@ class Generation:
         try:
             file = json.loads(text)
             content = file["content"]
+            # Generations of before there was one have no report.
+            blocking = {
+                name: BlockingReport.from_json(plain) for name, plain in file.get("blocking", {}).items()
+            }
             generation = cls(
                 models={
                     name: Model(
@@ -154,6 +164,7 @@ class Generation:
                         tuple(_rule(rule) for rule in m["rules"]),
                         tuple(m["notes"]),
                         m["is_foreign"],
+                        blocking.get(name),
                     )
                     for name, m in content["models"].items()
                 },

@@ -76,6 +76,12 @@ class Linked:
     figures: dict[str, Any] = field(default_factory=dict)
     """Counts and notes for the run record; no personal values."""
 
+    def all_inside(self) -> Inside:
+        """``inside`` of records that were all linked now. Raises ValueError where they were not."""
+        if self.inside is None:
+            raise ValueError("part of these clusters was made in an earlier night: link without what it left")
+        return self.inside
+
 
 def link_night(
     records: pa.Table,

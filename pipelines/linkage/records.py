@@ -113,8 +113,9 @@ def load(
     connection.unregister("given")
     order = pa.array(np.argsort(node.to_numpy(), kind="stable"))
     nodes = Nodes(*(_flat(records[name].take(order)) for name in KEY_COLUMNS))
-    same = [pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1)) for keys in (nodes.source, nodes.record_id)]
-    check_keys(int(pc.sum(pc.and_(*same)).as_py() or 0) if len(nodes) else 0)
+    before = slice(0, max(len(nodes) - 1, 0))
+    same = [pc.equal(keys[1:], keys[before]) for keys in (nodes.source, nodes.record_id)]
+    check_keys(int(pc.sum(pc.and_(*same)).as_py() or 0))
     connection.register("received", records.append_column("node", node))
     if lazily:
         connection.execute(f"CREATE OR REPLACE VIEW facts AS {facts_query(conf)}")

@@ -102,7 +102,7 @@ def train_model(
 
     Of a ``sample``, u comes from pairs of drawn records, the prior from the pairs that touch one.
     """
-    run = run or TrainingRun()
+    run = run or TrainingRun(is_shown=False)
     group = sample.groups[model] if sample is not None else None
     records = group.records if group is not None else records
     floor = rounded(frequency_floor(records))
@@ -139,7 +139,7 @@ def train_model(
         if roles.issuperset(rule)
         and (session := _em(connection, linker, rule, starter, comparisons, u, conf.training, notes, run))
     ]
-    run.add(model, "m by session", estimates_chart(linker) if sessions else None)
+    run.add(model, "m by session", estimates_chart(linker) if sessions and run.is_shown else None)
     labelled = None
     if run.labels is not None:
         labelled = count_matches(connection, model, starter, comparisons, run.labels, notes)
@@ -298,7 +298,7 @@ def _em(
         )
         share = float(session.core_model_settings.probability_two_random_records_match)
         rounds = len(session._core_model_settings_history) - 1
-        outcome, charts = "trained", session_charts(session)
+        outcome, charts = "trained", session_charts(session) if run.is_shown else {}
         m = {
             comparison.output_column_name: {
                 level.label_for_charts: level._m_probability

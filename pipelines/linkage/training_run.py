@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 from splink import Linker
-from splink.internals.html_utils import load_chart_libraries
+from splink.internals.html_utils import chart_html, load_chart_libraries
 
 from pipelines.linkage.scoring import open_linker
 
@@ -51,6 +51,8 @@ class TrainingRun:
     """Of ``labels.read_labels``."""
     sessions: dict[str, list[Session]] = field(default_factory=dict)
     charts: dict[str, dict[str, Json]] = field(default_factory=dict)
+    is_shown: bool = True
+    """False where nobody looks: then nothing is drawn."""
 
     def ended(self, party_type: str, session: Session) -> None:
         self.sessions.setdefault(party_type, []).append(session)
@@ -118,3 +120,8 @@ def _plain(value: Any) -> Any:
 def chart_libraries() -> dict[str, str]:
     """The scripts that draw the charts, as Splink ships them: name → JavaScript, in loading order."""
     return dict(load_chart_libraries())
+
+
+def chart_page(chart: Json) -> str:
+    """A Vega-Lite chart as an HTML document of its own that loads nothing."""
+    return str(chart_html(chart, inline=True, fullhtml=True))

@@ -22,7 +22,10 @@ from pipelines.ops.reading import Reader
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pipelines.linkage.config import Linkage
+    from pipelines.ops.at_hand import AtHand
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
 
@@ -155,11 +158,28 @@ def change(warehouse: Warehouse, generation: Generation, conf: Linkage) -> Chang
 
 def change_between(warehouse: Warehouse, a: Generation, b: Generation, conf: Linkage) -> Change:
     """What linking the released records by ``b`` makes of the clusters that ``a`` gives."""
+    records, release = current_records(warehouse, conf)
+    return Change(_effect_between(records, a, b, conf, release.business_date), ())
+
+
+def _effect_between(
+    records: pa.Table, a: Generation, b: Generation, conf: Linkage, business_date: date
+) -> Effect:
     for generation in (a, b):
         check_fields(generation, conf)
-    records, release = current_records(warehouse, conf)
-    before, after = (link_night(records, g, conf, release.business_date).clusters for g in (a, b))
-    return Change(effect(before, after, "cluster_final", "cluster_final"), ())
+    before, after = (link_night(records, g, conf, business_date).clusters for g in (a, b))
+    return effect(before, after, "cluster_final", "cluster_final")
+
+
+def compare(data: AtHand, a: Generation, b: Generation) -> Change:
+    """What linking the records of ``data`` by ``b`` changes from ``a``.
+
+    Of a warehouse where ``a`` is in use: what ``b`` makes of the released customers, with the revenue
+    of those touched. Raises UsageError where a generation does not fit the fields.
+    """
+    if data.warehouse is not None and in_use(data.warehouse, a):
+        return change(data.warehouse, b, data.conf)
+    return Change(_effect_between(data.records, a, b, data.conf, data.business_date), ())
 
 
 def revenue_of(reader: Reader, found: Effect) -> tuple[Revenue, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from pipelines.ops.report import Tile
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from pipelines.linkage.blocking_report import BlockingReport
     from pipelines.linkage.evaluation import Evaluation
     from pipelines.linkage.files import LinkedFile
 
@@ -49,19 +51,48 @@ class Shape:
     sizes: tuple[tuple[str, int, int], ...]
 
 
+class Rates(Protocol):
+    """Pairwise precision, recall and F1: a ``Quality``, a ``JudgedPoint``."""
+
+    @property
+    def precision(self) -> float: ...
+    @property
+    def recall(self) -> float: ...
+    @property
+    def f1(self) -> float: ...
+
+
 def curve_chart(found: Evaluation) -> Markup:
     """Pairwise precision, recall and F1 over the cut."""
-    points = [(p.cut, p.quality) for p in found.curve]
+    return cut_chart([(p.cut, p.quality) for p in found.curve], found.cut)
+
+
+def cut_chart(points: Sequence[tuple[float, Rates]], cut: float) -> Markup:
+    """Pairwise precision, recall and F1 at each cut; ``cut`` is the one in use."""
     return charts.curves(
         [
-            ("F1", [(cut, q.f1) for cut, q in points]),
-            ("Precision", [(cut, q.precision) for cut, q in points]),
-            ("Recall", [(cut, q.recall) for cut, q in points]),
+            ("F1", [(at, q.f1) for at, q in points]),
+            ("Precision", [(at, q.precision) for at, q in points]),
+            ("Recall", [(at, q.recall) for at, q in points]),
         ],
         label="Pairwise precision, recall and F1 by cut; the figures are in the table",
         axis="cut (same_person_probability)",
-        mark=found.cut,
+        mark=cut,
         note="cut in use",
+    )
+
+
+def blocking_chart(report: BlockingReport) -> Markup:
+    """Likely matches found over the comparisons spent, rule by rule."""
+    total, spent = report.comparisons, 0.0
+    points = [(0.0, 0.0)]
+    for line in report.lines():
+        spent += line.per_record
+        points.append((min(spent / total, 1.0) if total else 0.0, min(line.together, 1.0)))
+    return charts.curves(
+        [("Likely matches found", points)],
+        label="Share of the likely matches found by the share of comparisons spent; the figures are in the table",
+        axis=f"share of {total:,.1f} comparisons a record",
     )
 
 

@@ -11,10 +11,12 @@ from markupsafe import Markup
 from pipelines.linkage.relation_profiles import OTHER, PROFILES
 from pipelines.linkage.training_run import chart_libraries
 from pipelines.ops.charts import heat_step
+from pipelines.ops.linkage_pages import blocking_chart
 from pipelines.ops.pages import page
 from pipelines.ops.report import HeatCell, HeatTable
 
 if TYPE_CHECKING:
+    from pipelines.linkage.blocking_report import RuleLine
     from pipelines.linkage.generations import Generation, Model
     from pipelines.linkage.link import Linked
     from pipelines.linkage.training_run import Session, TrainingRun
@@ -39,6 +41,18 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class RuleRow:
+    """A blocking rule: what the trial measured, and what it brought when the records were linked."""
+
+    rule: str
+    measured: RuleLine | None
+    pairs: int
+    """Pairs that it found first."""
+    capped_blocks: int
+    largest_block: int
+
+
+@dataclass(frozen=True)
 class PartyPage:
     """What the report says about the model of one party type."""
 
@@ -47,7 +61,9 @@ class PartyPage:
     charts: tuple[Chart, ...]
     sessions: tuple[Session, ...]
     histories: tuple[Chart, ...]
-    rules: tuple[tuple[str, dict[str, Any]], ...]
+    rules: tuple[RuleRow, ...]
+    curve: Markup | None
+    """Likely matches over comparisons, where the rules were measured."""
     shares: tuple[tuple[str, float], ...]
     profile: tuple[HeatTable, ...]
 
@@ -92,16 +108,14 @@ def _party(name: str, generation: Generation, blocks: dict[str, Any], run: Train
         for i, session in enumerate(sessions)
         for j, (title, spec) in enumerate(session.charts.items())
     )
-    rules = tuple(
-        (rule.partition(".")[2], cost) for rule, cost in blocks.items() if rule.partition(".")[0] == name
-    )
     return PartyPage(
         name,
         model,
         charts,
         sessions,
         histories,
-        rules,
+        _rules(name, model, blocks),
+        None if model.blocking is None else blocking_chart(model.blocking),
         # All else is every pair of records: no share of the candidates.
         tuple(
             sorted(
@@ -111,6 +125,18 @@ def _party(name: str, generation: Generation, blocks: dict[str, Any], run: Train
         ),
         tuple(_profile(model)),
     )
+
+
+def _rules(name: str, model: Model, blocks: dict[str, Any]) -> tuple[RuleRow, ...]:
+    measured = {} if model.blocking is None else {line.rule: line for line in model.blocking.lines()}
+    rows = []
+    for key, cost in blocks.items():
+        party_type, _, rule = key.partition(".")
+        if party_type == name:
+            rows.append(
+                RuleRow(rule, measured.get(rule), cost["pairs"], cost["capped_blocks"], cost["largest_block"])
+            )
+    return tuple(rows)
 
 
 def _ordered(charts: dict[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,28 @@ def test_a_file_without_its_digest_is_none_of_ours(starter: Generation) -> None:
         Generation.from_json(json.dumps(file))
 
 
+def test_what_training_measured_of_its_rules_travels_along_and_decides_nothing(trained: Generation) -> None:
+    report = trained.models["person"].blocking
+    assert report is not None
+    assert [gain.rule for gain in report.gains] == [rule.name for rule in trained.models["person"].rules]
+    unmeasured = replace(trained, models={n: replace(m, blocking=None) for n, m in trained.models.items()})
+    assert unmeasured.digest == trained.digest
+    # As a file, as the row of a warehouse, and revised by a night.
+    for kept in (
+        Generation.from_json(trained.to_json()),
+        newest(came_into_use(trained, trained, None)),
+        Generation.from_json(trained.revised((("emails", "x@x.com"),), NIGHT).to_json()),
+    ):
+        assert kept is not None
+        assert kept.models["person"].blocking == report
+        assert kept.models["company"].blocking is None
+    # A generation of before there were reports.
+    file = json.loads(trained.to_json())
+    del file["blocking"]
+    old = Generation.from_json(json.dumps(file))
+    assert (old.digest, old.models["person"].blocking) == (trained.digest, None)
+
+
 def clusters(text: str, column: str) -> pa.Table:
     """``ab c`` → records a and b in one cluster, c in another."""
     rows = [

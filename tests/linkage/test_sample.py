@@ -81,6 +81,13 @@ def test_a_model_of_a_sample_links_all_records_as_well(people: tuple[pa.Table, p
     all_of, part_of = (found.generation.models["person"] for found in (whole, linked))
     assert part_of.settings[prior] == pytest.approx(all_of.settings[prior], rel=0.7)
     assert part_of.frequencies == all_of.frequencies
+    # What the rules cost and bring is told of all records, from those that were drawn.
+    report, exact = part_of.blocking, all_of.blocking
+    assert report is not None
+    assert exact is not None
+    assert report.records == exact.records == records.num_rows
+    assert report.trial < exact.trial
+    assert report.gains[1].comparisons == pytest.approx(exact.gains[1].comparisons, rel=0.3)
     # So few pairs leave the cut at its cautious default: less is joined, and nothing more wrongly.
     quality = evaluate(linked.clusters, truth)
     assert quality.precision >= 0.97

@@ -13,6 +13,7 @@ from linkage_people import CONF, population, record, table
 from pipelines.errors import UsageError
 from pipelines.linkage import em_guards
 from pipelines.linkage.comparisons import BIRTH_DATE, SURNAME
+from pipelines.linkage.config import Blocking
 from pipelines.linkage.differences import weights
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generations import Model
@@ -170,6 +171,30 @@ def test_no_record_and_one_record_train_the_starter_generation(count: int) -> No
     assert linked.generation.kind == "starter"
     assert linked.figures["clusters"] == count
     assert {"Match weights", "m and u"} <= set(run.charts["person"])
+
+
+def test_a_key_that_stands_twice_is_refused(people: tuple[pa.Table, pa.Table]) -> None:
+    few = people[0].slice(0, 3)
+    with pytest.raises(UsageError, match=r"2 records share \(source, record_id\) with another record"):
+        link_night(pa.concat_tables([few, few.slice(0, 2)]), None, CONF, NIGHT)
+
+
+def test_records_that_say_nothing_stay_alone() -> None:
+    linked = link_night(table([record("crm", str(n)) for n in range(250)]), None, CONF, NIGHT)
+    assert linked.generation.kind == "starter"
+    assert (linked.figures["candidate_pairs"], linked.figures["clusters"]) == (0, 250)
+
+
+def test_a_given_rule_on_a_column_without_any_value_brings_nothing_and_says_so(
+    people: tuple[pa.Table, pa.Table],
+) -> None:
+    conf = CONF.model_copy(update={"blocking": Blocking(rules=(("tax_id",),))})
+    linked = link_night(people[0], None, conf, NIGHT)
+    assert (linked.figures["candidate_pairs"], linked.figures["clusters"]) == (0, people[0].num_rows)
+    report = linked.generation.models["person"].blocking
+    assert report is not None
+    (line,) = report.lines()
+    assert (line.comparisons, line.matches, line.together, report.recall) == (0, 0, 0, None)
 
 
 def labels_of(people: tuple[pa.Table, pa.Table], keep: Callable[[dict, dict], bool]) -> pa.Table:

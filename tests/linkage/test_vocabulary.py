@@ -154,8 +154,9 @@ def test_small_data_use_its_values(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_used_says_why(text: str, said: str, tmp_path: Path) -> None:
     found = problem(tmp_path, text + "\n")
-    assert found.startswith("conf/linkage.yml")
+    assert found.startswith("conf/linkage.yml:1: ")
     assert said in found
+    assert "Value error" not in found
 
 
 def test_every_problem_is_said_at_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -183,6 +184,19 @@ def test_adopting_shows_its_effect_and_asks(
     assert options.generation.cut > 0.99
 
 
+def test_the_notebook_tells_what_another_generation_does_to_customers_and_revenue(
+    house: Warehouse, stricter: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADRON_WAREHOUSE", house.root)
+    monkeypatch.setenv("PADRON_GENERATION", str(stricter))
+    left = runpy.run_path(str(ROOT / "notebooks" / "compare_generations.py"))
+    splits = left["effect"].customers["split"]
+    assert splits > 0
+    (money,) = left["change"].revenue
+    assert (money.currency, float(money.touched)) == ("EUR", splits * 10.5)
+    assert f"The cut goes from {left['before'].cut:.3f} to 1.000" in capsys.readouterr().out
+
+
 def test_a_generation_for_other_fields_is_refused(
     house: Warehouse, stricter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -304,6 +318,20 @@ def test_training_on_a_warehouse_leaves_a_generation_and_its_report(
     assert "release 2026-07-01.1" in page
     assert "Match weights" in page
     assert "starter model" in page
+    report = made.models["person"].blocking
+    assert report is not None
+    email = report.lines()[1]
+    assert f"Estimated recall of all, at most <b>{report.recall:.1%}".replace("%", " %") in page
+    assert (
+        f'>email</th><td class="n">{email.comparisons}</td><td class="n">{email.per_record:.2f}</td>' in page
+    )
+    command(house, "generations", "show", told["folder"])
+    shown = capsys.readouterr().out
+    assert re.search(
+        rf"^email +{email.comparisons} +{email.per_record:.2f} +{email.matches} ", shown, re.MULTILINE
+    )
+    assert f"Recall of all rules: {report.recall:.1%}" in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert "default-src 'none'" in page
     markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert "vegaEmbed" in page
@@ -313,8 +341,10 @@ def test_training_on_a_warehouse_leaves_a_generation_and_its_report(
     assert mails
     assert not [mail for mail in mails if mail in page]
     # Trained again it is the same, and the night still uses the old one.
-    command(house, "train", "--out", str(out), "--json")
-    assert json.loads(capsys.readouterr().out)["generation_id"] == made.generation_id
+    command(house, "train", "--out", str(out))
+    again = capsys.readouterr().out
+    assert made.generation_id in again
+    assert f"Recall of all rules: {report.recall:.1%}" in again
     assert len(list(out.iterdir())) == 1
 
 
