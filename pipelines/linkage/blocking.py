@@ -7,14 +7,21 @@ neighbours by name and birth date: it is never compared whole and never dropped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.conditions import block_by_conditions
 from pipelines.linkage.config import Blocking
 from pipelines.linkage.link_only import may_be_compared
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -142,16 +149,54 @@ def block_keys(
 ) -> list[tuple[int, int]]:
     """Create the table ``keys`` (rule, node, key) from table ``people``: equal keys are a block.
 
-    Keys are 64 bits of a hash. Blocks above the cap are subdivided in it; table ``places`` (rule,
-    node, place) says in words into which part of them a record fell. Returns each rule's (blocks above
-    the cap, largest block); a rule with a condition has no keys and none of both.
+    Returns each rule's (blocks above the cap, largest block). The rest is as in ``hold_keys``.
     """
-    connection.execute("CREATE OR REPLACE TABLE keys (rule INTEGER, node BIGINT, key UBIGINT)")
+    held = hold_keys(connection, rules, conf)
+    held.create(connection, "keys")
+    return held.capped
+
+
+@dataclass(frozen=True)
+class HeldKeys:
+    """The keys of all records, by rule."""
+
+    nodes: list[Ints]
+    keys: list[npt.NDArray[np.uint64]]
+    """64 bits of a hash of each key, in the order of ``nodes``."""
+    capped: list[tuple[int, int]]
+    """Blocks above the cap before they were subdivided, and the records of the largest."""
+
+    def create(
+        self, connection: duckdb.DuckDBPyConnection, table: str, chosen: Sequence[Bools] | None = None
+    ) -> None:
+        """Create ``table`` (rule, node, key) of the ``chosen`` keys of each rule."""
+        connection.execute(f"CREATE OR REPLACE TABLE {table} (rule INTEGER, node BIGINT, key UBIGINT)")
+        for number, (node, key) in enumerate(zip(self.nodes, self.keys, strict=True)):
+            mask = slice(None) if chosen is None else chosen[number]
+            connection.register("held", pa.table({"node": node[mask], "key": key[mask]}))
+            connection.execute(f"INSERT INTO {table} SELECT {number}, node, key FROM held")
+            connection.unregister("held")
+
+    def shared_with(self, some: Bools) -> list[Bools]:
+        """Of each rule the keys that one of ``some`` nodes has."""
+        return [
+            np.isin(key, np.unique(key[some[node]])) for node, key in zip(self.nodes, self.keys, strict=True)
+        ]
+
+    def of(self, some: Bools) -> list[Bools]:
+        """Of each rule the keys of ``some`` nodes."""
+        return [some[node] for node in self.nodes]
+
+
+def hold_keys(connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], conf: Blocking) -> HeldKeys:
+    """The keys of all records of ``people``, blocks above the cap subdivided.
+
+    Creates the table ``places`` (rule, node, place), which says in words into which part of an
+    over-large block a record fell. A rule with a condition has no keys.
+    """
     connection.execute("CREATE OR REPLACE TABLE places (rule INTEGER, node BIGINT, place VARCHAR)")
-    return [
-        (0, 0) if rule.condition is not None else _add_keys(connection, number, rule, conf.max_block)
-        for number, rule in enumerate(rules)
-    ]
+    found = [_rule_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
+    return HeldKeys([f[0] for f in found], [f[1] for f in found], [f[2] for f in found])
 
 
 def keys_query(rule: Rule) -> str:
@@ -177,35 +222,42 @@ def _source(rule: Rule) -> str:
     return f"(SELECT *, unnest({rule.each}) AS item FROM people)" if rule.each else "people"
 
 
-def _add_keys(connection: duckdb.DuckDBPyConnection, number: int, rule: Rule, cap: int) -> tuple[int, int]:
-    """Append a rule's keys, blocks above ``cap`` subdivided; returns (blocks above, the largest)."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rule_keys AS SELECT node, hash(key) AS key FROM ({keys_query(rule)})"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE block_sizes AS SELECT key, count(*) AS n FROM rule_keys GROUP BY key"
-    )
-    over, largest = connection.execute(
-        f"SELECT count(*) FILTER (n > {cap}), coalesce(max(n), 0) FROM block_sizes"
-    ).fetchall()[0]
-    above = f"(SELECT key FROM block_sizes WHERE n > {cap})"
-    if over:
-        _subdivide(connection, rule, cap, above)
-        connection.execute(f"INSERT INTO keys SELECT {number}, node, hash(key) FROM divided")
+def _rule_keys(
+    connection: duckdb.DuckDBPyConnection, number: int, rule: Rule, cap: int
+) -> tuple[Ints, npt.NDArray[np.uint64], tuple[int, int]]:
+    """Nodes and keys by a rule, blocks above ``cap`` subdivided; how many there were, and the largest."""
+    if rule.condition is not None:
+        return np.zeros(0, np.int64), np.zeros(0, np.uint64), (0, 0)
+    node, key = _hashed(connection, keys_query(rule))
+    ordered = np.sort(key)
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(key) else np.zeros(0, int)
+    sizes = np.diff(starts, append=len(key))
+    over = ordered[starts[sizes > cap]]
+    if len(over):
+        _subdivide(connection, rule, cap, over)
         connection.execute(f"INSERT INTO places SELECT {number}, node, key FROM divided")
+        within = ~np.isin(key, over)
+        divided = _hashed(connection, "SELECT node, key FROM divided")
         connection.execute("DROP TABLE divided")
-    within = f"WHERE key NOT IN {above}" if over else ""
-    connection.execute(f"INSERT INTO keys SELECT {number}, node, key FROM rule_keys {within}")
-    connection.execute("DROP TABLE rule_keys")
-    return int(over), int(largest)
+        node, key = np.append(node[within], divided[0]), np.append(key[within], divided[1])
+    return node, key, (len(over), int(sizes.max(initial=0)))
 
 
-def _subdivide(connection: duckdb.DuckDBPyConnection, rule: Rule, cap: int, blocks: str) -> None:
-    """Create the table ``divided`` (node, key): the records of ``blocks``, their keys grown until they fit."""
+def _hashed(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Ints, npt.NDArray[np.uint64]]:
+    found = connection.sql(f"SELECT node, hash(key) AS key FROM ({query})").to_arrow_table()
+    return found["node"].to_numpy().astype(np.int64), found["key"].to_numpy().astype(np.uint64)
+
+
+def _subdivide(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, cap: int, over: npt.NDArray[np.uint64]
+) -> None:
+    """Create the table ``divided`` (node, key): the records of keys ``over``, grown until their blocks fit."""
+    connection.register("over", pa.table({"key": over}))
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE divided AS
-        SELECT * FROM ({full_keys_query(rule)}) WHERE hash(key) IN {blocks}"""
+        SELECT * FROM ({full_keys_query(rule)}) WHERE hash(key) IN (SELECT key FROM over)"""
     )
+    connection.unregister("over")
     above = f"SELECT key FROM divided GROUP BY key HAVING count(*) > {cap}"
     for depth in range(1, len(rule.then) + 1):
         connection.execute(

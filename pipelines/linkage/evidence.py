@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.errors import PadronError, UsageError
-from pipelines.linkage.blocking import RuleCost, block_inside, block_keys, block_pairs
+from pipelines.linkage.blocking import RuleCost, block_inside, block_pairs, hold_keys
 from pipelines.linkage.blocking_choice import with_rules
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.components import Bounded, Links, bounded_components, joined
@@ -118,15 +118,16 @@ def gather(
         check_compared(columns, name, model)
     rules = usable(model.rules, set(conf.fields))
     say(f"{name}: blocks by {len(rules)} rules")
-    capped = block_keys(connection, rules, conf.blocking)
+    held = hold_keys(connection, rules, conf.blocking)
     is_own = _nodes_of(connection, len(nodes))
-    prints = None if is_foreign else fingerprints(connection, "received", conf, is_own)
+    prints = None if is_foreign else fingerprints(connection, "received", conf, name, len(nodes))
     touching, changed = None if sample is None else "drawn", is_own
     if recalled is not None and prints is not None:
         changed = is_own & recalled.changed(prints)
         touching = _listed(connection, "changed", changed)
+    held.create(connection, "keys", None if recalled is None else held.shared_with(changed))
     free = conf.duplicate_free
-    costs = block_pairs(connection, rules, capped, duplicate_free=free, touching=touching)
+    costs = block_pairs(connection, rules, held.capped, duplicate_free=free, touching=touching)
     sure = chains(connection, conf.rules)
     if is_lazy:
         choose(connection, conf, name, ENDS)
@@ -149,6 +150,7 @@ def gather(
         _listed(connection, "open_labels", is_open, bounded.label)
         if is_lazy:
             choose_more(connection, conf, name, "open_labels")
+        held.create(connection, "keys", held.of(is_open))
         block_inside(connection, rules, "open_labels", free)
     connection.execute("DROP TABLE keys")
     label = np.where(is_open, bounded.label, np.arange(len(nodes)))

@@ -20,7 +20,6 @@ from pipelines.digests import code_digest
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Generation
 
-Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 OF_THE_MACHINE = frozenset(
@@ -64,12 +63,15 @@ def fingerprint(conf: Linkage) -> str:
     return f"CAST(hash({row}, places) >> 1 AS BIGINT)"
 
 
-def fingerprints(connection: duckdb.DuckDBPyConnection, records: str, conf: Linkage, own: Bools) -> Ints:
-    """The own part of the fingerprint of each ``own`` node from tables ``records`` and ``places``; 0 for others."""
+def fingerprints(
+    connection: duckdb.DuckDBPyConnection, records: str, conf: Linkage, model: str, nodes: int
+) -> Ints:
+    """The own part of each node's fingerprint from tables ``records`` and ``places``; 0 for other models' nodes."""
     found = connection.sql(
         f"""SELECT r.node, {fingerprint(conf)} AS fingerprint
-        FROM {records} r LEFT JOIN ({PLACES}) k ON k.node = r.node"""
+        FROM {records} r LEFT JOIN ({PLACES}) k ON k.node = r.node
+        WHERE (r.party_type IS NOT DISTINCT FROM 'company') = {model == "company"}"""
     ).to_arrow_table()
-    result = np.zeros(len(own), np.int64)
+    result = np.zeros(nodes, np.int64)
     result[found["node"].to_numpy()] = found["fingerprint"].to_numpy()
-    return np.where(own, result, 0)
+    return result

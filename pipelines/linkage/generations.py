@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -97,7 +98,7 @@ class Generation:
     pairs: int
     previous_id: str | None = None
 
-    @property
+    @cached_property
     def content(self) -> str:
         """What decides the linkage, in canonical JSON: equal content links equally."""
         models = {
@@ -116,7 +117,7 @@ class Generation:
         plain = {"models": models, "generic": [list(pair) for pair in self.generic], "cut": self.cut}
         return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.content.encode()).hexdigest()
 

@@ -60,14 +60,21 @@ SCHEMA: pa.Schema = to_arrow_schema(GENERIC_VALUES.schema)
 def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Table:
     """The generic values of table ``facts`` as rows of ``linkage/generic_values``."""
     # Names are counted only where there are enough records, and where a field has one value: few of all.
-    parts = [
-        f"""SELECT field, value, count(DISTINCT name) AS distinct_names, count(DISTINCT node) AS records,
-            'shared_by_names' AS reason
-        FROM ({carriers_query(role)}) SEMI JOIN
-            (SELECT value FROM ({carriers_query(role)}) GROUP BY value HAVING count(*) > {int(limit)}) USING (value)
-        GROUP BY field, value HAVING count(DISTINCT name) > {int(limit)}"""
-        for role, limit in sorted(conf.generic.distinct_names.items())
-    ]
+    parts = []
+    for role, limit in sorted(conf.generic.distinct_names.items()):
+        connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE frequent_{role} AS
+            SELECT value FROM (SELECT {_values(role)} AS value FROM facts) WHERE value IS NOT NULL
+            GROUP BY value HAVING count(*) > {int(limit)}"""
+        )
+        parts.append(
+            f"""SELECT '{role}' AS field, value, count(DISTINCT {_NAME}) AS distinct_names,
+                count(DISTINCT node) AS records, 'shared_by_names' AS reason
+            FROM facts JOIN
+                (SELECT node, value FROM (SELECT node, {_values(role)} AS value FROM facts) SEMI JOIN frequent_{role} USING (value))
+                USING (node)
+            GROUP BY value HAVING count(DISTINCT {_NAME}) > {int(limit)}"""
+        )
     parts += [
         f"""SELECT field, min(value) AS value, count(DISTINCT name) AS distinct_names,
             count(DISTINCT node) AS records, 'only_value' AS reason
@@ -97,11 +104,14 @@ def carriers(connection: duckdb.DuckDBPyConnection, values: Iterable[tuple[str, 
 
 def carriers_query(role: str) -> str:
     """SQL over table ``facts``: field, value, node and the name, for every value of a role."""
-    listed = pa.types.is_list(role_type(role))
-    value = f"unnest({role})" if listed else f"CAST({role} AS VARCHAR)"
     return f"""SELECT '{role}' AS field, value, name, node
-        FROM (SELECT node, {value} AS value, {_NAME} AS name FROM facts WHERE {role} IS NOT NULL)
+        FROM (SELECT node, {_values(role)} AS value, {_NAME} AS name FROM facts WHERE {role} IS NOT NULL)
         WHERE value IS NOT NULL"""
+
+
+def _values(role: str) -> str:
+    """SQL over ``facts``: the values of a role, a row each."""
+    return f"unnest({role})" if pa.types.is_list(role_type(role)) else f"CAST({role} AS VARCHAR)"
 
 
 def value_pairs(rows: pa.Table) -> tuple[tuple[str, str], ...]:
