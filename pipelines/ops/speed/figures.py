@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.ops.charts import compact
 from pipelines.ops.speed.cells import Cell
 from pipelines.ops.speed.config import Bars
 
@@ -115,12 +116,14 @@ def verdicts(found: Sequence[Figure], bars: Bars) -> list[Verdict]:
         if {(size, "padron"), (size, "splink-duckdb")} <= by.keys():
             ratio = _ratio(by[size, "padron"], by[size, "splink-duckdb"])
             made.append(
-                Verdict(f"padron / splink-duckdb, {size:,}", bars.padron_of_splink_duckdb, True, *ratio)
+                Verdict(
+                    f"padron / splink-duckdb, {compact(size)}", bars.padron_of_splink_duckdb, True, *ratio
+                )
             )
     for size in sizes:
         if {(size, "padron-many"), (size, "splink-spark")} <= by.keys():
             ratio = _ratio(by[size, "splink-spark"], by[size, "padron-many"])
-            name = f"splink-spark / padron-many, {size:,}"
+            name = f"splink-spark / padron-many, {compact(size)}"
             made.append(Verdict(name, bars.splink_spark_of_padron_many, False, *ratio))
     own = [figure for figure in found if figure.peer == "padron"]
     if own:
@@ -139,13 +142,23 @@ def _of_padron(own: Sequence[Figure], bars: Bars) -> list[Verdict]:
     is_done = last.outcome == "done"
     cores = len(os.sched_getaffinity(0))
     pairs = (last.cell.candidate_pairs or 0) / last.seconds / cores if is_done else None
-    name = f"padron: pairs a second and core, {last.size:,}"
+    name = f"padron: pairs a second and core, {compact(last.size)}"
     made = [Verdict(name, bars.pairs_a_core_second, False, pairs)]
     if first.size < last.size:
-        growth = None
+        growth = pairs_growth = None
         if is_done and first.outcome == "done":
-            growth = math.log(last.seconds / first.seconds) / math.log(last.size / first.size)
-        made.append(Verdict(f"padron: growth, {first.size:,} to {last.size:,}", bars.growth, True, growth))
+            growth = _exponent(first, last, first.seconds, last.seconds)
+            pairs_growth = _exponent(
+                first, last, first.cell.candidate_pairs or 1, last.cell.candidate_pairs or 1
+            )
+        name = f"padron: growth, {compact(first.size)} to {compact(last.size)}"
+        # Time can hardly grow slower than the pairs that the rules bring.
+        name += f" (pairs {pairs_growth:.2f})" if pairs_growth is not None else ""
+        made.append(Verdict(name, bars.growth, True, growth))
     peak = last.peak_bytes / GIGABYTE if is_done else None
-    made.append(Verdict(f"padron: peak memory in GB, {last.size:,}", bars.peak_gigabytes, True, peak))
+    made.append(Verdict(f"padron: peak memory in GB, {compact(last.size)}", bars.peak_gigabytes, True, peak))
     return made
+
+
+def _exponent(first: Figure, last: Figure, before: float, after: float) -> float:
+    return math.log(after / before) / math.log(last.size / first.size)
