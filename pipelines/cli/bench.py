@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli import options
@@ -13,10 +15,17 @@ from pipelines.cli.console import err, out, say
 from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
+if TYPE_CHECKING:
+    from pipelines.ops.speed.cells import Cell
+    from pipelines.ops.speed.run import Outcome
+
+LEAST_RECORDS = 1_000
+"""A smaller table says nothing: start and exit are all of it."""
+
 
 @click.group()
 def bench() -> None:
-    """Measure padron: what it links right on sets with known answers."""
+    """Measure padron: what it links right on sets with known answers, and how fast beside Splink."""
 
 
 @bench.command()
@@ -85,3 +94,116 @@ def quality(
     if markdown is not None:
         say(f"Table written into {markdown}")
     return 0
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    parts = [part.strip().replace("_", "") for part in (text or "").split(",") if part.strip()]
+    wrong = [part for part in parts if not part.isdigit() or int(part) < LEAST_RECORDS]
+    if wrong:
+        raise UsageError(
+            f"--sizes: {', '.join(wrong)} is no number of {LEAST_RECORDS:,} records or more, such as 100000,300000."
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+@bench.command()
+@click.option("--sizes", metavar="N,N…", help="Numbers of records (default: conf/benchmarks.yml).")
+@click.option(
+    "--peers", metavar="NAME,…", help="Only these: padron, splink-duckdb, padron-many, splink-spark."
+)
+@click.option("--repeat", default=3, show_default=True, type=click.IntRange(1), help="Measurements of each.")
+@click.option(
+    "--cap",
+    default=600.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="What takes longer is ended; the result is then that it does.",
+)
+@click.option(
+    "--out",
+    "folder",
+    default="bench",
+    show_default=True,
+    metavar="FOLDER",
+    help="Results; what was measured before, of the same, is taken from there.",
+)
+@click.option("--write", "markdown", metavar="FILE", help="Put the tables into this Markdown file too.")
+@options.config
+@options.as_json
+@example("padron bench linkage --sizes 100000 --peers padron,splink-duckdb --repeat 1 --out bench")
+def linkage(
+    sizes: str | None,
+    peers: str | None,
+    repeat: int,
+    cap: float,
+    folder: str,
+    markdown: str | None,
+    config: str | None,
+    as_json: bool,
+) -> int:
+    """Time padron beside Splink on the same made-up records, by the same model and blocking rules.
+
+    One process a cell of size, peer and repetition, from start to exit, with its memory. Writes linkage.md,
+    linkage.json and linkage.svg into the folder --out. A run that was stopped goes on where it was.
+    """
+    from pipelines.ops.benchmark import Benchmarks, write_table
+    from pipelines.ops.speed.given import Preparation
+    from pipelines.ops.speed.page import BEGIN, END
+    from pipelines.ops.speed.run import chosen, run
+    from pipelines.settings import load_settings
+
+    settings = load_settings(config)
+    conf = settings.conf.load("benchmarks.yml", Benchmarks).linkage
+    if asked := _numbers(sizes):
+        conf = conf.model_copy(update={"sizes": asked})
+    timed = chosen([name.strip() for name in (peers or "").split(",") if name.strip()])
+    properties = str(settings.conf.path("spark-defaults.conf"))
+    keep = settings.linkage.review_probability
+    with err.status("Measuring") as status:
+
+        def doing(text: str) -> None:
+            status.update(text)
+
+        prepared = Preparation(folder, conf, keep, properties, doing)
+        outcome = run(folder, conf, timed, repeat, cap, prepared.of, _cell_ended, doing)
+    if markdown is not None:
+        write_table(markdown, outcome.markdown, BEGIN, END)
+    if as_json:
+        with open(f"{folder}/linkage.json", encoding="utf-8") as file:
+            click.echo(file.read())
+        return 0
+    _show(outcome)
+    say(f"\n{folder}/linkage.md, linkage.json, linkage.svg")
+    if markdown is not None:
+        say(f"Tables written into {markdown}")
+    return 0
+
+
+def _cell_ended(number: int, of: int, cell: Cell) -> None:
+    known = ", measured before" if cell.is_reused else ""
+    if cell.outcome == "died":
+        result = f"died: {'; '.join(cell.said)}"
+    elif cell.outcome == "capped":
+        result = f"> {cell.seconds:,.0f} s, ended"
+    else:
+        result = f"{cell.seconds:,.1f} s, {cell.peak_bytes / 2**30:.2f} GB"
+    err.print(f"{number:>3}/{of} {cell.size:>9,} {cell.peer:<13} {cell.repetition}  {escape(result)}{known}")
+
+
+def _show(outcome: Outcome) -> None:
+    from pipelines.ops.speed.page import COLUMNS, row, verdict_row
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in COLUMNS:
+        shown.add_column(name, justify="left" if name == "Peer" else "right", no_wrap=True)
+    for figure in outcome.figures:
+        shown.add_row(*row(figure))
+    out.print(shown)
+    out.print("")
+    bars = Table(box=None, pad_edge=False)
+    for name, side in (("Bar", "left"), ("Must", "right"), ("Measured", "right"), ("", "left")):
+        bars.add_column(name, justify="right" if side == "right" else "left")
+    for verdict in outcome.verdicts:
+        bars.add_row(*verdict_row(verdict))
+    out.print(bars)

@@ -22,6 +22,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
 from pipelines.linkage.files import IGNORE, link_file, read_any, sources
 from pipelines.ops.linkage_release import evaluate_released
+from pipelines.ops.speed.config import LinkageBench
 from pipelines.ops.summarise import read_truth
 
 BEGIN, END = "<!-- padron bench quality: written by the command -->", "<!-- end of padron bench quality -->"
@@ -62,6 +63,7 @@ class Benchmarks(Strict):
     """conf/benchmarks.yml: what the benchmarks measure."""
 
     quality: tuple[QualitySet, ...] = Field(default=(), description="Sets of `padron bench quality`.")
+    linkage: LinkageBench = Field(default=LinkageBench(), description="What `padron bench linkage` times.")
 
 
 @dataclass(frozen=True)
@@ -176,16 +178,16 @@ def table(results: list[Result]) -> str:
     return "\n".join([*lines, "", " ".join(notes)]).rstrip() + "\n"
 
 
-def write_table(path: str, text: str) -> None:
-    """Put ``text`` between the lines ``BEGIN`` and ``END`` of a Markdown file. Raises UsageError."""
+def write_table(path: str, text: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put ``text`` between the lines ``begin`` and ``end`` of a Markdown file. Raises UsageError."""
     with open(path, encoding="utf-8") as file:
         whole = file.read()
-    head, begin, rest = whole.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise UsageError(f"{path} has no lines {BEGIN} and {END}: the table goes between them.")
+    head, found, rest = whole.partition(begin)
+    _, ended, tail = rest.partition(end)
+    if not (found and ended):
+        raise UsageError(f"{path} has no lines {begin} and {end}: the table goes between them.")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{head}{BEGIN}\n\n{text}\n{END}{tail}")
+        file.write(f"{head}{begin}\n\n{text}\n{end}{tail}")
 
 
 def write_json(path: str, results: list[Result]) -> None:

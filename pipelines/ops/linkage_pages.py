@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.linkage.breakdown import SizeCount, binned
 from pipelines.linkage.judge import COMPONENT
@@ -138,6 +139,7 @@ def linked_page(made: LinkedFile, name: str) -> str:
     figures = made.linked.figures
     found = made.evaluation
     bins = _bins(made)
+    likely = _likely_by_rule(made)
     records, clusters = int(figures["records"]), int(figures["clusters"])
     tiles = [
         Tile("Records", count(records)),
@@ -161,8 +163,8 @@ def linked_page(made: LinkedFile, name: str) -> str:
         fields=made.fields,
         unused=made.unused,
         override=_override(made),
-        rules=_rules(made),
-        by_component=_likely_by_rule(made).get(COMPONENT, 0),
+        rules=_rules(made, likely),
+        by_component=likely.get(COMPONENT, 0),
         possible=records * (records - 1) // 2,
         bins=bins,
         probabilities=_probabilities(bins, float(figures["cut"])) if bins else None,
@@ -178,8 +180,8 @@ def _override(made: LinkedFile) -> str:
 
 
 def _made_sizes(made: LinkedFile) -> tuple[SizeCount, ...]:
-    names = made.linked.clusters["cluster_final"].to_numpy(zero_copy_only=False)
-    sizes, counts = np.unique(np.unique(names, return_counts=True)[1], return_counts=True)
+    clusters = pc.value_counts(made.linked.clusters["cluster_final"]).field("counts").to_numpy()
+    sizes, counts = np.unique(clusters, return_counts=True)
     return tuple(SizeCount(int(s), 0, int(n)) for s, n in zip(sizes, counts, strict=True))
 
 
@@ -190,19 +192,23 @@ def _likely_by_rule(made: LinkedFile) -> dict[str, int]:
     pairs = pa.table(
         {"source": scored["source_l"], "record_id": scored["record_id_l"], "rule": scored["blocked_by"]}
     ).filter(likely)
-    # Both ends are of one model: a company is never compared with a person.
-    typed = pairs.join(rows.select(["source", "record_id", "party_type"]), keys=["source", "record_id"])
+    models = {name.partition(".")[0] for name in made.linked.figures["blocks"]}
+    if len(models) > 1:
+        # Both ends are of one model: a company is never compared with a person.
+        pairs = pairs.join(rows.select(["source", "record_id", "party_type"]), keys=["source", "record_id"])
+        is_company = pc.equal(pairs["party_type"], "company")
+        pairs = pairs.append_column("model", pc.if_else(is_company, "company", "person"))
+    else:
+        pairs = pairs.append_column("model", pa.repeat("".join(models), pairs.num_rows))
     found: dict[str, int] = {}
-    for row in typed.group_by(["party_type", "rule"]).aggregate([([], "count_all")]).to_pylist():
-        model = "company" if row["party_type"] == "company" else "person"
-        name = COMPONENT if row["rule"] == COMPONENT else f"{model}.{row['rule']}"
+    for row in pairs.group_by(["model", "rule"]).aggregate([([], "count_all")]).to_pylist():
+        name = COMPONENT if row["rule"] == COMPONENT else f"{row['model']}.{row['rule']}"
         found[name] = found.get(name, 0) + row["count_all"]
     return found
 
 
-def _rules(made: LinkedFile) -> list[RuleRow]:
-    """The rules that brought pairs, by model, in their order."""
-    likely = _likely_by_rule(made)
+def _rules(made: LinkedFile, likely: dict[str, int]) -> list[RuleRow]:
+    """The rules that brought pairs, by model, in their order; ``likely`` of ``_likely_by_rule``."""
     rows: list[RuleRow] = []
     together: dict[str, int] = {}
     for name, cost in made.linked.figures["blocks"].items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -151,6 +152,19 @@ def test_pairs_and_weights_are_splinks(as_csv: Path, tmp_path: Path) -> None:
     }
     rows = pq.read_table(tmp_path / "out" / "pairs.parquet").to_pylist()
     assert {r["decided_by"] for r in rows} == {"splink"}
+
+
+def test_the_report_says_what_each_rule_of_the_settings_brought(as_csv: Path, tmp_path: Path) -> None:
+    report = link(as_csv, written(tmp_path, settings()), tmp_path / "out")
+    pairs = pq.read_table(tmp_path / "out" / "pairs.parquet").to_pylist()
+    likely = [p for p in pairs if p["blocked_by"] == "last" and p["same_person_probability"] >= report["cut"]]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    row = re.search(r'<th scope="row"[^>]*>last</th><td>settings</td>(.*?)</tr>', page, re.DOTALL)
+    assert row is not None
+    found = report["blocks"]["settings.last"]["pairs"]
+    assert len(likely) > 100
+    numbers = re.findall(r">([\d,]+)</td>", row[1])
+    assert (numbers[0], numbers[2]) == (str(found), str(len(likely)))
 
 
 def test_arrays_are_exploded_and_intersected_as_splink_does(as_parquet: Path, tmp_path: Path) -> None:

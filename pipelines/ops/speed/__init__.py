@@ -1,0 +1,1 @@
+"""``padron bench linkage``: padron and Splink on the same records, each as whole processes."""

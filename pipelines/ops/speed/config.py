@@ -1,0 +1,56 @@
+"""conf/benchmarks.yml, ``linkage``: what is timed, and what it must reach."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipelines.config import Strict
+
+
+class Bars(Strict):
+    """What the figures must reach."""
+
+    padron_of_splink_duckdb: float = Field(
+        default=1.5, gt=0, description="Seconds of padron over splink-duckdb, at most."
+    )
+    splink_spark_of_padron_many: float = Field(
+        default=5.0, gt=0, description="Seconds of splink-spark over padron-many, at least."
+    )
+    pairs_a_core_second: float = Field(
+        default=100_000,
+        gt=0,
+        description="Candidate pairs of padron a second and core at the largest size, at least.",
+    )
+    growth: float = Field(
+        default=1.1,
+        gt=0,
+        description="Exponent of padron's seconds over records, smallest to largest size, at most.",
+    )
+    peak_gigabytes: float = Field(
+        default=6.0, gt=0, description="Resident memory (2^30 bytes) of padron at the largest size, at most."
+    )
+
+
+class LinkageBench(Strict):
+    """What `padron bench linkage` times."""
+
+    sizes: tuple[int, ...] = Field(
+        default=(100_000, 300_000, 1_000_000), min_length=1, description="Records."
+    )
+    seed: int = Field(default=20260701, ge=0, description="Seed of the records.")
+    trained_on: int = Field(default=50_000, ge=1_000, description="Records that the one model is trained on.")
+    threshold: float = Field(
+        default=0.9,
+        gt=0,
+        lt=1,
+        description="Probability of a link in connected components and in placement many.",
+    )
+    rules: tuple[tuple[str, ...], ...] = Field(
+        default=(("email",), ("phone",), ("surname", "birth_date"), ("given_name", "surname")),
+        min_length=1,
+        description="Blocking rules of all peers: columns of the records, or SQL of one, that must be equal.",
+    )
+    driver_memory: str = Field(
+        default="4g", pattern=r"^\d+[mg]$", description="Memory of Spark's driver, for both."
+    )
+    bars: Bars = Bars()
