@@ -117,9 +117,11 @@ def gather(
         columns = {row[0] for row in connection.execute("DESCRIBE people").fetchall()}
         check_compared(columns, name, model)
     rules = usable(model.rules, set(conf.fields))
+    is_own = _nodes_of(connection, len(nodes))
+    if recalled is not None and not is_own.any():
+        return model, _nothing(name, rules, len(nodes))
     say(f"{name}: blocks by {len(rules)} rules")
     held = hold_keys(connection, rules, conf.blocking)
-    is_own = _nodes_of(connection, len(nodes))
     prints = None if is_foreign else fingerprints(connection, "received", conf, name, len(nodes))
     touching, changed = None if sample is None else "drawn", is_own
     if recalled is not None and prints is not None:
@@ -157,6 +159,22 @@ def gather(
     inside = score_inside(connection, model, label, candidates, nodes, free)
     judged = judge(connection, name, model, tuple(rule.name for rule in rules), inside, conf)
     return model, Evidence(name, bounded, links, inside, judged, costs, prints, changed, is_open)
+
+
+def _nothing(name: str, rules: tuple[Rule, ...], nodes: int) -> Evidence:
+    """The evidence about no records of a party type, where it had a model already."""
+    none = np.zeros(0, np.int64)
+    pairs = pa.table({"node_l": none, "node_r": none, "rule": none})
+    for column in ("match_weight", "match_probability"):
+        pairs = pairs.append_column(column, pa.array([], pa.float64()))
+    nowhere, numbers, words = np.zeros(0, bool), np.zeros(0), np.zeros(0, object)
+    judged = Judged(numbers, numbers, numbers, nowhere, nowhere, words, words, nowhere, words)
+    alone = Bounded(np.arange(nodes, dtype=np.int64), min(nodes, 1), ())
+    costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
+    own = np.zeros(nodes, bool)
+    return Evidence(
+        name, alone, Links(none, none, numbers), pairs, judged, costs, np.zeros(nodes, np.int64), own, own
+    )
 
 
 def _nodes_of(connection: duckdb.DuckDBPyConnection, nodes: int) -> Bools:

@@ -40,7 +40,6 @@ from pipelines.queries import Say, silent
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Names = npt.NDArray[np.object_]
 
 LISTED = 20
 """Components that the figures of a night list when they were cut; all are in the table."""
@@ -222,33 +221,34 @@ def _linked(
     joins, forbidden = _together(evidence)
     grouped = clustered(len(nodes), joins, forbidden, generation.cut)
     label = reduce(np.minimum, (e.bounded.label for e in evidence))
-    names = nodes.names()
-    layers = dict(zip(LAYERS, (names[group] for group in grouped), strict=True))
+    names = nodes.labels()
+    layers = {layer: names.take(pa.array(group)) for layer, group in zip(LAYERS, grouped, strict=True)}
     scored = _scored(evidence, conf.review_probability)
     if recalled is not None:
         kept = ~reduce(np.logical_or, (e.is_open for e in evidence))
         for layer, was in recalled.layers.items():
-            layers[layer] = np.where(kept, was.to_numpy(zero_copy_only=False), layers[layer])
+            layers[layer] = pc.if_else(pa.array(kept), was, layers[layer])
         still = recalled.pairs.filter(pa.array(kept[ints(recalled.pairs, "node_l")]))
         scored = pa.concat_tables([scored, still.select(scored.column_names).cast(scored.schema)])
     scored = scored.sort_by([("node_l", "ascending"), ("node_r", "ascending")])
-    by_model, by_rules = (_numbers(layer) for layer in layers.values())
+    by_model, by_rules = _numbers(*layers.values())
     clusters = pa.table(
         {
             "source": nodes.source,
             "record_id": nodes.record_id,
             "party_type": nodes.party_type,
-            **{layer: pa.array(found, pa.string()) for layer, found in layers.items()},
+            **layers,
             # No decision is applied yet: the stewards' layer is the rules' one.
-            "cluster_final": pa.array(layers["cluster_rules"], pa.string()),
-            "component": pa.array(names[label], pa.string()),
+            "cluster_final": layers["cluster_rules"],
+            "component": names.take(pa.array(label)),
             "fingerprint": _fingerprints(evidence, generation, conf),
         }
     ).cast(clusters_table.SCHEMA)
     same_cluster = pa.array(by_rules[ints(scored, "node_l")] == by_rules[ints(scored, "node_r")])
     scored = nodes.keyed(scored, scored_pairs.SCHEMA)
     queue = review_queue(scored, same_cluster, generation.cut, conf.max_review)
-    cut = cut_rows({e.model: e.bounded.cuts for e in evidence}, names)
+    cuts = {e.model: e.bounded.cuts for e in evidence}
+    cut = cut_rows(cuts, {c.component: names[c.component].as_py() for found in cuts.values() for c in found})
     is_new = previous is None or generation.generation_id != previous.generation_id
     return Linked(
         scored,
@@ -264,10 +264,15 @@ def _linked(
     )
 
 
-def _numbers(names: Names) -> Ints:
-    """A number for each name, the same where the names are."""
-    codes: Ints = pa.array(names, pa.string()).dictionary_encode().indices.to_numpy().astype(np.int64)
-    return codes
+def _numbers(first: pa.Array, second: pa.Array) -> tuple[Ints, Ints]:
+    """Of two layers a number for each cluster; where they are the same, as they mostly are, once."""
+
+    def numbered(names: pa.Array) -> Ints:
+        numbers: Ints = names.dictionary_encode().indices.to_numpy().astype(np.int64)
+        return numbers
+
+    made = numbered(first)
+    return made, made if first.equals(second) else numbered(second)
 
 
 def _fingerprints(evidence: list[Evidence], generation: Generation, conf: Linkage) -> pa.Array:

@@ -43,7 +43,7 @@ class Recalled:
     """Number of the component that held the record; -1 where it was not there."""
     size: Ints
     """Records of that component then, those that are gone among them."""
-    layers: dict[str, pa.ChunkedArray]
+    layers: dict[str, pa.Array]
     """The clusters then, by layer."""
     links: Links
     pairs: pa.Table
@@ -91,7 +91,7 @@ def recall(connection: duckdb.DuckDBPyConnection, last: Remembered, shared: int,
         known,
         _filled(names, -1),
         _filled(rows["size"], 0),
-        {layer: rows[layer] for layer in LAYERS},
+        {layer: rows[layer].combine_chunks() for layer in LAYERS},
         Links(_filled(links["node_l"], 0), _filled(links["node_r"], 0), links["bits"].to_numpy()),
         _on_nodes(connection, last.scored_pairs, "p.*"),
     )

@@ -34,10 +34,13 @@ class Nodes:
     def __len__(self) -> int:
         return len(self.source)
 
-    def names(self) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    def labels(self) -> pa.Array:
         """``source:record_id`` of each node."""
-        joined = pc.binary_join_element_wise(self.source, self.record_id, ":")
-        return np.asarray(joined.to_numpy(zero_copy_only=False), dtype=object)
+        return pc.binary_join_element_wise(self.source, self.record_id, ":")
+
+    def names(self) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+        """``labels`` as Python's own text, for a few records."""
+        return np.asarray(self.labels().to_numpy(zero_copy_only=False), dtype=object)
 
     def keyed(self, pairs: pa.Table, schema: pa.Schema) -> pa.Table:
         """Pairs of nodes (node_l, node_r) in ``schema``, which names their records instead."""
