@@ -71,7 +71,7 @@ def judge(
     exact = verdicts(connection, pairs, conf.rules)
     forbidden = forbidden_pairs(connection, pairs, conf.never)
     own = NONE if model.is_foreign else own_of(name, model.settings)
-    judged, decided_by = ruled(name, pairs, believed, forbidden, by_relation=model.relations.trusted, own=own)
+    judged, decided_by = ruled(name, pairs, believed, forbidden, model.relations, own)
     forbidden |= exact.forbids >= 0
     sure = exact.sure(forbidden)
     rule = pairs["rule"].to_numpy().astype(np.int64)

@@ -339,6 +339,21 @@ def posteriors(relations: Relations, scored: pa.Table) -> tuple[list[str], Float
     return kinds, posterior
 
 
+def evidence(relations: Relations, scored: pa.Table, role: str) -> Floats:
+    """Bits that a role says by itself for one person against two of all records, by pair; 0 where unknown.
+
+    Chance has the true pairs taken out of it, and a rare value counts for more.
+    """
+    levels = relations.levels[SAME][role], relations.levels[OTHER][role]
+    bits = np.log2(np.array(levels[0]) / np.array(levels[1]))[::-1]
+    gamma = scored[f"gamma_{role}"].to_numpy().astype(np.int64)
+    found: Floats = np.where(gamma >= 0, bits[np.maximum(gamma, 0)], 0.0)
+    if role in _by_chance(relations.model, OTHER, scored):
+        rarity = scored[f"rarity_{role}"].to_numpy()
+        found = found + np.where(rarity != 0, rarity - relations.rarity.get(role, 0.0), 0.0)
+    return found
+
+
 def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArray[np.object_]]:
     """The probability that each pair is one person, and the likeliest kind of relation.
 
