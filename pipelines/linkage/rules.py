@@ -22,7 +22,7 @@ NAME_ALONE_CEILING = 0.49
 """Its probability at most: less likely one person than two."""
 
 RESEMBLING: dict[str, dict[str, tuple[str, ...]]] = {
-    "person": {"given_name": ("misspelt",), "surname": ("sounds alike or misspelt",)},
+    "person": {"given_name": ("misspelt", "alike"), "surname": ("sounds alike or misspelt", "alike")},
     "company": {"company_name": ("misspelt", "alike")},
 }
 """The levels at which a name is not the same and merely resembles."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -199,6 +200,48 @@ def test_a_name_never_seen_counts_as_rare() -> None:
     assert weight[2, 3] - weight[0, 1] == pytest.approx(np.log2(0.05 / 1e-4))
     assert scored[0]["gamma_surname"] == level_number("person", "surname", "equal")
     assert scored[0]["gamma_birth_date"] == -1
+
+
+LIKE = {
+    "given": "benjamin",
+    "surname": "novak",
+    "birth_date": date(1975, 6, 6),
+    "street": "harrison street 16",
+    "postal_code": "4505",
+    "city": "lindfield",
+    "loyalty_id": "3523835",
+}
+
+
+NOISE: list[tuple[str, str, dict[str, Any]]] = [
+    # The comparison, its level, and what another record of the same person says instead.
+    ("given_name", "in the surname's place", {"given": "novak", "surname": "benjamni"}),
+    ("given_name", "alike", {"given": "ebnjamni"}),
+    ("surname", "alike", {"surname": "onvka"}),
+    ("birth_date", "within a month", {"birth_date": date(1975, 5, 30)}),
+    ("birth_date", "within a year", {"birth_date": date(1974, 12, 31)}),
+    ("birth_date", "within ten years", {"birth_date": date(1983, 11, 21)}),
+    ("postal_code", "street alike", {"street": "harriosn street 16", "postal_code": "9999", "city": "rye"}),
+    ("postal_code", "place misspelt", {"street": "rye lane 2", "postal_code": "4550", "city": "lindfeld"}),
+    ("loyalty_id", "one slip", {"loyalty_id": "3523853"}),
+]
+
+
+def test_noise_has_levels_of_its_own() -> None:
+    rows = [record("crm", "0", **LIKE)]
+    rows += [record("web", f"{i}", **{**LIKE, **other}) for i, (_, _, other) in enumerate(NOISE)]
+    model = training.starter_model("person", set(CONF.fields), 1e-4)
+    with engine(CONF) as connection:
+        load(connection, table(rows), CONF)
+        use_generic(connection, find_generic(connection, CONF))
+        prepare(connection, "person")
+        connection.execute(
+            """CREATE TABLE pairs AS SELECT 0 AS join_key_l, node AS join_key_r, '0' AS match_key
+            FROM people WHERE node > 0"""
+        )
+        scored = score_pairs(connection, model, "pairs").to_pylist()
+    found = [pair[f"gamma_{role}"] for pair, (role, _, _) in zip(scored, NOISE, strict=True)]
+    assert found == [level_number("person", role, level) for role, level, _ in NOISE]
 
 
 def test_an_em_session_that_underflows_is_smoothed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
