@@ -21,6 +21,8 @@ DEFAULT = 0.9
 """The cut where there are too few pairs to set it on."""
 UNBLOCKED = 0.5
 """Part of a pair's weight that counts where no blocking rule found it: that it agrees on no key was known."""
+LEAST_COUNTED = 0.02
+"""Part that counts at least: two records with nothing to compare are no reason to join."""
 ALONE_BELOW = 0.1
 """Bits that a pair which only a name joins stays below the cut."""
 LARGEST_GROUP = 60
@@ -42,23 +44,31 @@ class Joins:
     right: Ints
     probability: Floats
     """That both are one, before the exact rules."""
-    rule: Ints
-    """Number of the blocking rule that found the pair, negative where only its component brings it."""
+    counted: Floats
+    """Part of the pair's distance from the cut that counts, 0 to 1: of ``counted``."""
     alone: npt.NDArray[np.bool_]
     """Only a name joins the pair: it is never above the cut."""
     sure: npt.NDArray[np.bool_]
     """An exact rule links the pair."""
 
     def links(self, cut: float, *, with_sure: bool = True) -> Links:
-        """Weights in bits at probability ``cut``; that of a sure pair is infinite.
-
-        A pair that no blocking rule found counts half against the cut.
-        """
+        """Weights in bits at probability ``cut``; that of a sure pair is infinite."""
         bar = float(log_odds(np.array(cut)))
         bits = log_odds(self.probability)
-        weights = np.where(self.rule < 0, bar + UNBLOCKED * (bits - bar), bits)
+        weights = bar + self.counted * (bits - bar)
         weights = np.where(self.alone, np.minimum(weights, bar - ALONE_BELOW), weights)
         return Links(self.left, self.right, np.where(self.sure, np.inf, weights) if with_sure else weights)
+
+
+def counted(informed: Floats, rule: Ints) -> Floats:
+    """What part of a pair's weight counts in the mean over the pairs between two groups.
+
+    ``informed``: the part of all evidence that its records have on both sides, so that a pair with
+    little to compare neither joins nor parts what others compare in full. ``rule``: number of the
+    blocking rule that found the pair, negative where only its component brings it.
+    """
+    part: Floats = np.maximum(informed, LEAST_COUNTED) * np.where(rule < 0, UNBLOCKED, 1.0)
+    return part
 
 
 def expected_precision(

@@ -106,6 +106,8 @@ class _Evidence:
     """After them: what the model's own clusters form on."""
     probability: Floats
     """same_person_probability: after the exact rules too."""
+    counted: Floats
+    """Part of the pair's weight that counts in the mean over several pairs."""
     alone: Bools
     """Only a name joins the pair."""
     sure: Bools
@@ -263,6 +265,7 @@ def _evidence(
         judged.believed,
         judged.judged,
         judged.probability,
+        judged.counted,
         judged.alone,
         judged.sure,
         judged.relation,
@@ -345,7 +348,7 @@ def _together(evidence: list[_Evidence]) -> tuple[Joins, Bools]:
         np.concatenate([e.left for e in evidence]),
         np.concatenate([e.right for e in evidence]),
         np.concatenate([e.judged for e in evidence]),
-        np.concatenate([_ints(e.pairs, "rule") for e in evidence]),
+        np.concatenate([e.counted for e in evidence]),
         np.concatenate([e.alone for e in evidence]),
         np.concatenate([e.sure for e in evidence]),
     )

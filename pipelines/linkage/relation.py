@@ -354,6 +354,23 @@ def evidence(relations: Relations, scored: pa.Table, role: str) -> Floats:
     return found
 
 
+def informed(relations: Relations, scored: pa.Table) -> Floats:
+    """Part of the evidence that one person's records would give, by pair: the rest is not known on both sides.
+
+    A role counts with the bits that it says on average of two records of one person. All of it where the
+    fit is not trusted.
+    """
+    if not relations.trusted:
+        return np.ones(scored.num_rows)
+    found, whole = np.zeros(scored.num_rows), 0.0
+    for role in _roles(relations.model, scored):
+        same, other = (np.array(relations.levels[kind][role]) for kind in (SAME, OTHER))
+        bits = float(same @ np.log2(same / other))
+        found += np.where(scored[f"gamma_{role}"].to_numpy() >= 0, bits, 0.0)
+        whole += bits
+    return found / whole if whole > 0 else np.ones(scored.num_rows)
+
+
 def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArray[np.object_]]:
     """The probability that each pair is one person, and the likeliest kind of relation.
 

@@ -22,13 +22,13 @@ from pipelines.linkage.blocking_rules import Rule, rules_for
 from pipelines.linkage.comparisons import MODELS, comparisons_for, level_number, splink_settings
 from pipelines.linkage.components import Links, bounded_components, components
 from pipelines.linkage.config import Blocking, Linkage
-from pipelines.linkage.cut import Joins, expected_precision, log_odds
+from pipelines.linkage.cut import Joins, counted, expected_precision, log_odds
 from pipelines.linkage.engine import engine, read_records
 from pipelines.linkage.evaluate import evaluate, quality
 from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.link import link_night
 from pipelines.linkage.records import load, prepare
-from pipelines.linkage.relation import classify, fit_relations, starter_relations
+from pipelines.linkage.relation import classify, fit_relations, informed, starter_relations
 from pipelines.linkage.relation_profiles import PROFILES
 from pipelines.linkage.scoring import score_pairs
 
@@ -290,12 +290,35 @@ def test_a_pair_that_no_rule_found_counts_half_against_the_cut() -> None:
         five,
         five,
         np.array([0.8, 0.8, 0.2, 0.45, 0.2]),
-        np.array([0, -1, -1, 0, 0]),
+        counted(np.ones(5), np.array([0, -1, -1, 0, 0])),
         np.array([False, False, False, True, True]),
         np.array([False, False, False, False, True]),
     )
     assert joins.links(0.2).weight.tolist() == pytest.approx([2.0, 0.0, -2.0, -2.1, np.inf])
     assert joins.links(0.2, with_sure=False).weight.tolist() == pytest.approx([2.0, 0.0, -2.0, -2.1, -2.1])
+
+
+def test_a_pair_with_little_to_compare_counts_little() -> None:
+    relations = training.starter_model("person", {"given_name", "surname", "emails"}, 1e-4).relations
+    pairs = pa.table(
+        {"gamma_given_name": [8, 8, -1], "gamma_surname": [4, -1, -1], "gamma_emails": [3, -1, -1]}
+    )
+    part = informed(relations, pairs)
+    assert part[0] == pytest.approx(1.0)
+    assert 0 < part[1] < 0.5
+    assert part[2] == 0
+    # 0 and 1 have all in common; 2 shares its only value with 0, and with 1 nothing that could be compared.
+    left, right, no = np.array([0, 0, 1]), np.array([1, 2, 2]), np.zeros(3, bool)
+    probability = np.array([0.999, 0.9, 0.02])
+
+    def groups(part: Any) -> list[int]:
+        links = Joins(left, right, probability, counted(part, np.zeros(3, np.int64)), no, no).links(0.5)
+        return agglomerate(3, links, no, 0.0).tolist()
+
+    assert groups(np.ones(3)) == [0, 0, 2]
+    assert groups(np.array([1.0, 0.5, 0.1])) == [0, 0, 0]
+    # Nothing to compare is no reason to join.
+    assert groups(np.zeros(3))[2] == 2
 
 
 def test_few_and_dirty_fields_do_not_join_strangers() -> None:
