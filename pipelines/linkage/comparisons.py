@@ -97,8 +97,9 @@ SURNAME = Comparison(
             "surname",
         ),
         Level(
-            "crossed",
-            "surname_l = second_surname_r OR second_surname_l = surname_r",
+            "elsewhere in the name",
+            "surname_l = second_surname_r OR second_surname_l = surname_r"
+            " OR list_contains(name_tokens_l, surname_r) OR list_contains(name_tokens_r, surname_l)",
             0.03,
             0.015,
         ),

@@ -218,6 +218,7 @@ NOISE: list[tuple[str, str, dict[str, Any]]] = [
     ("given_name", "in the surname's place", {"given": "novak", "surname": "benjamni"}),
     ("given_name", "alike", {"given": "ebnjamni"}),
     ("surname", "alike", {"surname": "onvka"}),
+    ("surname", "elsewhere in the name", {"given": "novak benjamin", "surname": "lee"}),
     ("birth_date", "within a month", {"birth_date": date(1975, 5, 30)}),
     ("birth_date", "within a year", {"birth_date": date(1974, 12, 31)}),
     ("birth_date", "within ten years", {"birth_date": date(1983, 11, 21)}),
