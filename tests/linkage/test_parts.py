@@ -100,9 +100,15 @@ def test_expected_precision_takes_the_best_path() -> None:
             np.array([1, 2, 2]),
             np.array([0.9, 0.2, 0.8]),
         )
-    # The second pair's best path, 0.72, counts between max(0.2, 0.72) and 1 - 0.8 * 0.28.
+    # The second pair's best path is 0.72. Read as the same once more it stays 0.72, as evidence of its own it
+    # makes 1 - 0.8 * 0.28 = 0.776, and against the pair 0.2 * (0.72 + 0.0229) / (0.1486 + 0.8 * 0.28) = 0.399.
     paths = [(0.9, 0.2 * 0.8), (0.2, 0.9 * 0.8), (0.8, 0.9 * 0.2)]
-    expected = [(max(p, q) + 1 - (1 - p) * (1 - q)) / 2 for p, q in paths]
+    holds = [p * (q + (1 - q**0.5) ** 2) for p, q in paths]
+    expected = [
+        (max(p, q) + 1 - (1 - p) * (1 - q) + h / (h + (1 - p) * (1 - q))) / 3
+        for (p, q), h in zip(paths, holds, strict=True)
+    ]
+    assert expected[1] == pytest.approx((0.72 + 0.776 + 0.399) / 3, abs=1e-3)
     assert value == pytest.approx(sum(expected) / 3)
     assert log_odds(np.array([0.5])).tolist() == [0.0]
 
