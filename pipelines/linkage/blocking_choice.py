@@ -36,10 +36,10 @@ AT_ONCE = 16
 """Rules whose keys are held at a time."""
 LIKELY = 0.5
 """A pair counts, with its probability, where it is likelier a match than not."""
-LEAST_GAIN = 0.0005
+LEAST_GAIN = 0.0002
 """Share of all likely matches that a rule must bring anew; below, it is not worth its name."""
-LEAST_YIELD = 0.01
-"""New likely matches a comparison: one in a hundred."""
+LEAST_YIELD = 0.002
+"""New likely matches a comparison: one in five hundred."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,15 @@ def _equal(column: str) -> str:
     return f"{column}_l = {column}_r"
 
 
-_SWAPPED = "(given_name_l = surname_r AND surname_l = given_name_r)"
+def _alike(left: str, right: str, least: float) -> str:
+    return f"jaro_winkler_similarity({left}, {right}) >= {least}"
+
+
+# Where a name stands in its own place on both sides, the dearer similarities are not looked at.
+_SWAPPED = (
+    "(given_name_l <> given_name_r AND surname_l <> surname_r AND "
+    f"{_alike('given_name_l', 'surname_r', 0.9)} AND {_alike('surname_l', 'given_name_r', 0.9)})"
+)
 
 GIVEN_NAME = Comparison(
     "given_name",
@@ -69,8 +77,9 @@ GIVEN_NAME = Comparison(
             0.02,
             0.003,
         ),
-        Level("one name in common", "list_has_any(given_formal_l, given_formal_r)", 0.02, 0.02),
-        Level("different", None, 0.02, 0.93799),
+        Level("one name in common", "list_has_any(given_formal_l, given_formal_r)", 0.02, 0.019),
+        Level("alike", _alike("given_name_l", "given_name_r", 0.8), 0.01, 0.008),
+        Level("different", None, 0.01, 0.93099),
     ),
 )
 
@@ -88,12 +97,14 @@ SURNAME = Comparison(
             "surname",
         ),
         Level(
-            "crossed",
-            "surname_l = second_surname_r OR second_surname_l = surname_r",
+            "elsewhere in the name",
+            "surname_l = second_surname_r OR second_surname_l = surname_r"
+            " OR list_contains(name_tokens_l, surname_r) OR list_contains(name_tokens_r, surname_l)",
             0.03,
             0.015,
         ),
-        Level("different", None, 0.04, 0.973),
+        Level("alike", _alike("surname_l", "surname_r", 0.8), 0.01, 0.006),
+        Level("different", None, 0.03, 0.967),
     ),
 )
 
@@ -114,6 +125,11 @@ SECOND_SURNAME = Comparison(
     ),
 )
 
+
+def _within(days: int) -> str:
+    return f"abs(date_diff('day', birth_date_l, birth_date_r)) <= {days}"
+
+
 BIRTH_DATE = Comparison(
     "birth_date",
     _either("birth_date"),
@@ -125,8 +141,10 @@ BIRTH_DATE = Comparison(
             0.04,
             0.0012,
         ),
-        Level("same year", "left(birth_text_l, 4) = left(birth_text_r, 4)", 0.01, 0.014),
-        Level("different", None, 0.02, 0.98475),
+        Level("within a month", _within(31), 0.004, 0.0015),
+        Level("within a year", _within(366), 0.006, 0.028),
+        Level("within ten years", _within(3653), 0.008, 0.25),
+        Level("different", None, 0.012, 0.71925),
     ),
 )
 
@@ -199,9 +217,16 @@ ADDRESS = Comparison(
             0.4,
             0.0002,
         ),
-        Level("postal code", _equal("postal_code"), 0.35, 0.003),
+        Level("street alike", _alike("street_l", "street_r", 0.92), 0.05, 0.002),
+        Level("postal code", _equal("postal_code"), 0.3, 0.003),
         Level("city", _equal("city"), 0.1, 0.04),
-        Level("different", None, 0.15, 0.9568),
+        Level(
+            "place misspelt",
+            f"damerau_levenshtein(postal_code_l, postal_code_r) <= 1 OR {_alike('city_l', 'city_r', 0.9)}",
+            0.03,
+            0.006,
+        ),
+        Level("different", None, 0.12, 0.9488),
     ),
 )
 
@@ -210,7 +235,8 @@ LOYALTY_ID = Comparison(
     _either("loyalty_id"),
     (
         Level("equal", _equal("loyalty_id"), 0.6, 0.00001),
-        Level("different", None, 0.4, 0.99999),
+        Level("one slip", "damerau_levenshtein(loyalty_id_l, loyalty_id_r) <= 1", 0.03, 0.00002),
+        Level("different", None, 0.37, 0.99997),
     ),
 )
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.components import components
-from pipelines.linkage.cut import Joins, log_odds
+from pipelines.linkage.cut import Joins, counted, log_odds
 from pipelines.linkage.evaluate import Quality, quality
 from pipelines.linkage.judge import COMPONENT
 from pipelines.linkage.link import Inside
@@ -23,9 +23,10 @@ CUTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.9
 """Probabilities at which the records are clustered again."""
 
 EXACT = "Each point is the engine's own clustering, average linkage with never-evidence, at that cut."
-BOUNDED = (
-    "Each point is the engine's average linkage over the kept pairs; a pair that was not kept counts at the review "
-    "threshold, the most that it can have, so that low cuts join more here than the engine would."
+APPROXIMATE = (
+    "Each point is the engine's average linkage over the kept pairs: nearly its own clustering at that cut. A pair "
+    "that was not kept counts at the review threshold, the most that it can have, and every pair in full, however "
+    "little of its records could be compared."
 )
 
 
@@ -54,7 +55,7 @@ def best(points: Iterable[CurvePoint]) -> CurvePoint | None:
 
 
 def inside_of_pairs(keys: pa.Table, scored: pa.Table, least: float) -> Inside:
-    """What clusters are made from, out of kept pairs alone: see ``BOUNDED``.
+    """What clusters are made from, out of kept pairs alone: see ``APPROXIMATE``.
 
     ``keys`` (source, record_id) in order; ``scored`` has the columns of ``linkage/scored_pairs``;
     ``least`` is the probability below which pairs were not kept.
@@ -88,8 +89,9 @@ def inside_of_pairs(keys: pa.Table, scored: pa.Table, least: float) -> Inside:
     alone, sure, never, unblocked = (
         np.asarray(rows[c], bool) for c in ("alone", "sure", "never", "unblocked")
     )
-    rule = np.where(unblocked, -1, 0).astype(np.int64)
-    joins = Joins(_ints(rows["a"]), _ints(rows["b"]), probability, rule, alone, sure)
+    # How much of a kept pair could be compared was not kept.
+    part = counted(np.ones(len(unblocked)), np.where(unblocked, -1, 0).astype(np.int64))
+    joins = Joins(_ints(rows["a"]), _ints(rows["b"]), probability, part, alone, sure)
     return Inside(label, joins, never)
 
 

@@ -21,15 +21,19 @@ DEFAULT = 0.9
 """The cut where there are too few pairs to set it on."""
 UNBLOCKED = 0.5
 """Part of a pair's weight that counts where no blocking rule found it: that it agrees on no key was known."""
+LEAST_COUNTED = 0.02
+"""Part that counts at least: two records with nothing to compare are no reason to join."""
 ALONE_BELOW = 0.1
 """Bits that a pair which only a name joins stays below the cut."""
+LEAST_DOUBT = 1e-5
+"""No probability counts as nearer to 0 or 1 than this."""
 LARGEST_GROUP = 60
 """Groups above this size count with their direct evidence only: paths grow with the cube of a size."""
 
 
 def log_odds(probability: Floats) -> Floats:
     """Weight in bits of a probability, bounded so that one pair never decides alone."""
-    p = np.clip(probability, 1e-5, 1 - 1e-5)
+    p = np.clip(probability, LEAST_DOUBT, 1 - LEAST_DOUBT)
     bits: Floats = np.log2(p / (1 - p))
     return bits
 
@@ -42,23 +46,31 @@ class Joins:
     right: Ints
     probability: Floats
     """That both are one, before the exact rules."""
-    rule: Ints
-    """Number of the blocking rule that found the pair, negative where only its component brings it."""
+    counted: Floats
+    """Part of the pair's distance from the cut that counts, 0 to 1: of ``counted``."""
     alone: npt.NDArray[np.bool_]
     """Only a name joins the pair: it is never above the cut."""
     sure: npt.NDArray[np.bool_]
     """An exact rule links the pair."""
 
     def links(self, cut: float, *, with_sure: bool = True) -> Links:
-        """Weights in bits at probability ``cut``; that of a sure pair is infinite.
-
-        A pair that no blocking rule found counts half against the cut.
-        """
+        """Weights in bits at probability ``cut``; that of a sure pair is infinite."""
         bar = float(log_odds(np.array(cut)))
         bits = log_odds(self.probability)
-        weights = np.where(self.rule < 0, bar + UNBLOCKED * (bits - bar), bits)
+        weights = bar + self.counted * (bits - bar)
         weights = np.where(self.alone, np.minimum(weights, bar - ALONE_BELOW), weights)
         return Links(self.left, self.right, np.where(self.sure, np.inf, weights) if with_sure else weights)
+
+
+def counted(informed: Floats, rule: Ints) -> Floats:
+    """What part of a pair's weight counts in the mean over the pairs between two groups.
+
+    ``informed``: the part of all evidence that its records have on both sides, so that a pair with
+    little to compare neither joins nor parts what others compare in full. ``rule``: number of the
+    blocking rule that found the pair, negative where only its component brings it.
+    """
+    part: Floats = np.maximum(informed, LEAST_COUNTED) * np.where(rule < 0, UNBLOCKED, 1.0)
+    return part
 
 
 def expected_precision(
@@ -67,15 +79,16 @@ def expected_precision(
     """Expected share of right pairs among all pairs that share a group; None where there is none.
 
     A pair has two pieces of evidence: its own probability p, and the best path q over one other record
-    of the group (the product of its two). They are neither the same nor independent, so that it counts
-    with the mean of max(p, q) and 1 - (1 - p)(1 - q).
+    of the group (the product of its two). It counts with the mean of three readings of them: the path says
+    the same once more, max(p, q); it is evidence of its own, 1 - (1 - p)(1 - q); or the pair contradicts
+    it, and what the three pairs leave possible counts, of which two never hold without the third.
     """
     inside = group[left] == group[right]
     if not inside.any():
         return None
-    table = pa.table(
-        {"g": group[left[inside]], "a": left[inside], "b": right[inside], "p": probability[inside]}
-    )
+    # Nothing would be possible where one certainty contradicts another.
+    p = np.clip(probability[inside], LEAST_DOUBT, 1 - LEAST_DOUBT)
+    table = pa.table({"g": group[left[inside]], "a": left[inside], "b": right[inside], "p": p})
     connection.register("grouped_pairs", table)
     value = connection.execute(
         f"""WITH small AS (
@@ -83,9 +96,12 @@ def expected_precision(
         e AS (SELECT g, a, b, p FROM grouped_pairs SEMI JOIN small USING (g)
               UNION ALL SELECT g, b, a, p FROM grouped_pairs SEMI JOIN small USING (g)),
         paths AS (SELECT x.a, y.b, max(x.p * y.p) AS p FROM e x JOIN e y ON x.g = y.g AND x.b = y.a AND x.a < y.b
-                  GROUP BY x.a, y.b)
-        SELECT avg((greatest(d.p, coalesce(paths.p, 0)) + 1 - (1 - d.p) * (1 - coalesce(paths.p, 0))) / 2)
-        FROM grouped_pairs d LEFT JOIN paths ON paths.a = d.a AND paths.b = d.b"""
+                  GROUP BY x.a, y.b),
+        known AS (SELECT d.p, coalesce(paths.p, 0) AS q
+                  FROM grouped_pairs d LEFT JOIN paths ON paths.a = d.a AND paths.b = d.b),
+        -- All three hold, or only this one (both halves of its path taken for equally likely).
+        held AS (SELECT p, q, p * (q + pow(1 - sqrt(q), 2)) AS holds FROM known)
+        SELECT avg((greatest(p, q) + 1 - (1 - p) * (1 - q) + holds / (holds + (1 - p) * (1 - q))) / 3) FROM held"""
     ).fetchall()[0][0]
     connection.unregister("grouped_pairs")
     return float(value)

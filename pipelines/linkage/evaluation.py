@@ -104,7 +104,7 @@ def evaluation(
     ``linkage/clusters`` where known) against ``truth`` (source, record_id, entity_id).
 
     ``scored`` has the columns of ``linkage/scored_pairs``, kept from probability ``least`` up. Without a
-    ``basis`` the curve is bounded (``curve.BOUNDED``) and pairs that were not kept have no closer reason.
+    ``basis`` the curve is approximate (``curve.APPROXIMATE``) and pairs that were not kept have no closer reason.
     ``notes`` go before its own.
     Raises UsageError where a column is missing or a record stands twice.
     """
@@ -126,7 +126,7 @@ def evaluation(
         by_party_type=by_group(judged, "party_type"),
         cut=cut,
         curve=curve(inside, _entity_of_nodes(keys, judged), [*cuts, cut]),
-        curve_is=curves.EXACT if linked is not None else curves.BOUNDED,
+        curve_is=curves.EXACT if linked is not None else curves.APPROXIMATE,
         missed=missed,
         false=false,
         notes=tuple(said),

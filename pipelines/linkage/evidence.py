@@ -168,7 +168,7 @@ def _nothing(name: str, rules: tuple[Rule, ...], nodes: int) -> Evidence:
     for column in ("match_weight", "match_probability"):
         pairs = pairs.append_column(column, pa.array([], pa.float64()))
     nowhere, numbers, words = np.zeros(0, bool), np.zeros(0), np.zeros(0, object)
-    judged = Judged(numbers, numbers, numbers, nowhere, nowhere, words, words, nowhere, words)
+    judged = Judged(numbers, numbers, numbers, numbers, nowhere, nowhere, words, words, nowhere, words)
     alone = Bounded(np.arange(nodes, dtype=np.int64), min(nodes, 1), ())
     costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
     own = np.zeros(nodes, bool)

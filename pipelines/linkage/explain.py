@@ -250,10 +250,8 @@ class _Component:
         judged = judge(connection, name, self.model, tuple(rule.name for rule in rules), self.pairs, conf)
         self.forbidden, self.probability = judged.forbidden, judged.probability
         self.decided_by = judged.decided_by
-        left, right, rule = (
-            self.pairs[column].to_numpy().astype(np.int64) for column in ("node_l", "node_r", "rule")
-        )
-        joins = Joins(left, right, judged.judged, rule, judged.alone, judged.sure)
+        left, right = (self.pairs[column].to_numpy().astype(np.int64) for column in ("node_l", "node_r"))
+        joins = Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)
         self.weight = joins.links(generation.cut).weight
         self.same = _same_cluster(clusters, *(self._key(connection, node) for node in (a, b)))
 

@@ -17,10 +17,10 @@ import pyarrow as pa
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.comparisons import NONE, own_of
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut import Joins, log_odds
+from pipelines.linkage.cut import Joins, counted, log_odds
 from pipelines.linkage.exact_rules import verdicts
 from pipelines.linkage.generations import Model
-from pipelines.linkage.relation import classify
+from pipelines.linkage.relation import classify, informed
 from pipelines.linkage.rules import NAME_ALONE, forbidden_pairs, ruled
 
 Floats = npt.NDArray[np.float64]
@@ -44,6 +44,8 @@ class Judged:
     """After them: what the model's own clusters form on."""
     probability: Floats
     """same_person_probability: after the exact rules too."""
+    counted: Floats
+    """Part of its weight that counts in the mean over several pairs."""
     alone: Bools
     """Only a name joins the pair."""
     sure: Bools
@@ -71,7 +73,7 @@ def judge(
     exact = verdicts(connection, pairs, conf.rules)
     forbidden = forbidden_pairs(connection, pairs, conf.never)
     own = NONE if model.is_foreign else own_of(name, model.settings)
-    judged, decided_by = ruled(name, pairs, believed, forbidden, by_relation=model.relations.trusted, own=own)
+    judged, decided_by = ruled(name, pairs, believed, forbidden, model.relations, own)
     forbidden |= exact.forbids >= 0
     sure = exact.sure(forbidden)
     rule = pairs["rule"].to_numpy().astype(np.int64)
@@ -80,6 +82,7 @@ def judge(
         believed,
         judged,
         np.where(sure, 1.0, judged),
+        counted(informed(model.relations, pairs), rule),
         (decided_by == NAME_ALONE).astype(bool),
         sure,
         relation,

@@ -202,7 +202,7 @@ def _together(evidence: list[Evidence]) -> tuple[Joins, Bools]:
         np.concatenate([e.left for e in evidence]),
         np.concatenate([e.right for e in evidence]),
         np.concatenate([e.judged.judged for e in evidence]),
-        np.concatenate([ints(e.pairs, "rule") for e in evidence]),
+        np.concatenate([e.judged.counted for e in evidence]),
         np.concatenate([e.judged.alone for e in evidence]),
         np.concatenate([e.judged.sure for e in evidence]),
     )

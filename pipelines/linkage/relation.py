@@ -339,6 +339,38 @@ def posteriors(relations: Relations, scored: pa.Table) -> tuple[list[str], Float
     return kinds, posterior
 
 
+def evidence(relations: Relations, scored: pa.Table, role: str) -> Floats:
+    """Bits that a role says by itself for one person against two of all records, by pair; 0 where unknown.
+
+    Chance has the true pairs taken out of it, and a rare value counts for more.
+    """
+    levels = relations.levels[SAME][role], relations.levels[OTHER][role]
+    bits = np.log2(np.array(levels[0]) / np.array(levels[1]))[::-1]
+    gamma = scored[f"gamma_{role}"].to_numpy().astype(np.int64)
+    found: Floats = np.where(gamma >= 0, bits[np.maximum(gamma, 0)], 0.0)
+    if role in _by_chance(relations.model, OTHER, scored):
+        rarity = scored[f"rarity_{role}"].to_numpy()
+        found = found + np.where(rarity != 0, rarity - relations.rarity.get(role, 0.0), 0.0)
+    return found
+
+
+def informed(relations: Relations, scored: pa.Table) -> Floats:
+    """Part of the evidence that one person's records would give, by pair: the rest is not known on both sides.
+
+    A role counts with the bits that it says on average of two records of one person. All of it where the
+    fit is not trusted.
+    """
+    if not relations.trusted:
+        return np.ones(scored.num_rows)
+    found, whole = np.zeros(scored.num_rows), 0.0
+    for role in _roles(relations.model, scored):
+        same, other = (np.array(relations.levels[kind][role]) for kind in (SAME, OTHER))
+        bits = float(same @ np.log2(same / other))
+        found += np.where(scored[f"gamma_{role}"].to_numpy() >= 0, bits, 0.0)
+        whole += bits
+    return found / whole if whole > 0 else np.ones(scored.num_rows)
+
+
 def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArray[np.object_]]:
     """The probability that each pair is one person, and the likeliest kind of relation.
 

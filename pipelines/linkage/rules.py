@@ -8,7 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.linkage.comparisons import NONE, Own, level_number
+from pipelines.linkage.config import is_open
 from pipelines.linkage.exact_rules import differ
+from pipelines.linkage.relation import Relations, evidence
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -20,7 +22,7 @@ NAME_ALONE_CEILING = 0.49
 """Its probability at most: less likely one person than two."""
 
 RESEMBLING: dict[str, dict[str, tuple[str, ...]]] = {
-    "person": {"given_name": ("misspelt",), "surname": ("sounds alike or misspelt",)},
+    "person": {"given_name": ("misspelt", "alike"), "surname": ("sounds alike or misspelt", "alike")},
     "company": {"company_name": ("misspelt", "alike")},
 }
 """The levels at which a name is not the same and merely resembles."""
@@ -32,12 +34,13 @@ NAMES: dict[str, tuple[str, ...]] = {
 """The comparisons of names; all others are evidence beside them."""
 
 PERSONAL = ("birth_date", "email_births", "emails", "phones", "tax_id", "loyalty_id")
-"""What a person has alone. Joan and Joana share a house; that they do says nothing of who they are."""
+"""What a person has alone, and categories and texts beside these. Joan and Joana share a house; that
+they do says nothing of who they are."""
 
 LEAST_PERSONAL = 4.0
 """Bits of personal evidence that given names that only resemble need: sixteen to one."""
 
-LEAST_BESIDE = 10.0
+LEAST_BESIDE = 8.0
 """Bits of any evidence beside the names that surnames, or names of companies, that only resemble need."""
 
 
@@ -56,11 +59,12 @@ def forbidden_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, neve
     return found
 
 
-def name_alone(model: str, pairs: pa.Table, own: Own = NONE) -> Bools:
+def name_alone(model: str, pairs: pa.Table, relations: Relations, own: Own = NONE) -> Bools:
     """Pairs whose names only resemble (Joan and Joana, Prado and Prados) and that little else joins.
 
-    A given name needs evidence that a person has alone, a surname strong evidence of any kind. Of a
-    comparison that is one's ``own`` every level but the strongest and all else is a resemblance.
+    A given name needs evidence that a person has alone, a surname strong evidence of any kind: as the
+    relation model counts it, or Splink where that is not trusted. Of a comparison that is one's ``own``
+    every level but the strongest and all else is a resemblance.
     """
     names = NAMES.get(model, ())
     beside = np.zeros(pairs.num_rows)
@@ -68,8 +72,9 @@ def name_alone(model: str, pairs: pa.Table, own: Own = NONE) -> Bools:
     for column in pairs.column_names:
         role = column.removeprefix("weight_")
         if role != column and role not in names:
-            beside += pairs[column].to_numpy()
-            personal += pairs[column].to_numpy() if role in PERSONAL else 0.0
+            bits = evidence(relations, pairs, role) if relations.trusted else pairs[column].to_numpy()
+            beside += bits
+            personal += bits if role in PERSONAL or is_open(role) else 0.0
     alone = np.zeros(pairs.num_rows, bool)
     for role, levels in RESEMBLING.get(model, {}).items():
         if f"gamma_{role}" in pairs.column_names:
@@ -87,13 +92,12 @@ def ruled(
     pairs: pa.Table,
     probability: Floats,
     forbidden: Bools,
-    *,
-    by_relation: bool,
+    relations: Relations,
     own: Own = NONE,
 ) -> tuple[Floats, npt.NDArray[np.object_]]:
     """Probabilities after the rules, and what decided each: relation, splink, name_alone, never."""
-    decided = np.full(pairs.num_rows, "relation" if by_relation else "splink", dtype=object)
-    capped = name_alone(model, pairs, own) & (probability > NAME_ALONE_CEILING)
+    decided = np.full(pairs.num_rows, "relation" if relations.trusted else "splink", dtype=object)
+    capped = name_alone(model, pairs, relations, own) & (probability > NAME_ALONE_CEILING)
     decided[capped] = NAME_ALONE
     decided[forbidden] = "never"
     return np.where(capped, NAME_ALONE_CEILING, probability), decided

@@ -345,7 +345,7 @@ class ScoreComponents:
     def _clustered(self, keys: pa.Table, pairs: pa.Table, judged: Judged) -> Iterator[pa.RecordBatch]:
         node = _ints(keys, "node")
         left, right = (np.searchsorted(node, _ints(pairs, side)) for side in ("node_l", "node_r"))
-        joins = Joins(left, right, judged.judged, _ints(pairs, "rule"), judged.alone, judged.sure)
+        joins = Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)
         by_model, by_rules = clustered(len(node), joins, judged.forbidden, self.cut)
         names = cluster_names(keys)
         yield from shaped(

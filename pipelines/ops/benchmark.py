@@ -167,8 +167,9 @@ def table(results: list[Result]) -> str:
         q, best = result.evaluation.quality, result.evaluation.best
         mark = ""
         if result.remark:
-            marks.append(result.remark)
-            mark = f" ({len(marks)})"
+            if result.remark not in marks:
+                marks.append(result.remark)
+            mark = f" ({marks.index(result.remark) + 1})"
         best_text = f"{best.quality.f1:.4f} at {best.cut:g}" if best is not None else ""
         lines.append(
             f"| {result.name}{mark} | {q.records:,} | {q.f1:.4f} | {q.precision:.4f} | {q.recall:.4f} "

@@ -28,7 +28,7 @@ def linked() -> Linked:
         np.array([0, 2, 4, 6]),
         np.array([1, 3, 5, 7]),
         np.array([0.97, 0.96, 0.55, 0.05]),
-        np.zeros(4, int),
+        np.ones(4),
         no,
         no,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,13 +22,13 @@ from pipelines.linkage.blocking_rules import Rule, rules_for
 from pipelines.linkage.comparisons import MODELS, comparisons_for, level_number, splink_settings
 from pipelines.linkage.components import Links, bounded_components, components
 from pipelines.linkage.config import Blocking, Linkage
-from pipelines.linkage.cut import Joins, expected_precision, log_odds
+from pipelines.linkage.cut import Joins, counted, expected_precision, log_odds
 from pipelines.linkage.engine import engine, read_records
 from pipelines.linkage.evaluate import evaluate, quality
 from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.link import link_night
 from pipelines.linkage.records import load, prepare
-from pipelines.linkage.relation import classify, fit_relations, starter_relations
+from pipelines.linkage.relation import classify, fit_relations, informed, starter_relations
 from pipelines.linkage.relation_profiles import PROFILES
 from pipelines.linkage.scoring import score_pairs
 
@@ -99,9 +100,15 @@ def test_expected_precision_takes_the_best_path() -> None:
             np.array([1, 2, 2]),
             np.array([0.9, 0.2, 0.8]),
         )
-    # The second pair's best path, 0.72, counts between max(0.2, 0.72) and 1 - 0.8 * 0.28.
+    # The second pair's best path is 0.72. Read as the same once more it stays 0.72, as evidence of its own it
+    # makes 1 - 0.8 * 0.28 = 0.776, and against the pair 0.2 * (0.72 + 0.0229) / (0.1486 + 0.8 * 0.28) = 0.399.
     paths = [(0.9, 0.2 * 0.8), (0.2, 0.9 * 0.8), (0.8, 0.9 * 0.2)]
-    expected = [(max(p, q) + 1 - (1 - p) * (1 - q)) / 2 for p, q in paths]
+    holds = [p * (q + (1 - q**0.5) ** 2) for p, q in paths]
+    expected = [
+        (max(p, q) + 1 - (1 - p) * (1 - q) + h / (h + (1 - p) * (1 - q))) / 3
+        for (p, q), h in zip(paths, holds, strict=True)
+    ]
+    assert expected[1] == pytest.approx((0.72 + 0.776 + 0.399) / 3, abs=1e-3)
     assert value == pytest.approx(sum(expected) / 3)
     assert log_odds(np.array([0.5])).tolist() == [0.0]
 
@@ -201,6 +208,49 @@ def test_a_name_never_seen_counts_as_rare() -> None:
     assert scored[0]["gamma_birth_date"] == -1
 
 
+LIKE = {
+    "given": "benjamin",
+    "surname": "novak",
+    "birth_date": date(1975, 6, 6),
+    "street": "harrison street 16",
+    "postal_code": "4505",
+    "city": "lindfield",
+    "loyalty_id": "3523835",
+}
+
+
+NOISE: list[tuple[str, str, dict[str, Any]]] = [
+    # The comparison, its level, and what another record of the same person says instead.
+    ("given_name", "in the surname's place", {"given": "novak", "surname": "benjamni"}),
+    ("given_name", "alike", {"given": "ebnjamni"}),
+    ("surname", "alike", {"surname": "onvka"}),
+    ("surname", "elsewhere in the name", {"given": "novak benjamin", "surname": "lee"}),
+    ("birth_date", "within a month", {"birth_date": date(1975, 5, 30)}),
+    ("birth_date", "within a year", {"birth_date": date(1974, 12, 31)}),
+    ("birth_date", "within ten years", {"birth_date": date(1983, 11, 21)}),
+    ("postal_code", "street alike", {"street": "harriosn street 16", "postal_code": "9999", "city": "rye"}),
+    ("postal_code", "place misspelt", {"street": "rye lane 2", "postal_code": "4550", "city": "lindfeld"}),
+    ("loyalty_id", "one slip", {"loyalty_id": "3523853"}),
+]
+
+
+def test_noise_has_levels_of_its_own() -> None:
+    rows = [record("crm", "0", **LIKE)]
+    rows += [record("web", f"{i}", **{**LIKE, **other}) for i, (_, _, other) in enumerate(NOISE)]
+    model = training.starter_model("person", set(CONF.fields), 1e-4)
+    with engine(CONF) as connection:
+        load(connection, table(rows), CONF)
+        use_generic(connection, find_generic(connection, CONF))
+        prepare(connection, "person")
+        connection.execute(
+            """CREATE TABLE pairs AS SELECT 0 AS join_key_l, node AS join_key_r, '0' AS match_key
+            FROM people WHERE node > 0"""
+        )
+        scored = score_pairs(connection, model, "pairs").to_pylist()
+    found = [pair[f"gamma_{role}"] for pair, (role, _, _) in zip(scored, NOISE, strict=True)]
+    assert found == [level_number("person", role, level) for role, level, _ in NOISE]
+
+
 def test_an_em_session_that_underflows_is_smoothed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     from splink.internals.linker_components.training import LinkerTraining
 
@@ -247,12 +297,35 @@ def test_a_pair_that_no_rule_found_counts_half_against_the_cut() -> None:
         five,
         five,
         np.array([0.8, 0.8, 0.2, 0.45, 0.2]),
-        np.array([0, -1, -1, 0, 0]),
+        counted(np.ones(5), np.array([0, -1, -1, 0, 0])),
         np.array([False, False, False, True, True]),
         np.array([False, False, False, False, True]),
     )
     assert joins.links(0.2).weight.tolist() == pytest.approx([2.0, 0.0, -2.0, -2.1, np.inf])
     assert joins.links(0.2, with_sure=False).weight.tolist() == pytest.approx([2.0, 0.0, -2.0, -2.1, -2.1])
+
+
+def test_a_pair_with_little_to_compare_counts_little() -> None:
+    relations = training.starter_model("person", {"given_name", "surname", "emails"}, 1e-4).relations
+    pairs = pa.table(
+        {"gamma_given_name": [8, 8, -1], "gamma_surname": [4, -1, -1], "gamma_emails": [3, -1, -1]}
+    )
+    part = informed(relations, pairs)
+    assert part[0] == pytest.approx(1.0)
+    assert 0 < part[1] < 0.5
+    assert part[2] == 0
+    # 0 and 1 have all in common; 2 shares its only value with 0, and with 1 nothing that could be compared.
+    left, right, no = np.array([0, 0, 1]), np.array([1, 2, 2]), np.zeros(3, bool)
+    probability = np.array([0.999, 0.9, 0.02])
+
+    def groups(part: Any) -> list[int]:
+        links = Joins(left, right, probability, counted(part, np.zeros(3, np.int64)), no, no).links(0.5)
+        return agglomerate(3, links, no, 0.0).tolist()
+
+    assert groups(np.ones(3)) == [0, 0, 2]
+    assert groups(np.array([1.0, 0.5, 0.1])) == [0, 0, 0]
+    # Nothing to compare is no reason to join.
+    assert groups(np.zeros(3))[2] == 2
 
 
 def test_few_and_dirty_fields_do_not_join_strangers() -> None:

@@ -151,7 +151,7 @@ def test_the_only_value_of_a_column_is_no_evidence(
 def test_postal_codes_that_never_differ_say_nothing(people: tuple[pa.Table, pa.Table]) -> None:
     model = learn(table([{**row, "match_postal_code": "01000"} for row in people[0].to_pylist()]))
     found = weights(model)["postal_code", "postal code"]
-    assert found["u"] > 0.98
+    assert found["u"] > 0.95
     assert found["weight"] < 0.05
 
 

@@ -17,6 +17,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.evaluate import evaluate
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import Linked, link_night
+from pipelines.linkage.relation import no_relations
 from pipelines.linkage.rules import name_alone
 from pipelines.linkage.vocabulary import own_comparison, own_comparisons, own_rules
 
@@ -115,7 +116,7 @@ def test_a_generation_keeps_its_rules(linked: tuple[Linked, Linkage, pa.Table, p
 def test_the_strongest_level_of_a_replaced_comparison_is_the_same_name(tmp_path: Path) -> None:
     own = own_comparisons(read(tmp_path, OWN))
     pairs = pa.table({"gamma_given_name": [6, 6], "gamma_surname": [3, 2]})
-    assert name_alone("person", pairs, own).tolist() == [False, True]
+    assert name_alone("person", pairs, no_relations("person"), own).tolist() == [False, True]
 
 
 def test_small_data_use_its_values(tmp_path: Path) -> None:

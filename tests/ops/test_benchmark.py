@@ -58,12 +58,14 @@ def test_the_table_replaces_what_stood_between_its_lines(data: Path) -> None:
     page = data / "page.md"
     page.write_text(f"# Title\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
     for _ in range(2):
-        write_table(str(page), table([result]))
+        write_table(str(page), table([result, result]))
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# Title\n{BEGIN}\n\n| Set |")
     assert text.endswith(f"{END}\nafter\n")
-    assert "| people (1) | 5 | 1.0000 |" in text
-    assert "(1) five records." in text
+    assert text.count("| people (1) | 5 | 1.0000 |") == 2
+    # One remark on several sets stands once.
+    assert text.count("(1) five records.") == 1
+    assert "(2)" not in text
     assert "old" not in text
     page.write_text("nothing here", encoding="utf-8")
     with pytest.raises(UsageError, match="has no lines"):
