@@ -118,7 +118,7 @@ def gather(
         check_compared(columns, name, model)
     rules = usable(model.rules, set(conf.fields))
     is_own = _nodes_of(connection, len(nodes))
-    if recalled is not None and not is_own.any():
+    if not (is_new or is_foreign or is_own.any()):
         return model, _nothing(name, rules, len(nodes))
     say(f"{name}: blocks by {len(rules)} rules")
     held = hold_keys(connection, rules, conf.blocking)

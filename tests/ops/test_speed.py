@@ -19,7 +19,7 @@ from pipelines.cli import execute
 from pipelines.errors import UsageError
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.files import link_by_settings
-from pipelines.linkage.peers import splink_duckdb
+from pipelines.linkage.peers import padron_night, splink_duckdb
 from pipelines.linkage.peers.model import ID, frequent_values, generation, splink_settings, train
 from pipelines.ops.speed import given as given_module
 from pipelines.ops.speed.cells import Cell, order, run_cell
@@ -276,6 +276,28 @@ def test_padron_and_splink_compare_the_same_pairs(speed_files: dict[str, Any]) -
     assert ours.quality.f1 > 0.8
 
 
+def test_a_night_after_a_night_ends_as_one_on_all_records(speed_files: dict[str, Any]) -> None:
+    folder = speed_files["folder"]
+    rules = json.dumps(RULES)
+    model = generation(speed_files["trained"], RULES, 2_000, frequent_values(speed_files["records"]), 0.9)
+    known = folder / "generation.json"
+    known.write_text(model.to_json(), encoding="utf-8")
+    for name in ("all", "changed"):
+        (folder / name).mkdir()
+    for which, out in (("all", "all"), ("earlier", "changed")):
+        padron_night.main(speed_files["records"], str(known), str(folder / out), rules, which)
+    earlier = pq.read_table(folder / "changed" / "clusters.parquet")
+    padron_night.main(speed_files["records"], str(known), str(folder / "changed"), rules, "changed")
+    once, after = (pq.read_table(folder / out / "clusters.parquet") for out in ("all", "changed"))
+    assert after.equals(once)
+    assert not after.equals(earlier)
+    pairs = [
+        json.loads((folder / out / "report.json").read_text())["candidate_pairs"]
+        for out in ("all", "changed")
+    ]
+    assert 0 < pairs[1] < pairs[0] / 5
+
+
 def test_the_model_is_one_in_all_words(speed_files: dict[str, Any]) -> None:
     trained = speed_files["trained"]
     duck, spark = (splink_settings(trained, dialect, RULES, 2_000) for dialect in ("duckdb", "spark"))
@@ -312,7 +334,10 @@ def test_all_four_do_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert execute([*where, "--write", str(page)]) == 0
     cells = json.loads((tmp_path / "out" / "linkage.json").read_text())["cells"]
     assert {cell["peer"]: cell["outcome"] for cell in cells} == dict.fromkeys(PEERS, "done")
-    assert len({cell["candidate_pairs"] for cell in cells}) == 1
+    pairs = {cell["peer"]: cell["candidate_pairs"] for cell in cells}
+    changed = pairs.pop("padron-change")
+    assert len(set(pairs.values())) == 1
+    assert 0 < changed < pairs["padron-night"] / 5
     assert all(cell["f1"] > 0.8 for cell in cells)
     assert "| 2,000 | splink-spark |" in page.read_text()
 

@@ -16,6 +16,11 @@ class Bars(Strict):
     splink_spark_of_padron_many: float = Field(
         default=5.0, gt=0, description="Seconds of splink-spark over padron-many, at least."
     )
+    change_of_night: float = Field(
+        default=0.1,
+        gt=0,
+        description="Seconds of padron-change over padron-night at the largest size, at most.",
+    )
     pairs_a_core_second: float = Field(
         default=100_000,
         gt=0,

@@ -125,6 +125,10 @@ def verdicts(found: Sequence[Figure], bars: Bars) -> list[Verdict]:
             ratio = _ratio(by[size, "splink-spark"], by[size, "padron-many"])
             name = f"splink-spark / padron-many, {compact(size)}"
             made.append(Verdict(name, bars.splink_spark_of_padron_many, False, *ratio))
+    if sizes and {(sizes[-1], "padron-change"), (sizes[-1], "padron-night")} <= by.keys():
+        ratio = _ratio(by[sizes[-1], "padron-change"], by[sizes[-1], "padron-night"])
+        name = f"padron-change / padron-night, {compact(sizes[-1])}"
+        made.append(Verdict(name, bars.change_of_night, True, *ratio))
     own = [figure for figure in found if figure.peer == "padron"]
     if own:
         made += _of_padron(own, bars)

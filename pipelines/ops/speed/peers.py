@@ -86,6 +86,20 @@ def _padron_many(given: Given, out: str) -> list[str]:
     return [*_worker("padron_many"), given.records, given.generation, out, *told]
 
 
+def _padron_night(which: str) -> Command:
+    def command(given: Given, out: str) -> list[str]:
+        return [
+            *_worker("padron_night"),
+            given.records,
+            given.generation,
+            out,
+            json.dumps(given.conf.rules),
+            which,
+        ]
+
+    return command
+
+
 _ENGINE = ("splink", "duckdb", "pyarrow", "numpy", "scipy")
 PEERS: Mapping[str, Peer] = {
     peer.name: peer
@@ -115,6 +129,22 @@ PEERS: Mapping[str, Peer] = {
             (*_ENGINE, "pyspark", "delta-spark"),
             _PADRON,
             needs_java=True,
+        ),
+        Peer(
+            "padron-night",
+            "a night's linkage in placement one: what padron-many is given, read from Parquet, its tables written",
+            _padron_night("all"),
+            _ENGINE,
+            _PADRON,
+        ),
+        Peer(
+            "padron-change",
+            "the same after a night on records of which one in a hundred was different: half of these had another "
+            "surname, a quarter was not there, a quarter is gone; only what changed is scored, and only this is timed",
+            _padron_night("changed"),
+            _ENGINE,
+            _PADRON,
+            before=_padron_night("earlier"),
         ),
         Peer(
             "splink-spark",
