@@ -109,7 +109,9 @@ def _numbers(text: str | None) -> tuple[int, ...]:
 @bench.command()
 @click.option("--sizes", metavar="N,N…", help="Numbers of records (default: conf/benchmarks.yml).")
 @click.option(
-    "--peers", metavar="NAME,…", help="Only these of padron, splink-duckdb, padron-many, padron-night, padron-change, splink-spark."
+    "--peers",
+    metavar="NAME,…",
+    help="Only these of padron, splink-duckdb, padron-many, padron-night, padron-change, splink-spark.",
 )
 @click.option("--repeat", default=3, show_default=True, type=click.IntRange(1), help="Measurements of each.")
 @click.option(

@@ -8,7 +8,6 @@ numbers, and nothing else of the records.
 
 from __future__ import annotations
 
-import operator
 from datetime import date
 from functools import reduce
 
@@ -49,8 +48,8 @@ from pipelines.linkage.sample_many import draw_many
 from pipelines.linkage.task_prints import PRINTS, Prints
 from pipelines.linkage.tasks import (
     CARRIERS,
+    EXACT_KEYS,
     JUDGED,
-    KEYS,
     LINKS,
     Carriers,
     ExactKeys,
@@ -108,23 +107,32 @@ def link_many(
 
 def _generic(nodes: DataFrame, conf: Linkage) -> pa.Table:
     """Rows of ``linkage/generic_values``."""
-    limits = conf.generic.distinct_names
     carried = nodes.mapInArrow(Carriers(conf), task_schema(CARRIERS))
-    # A record carries a value once, so its rows are its records.
-    counts = (F.countDistinct("name").alias("distinct_names"), F.count("*").alias("records"))
     field = F.col("field")
-    found = carried.groupBy("field", "value").agg(*counts)
-    over = [(field == role) & (F.col("distinct_names") > names) for role, names in sorted(limits.items())]
-    shared = found.where(reduce(operator.or_, over, F.lit(False)))
-    alone = (
+    ends = (
         carried.where(field.isin(*ONLY_VALUE))
         .groupBy("field")
-        .agg(*counts, F.min("value").alias("value"), F.max("value").alias("last"))
+        .agg(F.min("value").alias("value"), F.max("value").alias("last"))
     )
-    only = alone.where((F.col("value") == F.col("last")) & (F.col("distinct_names") > ONLY_VALUE_NAMES))
-    rows = shared.withColumn("reason", F.lit("shared_by_names")).unionByName(
-        only.drop("last").withColumn("reason", F.lit("only_value"))
+    # Names are counted only where there are enough records, and where a field has one value: few of all.
+    only = [row["field"] for row in ends.where("value = last").select("field").collect()]
+    limits = sorted(conf.generic.distinct_names.items())
+    most = reduce(
+        lambda so_far, limit: so_far.when(field == limit[0], limit[1]), limits, F.when(F.lit(False), 0)
     )
+    counts = (F.countDistinct("name").alias("distinct_names"), F.count("*").alias("records"))
+    # A record carries a value once, so its rows are its records.
+    frequent = carried.groupBy("field", "value").count().where(F.col("count") > most)
+    known = F.broadcast(frequent.select("field", "value"))
+    shared = (
+        carried.join(known, on=["field", "value"], how="left_semi").groupBy("field", "value").agg(*counts)
+    )
+    rows = shared.where(F.col("distinct_names") > most).withColumn("reason", F.lit("shared_by_names"))
+    if only:
+        alone = carried.where(field.isin(*only)).groupBy("field", "value").agg(*counts)
+        rows = rows.unionByName(
+            alone.where(F.col("distinct_names") > ONLY_VALUE_NAMES).withColumn("reason", F.lit("only_value"))
+        )
     return generic_rows(rows.toArrow())
 
 
@@ -259,7 +267,7 @@ def _chained(people: DataFrame, conf: Linkage) -> DataFrame | None:
     """``exact_rules.chains`` by Spark: pairs of nodes that put what a rule links into one component."""
     if all(rule.never for rule in conf.rules):
         return None
-    keys = people.mapInArrow(ExactKeys(conf), task_schema(KEYS))
+    keys = people.mapInArrow(ExactKeys(conf), task_schema(EXACT_KEYS))
     before = F.lag("node").over(Window.partitionBy("rule", "key").orderBy("node"))
     pairs = keys.select(before.alias("node_l"), F.col("node").alias("node_r"))
     return computed_once(

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 SEPARATOR = "\x1f"
 """Stands between a key and the next one that subdivides it, as in one process."""
-BLOCK = ("rule", "key")
+BLOCK = ("rule", "block")
+KEY = ("rule", "key")
 ROWS = 200_000
 """Rows of one task at most, about: what Arrow and DuckDB hold of them at once stays small."""
 
@@ -106,18 +107,19 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
         .collect()
     }
     capped = tuple(stats.get(number, Capped(0, 0)) for number in range(len(rules)))
-    divided = keys.limit(0)
+    divided = keys.select("rule", "node", F.lit("").alias("key")).limit(0)
     if any(rule.blocks for rule in capped):
-        over = F.broadcast(computed_once(_over(keys, cap)))
+        over = F.broadcast(computed_once(_over(keys, BLOCK, cap)))
         full = people.mapInArrow(Keys(conf, rules, is_full=True), task_schema(FULL_KEYS))
-        divided = _subdivided(full.join(over, on=list(BLOCK), how="left_semi"), rules, cap)
-        keys = keys.join(over, on=list(BLOCK), how="left_anti").unionByName(divided)
+        divided = _subdivided(full.join(over, on=list(BLOCK), how="left_semi").drop("block"), rules, cap)
+        parts = divided.select("rule", "node", F.xxhash64("key").alias("block"))
+        keys = keys.join(over, on=list(BLOCK), how="left_anti").unionByName(parts)
     place = F.concat_ws(SEPARATOR, F.col("rule").cast("string"), "key")
     places = divided.groupBy("node").agg(F.array_sort(F.collect_list(place)).alias("places"))
     # No block is above the cap any more, so no partition of this window is large.
     size = F.count("*").over(W.Window.partitionBy(*BLOCK))
     shared = keys.withColumn("n", size).where(F.col("n") > 1)
-    # 64 bits of a hash for a key of any length: two keys of one pair of records would have to collide.
+    # 63 bits of a hash for a key of any length: two keys of one pair of records would have to collide.
     home = F.struct("rule", F.xxhash64(*BLOCK).alias("block"), "n")
     homes = computed_once(
         shared.groupBy("node")
@@ -131,9 +133,9 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
     return Placed(places, homes, capped, (found["pairs"] or 0) // 2, found["rows"])
 
 
-def _over(keys: DataFrame, cap: int) -> DataFrame:
+def _over(keys: DataFrame, by: Sequence[str], cap: int) -> DataFrame:
     """The blocks above the cap: few, so that they are joined without bringing any of them together."""
-    return F.broadcast(keys.groupBy(*BLOCK).count().where(F.col("count") > cap).select(*BLOCK))
+    return F.broadcast(keys.groupBy(*by).count().where(F.col("count") > cap).select(*by))
 
 
 def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> DataFrame:
@@ -148,7 +150,7 @@ def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> DataFrame
         for depth in range(max(len(rule.then) for rule in rules) + 1)
     ]
     every = F.explode(F.slice(F.array(*grown), F.lit(1), F.size("following") + 1))
-    over = _over(entry.select("rule", every.alias("key")), cap)
+    over = _over(entry.select("rule", every.alias("key")), KEY, cap)
     is_over = []
     for n, key in enumerate(grown):
         mark = over.select(F.col("rule").alias(f"rule_{n}"), F.col("key").alias(f"key_{n}"))
@@ -171,10 +173,10 @@ def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> DataFrame
 
 def _sliced(keys: DataFrame, rows: int, cap: int) -> DataFrame:
     """Blocks that no key divides, in slices of neighbours by name and birth date."""
-    ranked = numbered(keys, rows, (*BLOCK, "neighbour", "node"), "rank")
-    first = F.broadcast(ranked.groupBy(*BLOCK).agg(F.min("rank").alias("first")))
+    ranked = numbered(keys, rows, (*KEY, "neighbour", "node"), "rank")
+    first = F.broadcast(ranked.groupBy(*KEY).agg(F.min("rank").alias("first")))
     slice_of = F.floor((F.col("rank") - F.col("first")) / cap).cast("bigint").cast("string")
-    return ranked.join(first, on=list(BLOCK), how="inner").select(
+    return ranked.join(first, on=list(KEY), how="inner").select(
         "rule", "node", F.concat_ws(SEPARATOR, "key", slice_of).alias("key")
     )
 

@@ -46,8 +46,10 @@ NUMBERED = pa.schema([("part", pa.int32()), ("place", pa.int64())])
 CARRIERS = pa.schema(
     [("field", pa.string()), ("value", pa.string()), ("name", pa.string()), ("node", pa.int64())]
 )
-KEYS = pa.schema([("rule", pa.int32()), ("node", pa.int64()), ("key", pa.string())])
-FULL_KEYS = pa.schema([*KEYS, ("following", _STRINGS), ("neighbour", pa.string())])
+KEYS = pa.schema([("rule", pa.int32()), ("node", pa.int64()), ("block", pa.int64())])
+"""A key as 63 bits of its hash: what Spark sorts and counts is short, however long the key is."""
+FULL_KEYS = pa.schema([*KEYS, ("key", pa.string()), ("following", _STRINGS), ("neighbour", pa.string())])
+EXACT_KEYS = pa.schema([("rule", pa.int32()), ("node", pa.int64()), ("key", pa.string())])
 LINKS = pa.schema(
     [
         ("node_l", pa.int64()),
@@ -219,10 +221,10 @@ class Keys:
         if not self.rules:
             return
         schema = FULL_KEYS if self.is_full else KEYS
-        columns = ", ".join(name for name in schema.names if name != "rule")
+        columns = ", key, following, neighbour" if self.is_full else ""
         of_rule = full_keys_query if self.is_full else keys_query
         query = " UNION ALL ".join(
-            f"SELECT {number} AS rule, {columns} FROM ({of_rule(rule)})"
+            f"SELECT {number} AS rule, node, CAST(hash(key) >> 1 AS BIGINT) AS block{columns} FROM ({of_rule(rule)})"
             for number, rule in enumerate(self.rules)
         )
         with task_engine(self.conf) as connection:
@@ -234,7 +236,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class ExactKeys:
-    """``people`` in; what the exact rules link by out, in the columns of ``KEYS``."""
+    """``people`` in; what the exact rules link by out, in the columns of ``EXACT_KEYS``."""
 
     conf: Linkage
 
@@ -243,7 +245,7 @@ class ExactKeys:
         with task_engine(self.conf) as connection:
             for rows in gathered(batches):
                 connection.register("people", rows)
-                yield from shaped(connection.sql(query).to_arrow_table(), KEYS)
+                yield from shaped(connection.sql(query).to_arrow_table(), EXACT_KEYS)
                 connection.unregister("people")
 
 
