@@ -154,6 +154,7 @@ def test_quantile_scores_are_those_of_the_r_package(spark: SparkSession, data: P
     }
 
 
+@pytest.mark.soak
 def test_a_shop_of_541909_lines_reconciles_to_the_penny(spark: SparkSession, data: Path) -> None:
     """online_retail: a line in four has no customer; the shop numbers no lines."""
     rows = spark.read.parquet(str(data / "online_retail" / "online_retail_2010_2011.parquet"))

@@ -73,7 +73,7 @@ def check_history(generation: Generation, seed: int, nights: int) -> None:
         assert linked.figures["changed_records"] < len(rows)
 
 
-@settings(max_examples=3, deadline=None, phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=2, deadline=None, phases=(Phase.reuse, Phase.generate))
 @given(seed=st.integers(0, 2**32))
 def test_any_history_ends_in_what_one_full_run_gives(generation: Generation, seed: int) -> None:
     check_history(generation, seed, nights=2)

@@ -48,6 +48,7 @@ def notebook(name: str) -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "notebooks" / f"{name}.py"))
 
 
+@pytest.mark.soak
 def test_a_model_is_trained_and_its_charts_are_read(capsys: pytest.CaptureFixture[str]) -> None:
     left = notebook("train_model")
     assert set(left["charts"]) == {"Match weights", "m and u", "Unlinkable records", "m by session"}
