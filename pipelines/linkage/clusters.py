@@ -49,8 +49,8 @@ CLUSTERS = Table(
             "fingerprint",
             LONG,
             "Digest of all that linking the record depends on but other records and decisions.",
-            formula="hash of its matching columns without generic values, its places in subdivided blocks, "
-            "the models and thresholds, the configuration and the code",
+            formula="hash of its matching columns and its places in subdivided blocks, XOR a digest of "
+            "the generation, the configuration and the code",
         ),
     ),
     owner="data engineering",
