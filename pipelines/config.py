@@ -31,6 +31,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Bounds(Strict):
+    """What a gate's value may be at the most; null: never."""
+
+    warn: float | None = Field(default=None, description="Above it the gate warns.")
+    block: float | None = Field(default=None, description="Above it the gate stops the night.")
+    least: int | None = Field(
+        default=None, description="Rows that the value must rest on; on fewer the gate warns at the most."
+    )
+
+
 class Project(Strict):
     """conf/padron.yml: what holds for the whole project."""
 
@@ -46,6 +56,15 @@ class Project(Strict):
     gates: dict[str, Literal["off", "warn", "block"]] = Field(
         default_factory=dict, description="Severity by gate."
     )
+    bounds: dict[str, Bounds] = Field(
+        default_factory=dict, description="Bounds by gate, of those that have two."
+    )
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        # YAML reads a bare off as false.
+        return {k: "off" if v is False else v for k, v in value.items()} if isinstance(value, dict) else value
 
     @field_validator("timezone")
     @classmethod

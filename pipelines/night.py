@@ -20,6 +20,7 @@ from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
 from pipelines.errors import GateStopped, UsageError
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
+from pipelines.gold.measures import MEASURES, build_measures
 from pipelines.gold.ownership import customer_register, record_owners, resolve
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
@@ -45,6 +46,7 @@ from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops import checks
+from pipelines.ops.measure_checks import identity_quality
 from pipelines.ops.tables import OPS_TABLES
 from pipelines.quality.contracts import check_contracts
 from pipelines.silver.build import SILVER, build_from, classify_all
@@ -75,7 +77,7 @@ LINKAGE = (
     DECISIONS,
     GENERATIONS,
 )
-GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
+GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
 _PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
 
 
@@ -139,6 +141,13 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             (RECONCILIATION,),
             _reconciliation,
             reads=(CUSTOMERS, XREF, ORDERS, ORDER_LINES, RETURNS, CASES),
+        ),
+        Stage(
+            "gold.measures",
+            (MEASURES,),
+            _measures,
+            reads=(ASSIGNMENTS, EVENTS, CUSTOMER_RECORDS, SCORED_PAIRS, XREF, ORDERS),
+            previous=(MEASURES, ASSIGNMENTS),
         ),
         Stage("quality.contracts", (), _nothing, reads=GOLD),
     ]
@@ -350,6 +359,26 @@ def _reconciliation(inputs: Inputs) -> Content:
     return {RECONCILIATION.path: built}
 
 
+def _measures(inputs: Inputs) -> Content:
+    settings, currency = inputs.settings, inputs.settings.project.reporting_currency
+    orders = _delivered(inputs, ORDERS, "orders")
+    if orders is not None:
+        orders = resolve(orders, inputs.frame(XREF))
+        if settings.rates is not None and currency is not None:
+            orders = converted(orders, inputs.spark.createDataFrame(settings.rates), currency)
+    built = build_measures(
+        inputs.frame(ASSIGNMENTS),
+        None if inputs.night.base_date is None else inputs.previous(ASSIGNMENTS),
+        inputs.frame(EVENTS),
+        inputs.frame(CUSTOMER_RECORDS),
+        inputs.frame(SCORED_PAIRS),
+        orders,
+        inputs.previous(MEASURES),
+        inputs.night.business_date,
+    )
+    return {MEASURES.path: built}
+
+
 def _nothing(inputs: Inputs) -> Content:
     """A stage that only waits for its tables: its gate does the work."""
     return {}
@@ -378,5 +407,6 @@ def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
         "linkage.link": checks.linked,
         "identity.assign": checks.identity_kept,
         "gold.reconciliation": checks.money_reconciled,
+        "gold.measures": identity_quality,
         "quality.contracts": lambda inputs: [*as_declared(inputs), *_contracts(inputs)],
     }

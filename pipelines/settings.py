@@ -13,6 +13,7 @@ from pipelines.errors import UsageError
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
+from pipelines.ops.gates import check_names
 from pipelines.quality.contracts import Contract, load_contracts
 from pipelines.silver.targets import check_sources
 from pipelines.sources import Source, load_sources
@@ -40,9 +41,10 @@ class Settings:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that decides what a night publishes."""
+        """Digest of all that decides what a night publishes; what its gates allow is no part of it, so
+        that a night that a gate stopped goes on where it stood when the bound is another."""
         return digest_of(
-            self.project,
+            self.project.model_dump(mode="json", exclude={"gates", "bounds", "max_deleted_share"}),
             [self.sources[name] for name in sorted(self.sources)],
             self.linkage,
             self.survivorship,
@@ -58,6 +60,7 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
     Raises UsageError with every problem, a line each.
     """
     conf = Conf(folder)
+    check_names(conf.project)
     sources = load_sources(conf)
     currency = conf.project.reporting_currency
     check_sources(sources)
