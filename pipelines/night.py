@@ -46,6 +46,7 @@ from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops import checks
+from pipelines.ops.event_checks import events, integrity
 from pipelines.ops.measure_checks import identity_quality
 from pipelines.ops.tables import OPS_TABLES
 from pipelines.quality.contracts import check_contracts
@@ -325,7 +326,7 @@ def _rfm(inputs: Inputs) -> Content:
         inputs.previous(RFM_CUT_POINTS),
         settings.metrics,
         inputs.night.business_date,
-        is_stale=bool(_stale(inputs, "orders")),
+        stale_sources=_stale(inputs, "orders"),
         reporting_currency=currency,
     )
     return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
@@ -339,7 +340,7 @@ def _service(inputs: Inputs) -> Content:
         inputs.settings.metrics,
         inputs.night.business_date,
         timezone=inputs.settings.project.timezone,
-        is_stale=bool(_stale(inputs, "cases")),
+        stale_sources=_stale(inputs, "cases"),
     )
     return {SERVICE.path: built}
 
@@ -400,13 +401,18 @@ def _contracts(inputs: Inputs) -> list[Verdict]:
 def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
     """The gate that is checked when a stage has ended, by the stage's name."""
     feeds = bronze_tables(sources)
+    conserved = checks.rows_conserved(feeds)
     as_declared = checks.schemas(tuple(_PUBLISHED.values()))
     return {
         "bronze.land": checks.landed(feeds),
-        "silver.build": checks.rows_conserved(feeds),
+        "silver.build": lambda inputs: [*conserved(inputs), *events(inputs)],
         "linkage.link": checks.linked,
         "identity.assign": checks.identity_kept,
         "gold.reconciliation": checks.money_reconciled,
         "gold.measures": identity_quality,
-        "quality.contracts": lambda inputs: [*as_declared(inputs), *_contracts(inputs)],
+        "quality.contracts": lambda inputs: [
+            *as_declared(inputs),
+            *integrity(inputs),
+            *_contracts(inputs),
+        ],
     }

@@ -25,6 +25,7 @@ DEFAULTS = {
     "identity_contract": "block",
     "landing": "warn",
     "late_files": "warn",
+    "lost_columns": "warn",
     "model": "warn",
     "new_columns": "warn",
     "new_currency": "warn",
