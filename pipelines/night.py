@@ -6,7 +6,6 @@ The functions here fetch a stage's frames and hand them to the layer that does t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame, stale_s
 from pipelines.bronze.problems import stop_message
 from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
-from pipelines.errors import GateStopped, UsageError
+from pipelines.errors import GateStopped
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
 from pipelines.gold.measures import MEASURES, build_measures
 from pipelines.gold.ownership import customer_register, record_owners, resolve
@@ -49,7 +48,8 @@ from pipelines.ops import checks
 from pipelines.ops.event_checks import events, integrity
 from pipelines.ops.measure_checks import identity_quality
 from pipelines.ops.tables import OPS_TABLES
-from pipelines.quality.contracts import check_contracts
+from pipelines.quality.contracts import check_contracts, check_known
+from pipelines.quality.row_rules import row_rules
 from pipelines.silver.build import SILVER, build_from, classify_all
 from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
@@ -214,7 +214,10 @@ def _silver(inputs: Inputs) -> Content:
     if received:
         bronze = {key: inputs.frame(table) for key, table in received.items()}
         # Every table is made of the same verdicts.
-        classified = inputs.keep_all(classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES)))
+        rules = row_rules(settings.contracts)
+        classified = inputs.keep_all(
+            classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES), rules=rules)
+        )
         built = build_from(
             classified, settings.sources, settings.project, business_date=inputs.night.business_date
         ).tables
@@ -386,12 +389,9 @@ def _nothing(inputs: Inputs) -> Content:
 
 
 def check_contracts_exist(settings: Settings) -> None:
-    """Raises UsageError where conf/quality promises something of a table that a night does not publish."""
-    for contract in settings.contracts:
-        if contract.table not in _PUBLISHED:
-            near = difflib.get_close_matches(contract.table, _PUBLISHED, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(f"conf/quality: {contract.table} is not a published table.{hint}")
+    """Raises UsageError where conf/quality names a table, column or expectation that does not exist."""
+    check_known(settings.contracts, _PUBLISHED)
+    row_rules(settings.contracts)
 
 
 def _contracts(inputs: Inputs) -> list[Verdict]:

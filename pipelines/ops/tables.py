@@ -79,6 +79,7 @@ GATES = Table(
         Column("bound", DOUBLE, "What it may be at the most; above it the gate failed."),
         Column("block_bound", DOUBLE, "Above this the night stops, where it is another bound."),
         Column("message", STRING, "What was found and what to do; no personal data."),
+        Column("owner", STRING, "Who answers for what failed, where conf names somebody."),
     ),
 )
 
