@@ -26,13 +26,14 @@ Batch = dict[str, Any]
 
 
 def delivered(inputs: Inputs) -> list[Verdict]:
-    """``volume_high``, ``volume_low``, ``lost_columns``, ``freshness`` and ``future_date``."""
+    """``volume_high``, ``volume_low``, ``secrets``, ``lost_columns``, ``freshness`` and ``future_date``."""
     project, night = inputs.settings.project, inputs.night
     batches = inputs.arrow(BATCHES)
     rows: list[Batch] = [] if batches is None else batches.to_pylist()
     tonight = {file.batch_id for file in night.files}
     return [
         *volumes(project, rows, tonight),
+        *secrets(project, rows, tonight),
         *lost_columns(project, rows, tonight),
         *freshness(project, batches, inputs.settings.sources, night.business_date),
         *future_date(project, night.business_date, night.started_at.astimezone(project.zone).date()),
@@ -109,6 +110,25 @@ def lost_columns(project: Project, batches: Iterable[Batch], tonight: Collection
         bound=0,
         message=f"{'; '.join(lost[:3])}: their values are NULL now. Ask the source's owner, "
         "or take them out of conf/sources.",
+    )
+
+
+def secrets(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
+    """``secrets``: credentials that a source delivered; they were not stored."""
+    said = []
+    for b in sorted(batches, key=lambda b: str(b["file"])):
+        columns, rows = b.get("secret_columns") or (), int(b.get("secrets") or 0)
+        if b["batch_id"] in tonight and (columns or rows):
+            parts = [f"column {name}" for name in columns] + ([f"a value in {rows:,} rows"] if rows else [])
+            said.append(f"{b['file']}: {', '.join(parts)}")
+    more = f" and {len(said) - 3} more files" if len(said) > 3 else ""
+    return verdict(
+        project,
+        "secrets",
+        value=len(said),
+        bound=0,
+        message=f"{'; '.join(said[:3])}{more}: looks like credentials and was not stored. Have the source "
+        "stop sending it and change what was sent.",
     )
 
 
