@@ -50,6 +50,9 @@ class Project(Strict):
         None, description="Currency that rates convert to; none: money stays as it is."
     )
     retention_days: int = Field(60, ge=7, description="Days that released versions stay readable.")
+    maintain_every: int | None = Field(
+        7, ge=1, description="Releases between two upkeeps at the end of a night; null: padron maintain only."
+    )
     max_deleted_share: float = Field(
         0.05, gt=0, le=1, description="Share of a feed's live keys that one night may delete."
     )

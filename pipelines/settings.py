@@ -44,7 +44,9 @@ class Settings:
         """Digest of all that decides what a night publishes; what its gates allow is no part of it, so
         that a night that a gate stopped goes on where it stood when the bound is another."""
         return digest_of(
-            self.project.model_dump(mode="json", exclude={"gates", "bounds", "max_deleted_share"}),
+            self.project.model_dump(
+                mode="json", exclude={"gates", "bounds", "max_deleted_share", "maintain_every"}
+            ),
             [self.sources[name] for name in sorted(self.sources)],
             self.linkage,
             self.survivorship,

@@ -81,6 +81,8 @@ class Lock:
                 self.warehouse.replace_rows(LOCK, [self._row()], seen)
         except (CommitFailedError, DeltaError, OSError):
             raise LockHeld("Another run took the lock at the same moment: wait for it to end.") from None
+        # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it.
+        self.warehouse.vacuum(LOCK.path, [], hours=24)
         self._beat = threading.Thread(target=self._heartbeats, daemon=True)
         self._beat.start()
         return self

@@ -14,12 +14,13 @@ from pipelines.digests import code_digest
 from pipelines.errors import GateStopped, PadronError, UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
-from pipelines.night import check_contracts_exist, gates, published, stages
+from pipelines.night import catalogue, check_contracts_exist, gates, published, stages
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.plan import PlannedNight, plan_nights
 from pipelines.ops.record import Record, remembered, unfinished
 from pipelines.ops.runner import Progress, Runner
+from pipelines.ops.upkeep import is_due, maintain
 from pipelines.stages import Night
 from pipelines.storage import Warehouse
 
@@ -103,7 +104,18 @@ def run(
                 planned, options, settings, warehouse, spark, code, watcher, problems, adopted
             )
             outcome.released.append(release_id)
+            _keep_up(warehouse, settings, watcher)
     return outcome
+
+
+def _keep_up(warehouse: Warehouse, settings: Settings, watcher: Watcher) -> None:
+    """Upkeep when it is due; a night that is released is released, whatever becomes of it."""
+    if not is_due(warehouse, settings.project.maintain_every):
+        return
+    try:
+        maintain(warehouse, [table.path for table in catalogue(settings.sources)])
+    except Exception as error:
+        watcher.warned(f"upkeep of the tables failed ({type(error).__name__}): run padron maintain.")
 
 
 def _plan(
