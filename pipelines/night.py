@@ -44,11 +44,8 @@ from pipelines.linkage.recall import Remembered
 from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
-from pipelines.ops import checks
-from pipelines.ops.event_checks import events, integrity
-from pipelines.ops.measure_checks import identity_quality
+from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
 from pipelines.ops.tables import OPS_TABLES
-from pipelines.quality.contracts import check_contracts, check_known
 from pipelines.quality.row_rules import row_rules
 from pipelines.silver.build import SILVER, build_from, classify_all
 from pipelines.silver.cases import CASES
@@ -62,9 +59,6 @@ from pipelines.storage import arrow_schema
 from pipelines.tables import Table
 
 if TYPE_CHECKING:
-    from pipelines.ops.gates import Verdict
-    from pipelines.ops.runner import Gate
-    from pipelines.settings import Settings
     from pipelines.sources import Source
 
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
@@ -79,7 +73,8 @@ LINKAGE = (
     GENERATIONS,
 )
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
-_PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
+PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
+"""By layer/table: what a night releases beside bronze."""
 
 
 def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
@@ -90,12 +85,13 @@ def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *SILVER, *LINKAGE, *IDENTITY, *GOLD, *OPS_TABLES]
+    return [*bronze, *SILVER, *LINKAGE, *IDENTITY, *GOLD, PROFILES, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
-    """True for a table that a release names; the operation's own tables are read at their newest."""
-    return not path.startswith("ops/")
+    """True for a table that a release names; the operation's own tables are read at their newest, but for
+    profiles, which compare a night with the one that it builds on."""
+    return not path.startswith("ops/") or path == PROFILES.path
 
 
 def stages(sources: Mapping[str, Source]) -> list[Stage]:
@@ -104,6 +100,14 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
 
     return [
         Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
+        Stage(
+            "bronze.profile",
+            (PROFILES,),
+            _profile,
+            reads=(BATCHES, *bronze.values()),
+            previous=(PROFILES,),
+            takes_files=True,
+        ),
         Stage("silver.build", SILVER, _silver, reads=(BATCHES, *bronze.values())),
         Stage(
             "linkage.link",
@@ -200,6 +204,13 @@ def _land(inputs: Inputs) -> Content:
     )
     tables = bronze_tables(sources)
     return {**{tables[key].path: frame for key, frame in frames.items()}, BATCHES.path: batches}
+
+
+def _profile(inputs: Inputs) -> Content:
+    delivered = delivered_feeds(inputs, bronze_tables(inputs.settings.sources))
+    keep_days, today = inputs.settings.project.retention_days, inputs.night.business_date
+    past = inputs.previous(PROFILES)
+    return {PROFILES.path: build_profiles(delivered, past, today, keep_days)} if delivered else {}
 
 
 def _silver(inputs: Inputs) -> Content:
@@ -315,22 +326,28 @@ def _customers(inputs: Inputs) -> Content:
     return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
 
 
-def _rfm(inputs: Inputs) -> Content:
-    settings = inputs.settings
-    orders, currency = _delivered(inputs, ORDERS, "orders"), settings.project.reporting_currency
+def _owned_orders(inputs: Inputs) -> DataFrame | None:
+    """The orders with their customer, in the reporting currency where there are rates; None without a feed."""
+    settings, currency = inputs.settings, inputs.settings.project.reporting_currency
+    orders = _delivered(inputs, ORDERS, "orders")
     if orders is not None:
         orders = resolve(orders, inputs.frame(XREF))
         if settings.rates is not None and currency is not None:
             orders = converted(orders, inputs.spark.createDataFrame(settings.rates), currency)
+    return orders
+
+
+def _rfm(inputs: Inputs) -> Content:
+    settings = inputs.settings
     built = build_rfm(
         inputs.frame(CUSTOMERS),
-        orders,
+        _owned_orders(inputs),
         _delivered(inputs, RETURNS, "returns"),
         inputs.previous(RFM_CUT_POINTS),
         settings.metrics,
         inputs.night.business_date,
         stale_sources=_stale(inputs, "orders"),
-        reporting_currency=currency,
+        reporting_currency=settings.project.reporting_currency,
     )
     return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
 
@@ -364,19 +381,13 @@ def _reconciliation(inputs: Inputs) -> Content:
 
 
 def _measures(inputs: Inputs) -> Content:
-    settings, currency = inputs.settings, inputs.settings.project.reporting_currency
-    orders = _delivered(inputs, ORDERS, "orders")
-    if orders is not None:
-        orders = resolve(orders, inputs.frame(XREF))
-        if settings.rates is not None and currency is not None:
-            orders = converted(orders, inputs.spark.createDataFrame(settings.rates), currency)
     built = build_measures(
         inputs.frame(ASSIGNMENTS),
         None if inputs.night.base_date is None else inputs.previous(ASSIGNMENTS),
         inputs.frame(EVENTS),
         inputs.frame(CUSTOMER_RECORDS),
         inputs.frame(SCORED_PAIRS),
-        orders,
+        _owned_orders(inputs),
         inputs.previous(MEASURES),
         inputs.night.business_date,
     )
@@ -386,33 +397,3 @@ def _measures(inputs: Inputs) -> Content:
 def _nothing(inputs: Inputs) -> Content:
     """A stage that only waits for its tables: its gate does the work."""
     return {}
-
-
-def check_contracts_exist(settings: Settings) -> None:
-    """Raises UsageError where conf/quality names a table, column or expectation that does not exist."""
-    check_known(settings.contracts, _PUBLISHED)
-    row_rules(settings.contracts)
-
-
-def _contracts(inputs: Inputs) -> list[Verdict]:
-    return check_contracts(inputs.settings.contracts, lambda path: inputs.frame(_PUBLISHED[path]))
-
-
-def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
-    """The gate that is checked when a stage has ended, by the stage's name."""
-    feeds = bronze_tables(sources)
-    conserved = checks.rows_conserved(feeds)
-    as_declared = checks.schemas(tuple(_PUBLISHED.values()))
-    return {
-        "bronze.land": checks.landed(feeds),
-        "silver.build": lambda inputs: [*conserved(inputs), *events(inputs)],
-        "linkage.link": checks.linked,
-        "identity.assign": checks.identity_kept,
-        "gold.reconciliation": checks.money_reconciled,
-        "gold.measures": identity_quality,
-        "quality.contracts": lambda inputs: [
-            *as_declared(inputs),
-            *integrity(inputs),
-            *_contracts(inputs),
-        ],
-    }

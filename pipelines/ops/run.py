@@ -14,7 +14,8 @@ from pipelines.digests import code_digest
 from pipelines.errors import GateStopped, PadronError, UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
-from pipelines.night import catalogue, check_contracts_exist, gates, published, stages
+from pipelines.night import catalogue, published, stages
+from pipelines.night_gates import check_contracts_exist, gates
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.plan import PlannedNight, plan_nights

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.config import Conf
 from pipelines.errors import UsageError
-from pipelines.night import _PUBLISHED
+from pipelines.night import PUBLISHED
 from pipelines.quality.contracts import Contract, check_contracts, check_known, load_contracts
 from pipelines.quality.row_rules import row_rules
 from pipelines.silver.outcomes import classify
@@ -131,7 +131,7 @@ feeds:
 )
 def test_what_cannot_be_a_rule_about_rows_is_named(table: str, rule: str, said: str) -> None:
     def check() -> None:
-        check_known([contract(table, rule)], _PUBLISHED)
+        check_known([contract(table, rule)], PUBLISHED)
         row_rules([contract(table, rule)])
 
     with pytest.raises(UsageError) as error:
@@ -152,13 +152,13 @@ def test_what_cannot_be_a_rule_about_rows_is_named(table: str, rule: str, said: 
 )
 def test_an_expectation_or_column_of_a_table_that_does_not_exist_is_named(rule: str, said: str) -> None:
     with pytest.raises(UsageError) as error:
-        check_known([contract("gold/customers", rule, severity="warn")], _PUBLISHED)
+        check_known([contract("gold/customers", rule, severity="warn")], PUBLISHED)
     assert said in str(error.value)
 
 
 def test_the_contracts_that_ship_are_known_and_have_an_owner() -> None:
     found = load_contracts(Conf())
-    check_known(found, _PUBLISHED)
+    check_known(found, PUBLISHED)
     assert {rule.reason for rule in row_rules(found)} >= {"not_between_ordered_at", "bad_length_currency"}
     assert all(c.owner for c in found)
 
