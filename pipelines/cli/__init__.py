@@ -32,6 +32,7 @@ class Lazy(click.Group):
         "bench": "pipelines.cli.bench",
         "train": "pipelines.cli.train",
         "generations": "pipelines.cli.generations",
+        "source": "pipelines.cli.source",
         "maintain": "pipelines.cli.upkeep",
         "doctor": "pipelines.cli.night",
     }
