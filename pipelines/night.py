@@ -32,7 +32,7 @@ from pipelines.identity.build import build_identity
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
-from pipelines.linkage.decisions import DECISIONS
+from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
 from pipelines.linkage.engine import free_memory, placement, read_records
 from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
 from pipelines.linkage.generic_values import GENERIC_VALUES
@@ -69,11 +69,11 @@ LINKAGE = (
     CUT_COMPONENTS,
     GENERIC_VALUES,
     REVIEW_QUEUE,
-    DECISIONS,
+    DECISION_STATES,
     GENERATIONS,
 )
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
-PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
+PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, DECISIONS, *IDENTITY, *GOLD)}
 """By layer/table: what a night releases beside bronze."""
 
 
@@ -85,35 +85,26 @@ def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *SILVER, *LINKAGE, *IDENTITY, *GOLD, PROFILES, *OPS_TABLES]
+    return [*bronze, *SILVER, *LINKAGE, DECISIONS, *IDENTITY, *GOLD, PROFILES, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
-    """True for a table that a release names; the operation's own tables are read at their newest, but for
-    profiles, which compare a night with the one that it builds on."""
+    """True for a table that a release names: the operation's own are read at their newest, but for profiles."""
     return not path.startswith("ops/") or path == PROFILES.path
 
 
 def stages(sources: Mapping[str, Source]) -> list[Stage]:
     """The stages of a night for these sources."""
-    bronze = bronze_tables(sources)
-
+    received = (BATCHES, *bronze_tables(sources).values())
     return [
-        Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
-        Stage(
-            "bronze.profile",
-            (PROFILES,),
-            _profile,
-            reads=(BATCHES, *bronze.values()),
-            previous=(PROFILES,),
-            takes_files=True,
-        ),
-        Stage("silver.build", SILVER, _silver, reads=(BATCHES, *bronze.values())),
+        Stage("bronze.land", received, _land, previous=(BATCHES,), takes_files=True),
+        Stage("bronze.profile", (PROFILES,), _profile, received, (PROFILES,), takes_files=True),
+        Stage("silver.build", SILVER, _silver, reads=received),
         Stage(
             "linkage.link",
             LINKAGE,
             _link,
-            reads=(CUSTOMER_RECORDS,),
+            reads=(CUSTOMER_RECORDS, DECISIONS),
             previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
         ),
@@ -243,13 +234,22 @@ def _link(inputs: Inputs) -> Content:
     linked: Linked | LinkedFrames
     if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
         linked = link_many(
-            inputs.frame(CUSTOMER_RECORDS), generation, conf, today, inputs.say, _last_frames(inputs)
+            inputs.frame(CUSTOMER_RECORDS),
+            generation,
+            conf,
+            today,
+            inputs.say,
+            _last_frames(inputs),
+            inputs.arrow(DECISIONS),
         )
     else:
         records = inputs.ref(CUSTOMER_RECORDS)
         uris = records.file_uris() if records else []
         found = read_records(uris, conf)
-        linked = link_night(found, generation, conf, today, say=inputs.say, last=_last(inputs))
+        decisions = inputs.arrow(DECISIONS)
+        linked = link_night(
+            found, generation, conf, today, say=inputs.say, last=_last(inputs), decisions=decisions
+        )
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
         LINKS.path: linked.links,
@@ -257,12 +257,11 @@ def _link(inputs: Inputs) -> Content:
         CUT_COMPONENTS.path: linked.cut_components,
         GENERIC_VALUES.path: linked.generic_values,
         REVIEW_QUEUE.path: linked.review_queue,
+        DECISION_STATES.path: linked.decision_states,
     }
     new = came_into_use(linked.generation, adopted, known)
     if new is not None:
         content[GENERATIONS.path] = new
-    if not inputs.exists(DECISIONS):
-        content[DECISIONS.path] = arrow_schema(DECISIONS).empty_table()
     return content
 
 

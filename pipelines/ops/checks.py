@@ -15,6 +15,7 @@ from pipelines.identity.audit import audit
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
+from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.delivery_checks import delivered
@@ -156,7 +157,7 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
 
 def linked(inputs: Inputs) -> list[Verdict]:
     """What is checked when the records are linked."""
-    return [*generation(inputs), *model(inputs), *component_size(inputs)]
+    return [*generation(inputs), *model(inputs), *component_size(inputs), *decisions(inputs)]
 
 
 def generation(inputs: Inputs) -> list[Verdict]:
@@ -198,6 +199,17 @@ def component_size(inputs: Inputs) -> list[Verdict]:
     ]
     message = f"{_listed(said)}. linkage/cut_components names them: look for a value that many share."
     return verdict(inputs.settings.project, "component_size", value=len(said), bound=0, message=message)
+
+
+def decisions(inputs: Inputs) -> list[Verdict]:
+    """``decisions``: what stewards decided and cannot be had, because older decisions or evidence stand against it."""
+    found = inputs.arrow(DECISION_STATES)
+    rows = [] if found is None else found.to_pylist()
+    held = [
+        f"{row['decision_id']} ({', '.join(row['against'])})" for row in rows if row["state"] == CONTRADICTED
+    ]
+    message = f"held back: {_listed(held)}. linkage/decision_states shows the records: revoke one of them."
+    return verdict(inputs.settings.project, "decisions", value=len(held), bound=0, message=message)
 
 
 def identity_kept(inputs: Inputs) -> list[Verdict]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = {
     "component_size": "warn",
+    "decisions": "warn",
     "deleted_share": "block",
     "future_date": "warn",
     "future_events": "warn",
