@@ -1,6 +1,7 @@
 """``gold/measures``: how good the customer ids are, and how much they moved, night by night.
 
-The definitions of identity quality, one row a measure, part and night, so that a trend can be read.
+The definitions of identity quality, and how complete and recent each source is: one row a measure, part and
+night, so that a trend can be read.
 A night that is published again replaces its own rows.
 """
 
@@ -14,6 +15,7 @@ from pyspark.sql import functions as F
 
 from pipelines.gold.churn import id_jitter, revenue_jitter
 from pipelines.gold.clustering import duplicates_left, found_by_source, held_together_by, sizes_and_mixtures
+from pipelines.gold.completeness import scorecard
 from pipelines.tables import DATE, DOUBLE, STRING, Column, Table
 
 MEASURES = Table(
@@ -29,20 +31,20 @@ MEASURES = Table(
             STRING,
             "consolidation, deduplication, cross_source, id_jitter, revenue_jitter, over_clustering, "
             "under_clustering, largest_customer, p99_customer, customers_over_64, customers_over_500, "
-            "records_over_64, records_over_500 or weakest_link.",
+            "records_over_64, records_over_500, weakest_link, completeness or recency.",
             required=True,
         ),
         Column(
             "part",
             STRING,
-            "all, or what the measure is split into: source, kind of change, currency, kind of mixture, key.",
+            "all, or what the measure is split into: source, kind of change, currency, kind of mixture, key, source/attribute group.",
             required=True,
         ),
         Column(
             "value",
             DOUBLE,
             "What was measured.",
-            unit="share; records for the largest and p99 customer; bits for the weakest link",
+            unit="share; records for the largest and p99 customer; bits for the weakest link; days for recency",
             formula="numerator ÷ denominator, or the numerator where there is no denominator",
             required=True,
         ),
@@ -74,6 +76,7 @@ def build_measures(
         found_by_source(assignments),
         duplicates_left(assignments, records),
         held_together_by(assignments, scored_pairs),
+        scorecard(records, business_date),
     ]
     if before is not None:
         moved = id_jitter(before, assignments, events, business_date)

@@ -29,6 +29,11 @@ RECORDS = """
     | pos    | 3         | C4  | C3 | francisco          | sanz    | vega   |           |      |            | p@x.es   |            |        |
     | web    | 4         |     | C5 | leo                | mas     |        |           |      |            |          |            |        |
 """
+STATED = {
+    "crm 1": {"birth_date": "1980-01-01", "emails": "a@x.es", "updated_at": "2026-07-10 12:00:00"},
+    "crm 2": {"birth_date": "1970-05-05", "updated_at": "2026-06-30 12:00:00"},
+    "erp 1": {"_landing_date": "2026-07-12"},
+}
 EVENT_ROWS = f"""
     | business_date | publication | sequence | event  | source | record_id | old_customer_id | customer_id | cause      |
     | {D}    | 1           | 1        | split  | web    | 1         | C1              | C2          | edit       |
@@ -76,6 +81,7 @@ def silver(spark: SparkSession) -> DataFrame:
             "match_emails": r["email"],
             "match_street": r["street"],
             "match_postal_code": r["postal"],
+            **STATED.get(f"{r['source']} {r['record_id']}", {}),
         }
         for r in lines(RECORDS)
     ]
@@ -149,6 +155,14 @@ def test_sizes_and_sources(measured: dict[str, str]) -> None:
     assert measured["customers_over_64 all"] == "0 0 4"
     assert measured["deduplication pos"] == "0.5 1 2"
     assert measured["deduplication web"] == "0 0 2"
+
+
+def test_each_source_has_a_scorecard_of_attributes_and_age(measured: dict[str, str]) -> None:
+    assert measured["completeness crm/birth_date"] == "1 2 2"
+    assert measured["completeness erp/birth_date"] == "0 0 1"
+    assert measured["completeness crm/emails"] == "0.5 1 2"
+    assert measured["recency crm"] == "10 10 -", "5 and 15 days old"
+    assert measured["recency erp"] == "3 3 -", "where the source says nothing, the file's date"
 
 
 def test_the_weakest_link_is_what_holds_the_loosest_record(measured: dict[str, str]) -> None:
