@@ -19,7 +19,7 @@ from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
 from pipelines.errors import GateStopped
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
-from pipelines.gold.measures import MEASURES, build_measures
+from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
 from pipelines.gold.ownership import customer_register, record_owners, resolve
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
@@ -200,7 +200,7 @@ def _land(inputs: Inputs) -> Content:
 def _profile(inputs: Inputs) -> Content:
     delivered = delivered_feeds(inputs, bronze_tables(inputs.settings.sources))
     keep_days, today = inputs.settings.project.retention_days, inputs.night.business_date
-    past = inputs.previous(PROFILES)
+    past = inputs.previous_arrow(PROFILES)
     return {PROFILES.path: build_profiles(delivered, past, today, keep_days)} if delivered else {}
 
 
@@ -380,17 +380,16 @@ def _reconciliation(inputs: Inputs) -> Content:
 
 
 def _measures(inputs: Inputs) -> Content:
-    built = build_measures(
+    tonight = build_measures(
         inputs.frame(ASSIGNMENTS),
         None if inputs.night.base_date is None else inputs.previous(ASSIGNMENTS),
         inputs.frame(EVENTS),
         inputs.frame(CUSTOMER_RECORDS),
         inputs.frame(SCORED_PAIRS),
         _owned_orders(inputs),
-        inputs.previous(MEASURES),
         inputs.night.business_date,
     )
-    return {MEASURES.path: built}
+    return {MEASURES.path: measures_so_far(inputs.previous_arrow(MEASURES), tonight)}
 
 
 def _nothing(inputs: Inputs) -> Content:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from gold_box import D, line, lines, table
 from gold_box import orders as order_rows
 
 from pipelines.gold.clustering import sizes_and_mixtures
-from pipelines.gold.measures import MEASURES, build_measures
+from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
 from pipelines.identity.tables import ASSIGNMENTS, EVENTS
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -91,14 +93,12 @@ def silver(spark: SparkSession) -> DataFrame:
 @pytest.fixture(scope="module")
 def measured(spark: SparkSession) -> dict[str, str]:
     """``measure part`` → ``value numerator denominator`` of tonight, and what was known before."""
-    past = table(
-        spark,
-        MEASURES,
-        f"""
-        | business_date | measure       | part | value |
-        | 2026-07-14    | consolidation | all  | 0.5   |
-        | {D}    | consolidation | all  | 0.9   |
-        """,
+    past = pa.Table.from_pylist(
+        [
+            {"business_date": date(2026, 7, 14), "measure": "consolidation", "part": "all", "value": 0.5},
+            {"business_date": D, "measure": "consolidation", "part": "all", "value": 0.9},
+        ],
+        schema=arrow_schema(MEASURES),
     )
     built = build_measures(
         assigned(spark, "is"),
@@ -107,10 +107,9 @@ def measured(spark: SparkSession) -> dict[str, str]:
         silver(spark),
         table(spark, SCORED_PAIRS, PAIRS),
         order_rows(spark, ORDERS),
-        past,
         D,
     )
-    rows = [row.asDict() for row in built.collect()]
+    rows = measures_so_far(past, built).to_pylist()
     assert sorted(line(r, "measure", "value") for r in rows if r["business_date"] == date(2026, 7, 14)) == [
         "consolidation 0.5"
     ]
@@ -192,9 +191,8 @@ def test_the_first_night_has_no_jitter(spark: SparkSession) -> None:
         silver(spark),
         table(spark, SCORED_PAIRS, []),
         None,
-        table(spark, MEASURES, []),
         D,
     )
-    names = {row["measure"] for row in built.select("measure").distinct().collect()}
+    names = set(measures_so_far(None, built)["measure"].to_pylist())
     assert {"id_jitter", "revenue_jitter", "weakest_link"}.isdisjoint(names)
     assert "over_clustering" in names
