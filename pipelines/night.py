@@ -29,6 +29,7 @@ from pipelines.gold.service import SERVICE, build_service
 from pipelines.gold.xref import XREF, build_xref
 from pipelines.identity.assign import Identity
 from pipelines.identity.build import build_identity
+from pipelines.identity.changes import CHANGES
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
@@ -76,7 +77,7 @@ LINKAGE = (
     GENERATIONS,
 )
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
-_PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, *GOLD)}
+_PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, CHANGES, *GOLD)}
 
 
 def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
@@ -87,7 +88,7 @@ def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *SILVER, *LINKAGE, *IDENTITY, *GOLD, *OPS_TABLES]
+    return [*bronze, *SILVER, *LINKAGE, *IDENTITY, CHANGES, *GOLD, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
@@ -112,9 +113,9 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
         ),
         Stage(
             "identity.assign",
-            IDENTITY,
+            (*IDENTITY, CHANGES),
             _identity,
-            reads=(CLUSTERS, DECISIONS, CUSTOMER_RECORDS),
+            reads=(CLUSTERS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS),
             previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS),
             takes_generation=True,
         ),
@@ -274,6 +275,7 @@ def _identity(inputs: Inputs) -> Content:
         inputs.previous(DECISIONS),
         prior,
         inputs.night.business_date,
+        pairs=inputs.frame(SCORED_PAIRS),
         is_adoption=inputs.night.generation is not None,
     )
     return built.tables

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pipelines.identity.aliases import aliases_after
+from pipelines.identity.changes import CHANGES, changed_customers
 from pipelines.identity.events import numbered, published_so_far, stays, unnumbered_events
+from pipelines.identity.evidence import explained
 from pipelines.identity.history import history_after
 from pipelines.identity.moves import assigned_records, moved_records
 from pipelines.identity.records import known_records
@@ -26,17 +28,20 @@ SALT = "padron"
 
 @dataclass(frozen=True)
 class Identity:
-    """The identity tables: of the prior state whole, of tonight with tonight's events only."""
+    """The identity tables: of the prior state whole, of tonight with tonight's events and changes only."""
 
     assignments: DataFrame
     assignment_history: DataFrame
     aliases: DataFrame
     events: DataFrame
+    changes: DataFrame | None = None
+    """The change feed; a prior state needs none."""
 
     @property
     def tables(self) -> dict[str, DataFrame]:
         """By ``layer/name``."""
-        return {t.path: getattr(self, t.name) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)}
+        named = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS, *([CHANGES] if self.changes is not None else []))
+        return {t.path: getattr(self, t.name) for t in named}
 
 
 def assign(
@@ -46,15 +51,17 @@ def assign(
     *,
     edited: DataFrame,
     decided: DataFrame,
+    pairs: DataFrame | None = None,
     is_adoption: bool = False,
     salt: str = SALT,
 ) -> Identity:
     """Tonight's identity tables, by the contract in definitions.
 
     ``clusters``: linkage/clusters, the live records. ``edited``, ``decided``: keys (source, record_id)
-    of records whose matching content changed, or that a steward's decision names, since the prior
-    state. ``is_adoption``: a new generation is adopted tonight. The result depends on nothing but
-    these; a rerun mints the same ids. Runs jobs: what is read several times is computed once.
+    of records whose matching content changed, or that a steward's decision (decision_id) names, since the
+    prior state. ``pairs``: linkage/scored_pairs, from which events get their evidence. ``is_adoption``:
+    a new generation is adopted tonight. The result depends on nothing but these; a rerun mints the
+    same ids. Runs jobs: what is read several times is computed once.
     """
     published = published_so_far(prior.events, business_date)
     records = computed_once(known_records(clusters, prior.events, prior.aliases, edited, decided))
@@ -69,5 +76,6 @@ def assign(
         assignments=ASSIGNMENTS.conform(assigned.filter(F.col("customer_id").isNotNull())),
         assignment_history=history_after(prior.assignment_history, assigned, business_date),
         aliases=ALIASES.conform(aliases_after(prior.aliases, assigned, moved, business_date)),
-        events=numbered(happened, published, business_date),
+        events=numbered(explained(happened, assigned, pairs), published, business_date),
+        changes=changed_customers(happened, assigned, published, business_date),
     )

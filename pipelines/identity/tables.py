@@ -137,7 +137,10 @@ EVENTS = Table(
         Column(
             "evidence",
             STRING,
-            "The cluster that the record stands in, by its smallest source:record_id; NULL when it is gone.",
+            "What it rests on, as JSON: cluster (the record's, by its smallest source:record_id), pair (the "
+            "strongest one between the record, or those that moved with it, and the others of its cluster; of a "
+            "split the strongest that was left to its old customer), match_weight (bits), probability, rule "
+            "(what brought the pair), decided_by, decision (a steward's). NULL when the record is gone.",
             _P,
         ),
     ),
