@@ -117,10 +117,8 @@ def _say_one(one: Candidate) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    state = "live" if one.is_live else "no live records"
-    plural = "" if one.records == 1 else "s"
     where = f" in {', '.join(one.sources)}" if one.sources else ""
-    table.add_row("records", f"{one.records:,} record{plural}{where}, {state}")
+    table.add_row("live records", f"{one.records:,}{where}" if one.is_live else "none: no source delivers one")
     table.add_row("agrees", ", ".join(_words(one)))
     table.add_row("probability", _probability(one))
     if one.now != (one.customer_id,):
