@@ -118,7 +118,9 @@ def _say_one(one: Candidate) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     where = f" in {', '.join(one.sources)}" if one.sources else ""
-    table.add_row("live records", f"{one.records:,}{where}" if one.is_live else "none: no source delivers one")
+    table.add_row(
+        "live records", f"{one.records:,}{where}" if one.is_live else "none: no source delivers one"
+    )
     table.add_row("agrees", ", ".join(_words(one)))
     table.add_row("probability", _probability(one))
     if one.now != (one.customer_id,):

@@ -40,7 +40,13 @@ class Identity:
     @property
     def tables(self) -> dict[str, DataFrame]:
         """By ``layer/name``."""
-        named = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS, *([CHANGES] if self.changes is not None else []))
+        named = (
+            ASSIGNMENTS,
+            ASSIGNMENT_HISTORY,
+            ALIASES,
+            EVENTS,
+            *([CHANGES] if self.changes is not None else []),
+        )
         return {t.path: getattr(self, t.name) for t in named}
 
 

@@ -49,10 +49,14 @@ def decided_records(decisions: DataFrame, previous: DataFrame) -> DataFrame:
     )
     named = F.concat(*[F.coalesce(side, F.array().cast("array<string>")) for side in sides])
     names = concerned.select(F.explode(named).alias("name"), "decision_id")
-    return names.groupBy("name").agg(F.max("decision_id").alias("decision_id")).select(
-        "decision_id",
-        F.substring_index("name", ":", 1).alias("source"),
-        F.expr("substring(name, instr(name, ':') + 1)").alias("record_id"),
+    return (
+        names.groupBy("name")
+        .agg(F.max("decision_id").alias("decision_id"))
+        .select(
+            "decision_id",
+            F.substring_index("name", ":", 1).alias("source"),
+            F.expr("substring(name, instr(name, ':') + 1)").alias("record_id"),
+        )
     )
 
 

@@ -142,7 +142,9 @@ def _live(assigned: DataFrame) -> DataFrame:
     """One row per record and id that it has now or had before: customer_id, is_before, is_after."""
     now = F.struct(F.col("customer_id"), F.lit(False).alias("is_before"), F.lit(True).alias("is_after"))
     before = F.when(F.col("is_holder"), F.col("last_id"))
-    held = F.struct(before.alias("customer_id"), F.lit(True).alias("is_before"), F.lit(False).alias("is_after"))
+    held = F.struct(
+        before.alias("customer_id"), F.lit(True).alias("is_before"), F.lit(False).alias("is_after")
+    )
     return assigned.select(F.inline(F.array(now, held))).filter(F.col("customer_id").isNotNull())
 
 

@@ -98,10 +98,8 @@ def _described(rows: DataFrame) -> DataFrame:
     """The columns that events have besides their evidence, and those that it and the change feed ask for."""
     was = F.col("last_id").alias("old_customer_id")
     decision = F.when(F.col("cause") == "decision", F.col("decision_id")).alias("decision_id")
-    about = ["cluster", "is_holder", "is_minted", "has_moved", decision]
-    return rows.withColumn("has_moved", has_moved()).select(
-        "event", *RECORD, was, "customer_id", "cause", *about
-    )
+    told = ["event", *RECORD, "customer_id", "cause", "cluster", "is_holder", "is_minted"]
+    return rows.select(*told, was, has_moved().alias("has_moved"), decision)
 
 
 def _plain_events(assigned: DataFrame) -> DataFrame:
@@ -131,7 +129,11 @@ def _move_events(assigned: DataFrame, moved: DataFrame, *, is_adoption: bool) ->
     )
     around = {name: F.max(name).over(all_of("in")) | F.max(name).over(all_of("from")) for name in _touches()}
     decisions = [F.max("decision_id").over(all_of(group)) for group in ("in", "from")]
-    events = keyed.withColumns({**around, "decision_id": F.coalesce(*decisions)}).filter(has_moved()).withColumn("event", _move())
+    events = (
+        keyed.withColumns({**around, "decision_id": F.coalesce(*decisions)})
+        .filter(has_moved())
+        .withColumn("event", _move())
+    )
     return _described(events.withColumn("cause", F.lit("generation") if is_adoption else _cause()))
 
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.identity.tables import RECORD
-
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 

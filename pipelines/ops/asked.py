@@ -84,7 +84,9 @@ def asked(
     if not said:
         raise UsageError("Say whom to look up: --phone, --email, --tax-id … or one text; see --help.")
     if set(said) == {"birth_date"}:
-        raise UsageError("A birth date alone is too many people's: add --name, or anything else that is known.")
+        raise UsageError(
+            "A birth date alone is too many people's: add --name, or anything else that is known."
+        )
     read = _standard(said, countries, today)
     first = read[0]
     values = {

@@ -37,9 +37,11 @@ def likeness(
     company = records["party_type"].to_pylist()
     found: dict[Key, float] = {}
     for name in MODELS:
-        of_model = [kind == "company" for kind in company] if name == "company" else [
-            kind != "company" for kind in company
-        ]
+        of_model = (
+            [kind == "company" for kind in company]
+            if name == "company"
+            else [kind != "company" for kind in company]
+        )
         chosen = records.filter(pa.array(of_model, pa.bool_()))
         if chosen.num_rows:
             found |= _scored(said, chosen, name, generation, conf)

@@ -21,7 +21,7 @@ from pipelines.ops.asked import REFERENCES, Asked, asked, recognised
 from pipelines.ops.likeness import likeness
 from pipelines.ops.matching import Hit, matching
 from pipelines.ops.reading import Reader
-from pipelines.ops.register import UnknownIdError, resolve
+from pipelines.ops.register import UnknownIdError, resolve, standing
 from pipelines.settings import load_settings
 from pipelines.storage import Warehouse
 
@@ -119,7 +119,7 @@ class Register:
         house = Warehouse(warehouse)
         self.settings = settings or load_settings()
         self.newest = releases.required(house)
-        self.release = self.newest if as_of is None else _standing(house, as_of)
+        self.release = self.newest if as_of is None else standing(house, as_of)
         try:
             self.reader = Reader(house, self.release, TABLES)
         except Exception:
@@ -227,7 +227,9 @@ class Register:
         self, what: Asked, records: pa.Table | None, hits: Mapping[str, Hit]
     ) -> dict[str, float]:
         times = {key: sum(key in hit.agrees for hit in hits.values()) for key in REFERENCES}
-        found = {c: 1.0 for c, hit in hits.items() if any(times[k] == 1 for k in REFERENCES if k in hit.agrees)}
+        found = {
+            c: 1.0 for c, hit in hits.items() if any(times[k] == 1 for k in REFERENCES if k in hit.agrees)
+        }
         if not records or self.generation is None:
             return found
         row = dict(what.row)
@@ -282,14 +284,6 @@ def _in_words(hit: Hit) -> tuple[str, ...]:
     return tuple("similar_name" if f == "name" and hit.is_name_alike else f for f in hit.agrees)
 
 
-def _standing(house: Warehouse, day: date) -> releases.Release:
-    """The release that readers saw at the end of a business date."""
-    standing = [r for r in releases.all_releases(house) if r.status == "released" and r.business_date <= day]
-    if not standing:
-        raise UsageError(f"Nothing was released by {day}: the first release is later.")
-    return standing[-1]
-
-
 def lookup(
     warehouse: str,
     text: str | None = None,
@@ -304,5 +298,3 @@ def lookup(
     Who asks many times opens a ``Register`` once. Raises UsageError, NoReleaseError.
     """
     return Register(warehouse, load_settings(config), as_of).lookup(text, limit=limit, **said)
-
-

@@ -163,7 +163,9 @@ def _by_record(reader: Reader, what: Asked, asked: list[str], conf: Linkage, fou
     sql, values = _conditions(what, asked)
     fields = list(dict.fromkeys([*KEY_COLUMNS, *conf.fields.values()]))
     marks = ", ".join(f"coalesce({condition}, false) AS agrees_{name}" for name, condition in sql.items())
-    differs = ", ".join(f"coalesce({_DIFFERS[name]}, false) AS knows_{name}" for name in asked if name in _DIFFERS)
+    differs = ", ".join(
+        f"coalesce({_DIFFERS[name]}, false) AS knows_{name}" for name in asked if name in _DIFFERS
+    )
     wanted = [f"agrees_{name}" for name in sql if name != "birth_date"]
     places = " + ".join(f"agrees_{name}::INTEGER" for name in sql)
     flags = [f"agrees_{name}" for name in sql] + [f"knows_{name}" for name in asked if name in _DIFFERS]

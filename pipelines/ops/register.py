@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import PadronError
+from pipelines.errors import PadronError, UsageError
+from pipelines.ops import releases
 
 if TYPE_CHECKING:
     from pipelines.ops.reading import Reader
+    from pipelines.ops.releases import Release
+    from pipelines.storage import Warehouse
 
 TABLES = ("identity/assignments", "identity/assignment_history", "identity/aliases")
 """What a ``Reader`` has to have for the functions here."""
@@ -49,6 +52,14 @@ class Resolved:
         return asdict(self)
 
 
+def standing(house: Warehouse, day: date) -> Release:
+    """The release that readers saw at the end of a business date. Raises UsageError where there was none."""
+    found = [r for r in releases.all_releases(house) if r.status == "released" and r.business_date <= day]
+    if not found:
+        raise UsageError(f"Nothing was released by {day}: the first release is later.")
+    return found[-1]
+
+
 def last_day(reader: Reader) -> date:
     """The business date that the reader's release describes."""
     return reader.release.business_date
@@ -69,7 +80,9 @@ def resolve(reader: Reader, customer_id: str, on: date | None = None) -> Resolve
         known,
     )
     if not found["stays"]:
-        ever = reader.rows("SELECT 1 FROM identity.aliases WHERE customer_id = $id LIMIT 1", {"id": customer_id})
+        ever = reader.rows(
+            "SELECT 1 FROM identity.aliases WHERE customer_id = $id LIMIT 1", {"id": customer_id}
+        )
         if not ever:
             raise UnknownIdError(f"No release ever published the id {customer_id}.")
     kinds = {row["kind"] for row in aliases}

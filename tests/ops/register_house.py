@@ -62,7 +62,9 @@ PEOPLE = [
     ),
     said("web:1", ANA, "GARCIA LOPEZ, ANA", emails_raw=["anagarcia+tienda@gmail.com"], country_raw="ES"),
     said("crm:2", EVA, "Eva García López", phones_raw=["5573914826"], birth_date_raw="1984-07-09"),
-    said("crm:3", HUGO, "Hugo Molina", emails_raw=["hugo@correo.mx"], tax_id_raw="12345678Z", country_raw="ES"),
+    said(
+        "crm:3", HUGO, "Hugo Molina", emails_raw=["hugo@correo.mx"], tax_id_raw="12345678Z", country_raw="ES"
+    ),
     said("pos:9", OLDER, "Hugo Molina Ruiz", phones_raw=["612 847 309"], country_raw="ES"),
     said("crm:5", LEO, "Leo Vega", phones_raw=["55 3718 2946"], emails_raw=["leo@correo.mx"]),
     *(
@@ -83,7 +85,7 @@ ORDERS_MADE = [
 def standard(people: Sequence[Row], today: date = FIRST) -> pa.Table:
     """silver/customer_records of ``people``."""
     types = {field.name: field.type for field in arrow_schema(CUSTOMER_RECORDS)}
-    names = [n for n in ("source", "record_id", "loyalty_id", *(t for t in types if t.endswith("_raw")))]
+    names = ["source", "record_id", "loyalty_id", *(t for t in types if t.endswith("_raw"))]
     raw = pa.Table.from_pylist(
         [{name: person.get(name) for name in names} for person in people],
         schema=pa.schema([(name, types[name]) for name in names]),
@@ -117,7 +119,9 @@ class House:
     def night(self, day: date, content: dict[Table, pa.Table | list[Row]]) -> None:
         """Write a night's tables and release them; append tables get the rows given besides."""
         for table, rows in content.items():
-            found = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=arrow_schema(table))
+            found = (
+                rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=arrow_schema(table))
+            )
             base = self.versions.get(table.path)
             self.versions[table.path] = self.house.write(table, filled(table, found), base)
         empty = dict.fromkeys(("inputs_digest", "code_digest", "conf_digest", "base_release"))
@@ -168,7 +172,9 @@ def people_tables(people: Sequence[Row], day: date, gone: Sequence[Row] = ()) ->
     }
 
 
-def _event(night: date, sequence: int, event: str, record: str, old: str | None, new: str | None, cause: str) -> Row:
+def _event(
+    night: date, sequence: int, event: str, record: str, old: str | None, new: str | None, cause: str
+) -> Row:
     source, _, record_id = record.partition(":")
     pair = '{"cluster":"crm:3","pair":["crm:3","pos:9"],"match_weight":14.2,"probability":0.998,"rule":"surname"}'
     return {
@@ -188,8 +194,17 @@ def _event(night: date, sequence: int, event: str, record: str, old: str | None,
 def register(folder: Path) -> str:
     """The two nights of the story; the warehouse's path."""
     house = House(folder)
-    shared = {"field": "phones", "value": "+525548219073", "distinct_names": 7, "records": 7, "reason": "shared_by_names"}
-    stays = [{**{k: p[k] for k in ("source", "record_id", "customer_id")}, "valid_from": FIRST, "valid_to": None} for p in PEOPLE]
+    shared = {
+        "field": "phones",
+        "value": "+525548219073",
+        "distinct_names": 7,
+        "records": 7,
+        "reason": "shared_by_names",
+    }
+    stays = [
+        {**{k: p[k] for k in ("source", "record_id", "customer_id")}, "valid_from": FIRST, "valid_to": None}
+        for p in PEOPLE
+    ]
     created = [
         _event(FIRST, n, "created", f"{p['source']}:{p['record_id']}", None, p["customer_id"], "new_record")
         for n, p in enumerate(PEOPLE, 1)
@@ -208,9 +223,12 @@ def register(folder: Path) -> str:
     )
     ended = {("web", "1"), ("crm", "5"), ("crm", "3")}
     later = [
-        {**stay, "valid_to": SECOND if (stay["source"], stay["record_id"]) in ended else None} for stay in stays
+        {**stay, "valid_to": SECOND if (stay["source"], stay["record_id"]) in ended else None}
+        for stay in stays
     ]
-    later.append({"source": "crm", "record_id": "3", "customer_id": OLDER, "valid_from": SECOND, "valid_to": None})
+    later.append(
+        {"source": "crm", "record_id": "3", "customer_id": OLDER, "valid_from": SECOND, "valid_to": None}
+    )
     now = [
         {**p, "customer_id": OLDER if p["customer_id"] == HUGO else p["customer_id"]}
         for p in PEOPLE
@@ -223,7 +241,13 @@ def register(folder: Path) -> str:
             **people_tables(now, SECOND, gone),
             ASSIGNMENT_HISTORY: later,
             ALIASES: [
-                {"customer_id": HUGO, "became": OLDER, "kind": "merged", "valid_from": SECOND, "valid_to": None}
+                {
+                    "customer_id": HUGO,
+                    "became": OLDER,
+                    "kind": "merged",
+                    "valid_from": SECOND,
+                    "valid_to": None,
+                }
             ],
             EVENTS: [
                 _event(SECOND, 1, "merged", "crm:3", HUGO, OLDER, "linkage"),

@@ -78,7 +78,9 @@ def test_candidates_are_ranked_by_what_agrees_and_by_the_model(people: Register)
 def test_a_phone_with_another_name_is_no_answer(people: Register) -> None:
     found = people.lookup(phone="612 847 309", name="Pedro Infante")
     assert found.outcome == "candidates"
-    assert [(c.customer_id, c.agrees, c.differs) for c in found.candidates] == [(OLDER, ("phone",), ("name",))]
+    assert [(c.customer_id, c.agrees, c.differs) for c in found.candidates] == [
+        (OLDER, ("phone",), ("name",))
+    ]
 
 
 def test_a_shared_value_says_that_it_is_shared(people: Register) -> None:
@@ -106,7 +108,11 @@ def test_an_id_that_was_merged_leads_to_its_customer_and_says_so(people: Registe
 
 def test_a_customer_without_live_records_is_found_by_what_was_last_known(people: Register) -> None:
     found = people.lookup(email="leo@correo.mx")
-    assert (found.outcome, found.candidates[0].customer_id, found.candidates[0].is_live) == ("one", LEO, False)
+    assert (found.outcome, found.candidates[0].customer_id, found.candidates[0].is_live) == (
+        "one",
+        LEO,
+        False,
+    )
 
 
 def test_an_order_of_an_unknown_record_is_nobodys(people: Register) -> None:
@@ -116,7 +122,11 @@ def test_an_order_of_an_unknown_record_is_nobodys(people: Register) -> None:
 
 def test_as_of_asks_the_release_of_that_date_and_says_what_the_id_is_now(root: str) -> None:
     found = lookup(root, email="hugo@correo.mx", as_of=FIRST)
-    assert (found.outcome, found.candidates[0].customer_id, found.candidates[0].now) == ("one", HUGO, (OLDER,))
+    assert (found.outcome, found.candidates[0].customer_id, found.candidates[0].now) == (
+        "one",
+        HUGO,
+        (OLDER,),
+    )
     with pytest.raises(UsageError, match="first release is later"):
         lookup(root, "hugo@correo.mx", as_of=date(2026, 6, 30))
 
