@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame, stale_sources
 from pipelines.bronze.problems import stop_message
@@ -20,7 +21,7 @@ from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
 from pipelines.errors import GateStopped, UsageError
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
-from pipelines.gold.ownership import customer_register, record_owners, resolve
+from pipelines.gold.ownership import RECORD, customer_register, record_owners, resolve, with_former_names
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
 from pipelines.gold.rfm import RFM, build_rfm
@@ -30,6 +31,7 @@ from pipelines.gold.xref import XREF, build_xref
 from pipelines.identity.assign import Identity
 from pipelines.identity.build import build_identity
 from pipelines.identity.changes import CHANGES
+from pipelines.identity.renamed import named
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
@@ -54,6 +56,8 @@ from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
+from pipelines.silver.received import Received
+from pipelines.silver.renames import RENAMES, begun_on, named_now
 from pipelines.silver.targets import delivered_targets, uses
 from pipelines.stages import Content, Inputs, Stage
 from pipelines.storage import arrow_schema
@@ -77,7 +81,7 @@ LINKAGE = (
     GENERATIONS,
 )
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
-_PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, *IDENTITY, CHANGES, *GOLD)}
+_PUBLISHED = {table.path: table for table in (*SILVER, RENAMES, *LINKAGE, *IDENTITY, CHANGES, *GOLD)}
 
 
 def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
@@ -88,7 +92,7 @@ def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *SILVER, *LINKAGE, *IDENTITY, CHANGES, *GOLD, *OPS_TABLES]
+    return [*bronze, *SILVER, RENAMES, *LINKAGE, *IDENTITY, CHANGES, *GOLD, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
@@ -102,7 +106,13 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
 
     return [
         Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
-        Stage("silver.build", SILVER, _silver, reads=(BATCHES, *bronze.values())),
+        Stage(
+            "silver.build",
+            (*SILVER, RENAMES),
+            _silver,
+            reads=(BATCHES, *bronze.values()),
+            previous=(RENAMES,),
+        ),
         Stage(
             "linkage.link",
             LINKAGE,
@@ -115,11 +125,17 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             "identity.assign",
             (*IDENTITY, CHANGES),
             _identity,
-            reads=(CLUSTERS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS),
-            previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS),
+            reads=(CLUSTERS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS, RENAMES),
+            previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             takes_generation=True,
         ),
-        Stage("gold.xref", (XREF,), _xref, reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES), dated=False),
+        Stage(
+            "gold.xref",
+            (XREF,),
+            _xref,
+            reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, RENAMES),
+            dated=False,
+        ),
         Stage(
             "gold.customers",
             (CUSTOMERS, ATTRIBUTE_VALUES),
@@ -150,21 +166,21 @@ def _fills(sources: Mapping[str, Source], key: tuple[str, str], targets: tuple[s
     return any(use.target in targets for use in uses(sources[source].feeds[feed]).values())
 
 
-def _received(inputs: Inputs) -> dict[tuple[str, str], Table]:
-    """The bronze tables of feeds that ever came in."""
-    return {k: table for k, table in bronze_tables(inputs.settings.sources).items() if inputs.exists(table)}
+def _received(inputs: Inputs) -> Received:
+    """The bronze tables as silver reads them."""
+    return Received(inputs, bronze_tables(inputs.settings.sources))
 
 
 def _delivered(inputs: Inputs, table: Table, target: str) -> DataFrame | None:
     """The silver table, or None where no feed ever filled it: its metrics are NULL, not 0."""
-    is_there = target in delivered_targets(_received(inputs), inputs.settings.sources)
+    is_there = target in delivered_targets(_received(inputs).feeds(), inputs.settings.sources)
     return inputs.frame(table) if is_there else None
 
 
 def _stale(inputs: Inputs, *targets: str) -> list[str]:
     """The stale source folders that fill ``targets``."""
     sources = inputs.settings.sources
-    late = stale_sources(inputs.arrow(BATCHES), sources, inputs.night.business_date)
+    late = stale_sources(_received(inputs).batch_rows(), sources, inputs.night.business_date)
     return [
         name for name in late if any(_fills(sources, (name, feed), targets) for feed in sources[name].feeds)
     ]
@@ -194,7 +210,8 @@ def _land(inputs: Inputs) -> Content:
 
 
 def _silver(inputs: Inputs) -> Content:
-    settings, received = inputs.settings, _received(inputs)
+    settings, came = inputs.settings, _received(inputs)
+    received = came.feeds()
     filled = delivered_targets(received, settings.sources) | {QUARANTINE.name, OUTCOME_COUNTS.name}
     # A table that no feed fills is written once, empty, so that readers find it.
     content: dict[str, DataFrame | pa.Table] = {
@@ -203,13 +220,15 @@ def _silver(inputs: Inputs) -> Content:
         if (not received or table.name not in filled) and not inputs.exists(table)
     }
     if received:
-        bronze = {key: inputs.frame(table) for key, table in received.items()}
+        bronze = {key: came.frame(key) for key in received}
         # Every table is made of the same verdicts.
-        classified = inputs.keep_all(classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES)))
+        classified = inputs.keep_all(classify_all(bronze, settings.sources, batches=came.batches()))
         built = build_from(
             classified, settings.sources, settings.project, business_date=inputs.night.business_date
         ).tables
         content |= {table.path: built[table.path] for table in SILVER if table.name in filled}
+    if begun_on(came.renames, came.stored).num_rows or not inputs.exists(RENAMES):
+        content[RENAMES.path] = came.renames
     return content
 
 
@@ -267,15 +286,23 @@ def _last_frames(inputs: Inputs) -> RememberedFrames | None:
 
 def _identity(inputs: Inputs) -> Content:
     prior = Identity(*[inputs.previous(table) for table in IDENTITY])
+    renames, stored = inputs.arrow(RENAMES), inputs.previous_arrow(RENAMES)
+    renamed = None
+    if renames is not None and renames.num_rows:
+        renamed = named(prior, renames, begun_on(renames, stored), inputs.night.business_date)
+    previous_records = inputs.previous(CUSTOMER_RECORDS)
+    if renamed is not None:
+        previous_records = named_now(previous_records, renamed.begun)
     built = build_identity(
         inputs.frame(CLUSTERS),
         inputs.frame(CUSTOMER_RECORDS),
-        inputs.previous(CUSTOMER_RECORDS),
+        previous_records,
         inputs.frame(DECISIONS),
         inputs.previous(DECISIONS),
         prior,
         inputs.night.business_date,
         pairs=inputs.frame(SCORED_PAIRS),
+        renamed=renamed,
         is_adoption=inputs.night.generation is not None,
     )
     return built.tables
@@ -283,6 +310,10 @@ def _identity(inputs: Inputs) -> Content:
 
 def _xref(inputs: Inputs) -> Content:
     owners = record_owners(*[inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES)])
+    renames = inputs.arrow(RENAMES)
+    if renames is not None and renames.num_rows:
+        former = {f"old_{name}": F.col(name) for name in RECORD}
+        owners = with_former_names(owners, named_now(owners.withColumns(former), renames, "valid_from"))
     return {XREF.path: build_xref(owners)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
 from pipelines.quality.contracts import Contract, load_contracts
+from pipelines.renames import DECLARED, load_renames
 from pipelines.silver.targets import check_sources
 from pipelines.sources import Source, load_sources
 
@@ -37,6 +38,8 @@ class Settings:
     """What published tables promise (conf/quality)."""
     rates: pa.Table | None = None
     """Rates to the reporting currency (``gold.rates.RATES``); None where money stays as it is."""
+    renames: pa.Table = field(default_factory=DECLARED.empty_table)
+    """Declared renames of sources and keys (``renames.DECLARED``)."""
 
     @cached_property
     def digest(self) -> str:
@@ -49,6 +52,7 @@ class Settings:
             self.metrics,
             list(self.contracts),
             self.rates.to_pydict() if self.rates is not None else None,
+            self.renames.to_pydict(),
         )
 
 
@@ -76,4 +80,5 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
         metrics=conf.load("metrics.yml", Metrics),
         contracts=tuple(load_contracts(conf)),
         rates=read_rates(str(conf.path("rates.csv")), currency) if currency is not None else None,
+        renames=load_renames(conf, sources),
     )

@@ -70,6 +70,24 @@ def record_owners(assignments: DataFrame, assignment_history: DataFrame, aliases
     )
 
 
+def with_former_names(owners: DataFrame, named: DataFrame) -> DataFrame:
+    """``owners`` in which a former name belongs to whoever owns the record under its name of now.
+
+    ``owners``: of ``record_owners``; ``named``: the same rows, source and record_id by the names of now, and
+    old_source, old_record_id. Orders go on naming records as they were called when they were written. A
+    name that is live is nobody's former one.
+    """
+    is_other = (F.col("source") != F.col("old_source")) | (F.col("record_id") != F.col("old_record_id"))
+    now = owners.select(*RECORD, F.col("customer_id").alias("owner_id"))
+    led = (
+        named.filter(is_other & ~F.col("is_live"))
+        .join(now, on=RECORD, how="inner")
+        .select(F.col("old_source").alias("source"), F.col("old_record_id").alias("record_id"), "owner_id")
+    )
+    joined = owners.join(led, on=RECORD, how="left")
+    return joined.withColumn("customer_id", F.coalesce("owner_id", "customer_id")).drop("owner_id")
+
+
 def customer_register(assignments: DataFrame, assignment_history: DataFrame, aliases: DataFrame) -> DataFrame:
     """One row per customer: customer_id, is_live, first_seen_on, previous_customer_ids.
 

@@ -13,6 +13,8 @@ from pipelines.identity.tables import RECORD
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+    from pipelines.identity.renamed import Renamed
+
 
 def _matching_content(columns: list[str]) -> Column:
     """A digest of what linkage compares; NULL and absent are alike, lists keep their order."""
@@ -70,12 +72,14 @@ def build_identity(
     business_date: date,
     *,
     pairs: DataFrame | None = None,
+    renamed: Renamed | None = None,
     is_adoption: bool = False,
     salt: str = SALT,
 ) -> Identity:
     """``assign`` from the tables of a night: linkage's clusters, decisions and scored ``pairs``, silver's records.
 
-    ``previous_…`` and ``prior`` are of the prior state, empty the first night.
+    ``previous_…`` and ``prior`` are of the prior state, empty the first night; ``previous_records`` by the
+    names of now, ``prior`` as it was published, ``renamed`` the same by the names of now where any changed.
     """
     return assign(
         clusters,
@@ -84,6 +88,7 @@ def build_identity(
         edited=edited_records(records, previous_records),
         decided=decided_records(decisions, previous_decisions),
         pairs=pairs,
+        renamed=renamed,
         is_adoption=is_adoption,
         salt=salt,
     )

@@ -32,6 +32,7 @@ CAUSES = {
     "decision": "a steward decided, or took a decision back",
     "generation": "another model was adopted",
     "linkage": "the same records were linked otherwise: rules, values known as generic",
+    "rename": "a declared rename: the record goes on under another name, with the same customer",
     "erasure": "a person asked for it",
 }
 
