@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame, stale_sources
+from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame
 from pipelines.bronze.problems import stop_message
 from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
 from pipelines.errors import GateStopped, UsageError
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
-from pipelines.gold.ownership import RECORD, customer_register, record_owners, resolve, with_former_names
+from pipelines.gold.ownership import customer_register, record_owners, resolve, with_former_names
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
 from pipelines.gold.rfm import RFM, build_rfm
@@ -31,11 +30,11 @@ from pipelines.gold.xref import XREF, build_xref
 from pipelines.identity.assign import Identity
 from pipelines.identity.build import build_identity
 from pipelines.identity.changes import CHANGES
-from pipelines.identity.renamed import named
+from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
-from pipelines.linkage.decisions import DECISIONS
+from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
 from pipelines.linkage.engine import free_memory, placement, read_records
 from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
 from pipelines.linkage.generic_values import GENERIC_VALUES
@@ -57,8 +56,7 @@ from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
-from pipelines.silver.renames import RENAMES, begun_on, named_now
-from pipelines.silver.targets import delivered_targets, uses
+from pipelines.silver.renames import RENAMES, begun_on, decisions_now
 from pipelines.stages import Content, Inputs, Stage
 from pipelines.storage import arrow_schema
 from pipelines.tables import Table
@@ -77,11 +75,12 @@ LINKAGE = (
     CUT_COMPONENTS,
     GENERIC_VALUES,
     REVIEW_QUEUE,
-    DECISIONS,
+    DECISION_STATES,
     GENERATIONS,
 )
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
-_PUBLISHED = {table.path: table for table in (*SILVER, RENAMES, *LINKAGE, *IDENTITY, CHANGES, *GOLD)}
+_TABLES = (*SILVER, RENAMES, *LINKAGE, DECISIONS, *IDENTITY, CHANGES, *GOLD)
+_PUBLISHED = {table.path: table for table in _TABLES}
 
 
 def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
@@ -92,7 +91,7 @@ def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *SILVER, RENAMES, *LINKAGE, *IDENTITY, CHANGES, *GOLD, *OPS_TABLES]
+    return [*bronze, *_TABLES, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
@@ -117,7 +116,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             "linkage.link",
             LINKAGE,
             _link,
-            reads=(CUSTOMER_RECORDS,),
+            reads=(CUSTOMER_RECORDS, DECISIONS, RENAMES),
             previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
         ),
@@ -161,11 +160,6 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     ]
 
 
-def _fills(sources: Mapping[str, Source], key: tuple[str, str], targets: tuple[str, ...]) -> bool:
-    source, feed = key
-    return any(use.target in targets for use in uses(sources[source].feeds[feed]).values())
-
-
 def _received(inputs: Inputs) -> Received:
     """The bronze tables as silver reads them."""
     return Received(inputs, bronze_tables(inputs.settings.sources))
@@ -173,17 +167,7 @@ def _received(inputs: Inputs) -> Received:
 
 def _delivered(inputs: Inputs, table: Table, target: str) -> DataFrame | None:
     """The silver table, or None where no feed ever filled it: its metrics are NULL, not 0."""
-    is_there = target in delivered_targets(_received(inputs).feeds(), inputs.settings.sources)
-    return inputs.frame(table) if is_there else None
-
-
-def _stale(inputs: Inputs, *targets: str) -> list[str]:
-    """The stale source folders that fill ``targets``."""
-    sources = inputs.settings.sources
-    late = stale_sources(_received(inputs).batch_rows(), sources, inputs.night.business_date)
-    return [
-        name for name in late if any(_fills(sources, (name, feed), targets) for feed in sources[name].feeds)
-    ]
+    return inputs.frame(table) if target in _received(inputs).targets() else None
 
 
 def _land(inputs: Inputs) -> Content:
@@ -212,7 +196,7 @@ def _land(inputs: Inputs) -> Content:
 def _silver(inputs: Inputs) -> Content:
     settings, came = inputs.settings, _received(inputs)
     received = came.feeds()
-    filled = delivered_targets(received, settings.sources) | {QUARANTINE.name, OUTCOME_COUNTS.name}
+    filled = came.targets() | {QUARANTINE.name, OUTCOME_COUNTS.name}
     # A table that no feed fills is written once, empty, so that readers find it.
     content: dict[str, DataFrame | pa.Table] = {
         table.path: arrow_schema(table).empty_table()
@@ -236,16 +220,25 @@ def _link(inputs: Inputs) -> Content:
     conf = inputs.settings.linkage
     adopted, known = inputs.night.generation, inputs.previous_arrow(GENERATIONS)
     generation, today = adopted or newest(known), inputs.night.business_date
+    decisions = decisions_now(inputs.arrow(DECISIONS), inputs.arrow(RENAMES))
     linked: Linked | LinkedFrames
     if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
         linked = link_many(
-            inputs.frame(CUSTOMER_RECORDS), generation, conf, today, inputs.say, _last_frames(inputs)
+            inputs.frame(CUSTOMER_RECORDS),
+            generation,
+            conf,
+            today,
+            inputs.say,
+            _last_frames(inputs),
+            decisions,
         )
     else:
         records = inputs.ref(CUSTOMER_RECORDS)
         uris = records.file_uris() if records else []
         found = read_records(uris, conf)
-        linked = link_night(found, generation, conf, today, say=inputs.say, last=_last(inputs))
+        linked = link_night(
+            found, generation, conf, today, say=inputs.say, last=_last(inputs), decisions=decisions
+        )
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
         LINKS.path: linked.links,
@@ -253,12 +246,11 @@ def _link(inputs: Inputs) -> Content:
         CUT_COMPONENTS.path: linked.cut_components,
         GENERIC_VALUES.path: linked.generic_values,
         REVIEW_QUEUE.path: linked.review_queue,
+        DECISION_STATES.path: linked.decision_states,
     }
     new = came_into_use(linked.generation, adopted, known)
     if new is not None:
         content[GENERATIONS.path] = new
-    if not inputs.exists(DECISIONS):
-        content[DECISIONS.path] = arrow_schema(DECISIONS).empty_table()
     return content
 
 
@@ -286,23 +278,16 @@ def _last_frames(inputs: Inputs) -> RememberedFrames | None:
 
 def _identity(inputs: Inputs) -> Content:
     prior = Identity(*[inputs.previous(table) for table in IDENTITY])
-    renames, stored = inputs.arrow(RENAMES), inputs.previous_arrow(RENAMES)
-    renamed = None
-    if renames is not None and renames.num_rows:
-        renamed = named(prior, renames, begun_on(renames, stored), inputs.night.business_date)
-    previous_records = inputs.previous(CUSTOMER_RECORDS)
-    if renamed is not None:
-        previous_records = named_now(previous_records, renamed.begun)
     built = build_identity(
         inputs.frame(CLUSTERS),
         inputs.frame(CUSTOMER_RECORDS),
-        previous_records,
+        inputs.previous(CUSTOMER_RECORDS),
         inputs.frame(DECISIONS),
         inputs.previous(DECISIONS),
         prior,
         inputs.night.business_date,
         pairs=inputs.frame(SCORED_PAIRS),
-        renamed=renamed,
+        renamed=renamed_prior(inputs, prior),
         is_adoption=inputs.night.generation is not None,
     )
     return built.tables
@@ -310,10 +295,7 @@ def _identity(inputs: Inputs) -> Content:
 
 def _xref(inputs: Inputs) -> Content:
     owners = record_owners(*[inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES)])
-    renames = inputs.arrow(RENAMES)
-    if renames is not None and renames.num_rows:
-        former = {f"old_{name}": F.col(name) for name in RECORD}
-        owners = with_former_names(owners, named_now(owners.withColumns(former), renames, "valid_from"))
+    owners = with_former_names(owners, inputs.arrow(RENAMES))
     return {XREF.path: build_xref(owners)}
 
 
@@ -330,7 +312,7 @@ def _customers(inputs: Inputs) -> Content:
         settings.survivorship,
         settings.metrics,
         inputs.night.business_date,
-        _stale(inputs, "customer_records"),
+        _received(inputs).stale("customer_records"),
     )
     return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
 
@@ -349,7 +331,7 @@ def _rfm(inputs: Inputs) -> Content:
         inputs.previous(RFM_CUT_POINTS),
         settings.metrics,
         inputs.night.business_date,
-        is_stale=bool(_stale(inputs, "orders")),
+        is_stale=bool(_received(inputs).stale("orders")),
         reporting_currency=currency,
     )
     return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
@@ -363,7 +345,7 @@ def _service(inputs: Inputs) -> Content:
         inputs.settings.metrics,
         inputs.night.business_date,
         timezone=inputs.settings.project.timezone,
-        is_stale=bool(_stale(inputs, "cases")),
+        is_stale=bool(_received(inputs).stale("cases")),
     )
     return {SERVICE.path: built}
 

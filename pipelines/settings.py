@@ -13,6 +13,8 @@ from pipelines.errors import UsageError
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
+from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
+from pipelines.linkage.decision_files import read_decisions
 from pipelines.quality.contracts import Contract, load_contracts
 from pipelines.renames import DECLARED, load_renames
 from pipelines.silver.targets import check_sources
@@ -36,6 +38,11 @@ class Settings:
     metrics: Metrics
     contracts: tuple[Contract, ...] = ()
     """What published tables promise (conf/quality)."""
+    decisions: pa.Table = field(default_factory=DECISION_ROWS.empty_table)
+    """Decisions of stewards in the configuration (``decisions.csv``): rows of ``linkage/decisions``.
+
+    They are no part of the digest: a night takes them into the table, and reads that.
+    """
     rates: pa.Table | None = None
     """Rates to the reporting currency (``gold.rates.RATES``); None where money stays as it is."""
     renames: pa.Table = field(default_factory=DECLARED.empty_table)
@@ -79,6 +86,7 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
         survivorship=conf.load("survivorship.yml", Survivorship),
         metrics=conf.load("metrics.yml", Metrics),
         contracts=tuple(load_contracts(conf)),
+        decisions=read_decisions(str(conf.path("decisions.csv"))),
         rates=read_rates(str(conf.path("rates.csv")), currency) if currency is not None else None,
         renames=load_renames(conf, sources),
     )

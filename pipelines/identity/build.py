@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.assign import SALT, Identity, assign
 from pipelines.identity.tables import RECORD
+from pipelines.silver.renames import named_now
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -78,15 +79,19 @@ def build_identity(
 ) -> Identity:
     """``assign`` from the tables of a night: linkage's clusters, decisions and scored ``pairs``, silver's records.
 
-    ``previous_…`` and ``prior`` are of the prior state, empty the first night; ``previous_records`` by the
-    names of now, ``prior`` as it was published, ``renamed`` the same by the names of now where any changed.
+    ``previous_…`` and ``prior`` are of the prior state as published, empty the first night; ``renamed``:
+    the same by the names of now, where any changed.
     """
+    decided = decided_records(decisions, previous_decisions)
+    if renamed is not None:
+        decided = named_now(decided, renamed.renames)
+        previous_records = named_now(previous_records, renamed.begun)
     return assign(
         clusters,
         prior,
         business_date,
         edited=edited_records(records, previous_records),
-        decided=decided_records(decisions, previous_decisions),
+        decided=decided,
         pairs=pairs,
         renamed=renamed,
         is_adoption=is_adoption,

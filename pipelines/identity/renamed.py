@@ -15,12 +15,13 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from pipelines.identity.tables import RECORD
-from pipelines.silver.renames import named_now
+from pipelines.silver.renames import RENAMES, begun_on, named_now
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from pipelines.identity.assign import Identity
+    from pipelines.stages import Inputs
 
 OLD = ("old_source", "old_record_id")
 
@@ -34,8 +35,19 @@ class Renamed:
     holders: DataFrame
     """Live records of the prior state that have another name since tonight: old_source, old_record_id, held_id,
     and source, record_id, as they are called now."""
+    renames: pa.Table
+    """silver/renames of tonight."""
     begun: pa.Table
-    """The renames that begin tonight."""
+    """Those of them that begin tonight."""
+
+
+def renamed_prior(inputs: Inputs, prior: Identity) -> Renamed | None:
+    """``named`` of a night; None where nothing was ever renamed."""
+    renames = inputs.arrow(RENAMES)
+    if renames is None or not renames.num_rows:
+        return None
+    begun = begun_on(renames, inputs.previous_arrow(RENAMES))
+    return named(prior, renames, begun, inputs.night.business_date)
 
 
 def named(prior: Identity, renames: pa.Table, begun: pa.Table, business_date: date) -> Renamed:
@@ -53,7 +65,7 @@ def named(prior: Identity, renames: pa.Table, begun: pa.Table, business_date: da
         .select(*OLD, *RECORD, F.col("customer_id").alias("held_id"))
     )
     named_prior = replace(prior, assignments=assignments.select(*prior.assignments.columns), events=events)
-    return Renamed(named_prior, holders, begun)
+    return Renamed(named_prior, holders, renames, begun)
 
 
 def with_renames(events: DataFrame, assigned: DataFrame, holders: DataFrame) -> DataFrame:

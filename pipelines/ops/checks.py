@@ -12,16 +12,16 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.gold.reconciliation import RECONCILIATION, imbalances
 from pipelines.identity.assign import Identity
 from pipelines.identity.audit import audit
-from pipelines.identity.renamed import named
+from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
+from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.gates import Verdict, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
 from pipelines.silver.received import Received
-from pipelines.silver.renames import RENAMES, begun_on
 
 if TYPE_CHECKING:
     from pipelines.stages import Inputs
@@ -160,7 +160,7 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
 
 def linked(inputs: Inputs) -> list[Verdict]:
     """What is checked when the records are linked."""
-    return [*generation(inputs), *model(inputs), *component_size(inputs)]
+    return [*generation(inputs), *model(inputs), *component_size(inputs), *decisions(inputs)]
 
 
 def generation(inputs: Inputs) -> list[Verdict]:
@@ -204,15 +204,24 @@ def component_size(inputs: Inputs) -> list[Verdict]:
     return verdict(inputs.settings.project, "component_size", value=len(said), bound=0, message=message)
 
 
+def decisions(inputs: Inputs) -> list[Verdict]:
+    """``decisions``: what stewards decided and cannot be had, because older decisions or evidence stand against it."""
+    found = inputs.arrow(DECISION_STATES)
+    rows = [] if found is None else found.to_pylist()
+    held = [
+        f"{row['decision_id']} ({', '.join(row['against'])})" for row in rows if row["state"] == CONTRADICTED
+    ]
+    message = f"held back: {_listed(held)}. linkage/decision_states shows the records: revoke one of them."
+    return verdict(inputs.settings.project, "decisions", value=len(held), bound=0, message=message)
+
+
 def identity_kept(inputs: Inputs) -> list[Verdict]:
     """``identity_contract``: the invariants of the persistent ids, counted on tonight's tables."""
     previous = Identity(*[inputs.previous(table) for table in IDENTITY])
-    renames, day = inputs.arrow(RENAMES), inputs.night.business_date
-    if renames is not None and renames.num_rows:
-        begun = begun_on(renames, inputs.previous_arrow(RENAMES))
-        previous = named(previous, renames, begun, day).prior
+    renamed = renamed_prior(inputs, previous)
+    previous = previous if renamed is None else renamed.prior
     current = Identity(*[inputs.frame(table) for table in IDENTITY])
-    counts = audit(previous, current, inputs.frame(CLUSTERS), day).collect()
+    counts = audit(previous, current, inputs.frame(CLUSTERS), inputs.night.business_date).collect()
     broken = {row["invariant"]: row["violations"] for row in counts if row["violations"]}
     said = [f"{name.replace('_', ' ')}: {rows:,} times not" for name, rows in sorted(broken.items())]
     return verdict(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = {
     "component_size": "warn",
+    "decisions": "warn",
     "deleted_share": "block",
     "generation": "block",
     "identity_contract": "block",

@@ -13,9 +13,10 @@ from pipelines.config import digest
 from pipelines.digests import code_digest
 from pipelines.errors import GateStopped, PadronError, UsageError
 from pipelines.linkage.adoption import check_fields
+from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.generations import GENERATIONS, lineage
 from pipelines.night import check_contracts_exist, gates, published, stages
-from pipelines.ops import releases
+from pipelines.ops import releases, stewards
 from pipelines.ops.lock import Lock
 from pipelines.ops.plan import PlannedNight, plan_nights
 from pipelines.ops.record import Record, remembered, unfinished
@@ -120,6 +121,7 @@ def _plan(
         new = list(sorted_out.new)
     same = release is not None and (release.code_digest, release.conf_digest) == (code, settings.digest)
     same = same and _adopted(options, warehouse) is None
+    same = same and not (release and stewards.undecided(warehouse, release, settings.decisions))
     return plan_nights(new, release, asked=options.date, same_program=same, full=options.full)
 
 
@@ -165,6 +167,7 @@ def _run_night(
         landing=options.landing,
         files=planned.files,
         base=base.tables if base else {},
+        given={DECISIONS.path: stewards.take_in(warehouse, settings.decisions)},
         base_date=base.business_date if base else None,
         is_full=options.full,
         problems=problems,

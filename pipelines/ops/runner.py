@@ -60,7 +60,7 @@ class Runner:
         self.progress = progress
         self.code = code
         self.memory = memory
-        self.versions: dict[str, int] = dict(night.base)
+        self.versions: dict[str, int] = {**night.base, **night.given}
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
 
     def inputs(self, stage: str = "") -> Inputs:

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.bronze.batches import BATCHES
+from pipelines.bronze.batches import BATCHES, stale_sources
 from pipelines.bronze.tables import bronze_table, stored_name
 from pipelines.silver.renames import RENAMES, former_names, in_force, source_now
+from pipelines.silver.targets import delivered_targets, uses
 from pipelines.sources import Mapped
 
 if TYPE_CHECKING:
@@ -80,6 +81,21 @@ class Received:
             return found
         names = [source_now(self.renames, name) for name in found["source"].to_pylist()]
         return found.set_column(found.column_names.index("source"), "source", pa.array(names, pa.string()))
+
+    def targets(self) -> frozenset[str]:
+        """The silver tables that a feed that ever came in fills."""
+        return delivered_targets(self.feeds(), self._inputs.settings.sources)
+
+    def stale(self, *targets: str) -> list[str]:
+        """The stale source folders that fill ``targets``."""
+        sources = self._inputs.settings.sources
+        return [
+            name
+            for name in stale_sources(self.batch_rows(), sources, self._inputs.night.business_date)
+            if any(
+                use.target in targets for feed in sources[name].feeds.values() for use in uses(feed).values()
+            )
+        ]
 
     def _rekeyed(self, rows: DataFrame, source: str, feed: Feed) -> DataFrame:
         """``rows`` with the keys that the source's records have now, where the feed is of its own records."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -150,3 +150,34 @@ def source_now(renames: pa.Table, source: str, since: date | None = None) -> str
         if row["source"] == source and (since is None or row["since"] > since):
             source = str(row["new_source"])
     return source
+
+
+def decisions_now(decisions: pa.Table | None, renames: pa.Table | None) -> pa.Table | None:
+    """linkage/decisions with the records that they name (source:record_id) as they are called now.
+
+    Stewards' decisions are few. A decision knows the names of its time: a rename that began before it was
+    made does not concern it.
+    """
+    if not renames or not decisions:
+        return decisions
+    steps = [step.to_pylist() for step in _in_order(renames)]
+    made = [moment.date() for moment in decisions["decided_at"].to_pylist()]
+    for side in ("left_records", "right_records"):
+        named = [
+            None if names is None else [_name_now(name, day, steps) for name in names]
+            for names, day in zip(decisions[side].to_pylist(), made, strict=True)
+        ]
+        place = decisions.column_names.index(side)
+        decisions = decisions.set_column(place, side, pa.array(named, decisions.schema.field(side).type))
+    return decisions
+
+
+def _name_now(name: str, made: date, steps: list[list[dict[str, Any]]]) -> str:
+    source, _, record_id = name.partition(":")
+    for step in steps:
+        for row in step:
+            is_meant = row["source"] == source and row["record_id"] in (None, record_id)
+            if is_meant and made <= row["business_date"]:
+                source, record_id = row["new_source"], row["new_record_id"] or record_id
+                break
+    return f"{source}:{record_id}"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from identity_world import Rows, Scene, State, after, clusters_frame, frames, keys_frame, on, rows
 
-from pipelines.gold.ownership import RECORD, record_owners, with_former_names
+from pipelines.gold.ownership import record_owners, with_former_names
 from pipelines.identity.assign import assign
 from pipelines.identity.audit import audit
 from pipelines.identity.events import replay
 from pipelines.identity.renamed import named
-from pipelines.silver.renames import SCHEMA, named_now
+from pipelines.silver.renames import SCHEMA
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -86,8 +86,7 @@ def open_stays(state: State) -> dict[tuple[str, str], str]:
 def owners_of(spark: SparkSession, state: State, known: pa.Table) -> dict[str, str]:
     tables = frames(spark, state)
     owners = record_owners(tables.assignments, tables.assignment_history, tables.aliases)
-    former = {f"old_{name}": owners[name] for name in RECORD}
-    found: Rows = rows(with_former_names(owners, named_now(owners.withColumns(former), known, "valid_from")))
+    found: Rows = rows(with_former_names(owners, known))
     return {f"{r['source']}:{r['record_id']}": r["customer_id"] for r in found}
 
 
