@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -121,7 +121,7 @@ def test_decisions_follow_the_records_that_they_name() -> None:
         "left_records": ["web:1", "crm:1"],
         "right_records": ["web:7"],
         "decided_by": "ana",
-        "decided_at": date(2026, 7, 1),
+        "decided_at": datetime(2026, 7, 1, tzinfo=UTC),
     }
     now = decisions_now(pa.Table.from_pylist([row], schema=arrow_schema(DECISIONS)), renames)
     assert now is not None
