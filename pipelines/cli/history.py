@@ -58,6 +58,8 @@ def _say(found: History) -> None:
         _fact("now", _state(found.now, named=is_record))
     if is_record and found.current != (found.then.customer_id if found.then else None):
         _fact("record now", found.current or "deleted")
+    if found.names:
+        _fact("called", " → ".join(found.names))
     say("")
     for line in found.timeline:
         _say_line(line, found.of)

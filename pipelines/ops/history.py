@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.ops import releases
 from pipelines.ops.reading import Reader
-from pipelines.ops.register import Resolved, UnknownIdError, holder, resolve, standing
+from pipelines.ops.register import Resolved, UnknownIdError, holder, names_of, resolve, standing
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
     from pipelines.ops.releases import Release
 
-TABLES = ("identity/events", "identity/assignments", "identity/assignment_history", "identity/aliases")
+TABLES = (
+    "identity/events",
+    "identity/assignments",
+    "identity/assignment_history",
+    "identity/aliases",
+    "silver/renames",
+)
+_NAMED = "list_contains($names, source || ':' || record_id)"
 MOST_RECORDS = 5
 """Records that one line of the timeline names; all are counted."""
 
@@ -66,6 +73,8 @@ class History:
     """Of a record."""
     timeline: tuple[Happened, ...]
     """Oldest first, up to ``as_of``."""
+    names: tuple[str, ...] = ()
+    """Of a record that was renamed: all its names, the one of now last."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -99,26 +108,28 @@ def _of_customer(reader: Reader, customer: str, day: date, release: Release) -> 
 
 
 def _of_record(reader: Reader, source: str, record_id: str, day: date, release: Release) -> History:
-    key = {"source": source, "record": record_id}
+    names = names_of(reader, source, record_id)
+    labels = [":".join(name) for name in names]
+    known: dict[str, object] = {"names": labels}
     rows = reader.rows(
-        """SELECT customer_id, valid_from, valid_to FROM identity.assignment_history
-        WHERE source = $source AND record_id = $record ORDER BY valid_from""",
-        {**key},
+        f"""SELECT customer_id, valid_from, valid_to FROM identity.assignment_history
+        WHERE {_NAMED} ORDER BY valid_from""",
+        known,
     )
     if not rows:
         raise UnknownIdError(f"No release knows the record {source}:{record_id}.")
     stays = tuple(Stay(*row.values()) for row in rows)  # type: ignore[arg-type]
-    held = holder(reader, source, record_id, day)
+    held = next((s.customer_id for s in stays if s.since <= day and (s.until is None or s.until > day)), None)
     last = held or next((s.customer_id for s in reversed(stays) if s.since <= day), None)
-    lines = _timeline(reader, "source = $source AND record_id = $record", {**key, "day": day})
     return History(
         f"{source}:{record_id}",
         day,
         None if held is None else resolve(reader, held, day),
         None if last is None else resolve(reader, last, release.business_date),
-        holder(reader, source, record_id, release.business_date),
+        holder(reader, *names[-1], release.business_date),
         stays,
-        lines,
+        _timeline(reader, _NAMED, {**known, "day": day}),
+        tuple(labels) if labels[1:] else (),
     )
 
 

@@ -108,3 +108,43 @@ def holder(reader: Reader, source: str, record_id: str, on: date | None = None) 
         {"source": source, "record": record_id, "day": on or last_day(reader)},
     )
     return str(rows[0]["customer_id"]) if rows else None
+
+
+def names_of(reader: Reader, source: str, record_id: str) -> list[tuple[str, str]]:
+    """Every name that a record has had (source, record_id), the oldest first, the one of now last.
+
+    A name that a record bears now is asked for what it was called before; one that nobody bears any more, first
+    for what it is called now.
+    """
+    name = (source, record_id)
+    if not reader.has("silver/renames"):
+        return [name]
+    is_live = reader.rows(
+        "SELECT 1 FROM identity.assignments WHERE source = $1 AND record_id = $2", [source, record_id]
+    )
+    later = [] if is_live else _chain(reader, name, forward=True)
+    now = later[-1] if later else name
+    return [*reversed(_chain(reader, now, forward=False)), now]
+
+
+def _chain(reader: Reader, name: tuple[str, str], *, forward: bool) -> list[tuple[str, str]]:
+    """The names that follow on ``name`` (or, backwards, that it follows on), the next one first."""
+    here, there = ("", "new_") if forward else ("new_", "")
+    order = "" if forward else " DESC"
+    found: list[tuple[str, str]] = []
+    at: list[object] = [date.min, False] if forward else [date.max, True]
+    beyond = ">" if forward else "<"
+    while True:
+        rows = reader.rows(
+            f"""SELECT {there}source AS source, coalesce({there}record_id, $2) AS record_id, since,
+                record_id IS NOT NULL AS is_key
+            FROM silver.renames WHERE {here}source = $1 AND coalesce({here}record_id, $2) = $2
+                AND (since, record_id IS NOT NULL) {beyond} ($3, $4)
+            ORDER BY since{order}, is_key{order} LIMIT 1""",
+            [*name, *at],
+        )
+        if not rows:
+            return found
+        name = str(rows[0]["source"]), str(rows[0]["record_id"])
+        at = [rows[0]["since"], rows[0]["is_key"]]
+        found.append(name)

@@ -38,7 +38,7 @@ RENAMES = Table(
         Column("since", DATE, "First landing date that uses the new name.", required=True),
         Column("business_date", DATE, "Night that applied it first.", required=True),
     ),
-    check="(record_id IS NULL) = (new_record_id IS NULL)",
+    check="(record_id IS NULL AND new_record_id IS NULL) OR (record_id IS NOT NULL AND new_record_id IS NOT NULL)",
 )
 
 SCHEMA: pa.Schema = arrow_schema(RENAMES)

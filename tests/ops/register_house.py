@@ -28,6 +28,7 @@ from pipelines.linkage.link import link_night
 from pipelines.ops.releases import publish
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDERS
+from pipelines.silver.renames import RENAMES
 from pipelines.standardise import Hints, standardise_records
 from pipelines.storage import Warehouse, arrow_schema
 from pipelines.tables import Kind, Table
@@ -218,6 +219,12 @@ def register(folder: Path) -> str:
             EVENTS: created,
             ORDERS: ORDERS_MADE,
             GENERIC_VALUES: [shared],
+            RENAMES: [
+                {**dict.fromkeys(("record_id", "new_record_id")), "source": "till", "new_source": "pos"}
+                | {"since": FIRST, "business_date": FIRST},
+                {"source": "pos", "record_id": "90", "new_source": "pos", "new_record_id": "9"}
+                | {"since": SECOND, "business_date": SECOND},
+            ],
             GENERATIONS: generation(),
         },
     )

@@ -48,6 +48,13 @@ def test_an_old_id_is_resolved_on_any_date(root: str) -> None:
     assert states(root, LEO, SECOND)[0] == (LEO, "dormant")
 
 
+@pytest.mark.parametrize("name", ["till:90", "pos:90", "pos:9"])
+def test_a_renamed_record_is_found_by_any_of_its_names(root: str, name: str) -> None:
+    found = history(root, name)
+    assert found.names == ("till:90", "pos:90", "pos:9")
+    assert found.current == OLDER
+
+
 def test_the_timeline_tells_what_happened_and_why(root: str) -> None:
     lines = [
         (h.business_date, h.event, h.records, h.old_customer_id, h.cause)
