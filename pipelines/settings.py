@@ -17,6 +17,7 @@ from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
 from pipelines.linkage.decision_files import read_decisions
 from pipelines.ops.gates import check_names
 from pipelines.quality.contracts import Contract, load_contracts
+from pipelines.renames import DECLARED, load_renames
 from pipelines.silver.targets import check_sources
 from pipelines.sources import Source, load_sources
 
@@ -45,6 +46,8 @@ class Settings:
     """
     rates: pa.Table | None = None
     """Rates to the reporting currency (``gold.rates.RATES``); None where money stays as it is."""
+    renames: pa.Table = field(default_factory=DECLARED.empty_table)
+    """Declared renames of sources and keys (``renames.DECLARED``)."""
 
     @cached_property
     def digest(self) -> str:
@@ -60,6 +63,7 @@ class Settings:
             self.metrics,
             list(self.contracts),
             self.rates.to_pydict() if self.rates is not None else None,
+            self.renames.to_pydict(),
         )
 
 
@@ -89,4 +93,5 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
         contracts=tuple(load_contracts(conf)),
         decisions=read_decisions(str(conf.path("decisions.csv"))),
         rates=read_rates(str(conf.path("rates.csv")), currency) if currency is not None else None,
+        renames=load_renames(conf, sources),
     )

@@ -24,6 +24,8 @@ class Lazy(click.Group):
         "simulate": "pipelines.cli.data",
         "sql": "pipelines.cli.data",
         "show": "pipelines.cli.data",
+        "lookup": "pipelines.cli.lookup",
+        "history": "pipelines.cli.history",
         "docs": "pipelines.cli.documents",
         "report": "pipelines.cli.documents",
         "evaluate": "pipelines.cli.evaluate",
