@@ -100,8 +100,21 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     bronze = bronze_tables(sources)
 
     return [
-        Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
-        Stage("silver.build", SILVER, _silver, reads=(BATCHES, *bronze.values())),
+        Stage(
+            "bronze.land",
+            (BATCHES, *bronze.values()),
+            _land,
+            previous=(BATCHES,),
+            takes_files=True,
+            conf=("sources",),
+        ),
+        Stage(
+            "silver.build",
+            SILVER,
+            _silver,
+            reads=(BATCHES, *bronze.values()),
+            conf=("project", "sources"),
+        ),
         Stage(
             "linkage.link",
             LINKAGE,
@@ -109,6 +122,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             reads=(CUSTOMER_RECORDS,),
             previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
+            conf=("linkage",),
         ),
         Stage(
             "identity.assign",
@@ -117,8 +131,16 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             reads=(CLUSTERS, DECISIONS, CUSTOMER_RECORDS),
             previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS),
             takes_generation=True,
+            conf=(),
         ),
-        Stage("gold.xref", (XREF,), _xref, reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES), dated=False),
+        Stage(
+            "gold.xref",
+            (XREF,),
+            _xref,
+            reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES),
+            dated=False,
+            conf=(),
+        ),
         Stage(
             "gold.customers",
             (CUSTOMERS, ATTRIBUTE_VALUES),

@@ -9,7 +9,7 @@ import click
 
 from pipelines.cli import options
 from pipelines.cli.console import NightProgress, out, say
-from pipelines.cli.options import Day, example
+from pipelines.cli.options import Days, example
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from pipelines.ops.run import Options
     from pipelines.settings import Settings
 
+NOTHING = "Nothing to do: everything that was delivered is released."
+
 
 @click.command()
 @click.option(
     "--date",
     "business_date",
-    type=Day(),
+    type=Days(),
     default=None,
-    help="Business date: take in every folder up to it, as one night.",
+    help="Business date: take in every folder up to it, as one night. FIRST..LAST: one night a folder.",
 )
 @options.config
 @click.option(
@@ -54,10 +56,17 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Agree to what the adoption changes; without it the night stops and says it.",
 )
+@click.option(
+    "--layer",
+    default=None,
+    metavar="LAYER",
+    help="Run the night up to this layer, for schedulers with a task each; gold releases it.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be run and why; change nothing.")
 @click.option("--debug", is_flag=True, hidden=True)
 @example("padron run --date 2026-07-01 --landing extracts --warehouse warehouse")
 def run(
-    business_date: date | None,
+    business_date: tuple[date | None, date] | None,
     config: str | None,
     landing: str,
     warehouse: str,
@@ -66,11 +75,14 @@ def run(
     truth: str | None,
     generation: str | None,
     approve: bool,
+    layer: str | None,
+    dry_run: bool,
     debug: bool,
 ) -> int:
     """Run the night: land the extracts, link the records, publish the customer view.
 
-    Without --date, one night a landing folder, in order. Exit codes: 0 published or nothing to
+    Without --date, one night a landing folder, in order. A run that died or was stopped is resumed by
+    the same command. Exit codes: 0 published or nothing to
     do, 2 configuration or usage, 3 a gate stopped the release, 4 another run holds the lock.
     """
     from pipelines.ops.run import Options
@@ -80,14 +92,41 @@ def run(
     asked = Options(
         landing,
         warehouse,
-        business_date,
-        full,
-        from_stage,
+        date=business_date[1] if business_date else None,
+        since=business_date[0] if business_date else None,
+        full=full,
+        from_stage=from_stage,
+        layer=layer,
         generation=None if generation is None else _generation(generation, warehouse),
         is_approved=approve,
     )
+    if dry_run:
+        return _foretell(asked, settings)
     if not run_nights(asked, settings, truth):
-        say("Nothing to do: everything that was delivered is released.")
+        say(NOTHING)
+    return 0
+
+
+def _foretell(asked: Options, settings: Settings) -> int:
+    from pipelines.ops.run import foreseen
+
+    nights, warehouse, problems = foreseen(asked, settings)
+    for text in problems:
+        say(f"warning: {text}")
+    if not nights:
+        say(NOTHING)
+    for at, prepared in enumerate(nights):
+        planned = prepared.planned
+        base = prepared.facts["base_release"] if at == 0 else "the night before"
+        late = f", {planned.late} of them late" if planned.late else ""
+        say(f"Night {planned.business_date}  {len(planned.files)} files{late}, builds on {base or 'nothing'}")
+        for file in planned.files:
+            say(f"  file   {file.path}  {file.bytes:,} bytes")
+        if at == 0:
+            for stage in prepared.expected(settings, warehouse):
+                say(f"  {'reuse' if stage.is_reused else 'run':<6} {stage.stage}: {stage.why}")
+        else:
+            say("  run    all stages: the night before comes first")
     return 0
 
 
@@ -114,6 +153,9 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
         outcome = run_all(asked, settings, start, progress)
     finally:
         progress.stop()
+    if outcome.waits_for is not None:
+        say(f"The {outcome.waits_for} layer is next.")
+        return True
     if not outcome.released:
         return False
 

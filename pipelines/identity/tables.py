@@ -32,6 +32,7 @@ CAUSES = {
     "decision": "a steward decided, or took a decision back",
     "generation": "another model was adopted",
     "linkage": "the same records were linked otherwise: rules, values known as generic",
+    "rollback": "a release was taken back, and what it had changed with it",
     "erasure": "a person asked for it",
 }
 
