@@ -12,6 +12,8 @@ from pipelines.cli.console import NightProgress, out, say
 from pipelines.cli.options import Days, example
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyspark.sql import SparkSession
 
     from pipelines.linkage.generations import Generation
@@ -62,6 +64,12 @@ NOTHING = "Nothing to do: everything that was delivered is released."
     metavar="LAYER",
     help="Run the night up to this layer, for schedulers with a task each; gold releases it.",
 )
+@click.option(
+    "--repeat",
+    default=None,
+    metavar="RUN",
+    help="Compute a past run again from its record and compare; releases nothing.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be run and why; change nothing.")
 @click.option("--debug", is_flag=True, hidden=True)
 @example("padron run --date 2026-07-01 --landing extracts --warehouse warehouse")
@@ -76,6 +84,7 @@ def run(
     generation: str | None,
     approve: bool,
     layer: str | None,
+    repeat: str | None,
     dry_run: bool,
     debug: bool,
 ) -> int:
@@ -100,11 +109,30 @@ def run(
         generation=None if generation is None else _generation(generation, warehouse),
         is_approved=approve,
     )
+    if repeat is not None:
+        return _repeat(repeat, asked, settings)
     if dry_run:
         return _foretell(asked, settings)
     if not run_nights(asked, settings, truth):
         say(NOTHING)
     return 0
+
+
+def _repeat(run_id: str, asked: Options, settings: Settings) -> int:
+    from pipelines.ops.repeat import repeat as run_again
+    from pipelines.storage import Warehouse
+
+    progress = NightProgress()
+    house = Warehouse(asked.warehouse, retention_days=settings.project.retention_days)
+    try:
+        found = run_again(run_id, asked.landing, settings, house, _starter(settings), progress)
+    finally:
+        progress.stop()
+    different = {path: rows for path, rows in found.items() if rows}
+    for path, rows in different.items():
+        say(f"{path}: {rows:,} rows differ")
+    say(f"Run {run_id} repeated: {len(found) - len(different)} of {len(found)} tables are the same.")
+    return 1 if different else 0
 
 
 def _foretell(asked: Options, settings: Settings) -> int:
@@ -137,20 +165,22 @@ def _generation(name: str, warehouse: str) -> Generation:
     return find(name, Warehouse(warehouse))
 
 
-def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> bool:
-    """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
-    from pipelines.ops.run import run as run_all
+def _starter(settings: Settings) -> Callable[[], SparkSession]:
+    """Starts Spark when it is asked for. Raises UsageError at once where Java is missing."""
     from pipelines.spark import check_java, session, submitted
 
     if not submitted():
         check_java()
+    return lambda: session(settings.conf.path("spark-defaults.conf"))
+
+
+def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> bool:
+    """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
+    from pipelines.ops.run import run as run_all
+
     progress = NightProgress()
-
-    def start() -> SparkSession:
-        return session(settings.conf.path("spark-defaults.conf"))
-
     try:
-        outcome = run_all(asked, settings, start, progress)
+        outcome = run_all(asked, settings, _starter(settings), progress)
     finally:
         progress.stop()
     if outcome.waits_for is not None:

@@ -17,8 +17,10 @@ from pipelines.errors import LockHeld, PadronError, UsageError
 from pipelines.ops import lock, releases
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
+from pipelines.ops.repeat import repeat
 from pipelines.ops.tables import LOCK, RUNS
 from pipelines.ops.tables import STAGES as STAGE_ROWS
+from pipelines.settings import load_settings
 
 DAY = "2026-07-01"
 
@@ -268,3 +270,28 @@ def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.Capt
     assert told["outputs"] == releases.required(shop.house).tables
     assert told["base"]["silver/people"] < told["outputs"]["silver/people"]
     assert execute(["runs", "2026-07-05.1", *where]) == 2
+
+
+def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
+    shop: Tiny,
+) -> None:
+    shop.run()
+    for day in ("2026-07-02", "2026-07-03"):
+        shop.deliver(day, {day: day, "2": f"ada {day}"})
+    shop.run()
+    content, release = shop.content(), releases.required(shop.house)
+    records = rows_of(shop.house, RUNS.path)
+    settings = load_settings(shop.config)
+    found = repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, Watch())  # type: ignore[arg-type,return-value]
+    assert found == dict.fromkeys((t.path for s in STAGES for t in s.writes), 0)
+    assert releases.required(shop.house) == release
+    assert shop.content() == content
+    assert rows_of(shop.house, RUNS.path) == records
+    shop.deliver("2026-07-04", {"7": "zoe"})
+    shop.run()
+    assert len(shop.content()["identity/log"]) > len(content["identity/log"]), (
+        "the night after builds on the release"
+    )
+    (shop.landing / "2026-07-02" / "crm" / "contacts.csv").unlink()
+    with pytest.raises(UsageError, match=r"2026-07-02/crm/contacts\.csv is not in the landing folder"):
+        repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, Watch())  # type: ignore[arg-type,return-value]

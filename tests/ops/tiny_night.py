@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from pipelines import files
 from pipelines.bronze.batches import BATCHES
-from pipelines.ops import one_night, releases
+from pipelines.ops import one_night, releases, repeat
 from pipelines.ops import run as run_module
 from pipelines.ops.run import Options, Outcome, run
 from pipelines.settings import load_settings
@@ -204,6 +204,7 @@ def install(patch: Callable[[object, str, Any], None], stages: tuple[Stage, ...]
     """Make nights consist of ``stages`` and ``gates``."""
     patch(run_module, "stages", lambda _: list(stages))
     patch(one_night, "stages", lambda _: list(stages))
+    patch(repeat, "stages", lambda _: list(stages))
     patch(one_night, "gates", lambda _: gates)
 
 
