@@ -101,9 +101,24 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     """The stages of a night for these sources."""
     received = (BATCHES, *bronze_tables(sources).values())
     return [
-        Stage("bronze.land", received, _land, previous=(BATCHES,), takes_files=True),
-        Stage("bronze.profile", (PROFILES,), _profile, received, (PROFILES,), takes_files=True),
-        Stage("silver.build", (*SILVER, RENAMES), _silver, reads=received, previous=(RENAMES,)),
+        Stage("bronze.land", received, _land, previous=(BATCHES,), takes_files=True, conf=("sources",)),
+        Stage(
+            "bronze.profile",
+            (PROFILES,),
+            _profile,
+            reads=received,
+            previous=(PROFILES,),
+            takes_files=True,
+            conf=("project", "sources"),
+        ),
+        Stage(
+            "silver.build",
+            (*SILVER, RENAMES),
+            _silver,
+            reads=received,
+            previous=(RENAMES,),
+            conf=("project", "sources", "contracts", "renames"),
+        ),
         Stage(
             "linkage.link",
             LINKAGE,
@@ -111,6 +126,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             reads=(CUSTOMER_RECORDS, DECISIONS, RENAMES),
             previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
+            conf=("linkage",),
         ),
         Stage(
             "identity.assign",
@@ -119,6 +135,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             reads=(CLUSTERS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             takes_generation=True,
+            conf=(),
         ),
         Stage(
             "gold.xref",
@@ -126,6 +143,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             _xref,
             reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, RENAMES),
             dated=False,
+            conf=(),
         ),
         Stage(
             "gold.customers",
@@ -347,7 +365,7 @@ def _rfm(inputs: Inputs) -> Content:
         settings.metrics,
         inputs.night.business_date,
         stale_sources=_received(inputs).stale("orders"),
-        reporting_settings.project.reporting_currency=currency,
+        reporting_currency=settings.project.reporting_currency,
     )
     return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
 

@@ -20,7 +20,7 @@ class Lazy(click.Group):
         "run": "pipelines.cli.night",
         "status": "pipelines.cli.record",
         "runs": "pipelines.cli.record",
-        "release": "pipelines.cli.record",
+        "release": "pipelines.cli.release",
         "simulate": "pipelines.cli.data",
         "sql": "pipelines.cli.data",
         "show": "pipelines.cli.data",
