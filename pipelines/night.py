@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame, stale_sources
+from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame
 from pipelines.bronze.problems import stop_message
 from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
 from pipelines.errors import GateStopped
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
 from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
-from pipelines.gold.ownership import customer_register, record_owners, resolve
+from pipelines.gold.ownership import customer_register, record_owners, resolve, with_former_names
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
 from pipelines.gold.rfm import RFM, build_rfm
@@ -29,21 +29,18 @@ from pipelines.gold.service import SERVICE, build_service
 from pipelines.gold.xref import XREF, build_xref
 from pipelines.identity.assign import Identity
 from pipelines.identity.build import build_identity
+from pipelines.identity.changes import CHANGES
+from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
-from pipelines.linkage.engine import free_memory, placement, read_records
-from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
+from pipelines.linkage.generations import GENERATIONS
 from pipelines.linkage.generic_values import GENERIC_VALUES
-from pipelines.linkage.link import Linked, link_night
-from pipelines.linkage.linked_many import LinkedFrames
 from pipelines.linkage.links import LINKS
-from pipelines.linkage.many import link_many
-from pipelines.linkage.recall import Remembered
-from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.night_linkage import link
 from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
 from pipelines.ops.tables import OPS_TABLES
 from pipelines.quality.row_rules import row_rules
@@ -53,7 +50,8 @@ from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
-from pipelines.silver.targets import delivered_targets, uses
+from pipelines.silver.received import Received
+from pipelines.silver.renames import RENAMES, begun_on
 from pipelines.stages import Content, Inputs, Stage
 from pipelines.storage import arrow_schema
 from pipelines.tables import Table
@@ -73,7 +71,8 @@ LINKAGE = (
     GENERATIONS,
 )
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
-PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, DECISIONS, *IDENTITY, *GOLD)}
+_TABLES = (*SILVER, RENAMES, *LINKAGE, DECISIONS, *IDENTITY, CHANGES, *GOLD)
+PUBLISHED = {table.path: table for table in _TABLES}
 """By layer/table: what a night releases beside bronze."""
 
 
@@ -85,7 +84,7 @@ def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *SILVER, *LINKAGE, DECISIONS, *IDENTITY, *GOLD, PROFILES, *OPS_TABLES]
+    return [*bronze, *_TABLES, PROFILES, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
@@ -97,26 +96,50 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     """The stages of a night for these sources."""
     received = (BATCHES, *bronze_tables(sources).values())
     return [
-        Stage("bronze.land", received, _land, previous=(BATCHES,), takes_files=True),
-        Stage("bronze.profile", (PROFILES,), _profile, received, (PROFILES,), takes_files=True),
-        Stage("silver.build", SILVER, _silver, reads=received),
+        Stage("bronze.land", received, _land, previous=(BATCHES,), takes_files=True, conf=("sources",)),
+        Stage(
+            "bronze.profile",
+            (PROFILES,),
+            _profile,
+            reads=received,
+            previous=(PROFILES,),
+            takes_files=True,
+            conf=("project", "sources"),
+        ),
+        Stage(
+            "silver.build",
+            (*SILVER, RENAMES),
+            _silver,
+            reads=received,
+            previous=(RENAMES,),
+            conf=("project", "sources", "contracts", "renames"),
+        ),
         Stage(
             "linkage.link",
             LINKAGE,
-            _link,
-            reads=(CUSTOMER_RECORDS, DECISIONS),
+            link,
+            reads=(CUSTOMER_RECORDS, DECISIONS, RENAMES),
             previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
+            conf=("linkage",),
         ),
         Stage(
             "identity.assign",
-            IDENTITY,
+            (*IDENTITY, CHANGES),
             _identity,
-            reads=(CLUSTERS, DECISIONS, CUSTOMER_RECORDS),
-            previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS),
+            reads=(CLUSTERS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS, RENAMES),
+            previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             takes_generation=True,
+            conf=(),
         ),
-        Stage("gold.xref", (XREF,), _xref, reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES), dated=False),
+        Stage(
+            "gold.xref",
+            (XREF,),
+            _xref,
+            reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, RENAMES),
+            dated=False,
+            conf=(),
+        ),
         Stage(
             "gold.customers",
             (CUSTOMERS, ATTRIBUTE_VALUES),
@@ -149,29 +172,14 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     ]
 
 
-def _fills(sources: Mapping[str, Source], key: tuple[str, str], targets: tuple[str, ...]) -> bool:
-    source, feed = key
-    return any(use.target in targets for use in uses(sources[source].feeds[feed]).values())
-
-
-def _received(inputs: Inputs) -> dict[tuple[str, str], Table]:
-    """The bronze tables of feeds that ever came in."""
-    return {k: table for k, table in bronze_tables(inputs.settings.sources).items() if inputs.exists(table)}
+def _received(inputs: Inputs) -> Received:
+    """The bronze tables as silver reads them."""
+    return Received(inputs, bronze_tables(inputs.settings.sources))
 
 
 def _delivered(inputs: Inputs, table: Table, target: str) -> DataFrame | None:
     """The silver table, or None where no feed ever filled it: its metrics are NULL, not 0."""
-    is_there = target in delivered_targets(_received(inputs), inputs.settings.sources)
-    return inputs.frame(table) if is_there else None
-
-
-def _stale(inputs: Inputs, *targets: str) -> list[str]:
-    """The stale source folders that fill ``targets``."""
-    sources = inputs.settings.sources
-    late = stale_sources(inputs.arrow(BATCHES), sources, inputs.night.business_date)
-    return [
-        name for name in late if any(_fills(sources, (name, feed), targets) for feed in sources[name].feeds)
-    ]
+    return inputs.frame(table) if target in _received(inputs).targets() else None
 
 
 def _land(inputs: Inputs) -> Content:
@@ -205,8 +213,9 @@ def _profile(inputs: Inputs) -> Content:
 
 
 def _silver(inputs: Inputs) -> Content:
-    settings, received = inputs.settings, _received(inputs)
-    filled = delivered_targets(received, settings.sources) | {QUARANTINE.name, OUTCOME_COUNTS.name}
+    settings, came = inputs.settings, _received(inputs)
+    received = came.feeds()
+    filled = came.targets() | {QUARANTINE.name, OUTCOME_COUNTS.name}
     # A table that no feed fills is written once, empty, so that readers find it.
     content: dict[str, DataFrame | pa.Table] = {
         table.path: arrow_schema(table).empty_table()
@@ -214,77 +223,19 @@ def _silver(inputs: Inputs) -> Content:
         if (not received or table.name not in filled) and not inputs.exists(table)
     }
     if received:
-        bronze = {key: inputs.frame(table) for key, table in received.items()}
+        bronze = {key: came.frame(key) for key in received}
         # Every table is made of the same verdicts.
         rules = row_rules(settings.contracts)
         classified = inputs.keep_all(
-            classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES), rules=rules)
+            classify_all(bronze, settings.sources, batches=came.batches(), rules=rules)
         )
         built = build_from(
             classified, settings.sources, settings.project, business_date=inputs.night.business_date
         ).tables
         content |= {table.path: built[table.path] for table in SILVER if table.name in filled}
+    if begun_on(came.renames, came.stored).num_rows or not inputs.exists(RENAMES):
+        content[RENAMES.path] = came.renames
     return content
-
-
-def _link(inputs: Inputs) -> Content:
-    conf = inputs.settings.linkage
-    adopted, known = inputs.night.generation, inputs.previous_arrow(GENERATIONS)
-    generation, today = adopted or newest(known), inputs.night.business_date
-    linked: Linked | LinkedFrames
-    if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
-        linked = link_many(
-            inputs.frame(CUSTOMER_RECORDS),
-            generation,
-            conf,
-            today,
-            inputs.say,
-            _last_frames(inputs),
-            inputs.arrow(DECISIONS),
-        )
-    else:
-        records = inputs.ref(CUSTOMER_RECORDS)
-        uris = records.file_uris() if records else []
-        found = read_records(uris, conf)
-        decisions = inputs.arrow(DECISIONS)
-        linked = link_night(
-            found, generation, conf, today, say=inputs.say, last=_last(inputs), decisions=decisions
-        )
-    content: dict[str, DataFrame | pa.Table] = {
-        SCORED_PAIRS.path: linked.scored_pairs,
-        LINKS.path: linked.links,
-        CLUSTERS.path: linked.clusters,
-        CUT_COMPONENTS.path: linked.cut_components,
-        GENERIC_VALUES.path: linked.generic_values,
-        REVIEW_QUEUE.path: linked.review_queue,
-        DECISION_STATES.path: linked.decision_states,
-    }
-    new = came_into_use(linked.generation, adopted, known)
-    if new is not None:
-        content[GENERATIONS.path] = new
-    return content
-
-
-REMEMBERED = (CLUSTERS, LINKS, SCORED_PAIRS)
-"""What linkage needs of an earlier night, to score only what changed since."""
-
-
-def _remembers(inputs: Inputs) -> bool:
-    """True where the prior state has all of it, and the night is not told to forget it."""
-    return not inputs.night.is_full and all(inputs.previous_fits(table) for table in REMEMBERED)
-
-
-def _last(inputs: Inputs) -> Remembered | None:
-    if not _remembers(inputs):
-        return None
-    clusters, links, pairs = (inputs.previous_arrow(table) for table in REMEMBERED)
-    return Remembered(clusters, links, pairs)
-
-
-def _last_frames(inputs: Inputs) -> RememberedFrames | None:
-    if not _remembers(inputs):
-        return None
-    return RememberedFrames(*(inputs.previous(table) for table in REMEMBERED))
 
 
 def _identity(inputs: Inputs) -> Content:
@@ -297,6 +248,8 @@ def _identity(inputs: Inputs) -> Content:
         inputs.previous(DECISIONS),
         prior,
         inputs.night.business_date,
+        pairs=inputs.frame(SCORED_PAIRS),
+        renamed=renamed_prior(inputs, prior),
         is_adoption=inputs.night.generation is not None,
     )
     return built.tables
@@ -304,6 +257,7 @@ def _identity(inputs: Inputs) -> Content:
 
 def _xref(inputs: Inputs) -> Content:
     owners = record_owners(*[inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES)])
+    owners = with_former_names(owners, inputs.arrow(RENAMES))
     return {XREF.path: build_xref(owners)}
 
 
@@ -320,7 +274,7 @@ def _customers(inputs: Inputs) -> Content:
         settings.survivorship,
         settings.metrics,
         inputs.night.business_date,
-        _stale(inputs, "customer_records"),
+        _received(inputs).stale("customer_records"),
     )
     return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
 
@@ -345,7 +299,7 @@ def _rfm(inputs: Inputs) -> Content:
         inputs.previous(RFM_CUT_POINTS),
         settings.metrics,
         inputs.night.business_date,
-        stale_sources=_stale(inputs, "orders"),
+        stale_sources=_received(inputs).stale("orders"),
         reporting_currency=settings.project.reporting_currency,
     )
     return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
@@ -359,7 +313,7 @@ def _service(inputs: Inputs) -> Content:
         inputs.settings.metrics,
         inputs.night.business_date,
         timezone=inputs.settings.project.timezone,
-        stale_sources=_stale(inputs, "cases"),
+        stale_sources=_received(inputs).stale("cases"),
     )
     return {SERVICE.path: built}
 

@@ -240,6 +240,19 @@ class Warehouse:
             return False
         return True
 
+    def amend(self, table: Table, content: pa.Table, base: int) -> int:
+        """Version ``base`` of a small append table with rows corrected: ``content`` is all of it.
+
+        Returns the new version.
+        """
+        if self.version(table.path) != base:
+            self._restore(table.path, base)
+        content = content.select(arrow_schema(table).names).cast(arrow_schema(table))
+        write_deltalake(self._native(table.path), content, mode="overwrite")
+        version = self.version(table.path)
+        assert version is not None
+        return version
+
     def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append a few rows without Spark (ops tables)."""
         self._create(table)
@@ -271,16 +284,17 @@ class Warehouse:
         """Make sure that the table exists; the version at which it was empty."""
         condition = check_condition(table)
         empty = 1 if condition else 0
-        if self.version(table.path) is not None:
-            return empty
-        created = DeltaTable.create(
-            self._native(table.path),
-            schema=Schema.from_json(table.schema.json()),
-            mode="error",
-            description=table.grain,
-            configuration=self._properties(),
-        )
-        if condition:
+        created = self.open(table.path)
+        if created is None:
+            created = DeltaTable.create(
+                self._native(table.path),
+                schema=Schema.from_json(table.schema.json()),
+                mode="error",
+                description=table.grain,
+                configuration=self._properties(),
+            )
+        # A run may have died between the two commits.
+        if condition and created.version() == 0:
             created.alter.add_constraint({CONSTRAINT: condition})
         return empty
 

@@ -159,8 +159,8 @@ def _nights(house: Warehouse, reader: Reader, settings: Settings) -> tuple[summa
     brought = _records_in(house, reader.release, settings)
     happened = _by_date(
         reader,
-        """SELECT business_date AS day, count_if(event IN ('created', 'added')) AS new,
-        count_if(event = 'changed') AS changed, count_if(event = 'retired') AS deleted
+        """SELECT business_date AS day, count_if(event IN ('created', 'added') AND cause <> 'rename') AS new,
+        count_if(event = 'changed') AS changed, count_if(event = 'retired' AND cause <> 'rename') AS deleted
         FROM identity.events GROUP BY ALL""",
     )
     # Ids, not records: an id of the day before that lost all its records to others was merged away.

@@ -92,8 +92,8 @@ def _deliveries(bronze: DataFrame, feed: Feed, batches: DataFrame | None) -> Dat
         )
     replaces = F.lit(True) if is_physical(feed) else F.col("_is_snapshot")
     newer = W.partitionBy("_file").orderBy("_ingested_at", "_batch_id").rowsBetween(1, W.unboundedFollowing)
-    # All batches of a feed have one source; without a partition Spark warns.
-    all_of_feed = W.partitionBy(F.split_part("_batch_id", F.lit("/"), F.lit(2)))
+    # All batches are of one feed, be it under a former name; without a partition Spark warns.
+    all_of_feed = W.partitionBy(F.col("_batch_id").isNotNull())
     has_newer = F.coalesce(F.max(replaces).over(newer), F.lit(False))
     # Files are few: one task spares two shuffles.
     dated = known.coalesce(1).withColumns(
