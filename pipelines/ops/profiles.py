@@ -243,7 +243,9 @@ def _finished(row: Row, before: Row | None) -> Row:
     null_share = 1 - filled / row["rows"]
     low, high = (row["first"], row["last"]) if row["first"] is not None else (row["least"], row["most"])
     return {
-        **{name: row[name] for name in ("source", "feed", "column", "rows", "filled", "distinct")},
+        **{name: row[name] for name in ("source", "feed", "column", "rows", "filled")},
+        # Near a few dozen values the estimate may pass what there is.
+        "distinct": min(row["distinct"], filled),
         **{name: row[name] for name in ("shortest", "longest", "unmapped")},
         "null_share": null_share,
         "kind": next((n for n, share in forms.items() if share >= MOST), "mixed") if filled else None,
