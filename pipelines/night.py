@@ -6,7 +6,6 @@ The functions here fetch a stage's frames and hand them to the layer that does t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -18,8 +17,9 @@ from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame
 from pipelines.bronze.problems import stop_message
 from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
-from pipelines.errors import GateStopped, UsageError
+from pipelines.errors import GateStopped
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
+from pipelines.gold.measures import MEASURES, build_measures
 from pipelines.gold.ownership import customer_register, record_owners, resolve, with_former_names
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
@@ -46,9 +46,9 @@ from pipelines.linkage.recall import Remembered
 from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
-from pipelines.ops import checks
+from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
 from pipelines.ops.tables import OPS_TABLES
-from pipelines.quality.contracts import check_contracts
+from pipelines.quality.row_rules import row_rules
 from pipelines.silver.build import SILVER, build_from, classify_all
 from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
@@ -62,9 +62,6 @@ from pipelines.storage import arrow_schema
 from pipelines.tables import Table
 
 if TYPE_CHECKING:
-    from pipelines.ops.gates import Verdict
-    from pipelines.ops.runner import Gate
-    from pipelines.settings import Settings
     from pipelines.sources import Source
 
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
@@ -78,9 +75,10 @@ LINKAGE = (
     DECISION_STATES,
     GENERATIONS,
 )
-GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
+GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
 _TABLES = (*SILVER, RENAMES, *LINKAGE, DECISIONS, *IDENTITY, CHANGES, *GOLD)
-_PUBLISHED = {table.path: table for table in _TABLES}
+PUBLISHED = {table.path: table for table in _TABLES}
+"""By layer/table: what a night releases beside bronze."""
 
 
 def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
@@ -91,26 +89,35 @@ def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *_TABLES, *OPS_TABLES]
+    return [*bronze, *_TABLES, PROFILES, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
-    """True for a table that a release names; the operation's own tables are read at their newest."""
-    return not path.startswith("ops/")
+    """True for a table that a release names: the operation's own are read at their newest, but for profiles."""
+    return not path.startswith("ops/") or path == PROFILES.path
 
 
 def stages(sources: Mapping[str, Source]) -> list[Stage]:
     """The stages of a night for these sources."""
-    bronze = bronze_tables(sources)
-
+    received = (BATCHES, *bronze_tables(sources).values())
     return [
-        Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
+        Stage("bronze.land", received, _land, previous=(BATCHES,), takes_files=True, conf=("sources",)),
+        Stage(
+            "bronze.profile",
+            (PROFILES,),
+            _profile,
+            reads=received,
+            previous=(PROFILES,),
+            takes_files=True,
+            conf=("project", "sources"),
+        ),
         Stage(
             "silver.build",
             (*SILVER, RENAMES),
             _silver,
-            reads=(BATCHES, *bronze.values()),
+            reads=received,
             previous=(RENAMES,),
+            conf=("project", "sources", "contracts", "renames"),
         ),
         Stage(
             "linkage.link",
@@ -119,6 +126,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             reads=(CUSTOMER_RECORDS, DECISIONS, RENAMES),
             previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
+            conf=("linkage",),
         ),
         Stage(
             "identity.assign",
@@ -127,6 +135,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             reads=(CLUSTERS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             takes_generation=True,
+            conf=(),
         ),
         Stage(
             "gold.xref",
@@ -134,6 +143,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             _xref,
             reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, RENAMES),
             dated=False,
+            conf=(),
         ),
         Stage(
             "gold.customers",
@@ -155,6 +165,13 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             (RECONCILIATION,),
             _reconciliation,
             reads=(CUSTOMERS, XREF, ORDERS, ORDER_LINES, RETURNS, CASES),
+        ),
+        Stage(
+            "gold.measures",
+            (MEASURES,),
+            _measures,
+            reads=(ASSIGNMENTS, EVENTS, CUSTOMER_RECORDS, SCORED_PAIRS, XREF, ORDERS),
+            previous=(MEASURES, ASSIGNMENTS),
         ),
         Stage("quality.contracts", (), _nothing, reads=GOLD),
     ]
@@ -193,6 +210,13 @@ def _land(inputs: Inputs) -> Content:
     return {**{tables[key].path: frame for key, frame in frames.items()}, BATCHES.path: batches}
 
 
+def _profile(inputs: Inputs) -> Content:
+    delivered = delivered_feeds(inputs, bronze_tables(inputs.settings.sources))
+    keep_days, today = inputs.settings.project.retention_days, inputs.night.business_date
+    past = inputs.previous(PROFILES)
+    return {PROFILES.path: build_profiles(delivered, past, today, keep_days)} if delivered else {}
+
+
 def _silver(inputs: Inputs) -> Content:
     settings, came = inputs.settings, _received(inputs)
     received = came.feeds()
@@ -206,7 +230,10 @@ def _silver(inputs: Inputs) -> Content:
     if received:
         bronze = {key: came.frame(key) for key in received}
         # Every table is made of the same verdicts.
-        classified = inputs.keep_all(classify_all(bronze, settings.sources, batches=came.batches()))
+        rules = row_rules(settings.contracts)
+        classified = inputs.keep_all(
+            classify_all(bronze, settings.sources, batches=came.batches(), rules=rules)
+        )
         built = build_from(
             classified, settings.sources, settings.project, business_date=inputs.night.business_date
         ).tables
@@ -317,22 +344,28 @@ def _customers(inputs: Inputs) -> Content:
     return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
 
 
-def _rfm(inputs: Inputs) -> Content:
-    settings = inputs.settings
-    orders, currency = _delivered(inputs, ORDERS, "orders"), settings.project.reporting_currency
+def _owned_orders(inputs: Inputs) -> DataFrame | None:
+    """The orders with their customer, in the reporting currency where there are rates; None without a feed."""
+    settings, currency = inputs.settings, inputs.settings.project.reporting_currency
+    orders = _delivered(inputs, ORDERS, "orders")
     if orders is not None:
         orders = resolve(orders, inputs.frame(XREF))
         if settings.rates is not None and currency is not None:
             orders = converted(orders, inputs.spark.createDataFrame(settings.rates), currency)
+    return orders
+
+
+def _rfm(inputs: Inputs) -> Content:
+    settings = inputs.settings
     built = build_rfm(
         inputs.frame(CUSTOMERS),
-        orders,
+        _owned_orders(inputs),
         _delivered(inputs, RETURNS, "returns"),
         inputs.previous(RFM_CUT_POINTS),
         settings.metrics,
         inputs.night.business_date,
-        is_stale=bool(_received(inputs).stale("orders")),
-        reporting_currency=currency,
+        stale_sources=_received(inputs).stale("orders"),
+        reporting_currency=settings.project.reporting_currency,
     )
     return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
 
@@ -345,7 +378,7 @@ def _service(inputs: Inputs) -> Content:
         inputs.settings.metrics,
         inputs.night.business_date,
         timezone=inputs.settings.project.timezone,
-        is_stale=bool(_received(inputs).stale("cases")),
+        stale_sources=_received(inputs).stale("cases"),
     )
     return {SERVICE.path: built}
 
@@ -365,33 +398,20 @@ def _reconciliation(inputs: Inputs) -> Content:
     return {RECONCILIATION.path: built}
 
 
+def _measures(inputs: Inputs) -> Content:
+    built = build_measures(
+        inputs.frame(ASSIGNMENTS),
+        None if inputs.night.base_date is None else inputs.previous(ASSIGNMENTS),
+        inputs.frame(EVENTS),
+        inputs.frame(CUSTOMER_RECORDS),
+        inputs.frame(SCORED_PAIRS),
+        _owned_orders(inputs),
+        inputs.previous(MEASURES),
+        inputs.night.business_date,
+    )
+    return {MEASURES.path: built}
+
+
 def _nothing(inputs: Inputs) -> Content:
     """A stage that only waits for its tables: its gate does the work."""
     return {}
-
-
-def check_contracts_exist(settings: Settings) -> None:
-    """Raises UsageError where conf/quality promises something of a table that a night does not publish."""
-    for contract in settings.contracts:
-        if contract.table not in _PUBLISHED:
-            near = difflib.get_close_matches(contract.table, _PUBLISHED, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(f"conf/quality: {contract.table} is not a published table.{hint}")
-
-
-def _contracts(inputs: Inputs) -> list[Verdict]:
-    return check_contracts(inputs.settings.contracts, lambda path: inputs.frame(_PUBLISHED[path]))
-
-
-def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
-    """The gate that is checked when a stage has ended, by the stage's name."""
-    feeds = bronze_tables(sources)
-    as_declared = checks.schemas(tuple(_PUBLISHED.values()))
-    return {
-        "bronze.land": checks.landed(feeds),
-        "silver.build": checks.rows_conserved(feeds),
-        "linkage.link": checks.linked,
-        "identity.assign": checks.identity_kept,
-        "gold.reconciliation": checks.money_reconciled,
-        "quality.contracts": lambda inputs: [*as_declared(inputs), *_contracts(inputs)],
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Conf, Project
 from pipelines.config import digest as digest_of
@@ -15,6 +15,7 @@ from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
 from pipelines.linkage.decision_files import read_decisions
+from pipelines.ops.gates import check_names
 from pipelines.quality.contracts import Contract, load_contracts
 from pipelines.renames import DECLARED, load_renames
 from pipelines.silver.targets import check_sources
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import os
 
     import pyarrow as pa
+
+
+NOT_IN_TABLES = {"gates", "bounds", "max_deleted_share", "retention_days", "maintain_every", "alerts"}
+"""Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it writes."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,29 @@ class Settings:
     """Declared renames of sources and keys (``renames.DECLARED``)."""
 
     @cached_property
+    def parts(self) -> dict[str, Any]:
+        """What a night is configured with, by the names that ``Stage.conf`` uses."""
+        return {
+            "project": self.project.model_dump(mode="json", exclude=NOT_IN_TABLES),
+            "sources": [self.sources[name].model_dump(mode="json") for name in sorted(self.sources)],
+            "linkage": self.linkage.model_dump(mode="json"),
+            "survivorship": self.survivorship.model_dump(mode="json"),
+            "metrics": self.metrics.model_dump(mode="json"),
+            "contracts": [contract.model_dump(mode="json") for contract in self.contracts],
+            "rates": self.rates.to_pydict() if self.rates is not None else None,
+            "renames": self.renames.to_pydict(),
+        }
+
+    @cached_property
     def digest(self) -> str:
-        """Digest of all that decides what a night publishes."""
+        """Digest of all that decides what a night publishes, or whether."""
         return digest_of(
-            self.project,
-            [self.sources[name] for name in sorted(self.sources)],
-            self.linkage,
-            self.survivorship,
-            self.metrics,
-            list(self.contracts),
-            self.rates.to_pydict() if self.rates is not None else None,
-            self.renames.to_pydict(),
+            self.parts, self.project.model_dump(mode="json", exclude={"alerts", "maintain_every"})
         )
+
+    def digest_of(self, parts: tuple[str, ...] | None) -> str:
+        """Digest of the named parts; of all where none are named."""
+        return digest_of(self.parts if parts is None else {name: self.parts[name] for name in parts})
 
 
 def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
@@ -69,6 +85,7 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
     Raises UsageError with every problem, a line each.
     """
     conf = Conf(folder)
+    check_names(conf.project)
     sources = load_sources(conf)
     currency = conf.project.reporting_currency
     check_sources(sources)

@@ -33,6 +33,7 @@ CAUSES = {
     "generation": "another model was adopted",
     "linkage": "the same records were linked otherwise: rules, values known as generic",
     "rename": "a declared rename: the record goes on under another name, with the same customer",
+    "rollback": "a release was taken back, and what it had changed with it",
     "erasure": "a person asked for it",
 }
 

@@ -19,6 +19,7 @@ from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.ops.delivery_checks import delivered
 from pipelines.ops.gates import Verdict, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
 from pipelines.silver.received import Received
@@ -115,7 +116,7 @@ def deletions(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
 def landed(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
     """What is checked when the files have landed."""
     too_many = deletions(feeds)
-    return lambda inputs: [*deliveries(inputs), *too_many(inputs)]
+    return lambda inputs: [*deliveries(inputs), *delivered(inputs), *too_many(inputs)]
 
 
 def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:

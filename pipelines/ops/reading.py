@@ -68,3 +68,16 @@ class Reader:
         """The single value of a query."""
         rows = self.rows(query)
         return next(iter(rows[0].values())) if rows else None
+
+
+def differing_rows(warehouse: Warehouse, path: str, one: int, other: int) -> int:
+    """Rows that stand in one of two versions of a table and not in the other; 0 where they are alike."""
+    connection = duckdb.connect()
+    for name, version in (("one", one), ("other", other)):
+        stored = warehouse.open(path, version)
+        assert stored is not None
+        connection.register(name, stored.to_pyarrow_dataset())
+    query = """SELECT count(*) FROM (
+        (SELECT * FROM one EXCEPT ALL SELECT * FROM other)
+        UNION ALL (SELECT * FROM other EXCEPT ALL SELECT * FROM one))"""
+    return int(connection.execute(query).fetchall()[0][0])

@@ -1,0 +1,205 @@
+"""A night that dies anywhere, and its rerun: the tables are those of a night that nothing disturbed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import pytest
+import tiny_night
+from deltalake.table import TableAlterer
+from tiny_night import STAGES, Tiny, Watch, tiny
+
+from pipelines import files, storage
+from pipelines.errors import PadronError
+from pipelines.ops import lock, releases
+from pipelines.ops.record import last_states
+
+FIRST, SECOND = "2026-07-01", "2026-07-02"
+COMMITS = (
+    (storage, "write_deltalake"),
+    (deltalake.DeltaTable, "create"),
+    (deltalake.DeltaTable, "restore"),
+    (TableAlterer, "add_constraint"),
+    (files, "write_text"),
+)
+"""Everything by which a night changes what is stored."""
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it would do afterwards happens."""
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[list[int]]:
+    """Everything is as if the process died when it had committed ``after`` times; counts the commits."""
+    done = [0]
+
+    def counted(commit: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if done[0] >= after:
+                raise Killed
+            made = commit(*args, **kwargs)
+            done[0] += 1
+            return made
+
+        return call
+
+    # The lock's holder is this process; as the dead one it is not alive.
+    monkeypatch.setattr(lock, "_alive", lambda pid: False)
+    with monkeypatch.context() as patch:
+        for owner, name in COMMITS:
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        yield done
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """A first night to run."""
+    made = tiny(monkeypatch, tmp_path / "shop")
+    made.deliver(FIRST, {"1": "ana", "2": "eva", "3": "ana"})
+    return made
+
+
+def second_night(shop: Tiny) -> None:
+    shop.deliver(SECOND, {"2": "ada", "4": "eva", "5": "leo"})
+
+
+def copied(shop: Tiny, folder: Path) -> Tiny:
+    shutil.copytree(shop.warehouse, folder / "warehouse")
+    return Tiny(shop.landing, folder / "warehouse")
+
+
+def test_a_night_that_dies_after_any_of_its_commits_is_made_good_by_its_rerun(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop.run()
+    first = shop.content()
+    second_night(shop)
+    undisturbed = copied(shop, tmp_path / "undisturbed")
+    with dying(monkeypatch, after=1_000) as commits:
+        undisturbed.run()
+    second = undisturbed.content()
+    assert commits[0] > 15
+    for after in range(commits[0]):
+        victim = copied(shop, tmp_path / str(after))
+        with dying(monkeypatch, after), pytest.raises(Killed):
+            victim.run()
+        assert victim.content() in (first, second), "readers see a whole night or the one before"
+        victim.run()
+        assert victim.content() == second, f"after commit {after}"
+        pointer = files.read_text(str(victim.warehouse / "release.json"))
+        assert releases.required(victim.house).release_id in pointer
+    assert victim.run().released == []
+    assert len(releases.all_releases(victim.house)) == 2, "a run after that has nothing to do"
+
+
+def test_a_first_night_that_dies_again_and_again_gets_there(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    undisturbed = Tiny(shop.landing, tmp_path / "undisturbed")
+    undisturbed.run()
+    for after in range(1_000):
+        try:
+            with dying(monkeypatch, after):
+                shop.run()
+        except Killed:
+            continue
+        break
+    assert after > 10
+    assert shop.content() == undisturbed.content()
+
+
+@pytest.mark.parametrize("victim", [stage.name for stage in STAGES if stage.name != "gold.totals"])
+def test_a_killed_process_leaves_nothing_that_its_rerun_does_not_put_right(
+    shop: Tiny, victim: str, tmp_path: Path
+) -> None:
+    undisturbed = Tiny(shop.landing, tmp_path / "undisturbed")
+    undisturbed.run()
+    process = subprocess.run(
+        [sys.executable, tiny_night.__file__, str(shop.landing), str(shop.warehouse), victim],
+        check=False,
+        capture_output=True,
+    )
+    assert process.returncode == -9, process.stderr.decode()
+    assert releases.newest(shop.house) is None
+    assert {r["status"] for r in last_states(shop.house).values()} == {"started"}
+    watch = Watch()
+    shop.run(watch)
+    assert any("taken over" in text for text in watch.said)
+    names = [stage.name for stage in STAGES]
+    before = set(names[: names.index(victim)])
+    assert {name for name, status in watch.stages.items() if status == "reused"} >= before
+    assert watch.stages[victim] == "done"
+    assert shop.content() == undisturbed.content()
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, path: str) -> None:
+    """Every write of the table ``path`` raises ``error``."""
+    write = storage.Warehouse.write
+
+    def broken(self: Any, table: Any, *args: Any) -> int:
+        if table.path == path:
+            raise error
+        return write(self, table, *args)
+
+    monkeypatch.setattr(storage.Warehouse, "write", broken)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            "identity.assign failed: the disk is full .* when there is room",
+        ),
+        (
+            deltalake.exceptions.CommitFailedError("Metadata changed since last commit."),
+            "identity.assign failed: another writer committed to the same table .* nothing but padron",
+        ),
+        (ValueError("Ana Ruiz"), "identity.assign failed: ValueError. Nothing was released"),
+    ],
+)
+def test_a_write_that_fails_is_told_in_one_line_and_made_good_by_the_rerun(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    with monkeypatch.context() as patch:
+        failing(patch, error, tiny_night.LOG.path)
+        with pytest.raises(PadronError, match=told) as raised:
+            shop.run()
+    assert raised.value.exit_code == 1
+    assert "Ana Ruiz" not in str(raised.value)
+    (run,) = last_states(shop.house).values()
+    assert run["status"] == "failed"
+    assert "Ana Ruiz" not in run["message"]
+    watch = Watch()
+    shop.run(watch)
+    assert watch.stages["linkage.link"] == "reused"
+    assert [r["customer"] for r in shop.content()[tiny_night.OWNERS.path]] == [1, 2, 1]
+
+
+def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(28, "No space left on device")
+    with monkeypatch.context() as patch:
+        failing(patch, full, tiny_night.PEOPLE.path)
+        append = storage.Warehouse.append_rows
+
+        def refused(self: Any, table: Any, rows: Any) -> None:
+            found = list(rows)
+            if any(r.get("status") == "failed" for r in found):
+                raise full
+            append(self, table, found)
+
+        patch.setattr(storage.Warehouse, "append_rows", refused)
+        with pytest.raises(PadronError, match=r"silver\.build failed: the disk is full"):
+            shop.run()
+    shop.run()
+    assert len(releases.all_releases(shop.house)) == 1
