@@ -72,7 +72,7 @@ def test_what_a_steward_decided_between_the_nights_holds_in_the_second(shop: Sho
 
 
 def test_records_that_came_into_company_say_by_which_pair(shop: Shop) -> None:
-    said = """SELECT count_if(evidence->'pair' IS NOT NULL) / count(*) FROM identity.events
+    said = """SELECT count_if((evidence->'pair') IS NOT NULL) / count(*) FROM identity.events
         WHERE event = 'created' AND (customer_id IN (SELECT customer_id FROM identity.events
             WHERE event = 'created' GROUP BY customer_id HAVING count(*) > 1))"""
     assert shop.value(said) > 0.95
