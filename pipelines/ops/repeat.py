@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.bronze.landing import discover
 from pipelines.errors import UsageError
+from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.night import stages
 from pipelines.ops.lock import Lock
@@ -74,6 +75,7 @@ def repeat(
         landing=landing,
         files=tuple(_files(past, landing, settings)),
         base=past.base,
+        given=_given(past),
         base_date=base.business_date if base else None,
         is_full=bool(past.run["is_full"]),
         generation=adopted,
@@ -96,6 +98,12 @@ def repeat(
         for path, version in sorted(past.outputs.items())
         if runner.versions.get(path) not in (None, version)
     }
+
+
+def _given(past: PastRun) -> dict[str, int]:
+    """The version that the run read of what stewards decided, which is no output of any stage."""
+    read = {path: version for row in past.stages for path, version in dict(row["inputs"] or {}).items()}
+    return {DECISIONS.path: read[DECISIONS.path]} if DECISIONS.path in read else {}
 
 
 def _is_of(stage: str, past: PastRun) -> bool:
