@@ -268,6 +268,7 @@ def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.Capt
     assert execute(["runs", "2026-07-02.1", *where, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["outputs"] == releases.required(shop.house).tables
+    assert told["configuration"]["project"]["country"] == "MX"
     assert told["base"]["silver/people"] < told["outputs"]["silver/people"]
     assert execute(["runs", "2026-07-05.1", *where]) == 2
 
@@ -287,6 +288,10 @@ def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
     assert releases.required(shop.house) == release
     assert shop.content() == content
     assert rows_of(shop.house, RUNS.path) == records
+    configure(shop, "padron.yml", "gates: {landing: block}")
+    watch = Watch()
+    repeat("2026-07-02.1", str(shop.landing), load_settings(shop.config), shop.house, lambda: None, watch)  # type: ignore[arg-type,return-value]
+    assert watch.said == ["Its configuration was another in project: padron runs 2026-07-02.1 --json has it."]
     shop.deliver("2026-07-04", {"7": "zoe"})
     shop.run()
     assert len(shop.content()["identity/log"]) > len(content["identity/log"]), (
