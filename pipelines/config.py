@@ -32,6 +32,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Bounds(Strict):
+    """What a gate's value may be at the most; null: never."""
+
+    warn: float | None = Field(default=None, description="Above it the gate warns.")
+    block: float | None = Field(default=None, description="Above it the gate stops the night.")
+    least: int | None = Field(
+        default=None, description="Rows that the value must rest on; on fewer the gate warns at the most."
+    )
+
+
 class Alerts(Strict):
     """Who is told of a night that did not go as it should; see ``pipelines.ops.alerts``."""
 
@@ -61,6 +71,9 @@ class Project(Strict):
         None, description="Currency that rates convert to; none: money stays as it is."
     )
     retention_days: int = Field(60, ge=7, description="Days that released versions stay readable.")
+    maintain_every: int | None = Field(
+        7, ge=1, description="Releases between two upkeeps at the end of a night; null: padron maintain only."
+    )
     max_deleted_share: float = Field(
         0.05, gt=0, le=1, description="Share of a feed's live keys that one night may delete."
     )
@@ -70,6 +83,15 @@ class Project(Strict):
     alerts: Alerts = Field(
         default_factory=lambda: Alerts.model_validate({}), description="Who is told what went wrong."
     )
+    bounds: dict[str, Bounds] = Field(
+        default_factory=dict, description="Bounds by gate, of those that have two."
+    )
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        # YAML reads a bare off as false.
+        return {k: "off" if v is False else v for k, v in value.items()} if isinstance(value, dict) else value
 
     @field_validator("timezone")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,11 @@ from pipelines.errors import UsageError
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
+from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
+from pipelines.linkage.decision_files import read_decisions
+from pipelines.ops.gates import check_names
 from pipelines.quality.contracts import Contract, load_contracts
+from pipelines.renames import DECLARED, load_renames
 from pipelines.silver.targets import check_sources
 from pipelines.sources import Source, load_sources
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-NOT_IN_TABLES = {"gates", "bounds", "max_deleted_share", "retention_days", "alerts"}
+NOT_IN_TABLES = {"gates", "bounds", "max_deleted_share", "retention_days", "maintain_every", "alerts"}
 """Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it writes."""
 
 
@@ -39,8 +43,15 @@ class Settings:
     metrics: Metrics
     contracts: tuple[Contract, ...] = ()
     """What published tables promise (conf/quality)."""
+    decisions: pa.Table = field(default_factory=DECISION_ROWS.empty_table)
+    """Decisions of stewards in the configuration (``decisions.csv``): rows of ``linkage/decisions``.
+
+    They are no part of the digest: a night takes them into the table, and reads that.
+    """
     rates: pa.Table | None = None
     """Rates to the reporting currency (``gold.rates.RATES``); None where money stays as it is."""
+    renames: pa.Table = field(default_factory=DECLARED.empty_table)
+    """Declared renames of sources and keys (``renames.DECLARED``)."""
 
     @cached_property
     def parts(self) -> dict[str, Any]:
@@ -53,6 +64,7 @@ class Settings:
             "metrics": self.metrics.model_dump(mode="json"),
             "contracts": [contract.model_dump(mode="json") for contract in self.contracts],
             "rates": self.rates.to_pydict() if self.rates is not None else None,
+            "renames": self.renames.to_pydict(),
         }
 
     @cached_property
@@ -62,8 +74,11 @@ class Settings:
 
     @cached_property
     def whole(self) -> dict[str, Any]:
-        """All of ``parts`` and what only judges a night; without who is told of it."""
-        return {**self.parts, "project": self.project.model_dump(mode="json", exclude={"alerts"})}
+        """All of ``parts`` and what only judges a night; without who is told of it and upkeep."""
+        return {
+            **self.parts,
+            "project": self.project.model_dump(mode="json", exclude={"alerts", "maintain_every"}),
+        }
 
     def digest_of(self, parts: tuple[str, ...] | None) -> str:
         """Digest of the named parts; of all where none are named."""
@@ -76,6 +91,7 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
     Raises UsageError with every problem, a line each.
     """
     conf = Conf(folder)
+    check_names(conf.project)
     sources = load_sources(conf)
     currency = conf.project.reporting_currency
     check_sources(sources)
@@ -93,5 +109,7 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
         survivorship=conf.load("survivorship.yml", Survivorship),
         metrics=conf.load("metrics.yml", Metrics),
         contracts=tuple(load_contracts(conf)),
+        decisions=read_decisions(str(conf.path("decisions.csv"))),
         rates=read_rates(str(conf.path("rates.csv")), currency) if currency is not None else None,
+        renames=load_renames(conf, sources),
     )

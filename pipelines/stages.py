@@ -38,6 +38,8 @@ class Night:
     """The landed files that the night takes in (``pipelines.bronze.landing.LandedFile``)."""
     base: Mapping[str, int]
     """Versions of the release that it builds on: the prior state of every table."""
+    given: Mapping[str, int] = field(default_factory=dict)
+    """Versions, fixed when the night starts, of tables that no stage writes: what stewards decided."""
     base_date: date | None = None
     """Business date of that release; None before the first."""
     is_full: bool = False

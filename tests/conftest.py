@@ -19,6 +19,20 @@ os.environ.setdefault("TZ", "UTC")
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that needs Spark goes to one of the processes (``--dist loadgroup``), every other module to any, whole.
+
+    So there is one Spark session, and nothing that a module makes once is made twice.
+    """
+    modules: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    for name, tests in modules.items():
+        needs_spark = any("spark" in getattr(test, "fixturenames", ()) for test in tests)
+        for test in tests:
+            test.add_marker(pytest.mark.xdist_group("spark" if needs_spark else name))
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A session tuned for tiny tables: one shuffle partition, the first compiler only."""

@@ -24,6 +24,8 @@ class Lazy(click.Group):
         "simulate": "pipelines.cli.data",
         "sql": "pipelines.cli.data",
         "show": "pipelines.cli.data",
+        "lookup": "pipelines.cli.lookup",
+        "history": "pipelines.cli.history",
         "docs": "pipelines.cli.documents",
         "report": "pipelines.cli.documents",
         "evaluate": "pipelines.cli.evaluate",
@@ -32,6 +34,8 @@ class Lazy(click.Group):
         "bench": "pipelines.cli.bench",
         "train": "pipelines.cli.train",
         "generations": "pipelines.cli.generations",
+        "source": "pipelines.cli.source",
+        "maintain": "pipelines.cli.upkeep",
         "doctor": "pipelines.cli.night",
     }
 

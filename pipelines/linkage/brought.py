@@ -12,7 +12,7 @@ from pipelines.linkage.engine import engine
 from pipelines.linkage.evidence import LEAST_WEIGHT, usable
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.generic_values import use_generic
-from pipelines.linkage.records import MODELS, load, prepare
+from pipelines.linkage.records import MODELS, Nodes, load, prepare
 from pipelines.linkage.relation import classify
 from pipelines.linkage.scoring import score_pairs
 
@@ -21,11 +21,12 @@ PAIR = ("source_l", "record_id_l", "source_r", "record_id_r")
 
 def load_as_generation(
     connection: duckdb.DuckDBPyConnection, records: pa.Table, generation: Generation, conf: Linkage
-) -> None:
+) -> Nodes:
     """Create the tables ``facts`` and ``generic``: the records as the generation sees them."""
-    load(connection, records, conf)
+    nodes = load(connection, records, conf)
     values = {"field": [role for role, _ in generation.generic], "value": [v for _, v in generation.generic]}
     use_generic(connection, pa.table(values, schema=pa.schema([(name, pa.string()) for name in values])))
+    return nodes
 
 
 def prepare_keys(

@@ -1,10 +1,22 @@
-"""``linkage/decisions``: what stewards decided; it holds in every later night until revoked."""
+"""``linkage/decisions``: what stewards decided; it holds in every later night until revoked.
+
+Stewards append to the table between the nights, and a night reads it as it was when the night started.
+What became of each decision that night is in ``linkage/decision_states``.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.tables import STRING, STRINGS, TIMESTAMP, Column, Kind, Personal, Table
 
 _P = Personal.PSEUDONYM
+
+MATCH, NO_MATCH, REVOKE = "match", "no_match", "revoke"
 
 DECISIONS = Table(
     layer="linkage",
@@ -25,3 +37,93 @@ DECISIONS = Table(
     kind=Kind.APPEND,
     check="kind IN ('match', 'no_match', 'revoke')",
 )
+
+ACTIVE, DORMANT, CONTRADICTED, REVOKED = "active", "dormant", "contradicted", "revoked"
+
+DECISION_STATES = Table(
+    layer="linkage",
+    name="decision_states",
+    grain="One decision (match or no_match), as the night found it.",
+    key=("decision_id",),
+    columns=(
+        Column("decision_id", STRING, "Identifier of the decision.", required=True),
+        Column("kind", STRING, "match or no_match.", required=True),
+        Column(
+            "state",
+            STRING,
+            "active; dormant (a side has no live record); contradicted (held: it cannot be had beside what "
+            "against names); revoked.",
+            required=True,
+        ),
+        Column(
+            "against",
+            STRINGS,
+            "What a contradicted decision stands against: the older decisions that lead from the one side to the "
+            "other, by their ids, and never, a never-rule (never:<name>), party_type, duplicate_free or max_component.",
+        ),
+        Column("left_record", STRING, "A record of the left side that shows it; contradicted only.", _P),
+        Column(
+            "right_record", STRING, "The record of the right side that it cannot go with, or apart from.", _P
+        ),
+        Column("revoked_by", STRING, "The decision that took it back."),
+    ),
+    owner="data stewards",
+    check="state IN ('active', 'dormant', 'contradicted', 'revoked')",
+)
+
+STATES_SCHEMA: pa.Schema = to_arrow_schema(DECISION_STATES.schema)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A match or a no_match: every record of both sides is one party, or none of the left is one of the right."""
+
+    decision_id: str
+    is_match: bool
+    left: tuple[str, ...]
+    """source:record_id."""
+    right: tuple[str, ...]
+    decided_at: datetime
+    revoked_by: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return MATCH if self.is_match else NO_MATCH
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        return (*self.left, *self.right)
+
+    def among(self, live: frozenset[str] | set[str]) -> Decision:
+        """The decision about the records of it that are ``live``."""
+        left, right = (tuple(sorted(live.intersection(side))) for side in (self.left, self.right))
+        return Decision(self.decision_id, self.is_match, left, right, self.decided_at, self.revoked_by)
+
+    @property
+    def is_dormant(self) -> bool:
+        """True where nothing is left to decide: a side is empty, or one record stands alone."""
+        return len(set(self.records)) < 2 or not (self.left and (self.right or self.is_match))
+
+
+def standing(decisions: pa.Table | None) -> list[Decision]:
+    """Every match and no_match of ``linkage/decisions``, the oldest first; revoked ones say so.
+
+    A decision that names one record on both sides to keep it apart from itself is never among the
+    table's rows: whoever writes there checks it.
+    """
+    if decisions is None:
+        return []
+    rows = sorted(decisions.to_pylist(), key=lambda row: (row["decided_at"], row["decision_id"]))
+    revoked = {row["revokes"]: row["decision_id"] for row in rows if row["kind"] == REVOKE}
+    return [
+        Decision(
+            row["decision_id"],
+            row["kind"] == MATCH,
+            tuple(sorted(set(row["left_records"] or ()))),
+            tuple(sorted(set(row["right_records"] or ()))),
+            row["decided_at"],
+            revoked.get(row["decision_id"]),
+        )
+        for row in rows
+        if row["kind"] != REVOKE
+    ]

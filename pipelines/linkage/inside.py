@@ -19,22 +19,25 @@ def score_inside(
     connection: duckdb.DuckDBPyConnection,
     model: Model,
     label: Ints,
-    candidates: pa.Table,
+    candidates: pa.Table | None,
     nodes: Nodes,
     duplicate_free: tuple[str, ...] = (),
 ) -> pa.Table:
     """All pairs inside the components that ``label`` names, in the columns and order of ``score_pairs``.
 
     ``candidates`` (of ``score_pairs``) that lie inside are taken as they are; only the pairs that
-    are not among them are scored. Their rule is that of table ``blocked``, or -1. Two records of one
-    ``duplicate_free`` source are no pair.
+    are not among them are scored; None scores all. Their rule is that of table ``blocked``, or -1. Two
+    records of one ``duplicate_free`` source are no pair.
     """
-    left, right = (candidates[end].to_numpy() for end in ("node_l", "node_r"))
-    known = candidates.filter(label[left] == label[right])
+    if candidates is None:
+        known = pa.table({end: np.zeros(0, np.int64) for end in ("node_l", "node_r")})
+    else:
+        left, right = (candidates[end].to_numpy() for end in ("node_l", "node_r"))
+        known = candidates.filter(label[left] == label[right])
     sizes = np.bincount(label, minlength=len(label))
     scored = np.bincount(label[known["node_l"].to_numpy()], minlength=len(label))
     incomplete = np.flatnonzero((scored < sizes * (sizes - 1) // 2)[label])
-    if not len(incomplete):
+    if not len(incomplete) and candidates is not None:
         return known
     labels = {
         "node": incomplete,
@@ -57,4 +60,5 @@ def score_inside(
     missed = score_pairs(connection, model, "inside")
     connection.execute("DROP TABLE inside")
     order = [("node_l", "ascending"), ("node_r", "ascending")]
-    return pa.concat_tables([known, missed]).sort_by(order).combine_chunks()
+    found = missed if candidates is None else pa.concat_tables([known, missed])
+    return found.sort_by(order).combine_chunks()

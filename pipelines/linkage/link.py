@@ -23,6 +23,7 @@ from pipelines.linkage.components import joined
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, choose_cut
 from pipelines.linkage.cut_components import cut_rows
+from pipelines.linkage.decided import Decided, around, decide, with_final
 from pipelines.linkage.engine import engine
 from pipelines.linkage.evidence import Evidence, gather, ints
 from pipelines.linkage.fingerprints import linked_by
@@ -66,6 +67,7 @@ class Linked:
     generic_values: pa.Table
     review_queue: pa.Table
     cut_components: pa.Table
+    decision_states: pa.Table
     generation: Generation
     """The generation that linked the records."""
     generation_row: pa.Table | None
@@ -91,6 +93,7 @@ def link_night(
     say: Say = silent,
     sample: Sample | None = None,
     last: Remembered | None = None,
+    decisions: pa.Table | None = None,
 ) -> Linked:
     """Link the records of a night.
 
@@ -99,7 +102,8 @@ def link_night(
     ``run``: labels that go into a training, and what it shows of itself. ``say`` is told what is
     being done. ``sample``: that the records are one, to train on; more records than
     ``training.max_records`` are trained on a sample of theirs. ``last``: what an earlier night left;
-    only what changed since is scored, and the outcome is the same without it.
+    only what changed since is scored, and the outcome is the same without it. ``decisions``: rows of
+    ``linkage/decisions``, which ``cluster_final`` follows.
     Raises UsageError where columns are missing or a key stands twice.
     """
     given = previous
@@ -129,7 +133,7 @@ def link_night(
             evidence.append(found)
         say("clusters")
         generation = _generation(connection, nodes, generic, models, evidence, given, conf, business_date)
-    return _linked(nodes, generic, evidence, generation, previous, conf, recalled)
+    return _linked(nodes, records, generic, evidence, generation, previous, conf, recalled, decisions)
 
 
 def link_foreign(
@@ -150,7 +154,7 @@ def link_foreign(
     generation = _generation(
         connection, nodes, no_values, {FOREIGN: fitted}, [found], None, conf, business_date
     )
-    return _linked(nodes, no_values, [found], generation, None, conf, None)
+    return _linked(nodes, no_values, no_values, [found], generation, None, conf, None, None)
 
 
 def trained_on(
@@ -211,12 +215,14 @@ def _together(evidence: list[Evidence]) -> tuple[Joins, Bools]:
 
 def _linked(
     nodes: Nodes,
+    records: pa.Table,
     generic: pa.Table,
     evidence: list[Evidence],
     generation: Generation,
     previous: Generation | None,
     conf: Linkage,
     recalled: Recalled | None,
+    decisions: pa.Table | None,
 ) -> Linked:
     joins, forbidden = _together(evidence)
     grouped = clustered(len(nodes), joins, forbidden, generation.cut)
@@ -238,15 +244,16 @@ def _linked(
             "record_id": nodes.record_id,
             "party_type": nodes.party_type,
             **layers,
-            # No decision is applied yet: the stewards' layer is the rules' one.
             "cluster_final": layers["cluster_rules"],
             "component": names.take(pa.array(label)),
             "fingerprint": _fingerprints(evidence, generation, conf),
         }
     ).cast(clusters_table.SCHEMA)
-    same_cluster = pa.array(by_rules[ints(scored, "node_l")] == by_rules[ints(scored, "node_r")])
+    decided = decide(around(clusters, records, decisions), decisions, generation, conf)
+    clusters = with_final(clusters, decided)
+    nothing_open = _nothing_open(scored, by_rules, names, clusters, decided)
     scored = nodes.keyed(scored, scored_pairs.SCHEMA)
-    queue = review_queue(scored, same_cluster, generation.cut, conf.max_review)
+    queue = review_queue(scored, pa.array(nothing_open), generation.cut, conf.max_review)
     cuts = {e.model: e.bounded.cuts for e in evidence}
     cut = cut_rows(cuts, {c.component: names[c.component].as_py() for found in cuts.values() for c in found})
     is_new = previous is None or generation.generation_id != previous.generation_id
@@ -257,11 +264,37 @@ def _linked(
         generic,
         queue,
         cut,
+        decided.states,
         generation,
         generation.row() if is_new else None,
         Inside(label, joins, forbidden) if recalled is None else None,
         _figures(evidence, generation, scored, by_model, by_rules, queue, generic, cut, conf),
     )
+
+
+def _nothing_open(
+    scored: pa.Table, by_rules: Ints, names: pa.Array, clusters: pa.Table, decided: Decided
+) -> Bools:
+    """Pairs of which both records share their final cluster, or that a decision keeps apart."""
+    left, right = ints(scored, "node_l"), ints(scored, "node_r")
+    if not decided.final.num_rows:
+        together: Bools = by_rules[left] == by_rules[right]
+        return together
+    finals = clusters["cluster_final"].combine_chunks().dictionary_encode().indices.to_numpy()
+    ends = [
+        pc.index_in(
+            pc.binary_join_element_wise(
+                decided.settled[f"source_{side}"], decided.settled[f"record_id_{side}"], ":"
+            ),
+            names,
+        )
+        for side in ("l", "r")
+    ]
+    settled_l, settled_r = (end.to_numpy().astype(np.int64) for end in ends)
+    size = len(names)
+    settled = np.isin(left * size + right, settled_l * size + settled_r)
+    found: Bools = (finals[left] == finals[right]) | settled
+    return found
 
 
 def _numbers(first: pa.Array, second: pa.Array) -> tuple[Ints, Ints]:

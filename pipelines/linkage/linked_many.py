@@ -18,6 +18,8 @@ from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.components import Bounded
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut_components import cut_rows
+from pipelines.linkage.decided import Decided, decide, named_records
+from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.fingerprints import linked_by
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import LISTED
@@ -33,6 +35,7 @@ from pipelines.linkage.tasks import JUDGED
 from pipelines.queries import computed_once
 
 Bools = npt.NDArray[np.bool_]
+RECORD = ("source", "record_id")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class LinkedFrames:
     generic_values: pa.Table
     review_queue: pa.Table
     cut_components: pa.Table
+    decision_states: pa.Table
     generation: Generation
     generation_row: pa.Table | None
     figures: dict[str, Any] = field(default_factory=dict)
@@ -73,7 +77,7 @@ class Part:
 
 
 def assemble(
-    nodes: DataFrame,
+    records: DataFrame,
     count: int,
     parts: dict[str, Part],
     generic: pa.Table,
@@ -81,13 +85,15 @@ def assemble(
     previous: Generation | None,
     conf: Linkage,
     recalled: RecalledFrames | None,
+    decisions: pa.Table | None,
 ) -> LinkedFrames:
     """The night's tables from the evidence of its party types.
 
-    ``nodes``: node, source, record_id, party_type of all records. ``recalled``: where it is given, the
-    outcome of components that hold is taken over from there.
+    ``records``: all records with their node. ``recalled``: where it is given, the outcome of components
+    that hold is taken over from there. ``decisions``: rows of ``linkage/decisions``.
     """
-    spark = nodes.sparkSession
+    spark = records.sparkSession
+    nodes = records.select("node", *KEY_COLUMNS)
     empty = spark.createDataFrame([], task_schema(JUDGED))
     judged = reduce(DataFrame.unionByName, [p.judged for p in parts.values() if p.judged is not None], empty)
     prints = reduce(
@@ -102,7 +108,9 @@ def assemble(
         pairs = pairs.unionByName(_held(recalled, nodes, clusters, is_open), allowMissingColumns=True)
     pairs = computed_once(pairs)
     scored = SCORED_PAIRS.conform(pairs)
-    queue = _queue(pairs, generation.cut, conf)
+    decided = decide(_around(clusters, records, decisions), decisions, generation, conf)
+    clusters = _with_final(clusters, decided)
+    queue = _queue(_reopened(pairs, decided), generation.cut, conf)
     cut = _cut_components(nodes, parts)
     is_new = previous is None or generation.generation_id != previous.generation_id
     return LinkedFrames(
@@ -112,6 +120,7 @@ def assemble(
         generic,
         queue,
         cut,
+        decided.states,
         generation,
         generation.row() if is_new else None,
         _figures(count, parts, scored, clusters, queue, generic, cut, generation, conf),
@@ -152,13 +161,54 @@ def _clusters(
             for name, now in found.items()
         }
     fingerprint = F.col("fingerprint").bitwiseXOR(F.lit(shared).cast("bigint"))
-    # No decision is applied yet: the stewards' layer is the rules' one.
     return computed_once(
         CLUSTERS.conform(
             rows.withColumns({**found, "fingerprint": fingerprint}).withColumn(
                 "cluster_final", F.col("cluster_rules")
             )
         )
+    )
+
+
+def _around(clusters: DataFrame, records: DataFrame, decisions: pa.Table | None) -> pa.Table:
+    """``decided.around`` by Spark."""
+    columns = [name for name in records.columns if name != "node"]
+    named = records.sparkSession.createDataFrame([(n,) for n in named_records(decisions)], "name string")
+    own = clusters.withColumn("name", _own_name()).join(F.broadcast(named), on="name", how="left_semi")
+    homes = F.broadcast(own.select("cluster_rules").distinct())
+    members = clusters.select(*RECORD, "cluster_rules").join(homes, on="cluster_rules", how="left_semi")
+    return records.join(members, on=list(RECORD), how="inner").select(*columns, "cluster_rules").toArrow()
+
+
+def _with_final(clusters: DataFrame, decided: Decided) -> DataFrame:
+    """``decided.with_final`` by Spark."""
+    if not decided.final.num_rows:
+        return clusters
+    final = clusters.sparkSession.createDataFrame(decided.final).withColumnRenamed("cluster_final", "final")
+    joined = clusters.join(F.broadcast(final), on=list(RECORD), how="left")
+    return CLUSTERS.conform(joined.withColumn("cluster_final", F.coalesce("final", "cluster_final")))
+
+
+def _reopened(pairs: DataFrame, decided: Decided) -> DataFrame:
+    """``pairs`` with ``is_together`` by the final clusters, without those that a decision keeps apart."""
+    if not decided.final.num_rows:
+        return pairs
+    spark = pairs.sparkSession
+    final = spark.createDataFrame(decided.final)
+    for side in ("l", "r"):
+        names = {
+            "source": f"source_{side}",
+            "record_id": f"record_id_{side}",
+            "cluster_final": f"final_{side}",
+        }
+        keys = [names[name] for name in RECORD]
+        pairs = pairs.join(F.broadcast(final.withColumnsRenamed(names)), on=keys, how="left")
+    # The final clusters are known of whole clusters: who is not there shares one with nobody who is.
+    both = F.col("final_l").isNotNull() & F.col("final_r").isNotNull()
+    together = F.when(both, F.col("final_l") == F.col("final_r")).otherwise(F.col("is_together"))
+    settled = F.broadcast(spark.createDataFrame(decided.settled))
+    return pairs.withColumn("is_together", together).join(
+        settled, on=decided.settled.column_names, how="left_anti"
     )
 
 

@@ -74,12 +74,14 @@ def link_many(
     business_date: date,
     say: Say = silent,
     last: RememberedFrames | None = None,
+    decisions: pa.Table | None = None,
 ) -> LinkedFrames:
     """Link the records of a night as ``link_night`` does, by tasks of Spark.
 
     ``records`` has the columns of ``read_records`` and may have more. ``say`` is told what is being
-    done. ``last``: what an earlier night left; only what changed since is scored. Raises UsageError where columns are missing or a key stands twice, TooManyLinksError where
-    the driver may not hold the links.
+    done. ``last``: what an earlier night left; only what changed since is scored. ``decisions``: rows of
+    ``linkage/decisions``. Raises UsageError where columns are missing or a key stands twice,
+    TooManyLinksError where the driver may not hold the links.
     """
     check_columns(records.columns, conf)
     say("putting the records in order")
@@ -101,8 +103,7 @@ def link_many(
         for name in MODELS
     }
     say("writing pairs and clusters")
-    keys = nodes.select("node", *KEY_COLUMNS)
-    return assemble(keys, count, parts, generic, generation, previous, conf, recalled)
+    return assemble(nodes, count, parts, generic, generation, previous, conf, recalled, decisions)
 
 
 def _generic(nodes: DataFrame, conf: Linkage) -> pa.Table:

@@ -87,7 +87,7 @@ def forecast(
     ``finished`` names the stages that an unfinished run of the night ended.
     """
     waits, waiting = needs(stages), {stage.name: stage for stage in stages}
-    versions, ended = dict(night.base), set(finished)
+    versions, ended = {**night.base, **night.given}, set(finished)
     expected: dict[str, Expected] = {}
     while waiting:
         for name in [n for n in waiting if waits[n] <= expected.keys()]:

@@ -108,6 +108,8 @@ class Lock:
             raise LockHeld("Another run took the lock at the same moment: wait for it to end.") from None
         except OSError as error:
             raise PadronError(f"The lock cannot be written: {told(error)}.") from None
+        # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it.
+        self.warehouse.vacuum(LOCK.path, [], hours=24)
         self._beat = threading.Thread(target=self._heartbeats, daemon=True)
         self._beat.start()
         return self

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pipelines.config import digest
 from pipelines.digests import LAYERS, code_digest
 from pipelines.errors import GateStopped, PadronError
-from pipelines.night import gates, published, stages
+from pipelines.linkage.decisions import DECISIONS
+from pipelines.night import published, stages
+from pipelines.night_gates import gates
 from pipelines.ops import releases
 from pipelines.ops.failures import told
 from pipelines.ops.keys import Expected, forecast
@@ -70,6 +72,7 @@ def prepare(
     origin = {base.release_id} if base and not options.full else set()
     todo = stages(settings.sources)
     names = [s.name for s in todo]
+    decisions = warehouse.version(DECISIONS.path)
     return Prepared(
         planned=planned,
         night=Night(
@@ -79,6 +82,7 @@ def prepare(
             landing=options.landing,
             files=planned.files,
             base=base.tables if base else {},
+            given={} if decisions is None else {DECISIONS.path: decisions},
             base_date=base.business_date if base else None,
             is_full=options.full,
             problems=tuple(problems),

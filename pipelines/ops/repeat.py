@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.bronze.landing import discover
 from pipelines.errors import UsageError
+from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.night import stages
 from pipelines.ops.lock import Lock
@@ -74,6 +75,7 @@ def repeat(
         landing=landing,
         files=tuple(_files(past, landing, settings)),
         base=past.base,
+        given=_given(past),
         base_date=base.business_date if base else None,
         is_full=bool(past.run["is_full"]),
         generation=adopted,
@@ -108,6 +110,12 @@ def _compare_configuration(past: PastRun, settings: Settings, watcher: Watcher) 
     watcher.warned(
         f"Its configuration was another in {', '.join(parts)}: padron runs {past.run['run_id']} --json has it."
     )
+
+
+def _given(past: PastRun) -> dict[str, int]:
+    """The version that the run read of what stewards decided, which is no output of any stage."""
+    read = {path: version for row in past.stages for path, version in dict(row["inputs"] or {}).items()}
+    return {DECISIONS.path: read[DECISIONS.path]} if DECISIONS.path in read else {}
 
 
 def _is_of(stage: str, past: PastRun) -> bool:

@@ -14,13 +14,15 @@ from pipelines.digests import LAYERS, code_digest
 from pipelines.errors import UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
-from pipelines.night import check_contracts_exist, stages
-from pipelines.ops import alerts, releases
+from pipelines.night import catalogue, stages
+from pipelines.night_gates import check_contracts_exist
+from pipelines.ops import alerts, releases, stewards
 from pipelines.ops.lock import Lock
 from pipelines.ops.one_night import prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights
 from pipelines.ops.record import Record, check_version
 from pipelines.ops.runner import Progress
+from pipelines.ops.upkeep import is_due, maintain
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
@@ -145,6 +147,7 @@ def _run(
         for planned in nights:
             problems = () if outcome.released else tuple(outcome.warnings)
             adopted = None if outcome.released else _adopted(options, warehouse)
+            stewards.take_in(warehouse, settings.decisions)
             prepared = prepare(planned, options, settings, warehouse, problems, adopted)
             record, release_id = run_night(
                 prepared, options, settings, warehouse, start, watcher, lock, records
@@ -154,7 +157,18 @@ def _run(
                 outcome.waits_for = prepared.next_layer
             else:
                 outcome.released.append(release_id)
+                _keep_up(warehouse, settings, watcher)
     return outcome
+
+
+def _keep_up(warehouse: Warehouse, settings: Settings, watcher: Watcher) -> None:
+    """Upkeep when it is due; a night that is released is released, whatever becomes of it."""
+    if not is_due(warehouse, settings.project.maintain_every):
+        return
+    try:
+        maintain(warehouse, [table.path for table in catalogue(settings.sources)])
+    except Exception as error:
+        watcher.warned(f"upkeep of the tables failed ({type(error).__name__}): run padron maintain.")
 
 
 def _plan(options: Options, settings: Settings, warehouse: Warehouse, outcome: Outcome) -> list[PlannedNight]:
@@ -172,6 +186,7 @@ def _plan(options: Options, settings: Settings, warehouse: Warehouse, outcome: O
         settings.digest,
     )
     same = same and _adopted(options, warehouse) is None
+    same = same and not (release and stewards.undecided(warehouse, release, settings.decisions))
     nights = plan_nights(
         new, release, asked=options.date, same_program=same, full=options.full, since=options.since
     )

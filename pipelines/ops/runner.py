@@ -66,7 +66,7 @@ class Runner:
         self.memory = memory
         self.judged = judged
         self.approved = approved or {}
-        self.versions: dict[str, int] = dict(night.base)
+        self.versions: dict[str, int] = {**night.base, **night.given}
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
         self._generations: dict[int, str | None] = {}
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipelines.bronze.batches import BATCHES
 from pipelines.errors import UsageError
 from pipelines.identity.assign import Identity
+from pipelines.identity.changes import CHANGES
 from pipelines.identity.restore import restored
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.decisions import DECISIONS
@@ -268,4 +269,5 @@ def _compensated(
     def written(one: Table) -> int:
         return warehouse.write(one, made[one.path], newest.tables.get(one.path))
 
-    return dict(zip([t.path for t in IDENTITY], at_once(written, IDENTITY), strict=True))
+    tables = (*IDENTITY, CHANGES)
+    return dict(zip([t.path for t in tables], at_once(written, tables), strict=True))

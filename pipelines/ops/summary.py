@@ -183,6 +183,8 @@ class GateVerdict:
     bound: float | None = None
     severity: str | None = None
     message: str | None = None
+    block_bound: float | None = None
+    """Above it the night stops, where it is another bound than ``bound``."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,16 @@ class Reconciled:
 
 
 @dataclass(frozen=True)
+class MeasureValue:
+    """A row of gold/measures: how good the ids of a night are (definitions §3.3)."""
+
+    business_date: str
+    measure: str
+    part: str
+    value: float
+
+
+@dataclass(frozen=True)
 class Summary:
     """A released (or stopped) night, whole."""
 
@@ -239,6 +251,8 @@ class Summary:
     rf_grid: tuple[RfCell, ...] | None = None
     tiers: tuple[TierCount, ...] | None = None
     cases: tuple[CaseCounts, ...] | None = None
+    measures: tuple[MeasureValue, ...] | None = None
+    """Of the nights shown, oldest first."""
     quality: Quality | None = None
     outcomes: tuple[FeedOutcome, ...] | None = None
     quarantine: tuple[QuarantineReason, ...] | None = None

@@ -90,8 +90,10 @@ GATES = Table(
         ),
         Column("severity", STRING, "What a failure does: warn or block."),
         Column("value", DOUBLE, "What was measured."),
-        Column("bound", DOUBLE, "What it may be at the most."),
+        Column("bound", DOUBLE, "What it may be at the most; above it the gate failed."),
+        Column("block_bound", DOUBLE, "Above this the night stops, where it is another bound."),
         Column("message", STRING, "What was found and what to do; no personal data."),
+        Column("owner", STRING, "Who answers for what failed, where conf names somebody."),
     ),
 )
 

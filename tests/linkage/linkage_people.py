@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from pipelines.linkage.config import Linkage
+from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.engine import empty_records
+from pipelines.storage import arrow_schema
 
 GIVEN = [
     "ana",
@@ -69,6 +71,7 @@ ENDS = ["ia", "ez", "illo", "as", "ero", "ona", "ado", "ena", "uro", "ina"]
 
 Row = dict[str, Any]
 
+START = datetime(2026, 7, 1, 12, tzinfo=UTC)
 CONF = Linkage.model_validate({"training": {"u_pairs": 200_000}, "threads": 2})
 
 
@@ -150,3 +153,23 @@ def night_after(rows: list[Row], dice: random.Random, at: int) -> list[Row]:
             row["match_phones"] = ["+525500000000"]
     dice.shuffle(kept)
     return [dict(row) for row in kept]
+
+
+def decisions(*rows: tuple[str, str, Any, Any]) -> pa.Table:
+    """Rows of linkage/decisions from (id, kind, left, right), in the order in which they were made."""
+    made = []
+    for number, (name, kind, left, right) in enumerate(rows):
+        is_revoke = kind == "revoke"
+        made.append(
+            {
+                "decision_id": name,
+                "kind": kind,
+                "left_records": [] if is_revoke else left.split(),
+                "right_records": [] if is_revoke or right is None else right.split(),
+                "revokes": left if is_revoke else None,
+                "decided_by": "ana",
+                "decided_at": START + timedelta(minutes=number),
+                "reason": None,
+            }
+        )
+    return pa.Table.from_pylist(made, schema=arrow_schema(DECISIONS))

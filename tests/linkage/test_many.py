@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from linkage_people import night_after, population, record, table
+from linkage_people import decisions, night_after, population, record, table, together
 from pyspark.sql import functions as F
 from splink import DuckDBAPI, Linker
 
@@ -108,14 +108,22 @@ def people() -> pa.Table:
     return table(rows)
 
 
+DECIDED = decisions(
+    ("d1", "match", "web:SHOP0", "web:SHOP1"),
+    ("d2", "no_match", "crm:CO00", "erp:CO00"),
+    ("d3", "match", "crm:CO00", "erp:CO00"),
+)
+"""A match across clusters, a no_match inside one, and a match that contradicts it."""
+
+
 @pytest.fixture(scope="module")
 def one() -> Linked:
-    return link_night(people(), None, SMALL, NIGHT)
+    return link_night(people(), None, SMALL, NIGHT, decisions=DECIDED)
 
 
 @pytest.fixture(scope="module")
 def many(spark: SparkSession) -> LinkedFrames:
-    return link_many(spark.createDataFrame(people()), None, SMALL, NIGHT)
+    return link_many(spark.createDataFrame(people()), None, SMALL, NIGHT, decisions=DECIDED)
 
 
 def pairs_of(linked: LinkedFrames) -> pa.Table:
@@ -152,7 +160,13 @@ def test_both_placements_give_the_same_tables(one: Linked, many: LinkedFrames) -
     )
     found = {parties[key] for key in one.scored_pairs["record_id_l"].to_pylist()}
     assert found == {"person", "company"}
+    assert many.decision_states.equals(one.decision_states)
     # And the fixture holds what it is there for.
+    assert one.decision_states["state"].to_pylist() == ["active", "active", "contradicted"]
+    assert together(one.clusters, "web:SHOP0", "web:SHOP1")
+    assert not together(one.clusters, "web:SHOP0", "web:SHOP1", column="cluster_rules")
+    assert together(one.clusters, "crm:CO00", "erp:CO00", column="cluster_rules")
+    assert not together(one.clusters, "crm:CO00", "erp:CO00")
     decided = set(one.scored_pairs["decided_by"].to_pylist())
     assert {"rule:one_card", "never:two_cities"} <= decided
     assert one.cut_components.num_rows > 0
@@ -180,7 +194,7 @@ def test_the_number_of_partitions_and_the_order_of_rows_change_nothing(
         frame = spark.createDataFrame(records.take(order)).repartition(5)
         said: list[str] = []
         wide = SMALL.model_copy(update={"task_pairs": 1_000_000})
-        linked = link_many(frame, one.generation, wide, NIGHT, said.append)
+        linked = link_many(frame, one.generation, wide, NIGHT, said.append, decisions=DECIDED)
         assert linked.figures["tasks"] == {"person": 1, "company": 1}
         assert linked.generation_row is None
         assert_same(linked, one)
@@ -198,8 +212,9 @@ def test_only_what_changed_is_scored_and_the_tables_are_the_same(
     rows, generation = people().to_pylist(), one.generation
     for at in range(2):
         rows = night_after(rows, dice, at)
-        full = link_night(table(rows), generation, SMALL, NIGHT)
-        linked = link_many(spark.createDataFrame(table(rows)), generation, SMALL, NIGHT, last=last)
+        full = link_night(table(rows), generation, SMALL, NIGHT, decisions=DECIDED)
+        frame = spark.createDataFrame(table(rows))
+        linked = link_many(frame, generation, SMALL, NIGHT, last=last, decisions=DECIDED)
         assert_same(linked, full)
         assert linked.review_queue.drop_columns(["same_person_probability"]).equals(
             full.review_queue.drop_columns(["same_person_probability"])
@@ -211,7 +226,7 @@ def test_only_what_changed_is_scored_and_the_tables_are_the_same(
         last = RememberedFrames(linked.clusters, linked.links, linked.scored_pairs)
         generation = linked.generation
     arrow = Remembered(*(frame.toArrow() for frame in (last.clusters, last.links, last.scored_pairs)))
-    again = link_night(table(rows), generation, SMALL, NIGHT, last=arrow)
+    again = link_night(table(rows), generation, SMALL, NIGHT, last=arrow, decisions=DECIDED)
     assert again.figures["changed_records"] == 0
     assert_same(LinkedFrames(**{**vars(linked), "figures": {}}), again)
 

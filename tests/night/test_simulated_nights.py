@@ -13,7 +13,8 @@ from night_box import Shop
 from pyspark.sql import SparkSession
 
 from pipelines.cli import execute
-from pipelines.ops import releases
+from pipelines.linkage.decision_files import COLUMNS, decision_row
+from pipelines.ops import releases, stewards
 from pipelines.settings import load_settings
 from pipelines.simulate import simulate
 
@@ -26,6 +27,19 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("shop")
     made = simulate(str(folder), customers=250, nights=2, seed=11)
     shop = Shop(Path(made.landing), folder / "warehouse", ROOT / "conf")
+    assert shop.run("--date", "2026-07-01") == 0
+    two = shop.rows(
+        """SELECT min(source || ':' || record_id) AS a, max(source || ':' || record_id) AS b
+        FROM identity.assignments GROUP BY customer_id HAVING count(*) = 2 ORDER BY customer_id LIMIT 1"""
+    )[0]
+    said = {
+        "kind": "no_match",
+        "left_records": two["a"],
+        "right_records": two["b"],
+        "decided_by": "a steward",
+    }
+    row = decision_row({**dict.fromkeys(COLUMNS, ""), **said, "decided_at": "2026-07-01T20:00:00Z"})
+    stewards.record(shop.house, [row])
     assert shop.run() == 0
     return shop
 
@@ -35,6 +49,23 @@ def test_a_folder_a_night_is_released_in_order(shop: Shop) -> None:
     assert [r.business_date for r in found] == [date(2026, 7, 1), date(2026, 7, 2)]
     assert [r.base_release for r in found] == [None, found[0].release_id]
     assert {r.status for r in found} == {"released"}
+
+
+def test_what_a_steward_decided_between_the_nights_holds_in_the_second(shop: Shop) -> None:
+    decided = shop.rows("SELECT * FROM linkage.decisions")[0]
+    names = (*decided["left_records"], *decided["right_records"])
+    homes = {
+        row["name"]: row
+        for row in shop.rows("SELECT *, source || ':' || record_id AS name FROM linkage.clusters")
+    }
+    left, right = (homes[name] for name in names)
+    assert left["cluster_rules"] == right["cluster_rules"]
+    assert left["cluster_final"] != right["cluster_final"]
+    assert shop.value("SELECT state FROM linkage.decision_states") == "active"
+    # One of the two keeps the id that both had; the other gets one of its own, and the event says why.
+    moved = shop.rows("SELECT * FROM identity.events WHERE cause = 'decision'")
+    assert [f"{row['source']}:{row['record_id']}" in names for row in moved] == [True]
+    assert moved[0]["customer_id"] != moved[0]["old_customer_id"]
 
 
 def test_running_again_says_nothing_to_do_and_changes_nothing(

@@ -267,7 +267,7 @@ def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.Capt
     assert "wrote silver/people" in said
     assert execute(["runs", "2026-07-02.1", *where, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["outputs"] == releases.required(shop.house).tables
+    assert told["outputs"].items() <= releases.required(shop.house).tables.items()
     assert told["configuration"]["project"]["country"] == "MX"
     assert told["base"]["silver/people"] < told["outputs"]["silver/people"]
     assert execute(["runs", "2026-07-05.1", *where]) == 2
