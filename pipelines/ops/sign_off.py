@@ -20,6 +20,7 @@ from pipelines.linkage.decisions import DECISIONS
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import (
+    OPEN,
     Record,
     check_version,
     finished,
@@ -85,7 +86,7 @@ def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[
 def reject(
     warehouse: Warehouse, run_id: str | None, decider: Decider, start_spark: Callable[[], SparkSession]
 ) -> Release:
-    """Reject a night (None: the newest unfinished or released one) and the files that it took in.
+    """Reject a night (None: the newest, where it is not released) and the files that it took in.
 
     Its batches stand in bronze as rejected, silver skips them, and their files are not taken in
     again. A released night is withdrawn, with all releases built on it: the files of these are taken
@@ -93,8 +94,10 @@ def reject(
     """
     check_version(warehouse)
     with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)):
-        run = _stopped(warehouse, run_id, ("stopped", "approved", "failed", "waiting", "started", "released"))
+        run = _stopped(warehouse, run_id, (*OPEN, "released"))
         name = run["run_id"]
+        if run_id is None and run["status"] == "released":
+            raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
         known = {r.release_id: r for r in releases.all_releases(warehouse)}
         release = known.get(name)
         if release is not None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import deltalake
 import pytest
 import tiny_night
-from deltalake.table import TableAlterer
-from tiny_night import STAGES, Tiny, Watch, tiny
+from tiny_night import STAGES, Killed, Tiny, Watch, dying, tiny
 
 from pipelines import files, storage
 from pipelines.errors import PadronError
@@ -22,41 +19,6 @@ from pipelines.ops import lock, releases
 from pipelines.ops.record import last_states
 
 FIRST, SECOND = "2026-07-01", "2026-07-02"
-COMMITS = (
-    (storage, "write_deltalake"),
-    (deltalake.DeltaTable, "create"),
-    (deltalake.DeltaTable, "restore"),
-    (TableAlterer, "add_constraint"),
-    (files, "write_text"),
-)
-"""Everything by which a night changes what is stored."""
-
-
-class Killed(BaseException):
-    """The process is gone: nothing that it would do afterwards happens."""
-
-
-@contextmanager
-def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[list[int]]:
-    """Everything is as if the process died when it had committed ``after`` times; counts the commits."""
-    done = [0]
-
-    def counted(commit: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if done[0] >= after:
-                raise Killed
-            made = commit(*args, **kwargs)
-            done[0] += 1
-            return made
-
-        return call
-
-    # The lock's holder is this process; as the dead one it is not alive.
-    monkeypatch.setattr(lock, "_alive", lambda pid: False)
-    with monkeypatch.context() as patch:
-        for owner, name in COMMITS:
-            patch.setattr(owner, name, counted(getattr(owner, name)))
-        yield done
 
 
 @pytest.fixture
@@ -199,7 +161,16 @@ def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(
             append(self, table, found)
 
         patch.setattr(storage.Warehouse, "append_rows", refused)
+        replace = storage.Warehouse.replace_rows
+
+        def kept(self: Any, table: Any, rows: Any, seen: Any) -> None:
+            if rows[0]["owner"] is None:
+                raise full
+            replace(self, table, rows, seen)
+
+        patch.setattr(storage.Warehouse, "replace_rows", kept)
         with pytest.raises(PadronError, match=r"silver\.build failed: the disk is full"):
             shop.run()
+    monkeypatch.setattr(lock, "_alive", lambda pid: False)
     shop.run()
     assert len(releases.all_releases(shop.house)) == 1

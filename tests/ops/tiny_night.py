@@ -12,17 +12,20 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import deltalake
 import pyarrow as pa
+from deltalake.table import TableAlterer
 
-from pipelines import files
+from pipelines import files, storage
 from pipelines.bronze.batches import BATCHES
-from pipelines.ops import one_night, releases, repeat
+from pipelines.ops import lock, one_night, releases, repeat
 from pipelines.ops import run as run_module
 from pipelines.ops.run import Options, Outcome, run
 from pipelines.settings import load_settings
@@ -213,6 +216,43 @@ def tiny(monkeypatch: pytest.MonkeyPatch, folder: Path, gates: dict[str, Any] | 
     made = Tiny(folder / "landing", folder / "warehouse", gates if gates is not None else {})
     install(monkeypatch.setattr, STAGES, made.gates)
     return made
+
+
+COMMITS = (
+    (storage, "write_deltalake"),
+    (deltalake.DeltaTable, "create"),
+    (deltalake.DeltaTable, "restore"),
+    (TableAlterer, "add_constraint"),
+    (files, "write_text"),
+)
+"""Everything by which a night changes what is stored."""
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it would do afterwards happens."""
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[list[int]]:
+    """Everything is as if the process died when it had committed ``after`` times; counts the commits."""
+    done = [0]
+
+    def counted(commit: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if done[0] >= after:
+                raise Killed
+            made = commit(*args, **kwargs)
+            done[0] += 1
+            return made
+
+        return call
+
+    # The lock's holder is this process; as the dead one it is not alive.
+    monkeypatch.setattr(lock, "_alive", lambda pid: False)
+    with monkeypatch.context() as patch:
+        for owner, name in COMMITS:
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        yield done
 
 
 def _killed(stage: Stage) -> Stage:
