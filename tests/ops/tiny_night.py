@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.ops import lock, one_night, releases, repeat
 from pipelines.ops import run as run_module
 from pipelines.ops.run import Options, Outcome, run
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.stages import Content, Inputs, Stage
 from pipelines.storage import Warehouse, arrow_schema
 from pipelines.tables import LONG, STRING, Column, Kind, Table
@@ -40,10 +39,19 @@ if TYPE_CHECKING:
     import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DEFAULTS = cache(lambda: load_settings(ROOT / "conf"))
-"""The package's own configuration, read once: reading takes longer than a small night."""
 _ID, _NAME = Column("record_id", STRING, "The record."), Column("name", STRING, "Its name.")
 _CUSTOMER = Column("customer", LONG, "The customer.")
+
+
+_READ: dict[tuple[tuple[str, str], ...], Settings] = {}
+
+
+def configured(folder: Path) -> Settings:
+    """The configuration in ``folder``; the same content is read once, for that takes longer than a small night."""
+    content = tuple((str(p.relative_to(folder)), p.read_text()) for p in sorted(folder.rglob("*.yml")))
+    if content not in _READ:
+        _READ[content] = load_settings(folder)
+    return _READ[content]
 
 
 def _table(layer: str, name: str, *columns: Column, kind: Kind = Kind.SNAPSHOT) -> Table:
@@ -196,7 +204,7 @@ class Tiny:
     def run(self, watch: Watch | None = None, **asked: Any) -> Outcome:
         """``padron run``."""
         options = Options(str(self.landing), str(self.warehouse), **asked)
-        settings = DEFAULTS() if self.config == ROOT / "conf" else load_settings(self.config)
+        settings = configured(self.config)
         return run(options, settings, lambda: None, watch or Watch())  # type: ignore[arg-type,return-value]
 
     def content(self) -> dict[str, list[dict[str, Any]]]:
