@@ -69,7 +69,17 @@ CHANGES = Table(
     check=f"{one_of('change', CHANGE_KINDS)} AND {one_of('cause', CAUSES)}",
 )
 
-_TELLING = ("erasure", "decision", "generation", "deleted", "edit", "new_record", "linkage", "rename")
+_TELLING = (
+    "erasure",
+    "rollback",
+    "decision",
+    "generation",
+    "deleted",
+    "edit",
+    "new_record",
+    "linkage",
+    "rename",
+)
 
 
 def changed_customers(
