@@ -15,7 +15,10 @@ LEFT_OUT = ("cli", "simulate")
 LAYERS = ("bronze", "silver", "linkage", "identity", "gold")
 """The layers in the order of the flow: none uses code of one to its right."""
 
-_RIGHT_OF = {layer: {*LAYERS[at + 1 :], "ops", "quality", *LEFT_OUT} for at, layer in enumerate(LAYERS)}
+JUDGES = ("ops", "night_gates.py")
+"""Parts that run a night and judge it, and write none of its tables; but for ``PROFILES``."""
+PROFILES = ("ops", "profiles.py")
+_RIGHT_OF = {layer: {*LAYERS[at + 1 :], *JUDGES, *LEFT_OUT} for at, layer in enumerate(LAYERS)}
 
 
 @cache
@@ -30,7 +33,7 @@ def code_digest(layer: str | None = None) -> str:
     found = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
-        if relative.parts[0] not in without:
+        if relative.parts[0] not in without or relative.parts == PROFILES:
             found.update(str(relative).encode())
             found.update(path.read_bytes())
     for path in sorted((default_conf() / "dictionaries").glob("*.csv*")):

@@ -70,9 +70,15 @@ class Settings:
     @cached_property
     def digest(self) -> str:
         """Digest of all that decides what a night publishes, or whether."""
-        return digest_of(
-            self.parts, self.project.model_dump(mode="json", exclude={"alerts", "maintain_every"})
-        )
+        return digest_of(self.whole)
+
+    @cached_property
+    def whole(self) -> dict[str, Any]:
+        """All of ``parts`` and what only judges a night; without who is told of it and upkeep."""
+        return {
+            **self.parts,
+            "project": self.project.model_dump(mode="json", exclude={"alerts", "maintain_every"}),
+        }
 
     def digest_of(self, parts: tuple[str, ...] | None) -> str:
         """Digest of the named parts; of all where none are named."""

@@ -152,8 +152,8 @@ def approve(ctx: click.Context, run: str | None, warehouse: str, by: str, why: s
 def reject(ctx: click.Context, run: str | None, warehouse: str, by: str, why: str, config: str | None) -> int:
     """Reject a night (default: the newest run) and the files that it took in.
 
-    They stay in bronze and count nowhere. A night that is released already is withdrawn, with all
-    built on it; the files of those are taken in again by the next `padron run`.
+    They stay in bronze and count nowhere. A night that is released already has to be named; it is
+    withdrawn, with all built on it; the files of those are taken in again by the next `padron run`.
     """
     from pipelines.ops.sign_off import reject as refuse
 

@@ -14,7 +14,9 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.aliases import aliases_after
 from pipelines.identity.assign import Identity
+from pipelines.identity.changes import changed_customers
 from pipelines.identity.events import numbered, published_so_far, unnumbered_events
+from pipelines.identity.evidence import explained
 from pipelines.identity.frames import all_of
 from pipelines.identity.history import history_after
 from pipelines.identity.moves import moved_records
@@ -30,7 +32,7 @@ def restored(prior: Identity, wanted: DataFrame, business_date: date) -> Identit
     """The identity tables when every record has again the customer that ``wanted`` gives it.
 
     ``wanted``: identity/assignments of the older release; ``prior``: the tables of the newest one.
-    ``business_date``: the newest one's. As of ``assign``, ``events`` are the compensating ones only.
+    ``business_date``: the newest one's. As of ``assign``, ``events`` and ``changes`` are the compensating ones only.
     """
     published = published_so_far(prior.events, business_date)
     clusters = wanted.select(*RECORD, F.col("customer_id").alias("cluster_final"))
@@ -47,12 +49,14 @@ def restored(prior: Identity, wanted: DataFrame, business_date: date) -> Identit
         )
     )
     moved = computed_once(moved_records(assigned, _fates(assigned)))
-    happened = unnumbered_events(assigned, moved, is_adoption=False).withColumn("cause", F.lit("rollback"))
+    events = unnumbered_events(assigned, moved, is_adoption=False)
+    happened = computed_once(events.withColumn("cause", F.lit("rollback")))
     return Identity(
         assignments=ASSIGNMENTS.conform(assigned.filter(F.col("customer_id").isNotNull())),
         assignment_history=history_after(prior.assignment_history, assigned, business_date),
         aliases=ALIASES.conform(aliases_after(prior.aliases, assigned, moved, business_date)),
-        events=numbered(happened, published, business_date),
+        events=numbered(explained(happened, assigned, None), published, business_date),
+        changes=changed_customers(happened, assigned, published, business_date),
     )
 
 

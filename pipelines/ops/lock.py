@@ -146,11 +146,13 @@ class Lock:
         self._stop.set()
         if self._beat is not None:
             self._beat.join()
-        seen = self._own()
-        if seen is not None:
-            is_parked = self._parks is not None and kind is None
-            left = {**self._row(), "owner": self._parks, "pid": None} if is_parked else FREE
-            self.warehouse.replace_rows(LOCK, [left], seen)
+        # A lock that cannot be given back is stale as soon as this process has ended; how the run ended matters more.
+        with suppress(CommitFailedError, DeltaError, OSError):
+            seen = self._own()
+            if seen is not None:
+                is_parked = self._parks is not None and kind is None
+                left = {**self._row(), "owner": self._parks, "pid": None} if is_parked else FREE
+                self.warehouse.replace_rows(LOCK, [left], seen)
 
 
 def _message(held: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from pipelines.night_gates import gates
 from pipelines.ops import releases
 from pipelines.ops.failures import told
 from pipelines.ops.keys import Expected, forecast
-from pipelines.ops.record import Record, approvals, finished, remembered, unfinished
+from pipelines.ops.record import Record, approvals, finished, keep_configuration, remembered, unfinished
 from pipelines.ops.runner import Runner
 from pipelines.stages import Night
 
@@ -141,6 +141,7 @@ def run_night(
     records.append(record)
     is_waiting = joined is not None and joined["status"] == "waiting"
     judged = remembered(warehouse, {record.run_id}) if is_waiting else {}
+    keep_configuration(warehouse, settings)
     changed = _changed(prepared, settings, warehouse)
     record.state("started", changed)
     watcher.night_started(planned, record.run_id, len(prepared.stages))

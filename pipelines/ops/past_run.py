@@ -11,7 +11,7 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.digests import code_digest
 from pipelines.errors import UsageError
 from pipelines.ops import releases
-from pipelines.ops.record import finished, last_states, rows_of
+from pipelines.ops.record import configuration, finished, last_states, rows_of
 from pipelines.ops.tables import GATES, RUNS, STAGES
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class PastRun:
     """Versions that it wrote, by table."""
     base: dict[str, int]
     """Versions of the release that it built on, by table."""
+    configuration: dict[str, Any] | None
+    """What it was configured with, by part; None where an older program did not keep it."""
     repeat: list[str]
     """How to repeat it, and what stands in the way."""
 
@@ -67,6 +69,7 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
         gates=[g for g in rows_of(warehouse, GATES.path) if g["run_id"] == run_id],
         outputs=outputs,
         base=dict(base.tables) if base else {},
+        configuration=configuration(warehouse, run["conf_digest"]),
         repeat=_repeat(run),
     )
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pipelines
 from pipelines.errors import UsageError
-from pipelines.ops.tables import GATES, RUNS, STAGES
+from pipelines.ops.tables import CONFIGURATIONS, GATES, RUNS, STAGES
 from pipelines.stages import StageResult
 from pipelines.storage import Warehouse
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
 OPEN = ("started", "waiting", "stopped", "approved", "failed")
 """States of a run that may still be resumed; a dead one is where it was when it died."""
@@ -113,6 +117,20 @@ class Record:
         newest = {g["gate"]: g for g in self._gates}
         told = {"warned": "", "approved": "approved: "}
         return [f"{n}: {told[g['status']]}{g['message']}" for n, g in newest.items() if g["status"] in told]
+
+
+def keep_configuration(warehouse: Warehouse, settings: Settings) -> None:
+    """Keep the configuration whole, once for every digest, so that a past run can be told and repeated."""
+    if all(row["conf_digest"] != settings.digest for row in rows_of(warehouse, CONFIGURATIONS.path)):
+        content = json.dumps(settings.whole, sort_keys=True, default=str)
+        row = {"conf_digest": settings.digest, "at": datetime.now(UTC), "content": content}
+        warehouse.append_rows(CONFIGURATIONS, [row])
+
+
+def configuration(warehouse: Warehouse, conf_digest: str) -> dict[str, Any] | None:
+    """The configuration with that digest, by part; None where it was not kept."""
+    kept = {row["conf_digest"]: row["content"] for row in rows_of(warehouse, CONFIGURATIONS.path)}
+    return dict(json.loads(kept[conf_digest])) if conf_digest in kept else None
 
 
 def mark(warehouse: Warehouse, run: dict[str, Any], status: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -61,8 +62,7 @@ def repeat(
         raise UsageError(f"Run {run_id} wrote no table: there is nothing to repeat.")
     for line in past.repeat[1:]:
         watcher.warned(line)
-    if past.run["conf_digest"] != settings.digest:
-        watcher.warned("Its configuration was another than today's.")
+    _compare_configuration(past, settings, watcher)
     base = {r.release_id: r for r in all_releases(warehouse)}.get(past.run["base_release"] or "")
     adopted = None
     if past.run["adopts"]:
@@ -98,6 +98,18 @@ def repeat(
         for path, version in sorted(past.outputs.items())
         if runner.versions.get(path) not in (None, version)
     }
+
+
+def _compare_configuration(past: PastRun, settings: Settings, watcher: Watcher) -> None:
+    """Warn where today's configuration is another than the run's, by part."""
+    if past.run["conf_digest"] == settings.digest:
+        return
+    today = json.loads(json.dumps(settings.whole, default=str))
+    kept = past.configuration or {}
+    parts = sorted(name for name in today if kept.get(name) != today[name])
+    watcher.warned(
+        f"Its configuration was another in {', '.join(parts)}: padron runs {past.run['run_id']} --json has it."
+    )
 
 
 def _given(past: PastRun) -> dict[str, int]:

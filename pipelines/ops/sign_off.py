@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 from pipelines.bronze.batches import BATCHES
 from pipelines.errors import UsageError
 from pipelines.identity.assign import Identity
+from pipelines.identity.changes import CHANGES
 from pipelines.identity.restore import restored
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import (
+    OPEN,
     Record,
     check_version,
     finished,
@@ -84,7 +86,7 @@ def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[
 def reject(
     warehouse: Warehouse, run_id: str | None, decider: Decider, start_spark: Callable[[], SparkSession]
 ) -> Release:
-    """Reject a night (None: the newest unfinished or released one) and the files that it took in.
+    """Reject a night (None: the newest, where it is not released) and the files that it took in.
 
     Its batches stand in bronze as rejected, silver skips them, and their files are not taken in
     again. A released night is withdrawn, with all releases built on it: the files of these are taken
@@ -92,8 +94,10 @@ def reject(
     """
     check_version(warehouse)
     with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)):
-        run = _stopped(warehouse, run_id, ("stopped", "approved", "failed", "waiting", "started", "released"))
+        run = _stopped(warehouse, run_id, (*OPEN, "released"))
         name = run["run_id"]
+        if run_id is None and run["status"] == "released":
+            raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
         known = {r.release_id: r for r in releases.all_releases(warehouse)}
         release = known.get(name)
         if release is not None:
@@ -268,4 +272,5 @@ def _compensated(
     def written(one: Table) -> int:
         return warehouse.write(one, made[one.path], newest.tables.get(one.path))
 
-    return dict(zip([t.path for t in IDENTITY], at_once(written, IDENTITY), strict=True))
+    tables = (*IDENTITY, CHANGES)
+    return dict(zip([t.path for t in tables], at_once(written, tables), strict=True))

@@ -137,4 +137,20 @@ LOCK = Table(
     ),
 )
 
-OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, LOCK)
+CONFIGURATIONS = Table(
+    layer="ops",
+    name="configurations",
+    grain="One row a configuration that a run had.",
+    key=("conf_digest",),
+    kind=Kind.APPEND,
+    owner=OWNER,
+    columns=(
+        Column("conf_digest", STRING, "Digest of the configuration, as in ops/runs.", required=True),
+        Column("at", TIMESTAMP, "When a run had it first.", required=True),
+        Column(
+            "content", STRING, "The configuration whole, as JSON by part; without secrets.", required=True
+        ),
+    ),
+)
+
+OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, LOCK)

@@ -13,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipelines.ops import releases
-from pipelines.ops.tables import GATES, LOCK, RELEASES, RUNS, STAGES
+from pipelines.ops.tables import CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES
 
 if TYPE_CHECKING:
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
 
-OWN = (RUNS, STAGES, GATES, RELEASES)
+OWN = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS)
 """Tables that are read at their newest version, so that joining their files changes no reader's."""
 
 

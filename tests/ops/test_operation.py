@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tiny_night import ROOT, STAGES, Tiny, Watch, tiny
+from tiny_night import ROOT, STAGES, Tiny, Watch, configured, tiny
 
 from pipelines.cli import execute
 from pipelines.digests import LAYERS, code_digest
@@ -20,7 +20,6 @@ from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.repeat import repeat
 from pipelines.ops.tables import LOCK, RUNS
 from pipelines.ops.tables import STAGES as STAGE_ROWS
-from pipelines.settings import load_settings
 
 DAY = "2026-07-01"
 
@@ -267,7 +266,8 @@ def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.Capt
     assert "wrote silver/people" in said
     assert execute(["runs", "2026-07-02.1", *where, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["outputs"] == releases.required(shop.house).tables
+    assert told["outputs"].items() <= releases.required(shop.house).tables.items()
+    assert told["configuration"]["project"]["country"] == "MX"
     assert told["base"]["silver/people"] < told["outputs"]["silver/people"]
     assert execute(["runs", "2026-07-05.1", *where]) == 2
 
@@ -281,12 +281,16 @@ def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
     shop.run()
     content, release = shop.content(), releases.required(shop.house)
     records = rows_of(shop.house, RUNS.path)
-    settings = load_settings(shop.config)
+    settings = configured(shop.config)
     found = repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, Watch())  # type: ignore[arg-type,return-value]
     assert found == dict.fromkeys((t.path for s in STAGES for t in s.writes), 0)
     assert releases.required(shop.house) == release
     assert shop.content() == content
     assert rows_of(shop.house, RUNS.path) == records
+    configure(shop, "padron.yml", "gates: {landing: block}")
+    watch = Watch()
+    repeat("2026-07-02.1", str(shop.landing), configured(shop.config), shop.house, lambda: None, watch)  # type: ignore[arg-type,return-value]
+    assert watch.said == ["Its configuration was another in project: padron runs 2026-07-02.1 --json has it."]
     shop.deliver("2026-07-04", {"7": "zoe"})
     shop.run()
     assert len(shop.content()["identity/log"]) > len(content["identity/log"]), (

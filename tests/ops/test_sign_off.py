@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_night import CONTACTS, LOG, OWNERS, PEOPLE, Tiny, Watch, tiny
+from tiny_night import CONTACTS, LOG, OWNERS, PEOPLE, Killed, Tiny, Watch, dying, tiny
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
@@ -176,6 +178,8 @@ def test_a_released_night_that_is_rejected_is_withdrawn_and_its_file_not_taken_i
     two_nights: Tiny,
 ) -> None:
     shop = two_nights
+    with pytest.raises(UsageError, match="is released: name it"):
+        sign_off.reject(shop.house, None, MARIA, no_spark)
     made = sign_off.reject(shop.house, "2026-07-02.2", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
     assert made.base_release == "2026-07-01.1"
     assert [r["status"] for r in shop.content()[BATCHES.path]] == ["landed", "rejected"]
@@ -193,3 +197,26 @@ def test_what_cannot_be_rolled_back_to_is_said(two_nights: Tiny) -> None:
     sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
     with pytest.raises(UsageError, match="is withdrawn"):
         sign_off.rollback(shop.house, "2026-07-02.2", MARIA, no_spark)
+
+
+def test_a_rollback_that_dies_anywhere_is_made_good_by_another(
+    two_nights: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = "2026-07-01.1"
+    seen = []
+    for after in range(100):
+        victim = Tiny(two_nights.landing, tmp_path / "victims" / str(after))
+        shutil.copytree(two_nights.warehouse, victim.warehouse)
+        try:
+            with dying(monkeypatch, after):
+                sign_off.rollback(victim.house, first, MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+            break
+        except Killed:
+            with suppress(UsageError):
+                sign_off.rollback(victim.house, first, MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+        seen.append(victim.content())
+        standing = [r.base_release for r in releases.all_releases(victim.house) if r.status == "released"]
+        assert standing[0] is None
+        assert standing[1] == first
+    assert len(seen) > 4
+    assert all(content == seen[0] for content in seen)

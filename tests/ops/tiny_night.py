@@ -2,30 +2,35 @@
 
 People are lines ``record_id,name`` of crm/contacts.csv; one name is one customer; ids come from a
 counter that goes on from the prior state, so that whatever is lost or done twice shows in the tables.
-As a program: ``tiny_night.py LANDING WAREHOUSE STAGE`` runs a night and is killed inside STAGE.
+As a program, ``tiny_night.py LANDING FOLDER`` runs a night for each stage, in a process of its own that is
+killed inside that stage, and prints by which signal each was ended; the warehouses are FOLDER/STAGE.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import deltalake
 import pyarrow as pa
+from deltalake.table import TableAlterer
 
-from pipelines import files
+from pipelines import files, storage
 from pipelines.bronze.batches import BATCHES
-from pipelines.ops import one_night, releases, repeat
+from pipelines.ops import lock, one_night, releases, repeat
 from pipelines.ops import run as run_module
 from pipelines.ops.run import Options, Outcome, run
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.stages import Content, Inputs, Stage
 from pipelines.storage import Warehouse, arrow_schema
 from pipelines.tables import LONG, STRING, Column, Kind, Table
@@ -36,6 +41,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 _ID, _NAME = Column("record_id", STRING, "The record."), Column("name", STRING, "Its name.")
 _CUSTOMER = Column("customer", LONG, "The customer.")
+
+
+_READ: dict[tuple[tuple[str, str], ...], Settings] = {}
+
+
+def configured(folder: Path) -> Settings:
+    """The configuration in ``folder``; the same content is read once, for that takes longer than a small night."""
+    content = tuple((str(p.relative_to(folder)), p.read_text()) for p in sorted(folder.rglob("*.yml")))
+    if content not in _READ:
+        _READ[content] = load_settings(folder)
+    return _READ[content]
 
 
 def _table(layer: str, name: str, *columns: Column, kind: Kind = Kind.SNAPSHOT) -> Table:
@@ -188,7 +204,7 @@ class Tiny:
     def run(self, watch: Watch | None = None, **asked: Any) -> Outcome:
         """``padron run``."""
         options = Options(str(self.landing), str(self.warehouse), **asked)
-        settings = load_settings(self.config)
+        settings = configured(self.config)
         return run(options, settings, lambda: None, watch or Watch())  # type: ignore[arg-type,return-value]
 
     def content(self) -> dict[str, list[dict[str, Any]]]:
@@ -215,6 +231,43 @@ def tiny(monkeypatch: pytest.MonkeyPatch, folder: Path, gates: dict[str, Any] | 
     return made
 
 
+COMMITS = (
+    (storage, "write_deltalake"),
+    (deltalake.DeltaTable, "create"),
+    (deltalake.DeltaTable, "restore"),
+    (TableAlterer, "add_constraint"),
+    (files, "write_text"),
+)
+"""Everything by which a night changes what is stored."""
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it would do afterwards happens."""
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[list[int]]:
+    """Everything is as if the process died when it had committed ``after`` times; counts the commits."""
+    done = [0]
+
+    def counted(commit: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if done[0] >= after:
+                raise Killed
+            made = commit(*args, **kwargs)
+            done[0] += 1
+            return made
+
+        return call
+
+    # The lock's holder is this process; as the dead one it is not alive.
+    monkeypatch.setattr(lock, "_alive", lambda pid: False)
+    with monkeypatch.context() as patch:
+        for owner, name in COMMITS:
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        yield done
+
+
 def _killed(stage: Stage) -> Stage:
     """The stage, with a real SIGKILL when the first of its tables is written."""
     from dataclasses import replace
@@ -229,8 +282,18 @@ def _killed(stage: Stage) -> Stage:
     return replace(stage, run=written)
 
 
+def _fork(landing: Path, folder: Path, victim: str) -> int:
+    """Run a night in a process of its own that is killed inside the stage; the signal that ended it."""
+    child = os.fork()
+    if child == 0:
+        shop = Tiny(landing, folder / victim)
+        install(setattr, tuple(_killed(s) if s.name == victim else s for s in STAGES), {})
+        shop.run()
+        os._exit(0)
+    return os.WTERMSIG(os.waitpid(child, 0)[1])
+
+
 if __name__ == "__main__":
-    landing, warehouse, victim = sys.argv[1:]
-    shop = Tiny(Path(landing), Path(warehouse))
-    install(setattr, tuple(_killed(s) if s.name == victim else s for s in STAGES), {})
-    shop.run()
+    given = [Path(argument) for argument in sys.argv[1:]]
+    # Forked before anything has started a thread; the imports are paid for once.
+    print(json.dumps({stage.name: _fork(*given, stage.name) for stage in STAGES}))  # noqa: T201 (its answer)
