@@ -19,7 +19,7 @@ from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
 from pipelines.errors import GateStopped
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
-from pipelines.gold.measures import MEASURES, build_measures
+from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
 from pipelines.gold.ownership import customer_register, record_owners, resolve, with_former_names
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
@@ -35,17 +35,12 @@ from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, 
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
-from pipelines.linkage.engine import free_memory, placement, read_records
-from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
+from pipelines.linkage.generations import GENERATIONS
 from pipelines.linkage.generic_values import GENERIC_VALUES
-from pipelines.linkage.link import Linked, link_night
-from pipelines.linkage.linked_many import LinkedFrames
 from pipelines.linkage.links import LINKS
-from pipelines.linkage.many import link_many
-from pipelines.linkage.recall import Remembered
-from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.night_linkage import link
 from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
 from pipelines.ops.tables import OPS_TABLES
 from pipelines.quality.row_rules import row_rules
@@ -56,7 +51,7 @@ from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
-from pipelines.silver.renames import RENAMES, begun_on, decisions_now
+from pipelines.silver.renames import RENAMES, begun_on
 from pipelines.stages import Content, Inputs, Stage
 from pipelines.storage import arrow_schema
 from pipelines.tables import Table
@@ -122,7 +117,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
         Stage(
             "linkage.link",
             LINKAGE,
-            _link,
+            link,
             reads=(CUSTOMER_RECORDS, DECISIONS, RENAMES),
             previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
@@ -213,7 +208,7 @@ def _land(inputs: Inputs) -> Content:
 def _profile(inputs: Inputs) -> Content:
     delivered = delivered_feeds(inputs, bronze_tables(inputs.settings.sources))
     keep_days, today = inputs.settings.project.retention_days, inputs.night.business_date
-    past = inputs.previous(PROFILES)
+    past = inputs.previous_arrow(PROFILES)
     return {PROFILES.path: build_profiles(delivered, past, today, keep_days)} if delivered else {}
 
 
@@ -241,66 +236,6 @@ def _silver(inputs: Inputs) -> Content:
     if begun_on(came.renames, came.stored).num_rows or not inputs.exists(RENAMES):
         content[RENAMES.path] = came.renames
     return content
-
-
-def _link(inputs: Inputs) -> Content:
-    conf = inputs.settings.linkage
-    adopted, known = inputs.night.generation, inputs.previous_arrow(GENERATIONS)
-    generation, today = adopted or newest(known), inputs.night.business_date
-    decisions = decisions_now(inputs.arrow(DECISIONS), inputs.arrow(RENAMES))
-    linked: Linked | LinkedFrames
-    if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
-        linked = link_many(
-            inputs.frame(CUSTOMER_RECORDS),
-            generation,
-            conf,
-            today,
-            inputs.say,
-            _last_frames(inputs),
-            decisions,
-        )
-    else:
-        records = inputs.ref(CUSTOMER_RECORDS)
-        uris = records.file_uris() if records else []
-        found = read_records(uris, conf)
-        linked = link_night(
-            found, generation, conf, today, say=inputs.say, last=_last(inputs), decisions=decisions
-        )
-    content: dict[str, DataFrame | pa.Table] = {
-        SCORED_PAIRS.path: linked.scored_pairs,
-        LINKS.path: linked.links,
-        CLUSTERS.path: linked.clusters,
-        CUT_COMPONENTS.path: linked.cut_components,
-        GENERIC_VALUES.path: linked.generic_values,
-        REVIEW_QUEUE.path: linked.review_queue,
-        DECISION_STATES.path: linked.decision_states,
-    }
-    new = came_into_use(linked.generation, adopted, known)
-    if new is not None:
-        content[GENERATIONS.path] = new
-    return content
-
-
-REMEMBERED = (CLUSTERS, LINKS, SCORED_PAIRS)
-"""What linkage needs of an earlier night, to score only what changed since."""
-
-
-def _remembers(inputs: Inputs) -> bool:
-    """True where the prior state has all of it, and the night is not told to forget it."""
-    return not inputs.night.is_full and all(inputs.previous_fits(table) for table in REMEMBERED)
-
-
-def _last(inputs: Inputs) -> Remembered | None:
-    if not _remembers(inputs):
-        return None
-    clusters, links, pairs = (inputs.previous_arrow(table) for table in REMEMBERED)
-    return Remembered(clusters, links, pairs)
-
-
-def _last_frames(inputs: Inputs) -> RememberedFrames | None:
-    if not _remembers(inputs):
-        return None
-    return RememberedFrames(*(inputs.previous(table) for table in REMEMBERED))
 
 
 def _identity(inputs: Inputs) -> Content:
@@ -399,17 +334,16 @@ def _reconciliation(inputs: Inputs) -> Content:
 
 
 def _measures(inputs: Inputs) -> Content:
-    built = build_measures(
+    tonight = build_measures(
         inputs.frame(ASSIGNMENTS),
         None if inputs.night.base_date is None else inputs.previous(ASSIGNMENTS),
         inputs.frame(EVENTS),
         inputs.frame(CUSTOMER_RECORDS),
         inputs.frame(SCORED_PAIRS),
         _owned_orders(inputs),
-        inputs.previous(MEASURES),
         inputs.night.business_date,
     )
-    return {MEASURES.path: built}
+    return {MEASURES.path: measures_so_far(inputs.previous_arrow(MEASURES), tonight)}
 
 
 def _nothing(inputs: Inputs) -> Content:

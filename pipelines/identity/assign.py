@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SALT = "padron"
 """Goes into every new id; two warehouses whose ids must never meet take different ones."""
 
+FEW = 200_000
+"""Events of a night that are sent to every task whole: most of the register is not moved for them."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -83,12 +86,13 @@ def assign(
     )
     moved = computed_once(moved_records(assigned, settled))
     happened = computed_once(unnumbered_events(assigned, moved, is_adoption=is_adoption))
+    few = happened.count() <= FEW
     names = None if renamed is None else computed_once(renamed.holders)
     told = happened if names is None else computed_once(with_renames(happened, assigned, names))
     return Identity(
         assignments=ASSIGNMENTS.conform(assigned.filter(F.col("customer_id").isNotNull())),
         assignment_history=history_after(prior.assignment_history, assigned, business_date, names),
         aliases=ALIASES.conform(aliases_after(prior.aliases, assigned, moved, business_date)),
-        events=numbered(explained(told, assigned, pairs), published, business_date),
-        changes=changed_customers(happened, assigned, published, business_date),
+        events=numbered(explained(told, assigned, pairs, few=few), published, business_date),
+        changes=changed_customers(happened, assigned, published, business_date, few=few),
     )

@@ -83,16 +83,22 @@ _TELLING = (
 
 
 def changed_customers(
-    events: DataFrame, assigned: DataFrame, published: Published, business_date: date
+    events: DataFrame,
+    assigned: DataFrame,
+    published: Published,
+    business_date: date,
+    *,
+    few: bool = False,
 ) -> DataFrame:
     """Tonight's rows of the change feed.
 
     ``events``: of ``events.unnumbered_events``; ``assigned``: of ``moves``; ``published``: what the date
-    has in the prior state.
+    has in the prior state. ``few``: the events fit every task, and records stay where they are.
     """
     counts = [column.alias(name) for name, column in _counts().items()]
     changed = _sides(events).groupBy("customer_id").agg(*counts)
-    counted = _live(assigned).join(changed.select("customer_id"), on="customer_id", how="left_semi")
+    ids = changed.select("customer_id")
+    counted = _live(assigned).join(F.broadcast(ids) if few else ids, on="customer_id", how="left_semi")
     live = counted.groupBy("customer_id").agg(
         F.count_if("is_after").alias("records"), F.count_if("is_before").alias("records_before")
     )

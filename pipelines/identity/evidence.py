@@ -14,25 +14,24 @@ from pyspark.sql import functions as F
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-FEW = 200_000
-"""Events that are sent to every task whole: the pairs of a night in which little happened stay where they are."""
-
 LEFT = "split"
 """The event whose pair is one that did not hold."""
 
 _SIDE = ("side_cluster", "side_from", "side_record")
 
 
-def explained(events: DataFrame, assigned: DataFrame, pairs: DataFrame | None) -> DataFrame:
+def explained(
+    events: DataFrame, assigned: DataFrame, pairs: DataFrame | None, *, few: bool = False
+) -> DataFrame:
     """``events`` (``events.unnumbered_events``, computed) with ``evidence`` as JSON.
 
     Keys: cluster (its smallest source:record_id), pair (two source:record_id), match_weight (bits),
     probability, rule (what brought the pair), decided_by, decision; those that do not apply are left
     out. ``assigned``: of ``moves``; ``pairs``: linkage/scored_pairs, None where nobody has any.
+    ``few``: the events fit every task, and pairs and records stay where they are.
     """
     if pairs is None:
         return events.withColumn("evidence", _json({}))
-    few = events.count() <= FEW
     sought = events.filter(F.col("customer_id").isNotNull()).select(
         _key(F.col("source"), F.col("record_id")).alias("seeker"),
         F.col("cluster"),

@@ -20,7 +20,7 @@ from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.delivery_checks import delivered
-from pipelines.ops.gates import Verdict, verdict
+from pipelines.ops.gates import Verdict, owned, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
 from pipelines.silver.received import Received
 
@@ -116,7 +116,9 @@ def deletions(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
 def landed(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
     """What is checked when the files have landed."""
     too_many = deletions(feeds)
-    return lambda inputs: [*deliveries(inputs), *delivered(inputs), *too_many(inputs)]
+    return lambda inputs: owned(
+        [*deliveries(inputs), *delivered(inputs), *too_many(inputs)], inputs.settings.sources
+    )
 
 
 def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:

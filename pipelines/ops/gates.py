@@ -8,6 +8,8 @@ In conf/padron.yml ``gates:`` sets another severity (off, warn, block) and ``bou
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Bounds
@@ -15,6 +17,7 @@ from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.config import Project
+    from pipelines.sources import Source
 
 DEFAULTS = {
     "component_size": "warn",
@@ -121,6 +124,15 @@ def graded(
     status = "blocked" if is_blocked else "warned" if is_warned else "passed"
     shown = block if is_blocked else warn
     return [_row(gate, about, status, "warn" if block is None else "block", value, shown, block, message)]
+
+
+def owned(verdicts: Iterable[Verdict], sources: Mapping[str, Source]) -> list[Verdict]:
+    """The verdicts about a source or one of its feeds with the source's owner, whose issue it is."""
+    found = []
+    for row in verdicts:
+        about = re.split(r"[/.]", row["gate"].partition(" ")[2])[0]
+        found.append({**row, "owner": sources[about].owner} if about in sources else row)
+    return found
 
 
 def _row(

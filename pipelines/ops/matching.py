@@ -98,7 +98,7 @@ def matching(reader: Reader, what: Asked, conf: Linkage) -> Matched:
 
 
 def _by_reference(reader: Reader, what: Asked, found: Matched) -> None:
-    for number in what.values.get("order", ()):
+    for number in what.values.get("order", ()) if reader.has("silver/orders") else ():
         rows = reader.rows(
             """SELECT DISTINCT x.customer_id FROM silver.orders o
             LEFT JOIN gold.xref x ON x.source = o.source AND x.record_id = o.record_id

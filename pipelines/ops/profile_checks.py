@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines.ops.delivery_checks import failed_or_one
-from pipelines.ops.gates import Verdict, bounds_of, graded
+from pipelines.ops.gates import Verdict, bounds_of, graded, owned
 from pipelines.ops.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def feeds_look_right(inputs: Inputs) -> list[Verdict]:
     """``unmapped_codes`` and ``profile_drift`` of tonight's profiles."""
     stored = inputs.arrow(PROFILES)
     rows = [] if stored is None else stored.to_pylist()
-    return judge(inputs.settings.project, rows, inputs.night.business_date)
+    verdicts = judge(inputs.settings.project, rows, inputs.night.business_date)
+    return owned(verdicts, inputs.settings.sources)
 
 
 def judge(project: Project, profiles: list[dict[str, Any]], business_date: date) -> list[Verdict]:

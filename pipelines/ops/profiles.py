@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
-from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -23,6 +23,7 @@ from pipelines.silver import values
 from pipelines.silver.mapping import has_no_code, origin
 from pipelines.silver.targets import personal_of, uses
 from pipelines.sources import OP
+from pipelines.storage import arrow_schema
 from pipelines.tables import DATE, DOUBLE, INT, LONG, STRING, Column, Personal, Table
 
 if TYPE_CHECKING:
@@ -163,24 +164,58 @@ def profiled(delivered: Delivered) -> DataFrame:
 
 
 def build_profiles(
-    delivered: Sequence[Delivered], past: DataFrame, business_date: date, keep_days: int
-) -> DataFrame:
+    delivered: Sequence[Delivered], past: pa.Table | None, business_date: date, keep_days: int
+) -> pa.Table:
     """Tonight's profiles beside those of ``past`` nights (``ops/profiles`` of the prior state).
 
     Of the past stay ``keep_days``, and the newest of each feed. Raises ValueError without a feed.
     """
     if not delivered:
         raise ValueError("a profile needs a feed")
-    cells = reduce(DataFrame.unionByName, [profiled(d) for d in delivered])
+    # As many rows as the feeds have columns: from here on it is not the data that counts.
+    counted: list[Row] = _counted([profiled(d) for d in delivered]).toArrow().to_pylist()
+    earlier: list[Row] = [r for r in (past.to_pylist() if past else []) if r["business_date"] < business_date]
+    newest: dict[tuple[str, str], date] = {}
+    for row in earlier:
+        feed = row["source"], row["feed"]
+        newest[feed] = max(row["business_date"], newest.get(feed, row["business_date"]))
+    last = {
+        (r["source"], r["feed"], r["column"]): r
+        for r in earlier
+        if r["business_date"] == newest[r["source"], r["feed"]]
+    }
+    tonight = [
+        {
+            "business_date": business_date,
+            **_finished(row, last.get((row["source"], row["feed"], row["column"]))),
+        }
+        for row in counted
+    ]
+    since = business_date - timedelta(days=keep_days)
+    kept = [
+        r
+        for r in earlier
+        if r["business_date"] >= since or r["business_date"] == newest[r["source"], r["feed"]]
+    ]
+    rows = sorted([*kept, *tonight], key=lambda r: tuple(str(r[name]) for name in PROFILES.key))
+    return pa.Table.from_pylist(rows, schema=arrow_schema(PROFILES))
+
+
+Row = dict[str, Any]
+_FORM_NAMES = (*FORMS, "other")
+
+
+def _counted(cells: Sequence[DataFrame]) -> DataFrame:
+    """One row a source, feed and column, with what is counted in the one pass over the rows."""
     fitting = [F.when(F.col("value").rlike(regex), form) for form, regex in FORMS.items()]
     form = F.when(F.col("value").isNotNull(), F.coalesce(*fitting, F.lit("other")))
     has_number = F.col("has_range") & F.col("form").isin("integer", "decimal")
     number = F.when(has_number, values.as_number(F.col("value")))
     day = F.when(F.col("has_range") & F.col("form").isin("date", "timestamp"), F.col("value"))
     length = F.length("value")
-    # A form of its own for each aggregate keeps the plan small: there are as many as columns.
-    counted = (
-        cells.withColumn("form", form)
+    return (
+        reduce(DataFrame.unionByName, cells)
+        .withColumn("form", form)
         .groupBy("source", "feed", "column")
         .agg(
             F.count(F.lit(1)).alias("rows"),
@@ -197,56 +232,34 @@ def build_profiles(
             F.expr(f"approx_top_k(CASE WHEN is_shown THEN value END, {TOP}, {TRACKED})").alias("frequent"),
         )
     )
-    tonight = _finished(counted).withColumn("business_date", F.lit(business_date))
-    earlier = past.filter(F.col("business_date") < F.lit(business_date))
-    newest = W.partitionBy("source", "feed")
-    earlier = earlier.withColumn("_newest", F.max("business_date").over(newest))
-    last = earlier.filter(F.col("business_date") == F.col("_newest")).select(
-        "source",
-        "feed",
-        "column",
-        F.col("business_date").alias("compared_with"),
-        F.col("null_share").alias("was_null"),
-        F.col("forms").alias("was"),
-    )
-    compared = tonight.join(last, on=["source", "feed", "column"], how="left").withColumn("drift", _drift())
-    since = F.lit(business_date - timedelta(days=keep_days))
-    kept = earlier.filter((F.col("business_date") >= since) | (F.col("business_date") == F.col("_newest")))
-    return PROFILES.conform(PROFILES.conform(kept).unionByName(PROFILES.conform(compared)))
 
 
-_FORM_NAMES = (*FORMS, "other")
+def _finished(row: Row, before: Row | None) -> Row:
+    """A row of PROFILES from what was counted, compared with the feed's profile before."""
+    filled = row["filled"]
+    forms = {n: row[f"form_{n}"] / filled for n in _FORM_NAMES if row[f"form_{n}"]}
+    frequent = [(e["item"], e["count"]) for e in row["frequent"] or () if e["item"] is not None]
+    top = sorted((item for item in frequent if item[1] >= SHOWN_FROM), key=lambda item: (-item[1], item[0]))
+    null_share = 1 - filled / row["rows"]
+    low, high = (row["first"], row["last"]) if row["first"] is not None else (row["least"], row["most"])
+    return {
+        **{name: row[name] for name in ("source", "feed", "column", "rows", "filled", "distinct")},
+        **{name: row[name] for name in ("shortest", "longest", "unmapped")},
+        "null_share": null_share,
+        "kind": next((n for n, share in forms.items() if share >= MOST), "mixed") if filled else None,
+        "forms": sorted(forms.items()) if filled else None,
+        "lowest": None if low is None else str(low),
+        "highest": None if high is None else str(high),
+        "top": top or None,
+        "compared_with": before["business_date"] if before else None,
+        "drift": _drift(null_share, forms, before) if before else None,
+    }
 
 
-def _finished(counted: DataFrame) -> DataFrame:
-    filled = F.col("filled")
-    shares: Mapping[str, SparkColumn] = {n: F.col(f"form_{n}") / filled for n in _FORM_NAMES}
-    entries = F.array(*[F.struct(F.lit(n).alias("key"), share.alias("value")) for n, share in shares.items()])
-    forms = F.map_from_entries(F.filter(entries, lambda e: e["value"] > 0))
-    kind = F.coalesce(*[F.when(share >= MOST, n) for n, share in shares.items()], F.lit("mixed"))
-    frequent = F.filter("frequent", lambda e: e["item"].isNotNull() & (e["count"] >= SHOWN_FROM))
-    return counted.withColumns(
-        {
-            "null_share": 1 - filled / F.col("rows"),
-            "kind": F.when(filled > 0, kind),
-            "forms": F.when(filled > 0, forms),
-            "lowest": F.coalesce(F.col("first"), F.col("least").cast(STRING)),
-            "highest": F.coalesce(F.col("last"), F.col("most").cast(STRING)),
-            "top": F.when(F.size(frequent) > 0, F.map_from_entries(frequent)),
-        }
-    )
-
-
-def _drift() -> SparkColumn:
-    """The largest change of a share; NULL without an earlier profile. Of an empty column only how empty it is."""
-    none = F.create_map().cast("map<string,double>")
-    is_known = F.col("forms").isNotNull() & F.col("was").isNotNull()
-    now, was = F.coalesce("forms", none), F.coalesce("was", none)
-    by_form = [
-        F.when(is_known, F.abs(F.coalesce(now[n], F.lit(0.0)) - F.coalesce(was[n], F.lit(0.0))))
-        for n in _FORM_NAMES
-    ]
-    return F.when(
-        F.col("compared_with").isNotNull(),
-        F.greatest(F.abs(F.col("null_share") - F.col("was_null")), *by_form),
-    )
+def _drift(null_share: float, forms: Mapping[str, float], before: Row) -> float:
+    """The largest change of a share; of a column that is empty in one of the nights only how empty it is."""
+    changes = [abs(null_share - before["null_share"])]
+    if forms and before["forms"]:
+        was = dict(before["forms"])
+        changes += [abs(forms.get(name, 0.0) - was.get(name, 0.0)) for name in _FORM_NAMES]
+    return float(max(changes))

@@ -15,6 +15,7 @@ from pipelines.gold.measures import MEASURES
 from pipelines.linkage.evaluate import Quality as Measured
 from pipelines.linkage.evaluate import evaluate
 from pipelines.ops import releases, report, summary
+from pipelines.ops.profiles import PROFILES
 from pipelines.ops.reading import Reader
 from pipelines.ops.summary import Summary
 from pipelines.ops.tables import GATES, RUNS, STAGES
@@ -58,6 +59,7 @@ def summarise(warehouse: str, settings: Settings, *, truth: str | None = None) -
         rf_grid=_rf_grid(reader),
         tiers=_tiers(reader),
         cases=_cases(reader),
+        feeds=_feeds(reader),
         measures=_measures(reader),
         quality=_quality(house, truth) if truth is not None else None,
         outcomes=_outcomes(reader),
@@ -261,6 +263,19 @@ def _weights(reader: Reader) -> tuple[summary.WeightBin, ...]:
     return tuple(summary.WeightBin(lower, lower + BIN, found.get(lower, 0)) for lower in lowers)
 
 
+def _feeds(reader: Reader) -> tuple[summary.FeedProfile, ...] | None:
+    if not reader.has(PROFILES.path):
+        return None
+    rows = reader.rows(
+        """SELECT source, feed, business_date::VARCHAR AS business_date, max(rows) AS rows, count(*) AS columns,
+            count_if(filled = 0) AS empty, sum(unmapped)::BIGINT AS unmapped, max(drift) AS drift,
+            arg_max("column", drift) FILTER (drift > 0) AS drifted
+        FROM (SELECT *, max(business_date) OVER (PARTITION BY source, feed) AS newest FROM ops.profiles)
+        WHERE business_date = newest GROUP BY ALL ORDER BY source, feed"""
+    )
+    return tuple(summary.FeedProfile(**row) for row in rows)  # type: ignore[arg-type]
+
+
 def _measures(reader: Reader) -> tuple[summary.MeasureValue, ...] | None:
     if not reader.has(MEASURES.path):
         return None
@@ -333,6 +348,7 @@ def _gates(house: Warehouse, release: Release) -> tuple[summary.GateVerdict, ...
             r["severity"],
             r["message"],
             r.get("block_bound"),
+            r.get("owner"),
         )
         for r in rows
     )

@@ -185,6 +185,8 @@ class GateVerdict:
     message: str | None = None
     block_bound: float | None = None
     """Above it the night stops, where it is another bound than ``bound``."""
+    owner: str | None = None
+    """Who answers for what failed, where conf names somebody."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,25 @@ class Reconciled:
     def difference(self) -> Decimal:
         """Source total − (customers + unassigned): 0, or money or rows were lost."""
         return Decimal(self.source_total) - Decimal(self.in_customers) - Decimal(self.unassigned)
+
+
+@dataclass(frozen=True)
+class FeedProfile:
+    """The newest profile of a feed (ops/profiles)."""
+
+    source: str
+    feed: str
+    business_date: str
+    rows: int
+    columns: int
+    empty: int
+    """Columns without any value."""
+    unmapped: int | None = None
+    """Values without a translation; None where no map translates."""
+    drift: float | None = None
+    """Largest change of a share since the profile before."""
+    drifted: str | None = None
+    """The column that changed so."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +272,7 @@ class Summary:
     rf_grid: tuple[RfCell, ...] | None = None
     tiers: tuple[TierCount, ...] | None = None
     cases: tuple[CaseCounts, ...] | None = None
+    feeds: tuple[FeedProfile, ...] | None = None
     measures: tuple[MeasureValue, ...] | None = None
     """Of the nights shown, oldest first."""
     quality: Quality | None = None

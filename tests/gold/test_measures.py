@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from gold_box import D, line, lines, table
 from gold_box import orders as order_rows
 
 from pipelines.gold.clustering import sizes_and_mixtures
-from pipelines.gold.measures import MEASURES, build_measures
+from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
 from pipelines.identity.tables import ASSIGNMENTS, EVENTS
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -29,6 +31,11 @@ RECORDS = """
     | pos    | 3         | C4  | C3 | francisco          | sanz    | vega   |           |      |            | p@x.es   |            |        |
     | web    | 4         |     | C5 | leo                | mas     |        |           |      |            |          |            |        |
 """
+STATED = {
+    "crm 1": {"birth_date": "1980-01-01", "emails": "a@x.es", "updated_at": "2026-07-10 12:00:00"},
+    "crm 2": {"birth_date": "1970-05-05", "updated_at": "2026-06-30 12:00:00"},
+    "erp 1": {"_landing_date": "2026-07-12"},
+}
 EVENT_ROWS = f"""
     | business_date | publication | sequence | event  | source | record_id | old_customer_id | customer_id | cause      |
     | {D}    | 1           | 1        | split  | web    | 1         | C1              | C2          | edit       |
@@ -76,6 +83,7 @@ def silver(spark: SparkSession) -> DataFrame:
             "match_emails": r["email"],
             "match_street": r["street"],
             "match_postal_code": r["postal"],
+            **STATED.get(f"{r['source']} {r['record_id']}", {}),
         }
         for r in lines(RECORDS)
     ]
@@ -85,14 +93,12 @@ def silver(spark: SparkSession) -> DataFrame:
 @pytest.fixture(scope="module")
 def measured(spark: SparkSession) -> dict[str, str]:
     """``measure part`` → ``value numerator denominator`` of tonight, and what was known before."""
-    past = table(
-        spark,
-        MEASURES,
-        f"""
-        | business_date | measure       | part | value |
-        | 2026-07-14    | consolidation | all  | 0.5   |
-        | {D}    | consolidation | all  | 0.9   |
-        """,
+    past = pa.Table.from_pylist(
+        [
+            {"business_date": date(2026, 7, 14), "measure": "consolidation", "part": "all", "value": 0.5},
+            {"business_date": D, "measure": "consolidation", "part": "all", "value": 0.9},
+        ],
+        schema=arrow_schema(MEASURES),
     )
     built = build_measures(
         assigned(spark, "is"),
@@ -101,10 +107,9 @@ def measured(spark: SparkSession) -> dict[str, str]:
         silver(spark),
         table(spark, SCORED_PAIRS, PAIRS),
         order_rows(spark, ORDERS),
-        past,
         D,
     )
-    rows = [row.asDict() for row in built.collect()]
+    rows = measures_so_far(past, built).to_pylist()
     assert sorted(line(r, "measure", "value") for r in rows if r["business_date"] == date(2026, 7, 14)) == [
         "consolidation 0.5"
     ]
@@ -151,6 +156,14 @@ def test_sizes_and_sources(measured: dict[str, str]) -> None:
     assert measured["deduplication web"] == "0 0 2"
 
 
+def test_each_source_has_a_scorecard_of_attributes_and_age(measured: dict[str, str]) -> None:
+    assert measured["completeness crm/birth_date"] == "1 2 2"
+    assert measured["completeness erp/birth_date"] == "0 0 1"
+    assert measured["completeness crm/emails"] == "0.5 1 2"
+    assert measured["recency crm"] == "10 10 -", "5 and 15 days old"
+    assert measured["recency erp"] == "3 3 -", "where the source says nothing, the file's date"
+
+
 def test_the_weakest_link_is_what_holds_the_loosest_record(measured: dict[str, str]) -> None:
     assert measured["weakest_link all"] == "4 4 -", "the pair of weight 2 joins two customers, not one"
 
@@ -178,9 +191,8 @@ def test_the_first_night_has_no_jitter(spark: SparkSession) -> None:
         silver(spark),
         table(spark, SCORED_PAIRS, []),
         None,
-        table(spark, MEASURES, []),
         D,
     )
-    names = {row["measure"] for row in built.select("measure").distinct().collect()}
+    names = set(measures_so_far(None, built)["measure"].to_pylist())
     assert {"id_jitter", "revenue_jitter", "weakest_link"}.isdisjoint(names)
     assert "over_clustering" in names

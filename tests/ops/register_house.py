@@ -192,8 +192,9 @@ def _event(
     }
 
 
+@cache
 def register(folder: Path) -> str:
-    """The two nights of the story; the warehouse's path."""
+    """The two nights of the story, written once; the warehouse's path. It is only read."""
     house = House(folder)
     shared = {
         "field": "phones",

@@ -7,6 +7,7 @@ from pipelines.ops.summary import (
     ClusterSize,
     CustomerCounts,
     FeedOutcome,
+    FeedProfile,
     GateVerdict,
     MeasureValue,
     NightFigures,
@@ -49,6 +50,10 @@ WHOLE = Summary(
     rf_grid=(RfCell(5, 5, 250), RfCell(1, 5, 100)),
     tiers=(TierCount("Low", 300), TierCount("Platinum", 4)),
     cases=(CaseCounts("claim", 40, 3, 95.0), CaseCounts("other", 2, 2)),
+    feeds=(
+        FeedProfile("crm", "contacts", "2026-07-03", 120, 24, 2, 3, 0.31, "estado"),
+        FeedProfile("web", "users", "2026-07-02", 900, 11, 0),
+    ),
     measures=(
         MeasureValue("2026-07-02", "over_clustering", "all", 0.01),
         MeasureValue("2026-07-03", "over_clustering", "all", 0.0125),

@@ -9,12 +9,13 @@ import pyarrow as pa
 import pytest
 from summaries import WHOLE
 
-from pipelines.config import Project
+from pipelines.config import Conf, Project
 from pipelines.errors import UsageError
-from pipelines.ops.gates import check_names, graded
+from pipelines.ops.gates import check_names, graded, owned
 from pipelines.ops.measure_checks import Measured, judge, measured
 from pipelines.ops.trends import tonights, trends
 from pipelines.settings import load_settings
+from pipelines.sources import load_sources
 
 
 def status(value: float, rows: int = 10_000, *, may_block: bool = True, **conf: object) -> str:
@@ -57,12 +58,14 @@ def test_a_gate_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
         load_settings(tmp_path)
 
 
-def test_what_a_gate_may_let_pass_does_not_change_what_a_night_publishes(tmp_path: Path) -> None:
-    before = load_settings(tmp_path).digest
+def test_what_a_gate_may_let_pass_does_not_change_what_a_stage_writes(tmp_path: Path) -> None:
+    before = load_settings(tmp_path).digest_of(None)
     (tmp_path / "padron.yml").write_text("bounds: {id_jitter: {block: 0.5}}\n", encoding="utf-8")
-    assert load_settings(tmp_path).digest == before
+    assert load_settings(tmp_path).digest_of(None) == before, (
+        "a night that was stopped goes on where it stood"
+    )
     (tmp_path / "padron.yml").write_text("country: ES\n", encoding="utf-8")
-    assert load_settings(tmp_path).digest != before
+    assert load_settings(tmp_path).digest_of(None) != before
 
 
 def test_measures_become_verdicts_with_the_night_before() -> None:
@@ -92,6 +95,18 @@ def test_measures_become_verdicts_with_the_night_before() -> None:
     assert adopting["id_jitter"] == "warned", "somebody agreed to what the generation changes"
     assert adopting["two_tax_ids"] == "blocked"
     assert judge(Project(), {}) == [], "the first night has no jitter, and no verdict on it"
+
+
+def test_what_is_about_a_source_is_its_owners_issue() -> None:
+    sources = load_sources(Conf())
+    gates = ("freshness erp", "volume_high crm/contacts", "profile_drift web/users.email", "reconciliation")
+    found = owned([{"gate": gate} for gate in gates], sources)
+    assert [row.get("owner") for row in found] == [
+        sources["erp"].owner,
+        "CRM team",
+        sources["web"].owner,
+        None,
+    ]
 
 
 def test_revenue_jitter_is_told_by_currency() -> None:

@@ -16,7 +16,7 @@ from pipelines.ops.register import UnknownIdError
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return register(tmp_path_factory.mktemp("register"))
+    return register(tmp_path_factory.getbasetemp() / "register")
 
 
 def states(

@@ -18,7 +18,7 @@ from pipelines.settings import load_settings
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return register(tmp_path_factory.mktemp("register"))
+    return register(tmp_path_factory.getbasetemp() / "register")
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from pipelines.config import Project
 from pipelines.ops.profile_checks import judge
 from pipelines.ops.profiles import PROFILES, Delivered, build_profiles
+from pipelines.storage import arrow_schema
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "silver"))
 from silver_box import bronze, source
@@ -56,11 +58,17 @@ def found(spark: SparkSession) -> dict[tuple[date, str], dict[str, Any]]:
     """Profiles of two nights: in the second the dates came the other way round."""
     night = date(2026, 7, 1)
     first = Delivered(SHOP, "sales", bronze(spark, sales(10), of="shop/sales"))
-    old = spark.createDataFrame([], PROFILES.schema)
-    before = build_profiles([first], old, night, 60).localCheckpoint()
+    before = build_profiles([first], None, night, 60)
     second = Delivered(SHOP, "sales", bronze(spark, sales(12, at="{:02d}/06/2026", bad=3), of="shop/sales"))
-    rows = build_profiles([second], before, D, 60).collect()
-    return {(row["business_date"], row["column"]): row.asDict() for row in rows}
+    rows = build_profiles([second], before, D, 60).to_pylist()
+    return {
+        (r["business_date"], r["column"]): {
+            **r,
+            "forms": dict(r["forms"] or ()),
+            "top": r["top"] and dict(r["top"]),
+        }
+        for r in rows
+    }
 
 
 def test_every_column_is_counted_and_has_a_kind(found: dict[tuple[date, str], dict[str, Any]]) -> None:
@@ -97,6 +105,20 @@ def test_what_changed_since_the_last_profile_is_its_drift(
 def test_codes_without_a_translation_are_counted(found: dict[tuple[date, str], dict[str, Any]]) -> None:
     assert found[D, "state"]["unmapped"] == 3
     assert found[D, "cur"]["unmapped"] is None
+
+
+def test_old_profiles_go_and_the_newest_of_a_feed_stays(spark: SparkSession) -> None:
+    names = ("business_date", "source", "feed", "column", "rows", "filled", "null_share")
+    days = [("web", 1), ("web", 2), ("shop", 1), ("shop", 3)]
+    past = pa.Table.from_pylist(
+        [dict(zip(names, (date(2026, 5, day), s, "sales", "id", 9, 9, 0.0), strict=True)) for s, day in days],
+        schema=arrow_schema(PROFILES),
+    )
+    second = Delivered(SHOP, "sales", bronze(spark, sales(6), of="shop/sales"))
+    rows = build_profiles([second], past, D, 10).to_pylist()
+    kept = {(r["source"], r["business_date"]) for r in rows}
+    assert kept == {("web", date(2026, 5, 2)), ("shop", date(2026, 5, 3)), ("shop", D)}
+    assert {r["compared_with"] for r in rows if r["business_date"] == D} == {date(2026, 5, 3), None}
 
 
 def row(column: str, **more: Any) -> dict[str, Any]:
