@@ -118,6 +118,8 @@ def list_releases(ctx: click.Context, warehouse: str, as_json: bool) -> int:
         shown = ("release_id", "business_date", "at", "status", "base_release", "reason")
         click.echo(json.dumps([{c: getattr(r, c) for c in shown} for r in found], default=str))
         return 0
+    if not found:
+        say("Nothing is released in this warehouse yet.")
     for r in found:
         say(f"{r.release_id:<14} {r.status:<10} on {r.base_release or 'nothing'}")
         if r.reason:

@@ -185,7 +185,8 @@ def _plan(options: Options, settings: Settings, warehouse: Warehouse, outcome: O
         code_digest(),
         settings.digest,
     )
-    same = same and _adopted(options, warehouse) is None
+    # Who asks for a stage again wants it also where nothing is new.
+    same = same and _adopted(options, warehouse) is None and options.from_stage is None
     same = same and not (release and stewards.undecided(warehouse, release, settings.decisions))
     nights = plan_nights(
         new, release, asked=options.date, same_program=same, full=options.full, since=options.since

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -104,6 +105,9 @@ def test_from_runs_a_stage_and_all_later_ones_again(shop: Tiny) -> None:
         "gold.counts",
         "gold.totals",
     }
+    # Also where nothing is new: the newest date is published once more.
+    assert shop.run(watch, from_stage="gold.totals").released == [f"{DAY}.3"]
+    assert watch.stages["gold.totals"] == "done"
     with pytest.raises(UsageError, match=r"--from identity is not a stage\. Stages: bronze\.land"):
         shop.run(from_stage="identity")
 
@@ -128,6 +132,19 @@ def test_a_job_a_layer_shares_run_and_lock_and_the_last_one_releases(shop: Tiny,
     assert len(rows_of(shop.house, STAGE_ROWS.path)) == len(STAGES), "no stage is recorded twice"
     assert shop.content() == whole.content()
     assert shop.run(layer="bronze").released == []
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_job_of_a_layer_is_the_command_with_that_layer(
+    layer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, asked = ROOT / "jobs" / f"{layer}.py", []
+    assert len(job.read_text(encoding="utf-8").splitlines()) <= 20
+    monkeypatch.setattr("pipelines.cli.execute", lambda arguments: asked.append(arguments) or 3)
+    monkeypatch.setattr("sys.argv", [str(job), "--date", DAY])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(job), run_name="__main__")
+    assert (ended.value.code, asked) == (3, [["run", "--layer", layer, "--date", DAY]])
 
 
 def test_a_layer_that_failed_is_retried_in_the_same_run(shop: Tiny) -> None:
