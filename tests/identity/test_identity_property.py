@@ -265,7 +265,7 @@ def test_the_order_of_rows_and_partitions_does_not_matter(spark: SparkSession) -
             identity,
             on(night),
             edited=keys_frame(spark, scene.edited),
-            decided=keys_frame(spark, scene.decided),
+            decided=keys_frame(spark, scene.decided).selectExpr("*", "'d1' AS decision_id"),
         ),
         prior,
     )

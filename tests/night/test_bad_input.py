@@ -31,7 +31,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     sources = folder / "conf" / "sources"
     sources.mkdir(parents=True)
     (example,) = re.findall(
-        r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+        r"^```yaml\n(# conf/sources.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
     )
     (sources / "loyalty.yml").write_text(example, encoding="utf-8")
     shutil.copy(ROOT / "conf" / "sources" / "orders.yml", sources)
