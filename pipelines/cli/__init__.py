@@ -29,6 +29,7 @@ class Lazy(click.Group):
         "evaluate": "pipelines.cli.evaluate",
         "link": "pipelines.cli.link",
         "explain": "pipelines.cli.explain",
+        "decide": "pipelines.cli.decide",
         "bench": "pipelines.cli.bench",
         "train": "pipelines.cli.train",
         "generations": "pipelines.cli.generations",

@@ -288,6 +288,18 @@ def with_final(clusters: pa.Table, decided: Decided) -> pa.Table:
     return clusters.set_column(place, clusters.schema.field(place), pa.array(values, pa.string()))
 
 
+def around_query(clusters: str, records: str, columns: str = "r.*") -> str:
+    """SQL of DuckDB: the records of the clusters that hold one of the records $1, with ``cluster_rules``.
+
+    ``clusters`` and ``records`` name tables, ``columns`` what is wanted of the latter, called ``r``.
+    """
+    return f"""WITH named AS (SELECT unnest($1::VARCHAR[]) AS name),
+        homes AS (SELECT DISTINCT cluster_rules FROM {clusters}
+            SEMI JOIN named ON name = source || ':' || record_id)
+        SELECT {columns}, c.cluster_rules FROM {records} r JOIN {clusters} c USING (source, record_id)
+        SEMI JOIN homes USING (cluster_rules)"""
+
+
 def around(clusters: pa.Table, records: pa.Table, decisions: pa.Table | None) -> pa.Table:
     """The records of the clusters that ``decisions`` name, with ``cluster_rules``: what ``decide`` asks for."""
     named = named_records(decisions)
@@ -296,11 +308,4 @@ def around(clusters: pa.Table, records: pa.Table, decisions: pa.Table | None) ->
     with duckdb.connect(":memory:") as connection:
         connection.register("clusters", clusters)
         connection.register("records", records)
-        return connection.sql(
-            """WITH named AS (SELECT unnest($1::VARCHAR[]) AS name),
-            homes AS (SELECT DISTINCT cluster_rules FROM clusters
-                SEMI JOIN named ON name = source || ':' || record_id)
-            SELECT r.*, c.cluster_rules FROM records r JOIN clusters c USING (source, record_id)
-            SEMI JOIN homes USING (cluster_rules)""",
-            params=[named],
-        ).to_arrow_table()
+        return connection.sql(around_query("clusters", "records"), params=[named]).to_arrow_table()
