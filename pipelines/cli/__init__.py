@@ -30,6 +30,7 @@ class Lazy(click.Group):
         "link": "pipelines.cli.link",
         "explain": "pipelines.cli.explain",
         "decide": "pipelines.cli.decide",
+        "review": "pipelines.cli.review",
         "bench": "pipelines.cli.bench",
         "train": "pipelines.cli.train",
         "generations": "pipelines.cli.generations",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import duckdb
@@ -60,6 +61,8 @@ class Decided:
     """Rows of ``linkage/decision_states``."""
     settled: pa.Table
     """SETTLED: pairs of records that a decision keeps apart; nobody has to look at them again."""
+    confirmed: pa.Table
+    """SETTLED: pairs of records that a match names."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def decide(records: pa.Table, decisions: pa.Table | None, generation: Generation
     known = standing(decisions)
     in_force = [d for d in known if d.revoked_by is None]
     if not in_force or not records.num_rows:
-        return Decided(FINAL.empty_table(), _states(known, frozenset(), {}), SETTLED.empty_table())
+        return Decided(FINAL.empty_table(), _states(known, frozenset(), {}), *[SETTLED.empty_table()] * 2)
     with engine(conf) as connection:
         nodes = load_as_generation(connection, records, generation, conf)
         names = nodes.labels().to_pylist()
@@ -104,11 +107,13 @@ def decide(records: pa.Table, decisions: pa.Table | None, generation: Generation
             "cluster_final": pa.array(names, pa.string()).take(pa.array(group)),
         }
     ).cast(FINAL)
-    return Decided(final, states, _settled(found.apart))
+    matched = {pair for d in found.accepted if d.is_match for pair in combinations(sorted(set(d.records)), 2)}
+    return Decided(final, states, _settled(found.apart), _settled(sorted(matched)))
 
 
 def _settled(apart: Iterable[tuple[str, str]]) -> pa.Table:
-    rows = [[*left.split(":", 1), *right.split(":", 1)] for left, right in (sorted(pair) for pair in apart)]
+    named = (sorted(name.split(":", 1) for name in pair) for pair in apart)
+    rows = [[*left, *right] for left, right in named]
     return pa.Table.from_pylist([dict(zip(SETTLED.names, row, strict=True)) for row in rows], schema=SETTLED)
 
 

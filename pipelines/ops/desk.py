@@ -21,7 +21,7 @@ from pipelines.linkage.decided import around_query, decide, named_records
 from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.engine import empty_records
-from pipelines.linkage.generations import GENERATIONS, Generation, newest
+from pipelines.linkage.generations import GENERATIONS, Generation, lineage, newest
 from pipelines.ops import stewards
 from pipelines.ops.foreseen import Consequence, consequence
 from pipelines.ops.reading import Reader
@@ -68,6 +68,12 @@ class Desk:
                 f"Release {self.release.release_id} has no generation of linkage: run `padron run` first."
             )
         return found
+
+    @cached_property
+    def lineage(self) -> list[str]:
+        """The generation in use and those that it is a minor revision of."""
+        version = self.release.tables.get(GENERATIONS.path)
+        return lineage(None if version is None else self.warehouse.arrow(GENERATIONS.path, version))
 
     @property
     def decisions(self) -> pa.Table:

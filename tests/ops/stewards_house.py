@@ -12,6 +12,7 @@ from linkage_house import NIGHT, person, released
 
 from pipelines.gold.xref import XREF
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, EVENTS
+from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDERS
 from pipelines.storage import arrow_schema
 from pipelines.tables import Table
@@ -25,6 +26,15 @@ PEOPLE = [
     person("crm", "C2", "hugo", "molina", **HUGO, match_tax_id="MOHU710509CD2", tax_id_type="rfc"),
     person("web", "W2", "hugo", "molina", **HUGO),
     person("web", "W3", "leo", "vega", match_phones=["+525599998888"]),
+    # Doubtful: a name and a postal code; names alone, twice; and one customer of two birth dates.
+    person("erp", "E5", "rosa", "ortiz", match_postal_code="06700"),
+    person("web", "W5", "rosa", "ortiz", match_postal_code="06700"),
+    person("erp", "E7", "luis", "mora", match_birth_date=date(1990, 1, 1)),
+    person("web", "W7", "luis", "mora"),
+    person("erp", "E8", "raul", "mora", match_birth_date=date(1991, 1, 1)),
+    person("web", "W8", "raul", "mora"),
+    person("crm", "C9", "eva", "soto", match_emails=["eva@mail.com"], match_birth_date=date(1985, 6, 1)),
+    person("web", "W9", "eva", "soto", match_emails=["eva@mail.com"], match_birth_date=date(1985, 6, 3)),
 ]
 ANA_ID, HUGO_ID, LEO_ID = "crm_C1", "crm_C2", "web_W3"
 GONE, MERGED = "pos:P9", "old_id"
@@ -60,14 +70,24 @@ def _more(customers: pa.Table) -> dict[Table, pa.Table]:
         _order("web", "W1", "O3", "9.00", "MXN", status="cancelled"),
         _order("web", "W2", "O4", "20.00", "EUR"),
         _order("pos", "P9", "O5", "7.00", "MXN"),
+        _order("erp", "E8", "O6", "800.00", "MXN"),
     ]
     return {
+        CUSTOMER_RECORDS: _filled(CUSTOMER_RECORDS, [_standard(row) for row in PEOPLE]),
         EVENTS: _filled(EVENTS, events),
         ASSIGNMENT_HISTORY: _filled(ASSIGNMENT_HISTORY, history),
         ALIASES: _filled(ALIASES, [alias]),
         ORDERS: _filled(ORDERS, orders),
         XREF: _filled(XREF, [*({**row, "is_live": True} for row in live), {**gone, "is_live": False}]),
     }
+
+
+def _standard(row: dict[str, Any]) -> dict[str, Any]:
+    """The record with what a steward sees of it."""
+    told = {
+        name: row[f"match_{name}"] for name in ("birth_date", "emails", "phones") if f"match_{name}" in row
+    }
+    return {**row, **told, "given_name": row["match_given"].title(), "surname": row["match_surname"].title()}
 
 
 def _order(
@@ -88,5 +108,5 @@ def _order(
 
 
 def stewards_house(folder: Path) -> str:
-    """The warehouse's path: Ana of three records, Hugo of two, Leo alone."""
+    """The warehouse's path: Ana of three records, Hugo of two, Leo alone, and those of whom linkage doubts."""
     return released(folder, people=PEOPLE, more=_more)[0]
