@@ -31,6 +31,7 @@ class Lazy(click.Group):
         "explain": "pipelines.cli.explain",
         "decide": "pipelines.cli.decide",
         "review": "pipelines.cli.review",
+        "plan": "pipelines.cli.plan",
         "bench": "pipelines.cli.bench",
         "train": "pipelines.cli.train",
         "generations": "pipelines.cli.generations",

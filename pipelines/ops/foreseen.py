@@ -50,6 +50,8 @@ class Consequence:
 
     customers: dict[str, int]
     """Customers of now by what becomes of them: merged, split, rearranged."""
+    more: int
+    """Customers of then less those of now."""
     moved: tuple[Moved, ...]
     orders: int
     """Orders of the records that move, deleted ones of a customer that ends among them; not cancelled ones."""
@@ -58,7 +60,7 @@ class Consequence:
 
     @classmethod
     def none(cls) -> Consequence:
-        return cls(dict.fromkeys(KINDS[1:], 0), (), 0, ())
+        return cls(dict.fromkeys(KINDS[1:], 0), 0, (), 0, ())
 
     @property
     def is_none(self) -> bool:
@@ -115,7 +117,8 @@ def consequence(reader: Reader, customers: Mapping[Key, tuple[str, str]]) -> Con
     )
     ended = sorted({row["was"] for row in rows} - {row["becomes"] for row in rows})
     orders, money = _orders(reader, [m.record for m in moved], ended)
-    return Consequence({kind: found.customers[kind] for kind in KINDS[1:]}, moved, orders, money)
+    more = found.customers_after - found.customers_before
+    return Consequence({kind: found.customers[kind] for kind in KINDS[1:]}, more, moved, orders, money)
 
 
 def _orders(reader: Reader, records: list[str], ended: list[str]) -> tuple[int, tuple[Money, ...]]:
