@@ -196,8 +196,7 @@ def _go_through(desk: Desk, steward: str, limit: int | None) -> int:
                 break
             if outcome == "undo":
                 session.claims.free(case.case_id)
-                again = session.undo()
-                say("Nothing to undo." if again is None else f"Taken back: {again.case_id}.")
+                again = _undone(session)
                 again = again or case
                 session.claims.take(again.case_id)
                 seen -= 1
@@ -212,12 +211,26 @@ def _go_through(desk: Desk, steward: str, limit: int | None) -> int:
     return 0
 
 
+def _undone(session: Review) -> Case | None:
+    """The case whose answer was taken back."""
+    from pipelines.errors import UsageError
+
+    try:
+        found = session.undo()
+    except UsageError as error:
+        complain(str(error))
+        return None
+    say("Nothing to undo." if found is None else f"Taken back: {found.case_id}.")
+    return found
+
+
 def _answered(session: Review, case: Case, records: list[Row]) -> str:
     """Ask until the case is settled; ``quit``, ``undo``, or ``done``."""
     from pipelines.errors import UsageError
 
     like = session.like(case)
-    keys = [key for key in KEYS if key != "b" or like]
+    offered = {"b": bool(like), "r": case.decision_id is not None, "z": bool(session.answered)}
+    keys = [key for key in KEYS if offered.get(key, True)]
     shown = ", ".join(f"{key} {KEYS[key]}" + (f" ({len(like) + 1:,})" if key == "b" else "") for key in keys)
     while True:
         say_wrapped(shown)

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipelines.errors import UsageError
-from pipelines.linkage.decisions import MATCH, NO_MATCH, REVOKE
+from pipelines.linkage.decisions import MATCH, NO_MATCH
 from pipelines.linkage.engine import empty_records
 from pipelines.linkage.explain import explain_pair, parsed_key
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.ops import deciding
 from pipelines.ops.cases import Case, cases, is_decided, members, pattern_of
 from pipelines.ops.claims import Claims, Unsure
 from pipelines.ops.deciding import Proposal, now, propose, record, said
@@ -19,9 +20,6 @@ from pipelines.ops.deciding import Proposal, now, propose, record, said
 if TYPE_CHECKING:
     from pipelines.linkage.explain import Explanation
     from pipelines.ops.desk import Desk, Row
-
-ANSWERS = (MATCH, NO_MATCH, "unsure")
-"""What a case can be answered with, beside a split into parts."""
 
 
 @dataclass
@@ -125,10 +123,9 @@ class Review:
             raise UsageError("name some of the records, not all.")
         return [said(NO_MATCH, part, rest, self.steward, reason, now())]
 
-    def revoke(self, names: Iterable[str], reason: str | None) -> list[Row]:
-        """Rows that take decisions back."""
-        at = now()
-        return [said(REVOKE, (), (), self.steward, reason, at, name) for name in names]
+    def revoke(self, names: Sequence[str], reason: str | None) -> list[Row]:
+        """Rows that take decisions back. Raises UsageError for one that is unknown or revoked already."""
+        return deciding.revoke(self.desk, names, self.steward, reason)
 
     def like(self, case: Case) -> list[Case]:
         """The open cases of the same pattern that nobody else has open."""
@@ -159,9 +156,20 @@ class Review:
         self.skipped.add(case.case_id)
 
     def undo(self) -> Case | None:
-        """Take the last answer back, by a revoke; the case is open again. None where there is none."""
+        """Take the last answer back; the case is open again. None where there is none.
+
+        A decision is revoked, a revoke by the same decision made anew. Raises UsageError where that contradicts.
+        """
         if not self.answered:
             return None
-        case, names = self.answered.pop()
-        record(self.desk, propose(self.desk, self.revoke(names, "undone")))
+        case, names = self.answered[-1]
+        made = {row["decision_id"]: row for row in self.desk.decisions.to_pylist()}
+        at, again = now(), [made[made[name]["revokes"]] for name in names if made[name]["revokes"]]
+        rows = [
+            said(row["kind"], row["left_records"], row["right_records"], self.steward, row["reason"], at)
+            for row in again
+        ]
+        rows += self.revoke([name for name in names if not made[name]["revokes"]], "undone")
+        record(self.desk, propose(self.desk, rows))
+        self.answered.pop()
         return case

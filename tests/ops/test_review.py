@@ -14,11 +14,14 @@ from click.testing import CliRunner, Result
 from stewards_house import stewards_house
 
 from pipelines.cli import execute, padron
+from pipelines.errors import UsageError
+from pipelines.linkage.decisions import standing
 from pipelines.ops import claims as claiming
 from pipelines.ops import stewards
 from pipelines.ops.cases import cases
 from pipelines.ops.claims import Claims
 from pipelines.ops.desk import Desk
+from pipelines.ops.reviewing import Review
 from pipelines.settings import load_settings
 from pipelines.storage import Warehouse
 
@@ -88,6 +91,19 @@ def test_an_answer_can_be_taken_back_and_the_case_comes_again(house: Warehouse) 
     assert "Taken back: erp:E8|web:W8" in shown
     assert [row["kind"] for row in decisions(house)] == ["no_match", "revoke"]
     assert waiting(house)[0] == "erp:E8|web:W8"
+
+
+def test_a_revoke_is_undone_by_the_same_decision(house: Warehouse) -> None:
+    reviewed(house, "n", "", "y", "q")
+    (made,) = decisions(house)
+    session = Review(desk(house), "ana")
+    case = session.queue[0]
+    session.record([case], session.propose(session.revoke([made["decision_id"]], None)))
+    assert session.undo() == case
+    (again,) = (d for d in standing(stewards.recorded(house)) if d.revoked_by is None)
+    assert (again.kind, again.left, again.right) == ("no_match", ("erp:E8",), ("web:W8",))
+    with pytest.raises(UsageError, match="no decision"):
+        session.revoke(["d0000"], None)
 
 
 def test_cases_of_one_pattern_are_answered_at_once(house: Warehouse) -> None:
