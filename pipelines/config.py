@@ -1,8 +1,9 @@
 """Configuration: validated YAML; this module alone reads it.
 
-A project's own ``./conf`` overrides the defaults that travel in the wheel, file by file;
-``PADRON__FILE__KEY=value`` overrides one key; secrets come from the environment only. Every
-problem is one line that names file, line, key, what was expected and the nearest valid key.
+A project's own ``./conf`` overrides the defaults that travel in the wheel, file by file; what
+differs by environment stands in ``conf/env/<name>``, chosen by ``PADRON_ENV``: its YAML is laid over
+the project's key by key, its other files replace the project's. ``PADRON__FILE__KEY=value``
+overrides one key; secrets come from the environment only. Every problem is one line that names file, line, key, what was expected and the nearest valid key.
 """
 
 from __future__ import annotations
@@ -31,6 +32,36 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Bounds(Strict):
+    """What a gate's value may be at the most; null: never."""
+
+    warn: float | None = Field(default=None, description="Above it the gate warns.")
+    block: float | None = Field(default=None, description="Above it the gate stops the night.")
+    least: int | None = Field(
+        default=None, description="Rows that the value must rest on; on fewer the gate warns at the most."
+    )
+
+
+class Alerts(Strict):
+    """Who is told of a night that did not go as it should; see ``pipelines.ops.alerts``."""
+
+    events: tuple[Literal["warned", "stopped", "failed", "locked"], ...] = Field(
+        ("warned", "stopped", "failed"), description="What is told."
+    )
+    command: tuple[str, ...] = Field(
+        (), description="Program and arguments; it gets the summary as JSON on standard input."
+    )
+    webhook: str | None = Field(
+        None,
+        pattern=r"^(https?://|\$\{)",
+        description="Address that gets the summary as JSON; ${NAME} is taken from the environment.",
+    )
+    bearer_from: str | None = Field(
+        None, description="Environment variable that holds the webhook's bearer token."
+    )
+    timeout_seconds: float = Field(10, gt=0, le=300, description="Seconds after which an alert is given up.")
+
+
 class Project(Strict):
     """conf/padron.yml: what holds for the whole project."""
 
@@ -40,12 +71,27 @@ class Project(Strict):
         None, description="Currency that rates convert to; none: money stays as it is."
     )
     retention_days: int = Field(60, ge=7, description="Days that released versions stay readable.")
+    maintain_every: int | None = Field(
+        7, ge=1, description="Releases between two upkeeps at the end of a night; null: padron maintain only."
+    )
     max_deleted_share: float = Field(
         0.05, gt=0, le=1, description="Share of a feed's live keys that one night may delete."
     )
     gates: dict[str, Literal["off", "warn", "block"]] = Field(
         default_factory=dict, description="Severity by gate."
     )
+    alerts: Alerts = Field(
+        default_factory=lambda: Alerts.model_validate({}), description="Who is told what went wrong."
+    )
+    bounds: dict[str, Bounds] = Field(
+        default_factory=dict, description="Bounds by gate, of those that have two."
+    )
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        # YAML reads a bare off as false.
+        return {k: "off" if v is False else v for k, v in value.items()} if isinstance(value, dict) else value
 
     @field_validator("timezone")
     @classmethod
@@ -178,6 +224,16 @@ def _overridden(content: dict[str, Any], stem: str) -> dict[str, Any]:
     return content
 
 
+def _laid_over(content: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``content`` with the keys of ``over``; mappings are laid over each other, all else is replaced."""
+    laid = dict(content)
+    for key, value in over.items():
+        below = laid.get(key)
+        is_both = isinstance(below, dict) and isinstance(value, dict)
+        laid[key] = _laid_over(below or {}, value) if is_both else value
+    return laid
+
+
 class Conf:
     """The configuration of one run: a project's folder over the defaults."""
 
@@ -188,17 +244,44 @@ class Conf:
         )
         if not self.folder.is_dir():
             raise UsageError(f"--config {self.folder} is not a folder.")
+        self.environment = os.environ.get("PADRON_ENV") or None
+        self.overlay = self._overlay(self.environment)
+
+    def _overlay(self, environment: str | None) -> Path | None:
+        """The folder of the environment. Raises UsageError where PADRON_ENV names none."""
+        if environment is None:
+            return None
+        base = self.folder / "env"
+        known = sorted(p.name for p in base.iterdir() if p.is_dir()) if base.is_dir() else []
+        if environment not in known:
+            near = difflib.get_close_matches(environment, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known) or 'none'}."
+            raise UsageError(f"PADRON_ENV={environment}: there is no folder conf/env/{environment}. {hint}")
+        return base / environment
 
     def path(self, name: str) -> Path:
-        """The file ``name`` (``linkage.yml``, ``spark-defaults.conf``): the project's, else the default."""
+        """The file ``name`` (``rates.csv``, ``spark-defaults.conf``): the environment's, the project's or
+        the default."""
+        if self.overlay is not None and (self.overlay / name).exists():
+            return self.overlay / name
+        return self._beneath(name)
+
+    def _beneath(self, name: str) -> Path:
         own = self.folder / name
         return own if own.exists() else self.defaults / name
 
     def load(self, name: str, model: type[Model]) -> Model:
         """``name`` as ``model``. A file that is nowhere gives the model's defaults."""
-        path = self.path(name)
+        path = self._beneath(name)
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         content, node = parse(text, f"conf/{name}")
+        over = None if self.overlay is None else self.overlay / name
+        if over is not None and over.exists():
+            shown = f"conf/env/{self.environment}/{name}"
+            laid, laid_node = parse(over.read_text(encoding="utf-8"), shown)
+            # Once beneath and once on top: a problem is told where it stands.
+            validate(model, content, node, f"conf/{name}")
+            content, node, name = _laid_over(content, laid), laid_node, f"env/{self.environment}/{name}"
         return validate(model, _overridden(content, Path(name).stem), node, f"conf/{name}")
 
     @cached_property
@@ -206,9 +289,8 @@ class Conf:
         return self.load("padron.yml", Project)
 
     def files(self, folder: str, suffix: str = ".yml") -> list[Path]:
-        """The files of a sub-folder. A project that has the folder replaces the default one whole."""
-        own = self.folder / folder
-        base = own if own.is_dir() else self.defaults / folder
+        """The files of a sub-folder. A project, or an environment, that has the folder replaces it whole."""
+        base = self.path(folder)
         return sorted(p for p in base.glob(f"*{suffix}") if p.is_file())
 
 

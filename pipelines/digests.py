@@ -12,15 +12,28 @@ from pipelines.config import default_conf
 LEFT_OUT = ("cli", "simulate")
 """Parts of the program that do not decide what a night publishes."""
 
+LAYERS = ("bronze", "silver", "linkage", "identity", "gold")
+"""The layers in the order of the flow: none uses code of one to its right."""
+
+JUDGES = ("ops", "night_gates.py")
+"""Parts that run a night and judge it, and write none of its tables; but for ``PROFILES``."""
+PROFILES = ("ops", "profiles.py")
+_RIGHT_OF = {layer: {*LAYERS[at + 1 :], *JUDGES, *LEFT_OUT} for at, layer in enumerate(LAYERS)}
+
 
 @cache
-def code_digest() -> str:
-    """Digest of the program's code and dictionaries that decide what a night publishes."""
+def code_digest(layer: str | None = None) -> str:
+    """Digest of the program's code and dictionaries that decide what a night publishes.
+
+    With ``layer`` of those that decide what that layer writes: its own folder, the ones to its
+    left, and what all share.
+    """
     root = Path(pipelines.__file__).resolve().parent
+    without = _RIGHT_OF.get(layer or "", set(LEFT_OUT))
     found = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
-        if relative.parts[0] not in LEFT_OUT:
+        if relative.parts[0] not in without or relative.parts == PROFILES:
             found.update(str(relative).encode())
             found.update(path.read_bytes())
     for path in sorted((default_conf() / "dictionaries").glob("*.csv*")):

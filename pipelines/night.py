@@ -6,7 +6,6 @@ The functions here fetch a stage's frames and hand them to the layer that does t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame, stale_sources
+from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame
 from pipelines.bronze.problems import stop_message
 from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
-from pipelines.errors import GateStopped, UsageError
+from pipelines.errors import GateStopped
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
-from pipelines.gold.ownership import customer_register, record_owners, resolve
+from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
+from pipelines.gold.ownership import customer_register, record_owners, resolve, with_former_names
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
 from pipelines.gold.rfm import RFM, build_rfm
@@ -29,39 +29,34 @@ from pipelines.gold.service import SERVICE, build_service
 from pipelines.gold.xref import XREF, build_xref
 from pipelines.identity.assign import Identity
 from pipelines.identity.build import build_identity
+from pipelines.identity.changes import CHANGES
+from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
-from pipelines.linkage.engine import free_memory, placement, read_records
-from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
+from pipelines.linkage.generations import GENERATIONS
 from pipelines.linkage.generic_values import GENERIC_VALUES
-from pipelines.linkage.link import Linked, link_night
-from pipelines.linkage.linked_many import LinkedFrames
 from pipelines.linkage.links import LINKS
-from pipelines.linkage.many import link_many
-from pipelines.linkage.recall import Remembered
-from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
-from pipelines.ops import checks
+from pipelines.night_linkage import link
+from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
 from pipelines.ops.tables import OPS_TABLES
-from pipelines.quality.contracts import check_contracts
+from pipelines.quality.row_rules import row_rules
 from pipelines.silver.build import SILVER, build_from, classify_all
 from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
-from pipelines.silver.targets import delivered_targets, uses
+from pipelines.silver.received import Received
+from pipelines.silver.renames import RENAMES, begun_on
 from pipelines.stages import Content, Inputs, Stage
 from pipelines.storage import arrow_schema
 from pipelines.tables import Table
 
 if TYPE_CHECKING:
-    from pipelines.ops.gates import Verdict
-    from pipelines.ops.runner import Gate
-    from pipelines.settings import Settings
     from pipelines.sources import Source
 
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
@@ -75,8 +70,10 @@ LINKAGE = (
     DECISION_STATES,
     GENERATIONS,
 )
-GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION)
-_PUBLISHED = {table.path: table for table in (*SILVER, *LINKAGE, DECISIONS, *IDENTITY, *GOLD)}
+GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
+_TABLES = (*SILVER, RENAMES, *LINKAGE, DECISIONS, *IDENTITY, CHANGES, *GOLD)
+PUBLISHED = {table.path: table for table in _TABLES}
+"""By layer/table: what a night releases beside bronze."""
 
 
 def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
@@ -87,38 +84,62 @@ def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *SILVER, *LINKAGE, DECISIONS, *IDENTITY, *GOLD, *OPS_TABLES]
+    return [*bronze, *_TABLES, PROFILES, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
-    """True for a table that a release names; the operation's own tables are read at their newest."""
-    return not path.startswith("ops/")
+    """True for a table that a release names: the operation's own are read at their newest, but for profiles."""
+    return not path.startswith("ops/") or path == PROFILES.path
 
 
 def stages(sources: Mapping[str, Source]) -> list[Stage]:
     """The stages of a night for these sources."""
-    bronze = bronze_tables(sources)
-
+    received = (BATCHES, *bronze_tables(sources).values())
     return [
-        Stage("bronze.land", (BATCHES, *bronze.values()), _land, previous=(BATCHES,), takes_files=True),
-        Stage("silver.build", SILVER, _silver, reads=(BATCHES, *bronze.values())),
+        Stage("bronze.land", received, _land, previous=(BATCHES,), takes_files=True, conf=("sources",)),
+        Stage(
+            "bronze.profile",
+            (PROFILES,),
+            _profile,
+            reads=received,
+            previous=(PROFILES,),
+            takes_files=True,
+            conf=("project", "sources"),
+        ),
+        Stage(
+            "silver.build",
+            (*SILVER, RENAMES),
+            _silver,
+            reads=received,
+            previous=(RENAMES,),
+            conf=("project", "sources", "contracts", "renames"),
+        ),
         Stage(
             "linkage.link",
             LINKAGE,
-            _link,
-            reads=(CUSTOMER_RECORDS, DECISIONS),
+            link,
+            reads=(CUSTOMER_RECORDS, DECISIONS, RENAMES),
             previous=(GENERATIONS, CLUSTERS, LINKS, SCORED_PAIRS),
             takes_generation=True,
+            conf=("linkage",),
         ),
         Stage(
             "identity.assign",
-            IDENTITY,
+            (*IDENTITY, CHANGES),
             _identity,
-            reads=(CLUSTERS, DECISIONS, CUSTOMER_RECORDS),
-            previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS),
+            reads=(CLUSTERS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS, RENAMES),
+            previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             takes_generation=True,
+            conf=(),
         ),
-        Stage("gold.xref", (XREF,), _xref, reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES), dated=False),
+        Stage(
+            "gold.xref",
+            (XREF,),
+            _xref,
+            reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, RENAMES),
+            dated=False,
+            conf=(),
+        ),
         Stage(
             "gold.customers",
             (CUSTOMERS, ATTRIBUTE_VALUES),
@@ -140,33 +161,25 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             _reconciliation,
             reads=(CUSTOMERS, XREF, ORDERS, ORDER_LINES, RETURNS, CASES),
         ),
+        Stage(
+            "gold.measures",
+            (MEASURES,),
+            _measures,
+            reads=(ASSIGNMENTS, EVENTS, CUSTOMER_RECORDS, SCORED_PAIRS, XREF, ORDERS),
+            previous=(MEASURES, ASSIGNMENTS),
+        ),
         Stage("quality.contracts", (), _nothing, reads=GOLD),
     ]
 
 
-def _fills(sources: Mapping[str, Source], key: tuple[str, str], targets: tuple[str, ...]) -> bool:
-    source, feed = key
-    return any(use.target in targets for use in uses(sources[source].feeds[feed]).values())
-
-
-def _received(inputs: Inputs) -> dict[tuple[str, str], Table]:
-    """The bronze tables of feeds that ever came in."""
-    return {k: table for k, table in bronze_tables(inputs.settings.sources).items() if inputs.exists(table)}
+def _received(inputs: Inputs) -> Received:
+    """The bronze tables as silver reads them."""
+    return Received(inputs, bronze_tables(inputs.settings.sources))
 
 
 def _delivered(inputs: Inputs, table: Table, target: str) -> DataFrame | None:
     """The silver table, or None where no feed ever filled it: its metrics are NULL, not 0."""
-    is_there = target in delivered_targets(_received(inputs), inputs.settings.sources)
-    return inputs.frame(table) if is_there else None
-
-
-def _stale(inputs: Inputs, *targets: str) -> list[str]:
-    """The stale source folders that fill ``targets``."""
-    sources = inputs.settings.sources
-    late = stale_sources(inputs.arrow(BATCHES), sources, inputs.night.business_date)
-    return [
-        name for name in late if any(_fills(sources, (name, feed), targets) for feed in sources[name].feeds)
-    ]
+    return inputs.frame(table) if target in _received(inputs).targets() else None
 
 
 def _land(inputs: Inputs) -> Content:
@@ -192,9 +205,17 @@ def _land(inputs: Inputs) -> Content:
     return {**{tables[key].path: frame for key, frame in frames.items()}, BATCHES.path: batches}
 
 
+def _profile(inputs: Inputs) -> Content:
+    delivered = delivered_feeds(inputs, bronze_tables(inputs.settings.sources))
+    keep_days, today = inputs.settings.project.retention_days, inputs.night.business_date
+    past = inputs.previous_arrow(PROFILES)
+    return {PROFILES.path: build_profiles(delivered, past, today, keep_days)} if delivered else {}
+
+
 def _silver(inputs: Inputs) -> Content:
-    settings, received = inputs.settings, _received(inputs)
-    filled = delivered_targets(received, settings.sources) | {QUARANTINE.name, OUTCOME_COUNTS.name}
+    settings, came = inputs.settings, _received(inputs)
+    received = came.feeds()
+    filled = came.targets() | {QUARANTINE.name, OUTCOME_COUNTS.name}
     # A table that no feed fills is written once, empty, so that readers find it.
     content: dict[str, DataFrame | pa.Table] = {
         table.path: arrow_schema(table).empty_table()
@@ -202,74 +223,19 @@ def _silver(inputs: Inputs) -> Content:
         if (not received or table.name not in filled) and not inputs.exists(table)
     }
     if received:
-        bronze = {key: inputs.frame(table) for key, table in received.items()}
+        bronze = {key: came.frame(key) for key in received}
         # Every table is made of the same verdicts.
-        classified = inputs.keep_all(classify_all(bronze, settings.sources, batches=inputs.frame(BATCHES)))
+        rules = row_rules(settings.contracts)
+        classified = inputs.keep_all(
+            classify_all(bronze, settings.sources, batches=came.batches(), rules=rules)
+        )
         built = build_from(
             classified, settings.sources, settings.project, business_date=inputs.night.business_date
         ).tables
         content |= {table.path: built[table.path] for table in SILVER if table.name in filled}
+    if begun_on(came.renames, came.stored).num_rows or not inputs.exists(RENAMES):
+        content[RENAMES.path] = came.renames
     return content
-
-
-def _link(inputs: Inputs) -> Content:
-    conf = inputs.settings.linkage
-    adopted, known = inputs.night.generation, inputs.previous_arrow(GENERATIONS)
-    generation, today = adopted or newest(known), inputs.night.business_date
-    linked: Linked | LinkedFrames
-    if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
-        linked = link_many(
-            inputs.frame(CUSTOMER_RECORDS),
-            generation,
-            conf,
-            today,
-            inputs.say,
-            _last_frames(inputs),
-            inputs.arrow(DECISIONS),
-        )
-    else:
-        records = inputs.ref(CUSTOMER_RECORDS)
-        uris = records.file_uris() if records else []
-        found = read_records(uris, conf)
-        decisions = inputs.arrow(DECISIONS)
-        linked = link_night(
-            found, generation, conf, today, say=inputs.say, last=_last(inputs), decisions=decisions
-        )
-    content: dict[str, DataFrame | pa.Table] = {
-        SCORED_PAIRS.path: linked.scored_pairs,
-        LINKS.path: linked.links,
-        CLUSTERS.path: linked.clusters,
-        CUT_COMPONENTS.path: linked.cut_components,
-        GENERIC_VALUES.path: linked.generic_values,
-        REVIEW_QUEUE.path: linked.review_queue,
-        DECISION_STATES.path: linked.decision_states,
-    }
-    new = came_into_use(linked.generation, adopted, known)
-    if new is not None:
-        content[GENERATIONS.path] = new
-    return content
-
-
-REMEMBERED = (CLUSTERS, LINKS, SCORED_PAIRS)
-"""What linkage needs of an earlier night, to score only what changed since."""
-
-
-def _remembers(inputs: Inputs) -> bool:
-    """True where the prior state has all of it, and the night is not told to forget it."""
-    return not inputs.night.is_full and all(inputs.previous_fits(table) for table in REMEMBERED)
-
-
-def _last(inputs: Inputs) -> Remembered | None:
-    if not _remembers(inputs):
-        return None
-    clusters, links, pairs = (inputs.previous_arrow(table) for table in REMEMBERED)
-    return Remembered(clusters, links, pairs)
-
-
-def _last_frames(inputs: Inputs) -> RememberedFrames | None:
-    if not _remembers(inputs):
-        return None
-    return RememberedFrames(*(inputs.previous(table) for table in REMEMBERED))
 
 
 def _identity(inputs: Inputs) -> Content:
@@ -282,6 +248,8 @@ def _identity(inputs: Inputs) -> Content:
         inputs.previous(DECISIONS),
         prior,
         inputs.night.business_date,
+        pairs=inputs.frame(SCORED_PAIRS),
+        renamed=renamed_prior(inputs, prior),
         is_adoption=inputs.night.generation is not None,
     )
     return built.tables
@@ -289,6 +257,7 @@ def _identity(inputs: Inputs) -> Content:
 
 def _xref(inputs: Inputs) -> Content:
     owners = record_owners(*[inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES)])
+    owners = with_former_names(owners, inputs.arrow(RENAMES))
     return {XREF.path: build_xref(owners)}
 
 
@@ -305,27 +274,33 @@ def _customers(inputs: Inputs) -> Content:
         settings.survivorship,
         settings.metrics,
         inputs.night.business_date,
-        _stale(inputs, "customer_records"),
+        _received(inputs).stale("customer_records"),
     )
     return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
 
 
-def _rfm(inputs: Inputs) -> Content:
-    settings = inputs.settings
-    orders, currency = _delivered(inputs, ORDERS, "orders"), settings.project.reporting_currency
+def _owned_orders(inputs: Inputs) -> DataFrame | None:
+    """The orders with their customer, in the reporting currency where there are rates; None without a feed."""
+    settings, currency = inputs.settings, inputs.settings.project.reporting_currency
+    orders = _delivered(inputs, ORDERS, "orders")
     if orders is not None:
         orders = resolve(orders, inputs.frame(XREF))
         if settings.rates is not None and currency is not None:
             orders = converted(orders, inputs.spark.createDataFrame(settings.rates), currency)
+    return orders
+
+
+def _rfm(inputs: Inputs) -> Content:
+    settings = inputs.settings
     built = build_rfm(
         inputs.frame(CUSTOMERS),
-        orders,
+        _owned_orders(inputs),
         _delivered(inputs, RETURNS, "returns"),
         inputs.previous(RFM_CUT_POINTS),
         settings.metrics,
         inputs.night.business_date,
-        is_stale=bool(_stale(inputs, "orders")),
-        reporting_currency=currency,
+        stale_sources=_received(inputs).stale("orders"),
+        reporting_currency=settings.project.reporting_currency,
     )
     return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
 
@@ -338,7 +313,7 @@ def _service(inputs: Inputs) -> Content:
         inputs.settings.metrics,
         inputs.night.business_date,
         timezone=inputs.settings.project.timezone,
-        is_stale=bool(_stale(inputs, "cases")),
+        stale_sources=_received(inputs).stale("cases"),
     )
     return {SERVICE.path: built}
 
@@ -358,33 +333,19 @@ def _reconciliation(inputs: Inputs) -> Content:
     return {RECONCILIATION.path: built}
 
 
+def _measures(inputs: Inputs) -> Content:
+    tonight = build_measures(
+        inputs.frame(ASSIGNMENTS),
+        None if inputs.night.base_date is None else inputs.previous(ASSIGNMENTS),
+        inputs.frame(EVENTS),
+        inputs.frame(CUSTOMER_RECORDS),
+        inputs.frame(SCORED_PAIRS),
+        _owned_orders(inputs),
+        inputs.night.business_date,
+    )
+    return {MEASURES.path: measures_so_far(inputs.previous_arrow(MEASURES), tonight)}
+
+
 def _nothing(inputs: Inputs) -> Content:
     """A stage that only waits for its tables: its gate does the work."""
     return {}
-
-
-def check_contracts_exist(settings: Settings) -> None:
-    """Raises UsageError where conf/quality promises something of a table that a night does not publish."""
-    for contract in settings.contracts:
-        if contract.table not in _PUBLISHED:
-            near = difflib.get_close_matches(contract.table, _PUBLISHED, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(f"conf/quality: {contract.table} is not a published table.{hint}")
-
-
-def _contracts(inputs: Inputs) -> list[Verdict]:
-    return check_contracts(inputs.settings.contracts, lambda path: inputs.frame(_PUBLISHED[path]))
-
-
-def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
-    """The gate that is checked when a stage has ended, by the stage's name."""
-    feeds = bronze_tables(sources)
-    as_declared = checks.schemas(tuple(_PUBLISHED.values()))
-    return {
-        "bronze.land": checks.landed(feeds),
-        "silver.build": checks.rows_conserved(feeds),
-        "linkage.link": checks.linked,
-        "identity.assign": checks.identity_kept,
-        "gold.reconciliation": checks.money_reconciled,
-        "quality.contracts": lambda inputs: [*as_declared(inputs), *_contracts(inputs)],
-    }

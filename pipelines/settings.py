@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Conf, Project
 from pipelines.config import digest as digest_of
@@ -15,7 +15,9 @@ from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
 from pipelines.linkage.decision_files import read_decisions
+from pipelines.ops.gates import check_names
 from pipelines.quality.contracts import Contract, load_contracts
+from pipelines.renames import DECLARED, load_renames
 from pipelines.silver.targets import check_sources
 from pipelines.sources import Source, load_sources
 
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     import os
 
     import pyarrow as pa
+
+
+NOT_IN_TABLES = {"gates", "bounds", "max_deleted_share", "retention_days", "maintain_every", "alerts"}
+"""Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it writes."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +50,39 @@ class Settings:
     """
     rates: pa.Table | None = None
     """Rates to the reporting currency (``gold.rates.RATES``); None where money stays as it is."""
+    renames: pa.Table = field(default_factory=DECLARED.empty_table)
+    """Declared renames of sources and keys (``renames.DECLARED``)."""
+
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """What a night is configured with, by the names that ``Stage.conf`` uses."""
+        return {
+            "project": self.project.model_dump(mode="json", exclude=NOT_IN_TABLES),
+            "sources": [self.sources[name].model_dump(mode="json") for name in sorted(self.sources)],
+            "linkage": self.linkage.model_dump(mode="json"),
+            "survivorship": self.survivorship.model_dump(mode="json"),
+            "metrics": self.metrics.model_dump(mode="json"),
+            "contracts": [contract.model_dump(mode="json") for contract in self.contracts],
+            "rates": self.rates.to_pydict() if self.rates is not None else None,
+            "renames": self.renames.to_pydict(),
+        }
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that decides what a night publishes."""
-        return digest_of(
-            self.project,
-            [self.sources[name] for name in sorted(self.sources)],
-            self.linkage,
-            self.survivorship,
-            self.metrics,
-            list(self.contracts),
-            self.rates.to_pydict() if self.rates is not None else None,
-        )
+        """Digest of all that decides what a night publishes, or whether."""
+        return digest_of(self.whole)
+
+    @cached_property
+    def whole(self) -> dict[str, Any]:
+        """All of ``parts`` and what only judges a night; without who is told of it and upkeep."""
+        return {
+            **self.parts,
+            "project": self.project.model_dump(mode="json", exclude={"alerts", "maintain_every"}),
+        }
+
+    def digest_of(self, parts: tuple[str, ...] | None) -> str:
+        """Digest of the named parts; of all where none are named."""
+        return digest_of(self.parts if parts is None else {name: self.parts[name] for name in parts})
 
 
 def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
@@ -65,6 +91,7 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
     Raises UsageError with every problem, a line each.
     """
     conf = Conf(folder)
+    check_names(conf.project)
     sources = load_sources(conf)
     currency = conf.project.reporting_currency
     check_sources(sources)
@@ -84,4 +111,5 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
         contracts=tuple(load_contracts(conf)),
         decisions=read_decisions(str(conf.path("decisions.csv"))),
         rates=read_rates(str(conf.path("rates.csv")), currency) if currency is not None else None,
+        renames=load_renames(conf, sources),
     )

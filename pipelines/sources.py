@@ -30,6 +30,11 @@ class ColumnSpec(Strict):
 
     required: bool = Field(False, description="A file without it stops the night: the contract is broken.")
     meaning: str = Field("", description="What it holds.")
+    credential: bool | None = Field(
+        None,
+        description="true: never stored, whatever its name; false: stored, although its name says password, "
+        "token, pin …; null: by its name.",
+    )
 
 
 class Mapped(Strict):

@@ -151,7 +151,8 @@ class Stage:
     ``run`` returns content by ``layer/table``; a table of ``writes`` that it leaves out keeps
     its version. ``dated`` is False where the outputs do not depend on the business date, so
     that the stage is not run again while its inputs stay. ``settled`` is True where the same
-    inputs on top of the prior state change nothing.
+    inputs on top of the prior state change nothing. ``conf`` names the parts of the configuration
+    (``Settings.parts``) that it uses; None: all.
     """
 
     name: str
@@ -163,6 +164,7 @@ class Stage:
     settled: bool = False
     takes_files: bool = False
     takes_generation: bool = False
+    conf: tuple[str, ...] | None = None
 
     @property
     def layer(self) -> str:
@@ -182,3 +184,6 @@ class StageResult:
     rows_out: int = 0
     seconds: float = 0.0
     message: str | None = None
+    code_digest: str | None = None
+    conf_digest: str | None = None
+    generation: str | None = None

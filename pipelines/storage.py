@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from pipelines import files
 from pipelines.errors import PadronError
 from pipelines.tables import Kind, Table
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 CONSTRAINT = "contract"
 FEW_FILES = 32
-"""Up to so many files Spark lists on the driver; more of them it lists with a job."""
+"""Up to so many files Spark lists on the driver; more of them it lists with a job, and small ones are joined."""
+SMALL_FILE = 64 * 2**20
+"""Bytes below which a file is small."""
 
 
 class ContractBrokenError(PadronError):
@@ -186,6 +189,66 @@ class Warehouse:
                     f"({check_condition(table)}); nothing was written."
                 ) from None
             raise
+        if table.kind is Kind.APPEND:
+            self.compact(table.path)
+        version = self.version(table.path)
+        assert version is not None
+        return version
+
+    def compact(self, path: str) -> int:
+        """Join the table's small files where there are more than ``FEW_FILES``; how many were joined.
+
+        That is a new version with the same rows. A table that is replaced every night needs none.
+        """
+        stored = DeltaTable(self._native(path))
+        sizes = pa.table(stored.get_add_actions(flatten=True))["size_bytes"].to_pylist()
+        if sum(size < SMALL_FILE for size in sizes) <= FEW_FILES:
+            return 0
+        return int(stored.optimize.compact(target_size=2 * SMALL_FILE)["numFilesRemoved"])
+
+    def vacuum(self, path: str, keep: list[int], *, dry_run: bool = False, hours: int | None = None) -> int:
+        """Delete files that no version younger than ``hours`` (default: the retention) and none of ``keep``
+        needs; how many. Commits of the log that no version needs any more go too."""
+        stored = DeltaTable(self._native(path))
+        hours = 24 * self.retention_days if hours is None else hours
+        # A version whose log is gone already cannot be kept.
+        kept = [version for version in keep if self._has_log(path, version)]
+
+        def vacuum(*, dry_run: bool) -> list[str]:
+            found: list[str] = stored.vacuum(
+                retention_hours=hours,
+                dry_run=dry_run,
+                enforce_retention_duration=False,
+                keep_versions=kept,
+                full=True,
+            )
+            return found
+
+        # The log names files for as long as it lives, also those that are gone.
+        there = {info.path for info in files.listing(self.uri(path), recursive=True)}
+        removed = there.intersection(vacuum(dry_run=True))
+        # A vacuum is a commit of its own, also one that finds nothing.
+        if removed and not dry_run:
+            vacuum(dry_run=False)
+            DeltaTable(self._native(path)).create_checkpoint()
+        return len(removed)
+
+    def _has_log(self, path: str, version: int) -> bool:
+        try:
+            DeltaTable(self._native(path), version=version)
+        except DeltaError:
+            return False
+        return True
+
+    def amend(self, table: Table, content: pa.Table, base: int) -> int:
+        """Version ``base`` of a small append table with rows corrected: ``content`` is all of it.
+
+        Returns the new version.
+        """
+        if self.version(table.path) != base:
+            self._restore(table.path, base)
+        content = content.select(arrow_schema(table).names).cast(arrow_schema(table))
+        write_deltalake(self._native(table.path), content, mode="overwrite")
         version = self.version(table.path)
         assert version is not None
         return version
@@ -221,16 +284,17 @@ class Warehouse:
         """Make sure that the table exists; the version at which it was empty."""
         condition = check_condition(table)
         empty = 1 if condition else 0
-        if self.version(table.path) is not None:
-            return empty
-        created = DeltaTable.create(
-            self._native(table.path),
-            schema=Schema.from_json(table.schema.json()),
-            mode="error",
-            description=table.grain,
-            configuration=self._properties(),
-        )
-        if condition:
+        created = self.open(table.path)
+        if created is None:
+            created = DeltaTable.create(
+                self._native(table.path),
+                schema=Schema.from_json(table.schema.json()),
+                mode="error",
+                description=table.grain,
+                configuration=self._properties(),
+            )
+        # A run may have died between the two commits.
+        if condition and created.version() == 0:
             created.alter.add_constraint({CONSTRAINT: condition})
         return empty
 

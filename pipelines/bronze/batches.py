@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -11,6 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.bronze.landing import micros
+from pipelines.bronze.secrets import REMOVED
+from pipelines.bronze.tables import TECHNICAL
 from pipelines.tables import BOOLEAN, DATE, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Personal, Table
 
 if TYPE_CHECKING:
@@ -56,16 +60,27 @@ BATCHES = Table(
         Column("columns", STRINGS, "Columns of the file, in its own order."),
         Column("new_columns", STRINGS, "Columns that the feed does not declare."),
         Column("missing_columns", STRINGS, "Declared columns that the file lacks."),
+        Column("secret_columns", STRINGS, "Columns of credentials, which were not stored."),
+        Column(
+            "secrets", LONG, "Rows in which a value looked like a credential and was removed.", unit="rows"
+        ),
         Column("ingested_at", TIMESTAMP, "When the night took it in.", required=True),
         Column("status", STRING, "landed, or rejected by release reject: silver skips it.", required=True),
     ),
 )
 
 
+_COUNTED = ("rows", "malformed", "secrets")
+
+
 def batch_rows(bronze: DataFrame) -> DataFrame:
-    """Rows and malformed rows of each batch (``_batch_id``, rows, malformed) of a bronze table's slice."""
+    """Of each batch of a bronze table's slice: ``_batch_id``, rows, malformed, secrets."""
+    texts = [F.col(f"`{c}`") for c in bronze.columns if c not in TECHNICAL or c == "_raw"]
+    has_secret = reduce(or_, [F.coalesce(F.contains(text, F.lit(REMOVED)), F.lit(False)) for text in texts])
     return bronze.groupBy("_batch_id").agg(
-        F.count(F.lit(1)).alias("rows"), F.count("_problem").alias("malformed")
+        F.count(F.lit(1)).alias("rows"),
+        F.count("_problem").alias("malformed"),
+        F.count_if(has_secret).alias("secrets"),
     )
 
 
@@ -100,16 +115,17 @@ def batches_frame(
             "columns": list(head.columns),
             "new_columns": list(head.new_columns),
             "missing_columns": list(head.missing_columns),
+            "secret_columns": list(head.secret_columns),
             "ingested_at": ingested_at,
             "status": "landed",
         }
         for head in heads
     ]
-    own = pa.schema([f for f in to_arrow_schema(BATCHES.schema) if f.name not in ("rows", "malformed")])
+    own = pa.schema([f for f in to_arrow_schema(BATCHES.schema) if f.name not in _COUNTED])
     known = spark.createDataFrame(pa.Table.from_pylist(rows, schema=own))
     counted = counts.withColumnRenamed("_batch_id", "batch_id")
     joined = known.join(F.broadcast(counted), on="batch_id", how="left")
-    return BATCHES.conform(joined.fillna(0, subset=["rows", "malformed"]))
+    return BATCHES.conform(joined.fillna(0, subset=list(_COUNTED)))
 
 
 def stale_sources(batches: pa.Table | None, sources: Mapping[str, Source], business_date: date) -> list[str]:

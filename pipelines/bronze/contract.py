@@ -18,6 +18,7 @@ from pyarrow import ArrowException
 from pipelines.bronze import columnar, delimited, jsonlines
 from pipelines.bronze.landing import READERS, LandedFile
 from pipelines.bronze.problems import Problem, stop, warn
+from pipelines.bronze.secrets import secret_columns
 from pipelines.bronze.tables import TECHNICAL, declared_columns, stored_name
 from pipelines.bronze.text import check_text, known_codec, open_text
 from pipelines.sources import OP
@@ -42,6 +43,8 @@ class FileHead:
     """Of ``columns``, those that the feed does not declare."""
     missing_columns: tuple[str, ...] = ()
     """Declared columns that the file lacks."""
+    secret_columns: tuple[str, ...] = ()
+    """Of ``columns``, those that hold credentials: they are never stored."""
     problems: tuple[Problem, ...] = ()
 
 
@@ -62,7 +65,7 @@ def inspect(file: LandedFile, source: Source) -> FileHead:
     Reads text files whole once (gzip, encoding) and parses only their head; of Parquet the footer.
     Codes that stop: empty_file, truncated_gzip, corrupt_gzip, misnamed_gzip, wrong_encoding,
     unreadable_header, unreadable_json, unreadable_parquet, missing_column, duplicate_column,
-    reserved_column. Codes that warn: new_column, header_only.
+    reserved_column. Codes that warn: new_column, header_only, secret_column.
     """
     encoding = source.encoding_of(file.feed)
     known_codec(encoding, source.source)
@@ -173,7 +176,8 @@ def _against(file: LandedFile, source: Source, names: list[str], *, has_rows: bo
             spelling.setdefault(name.casefold(), name)
         columns = list(spelling.values())
     present = {name.casefold() for name in columns}
-    new = tuple(n for n in columns if n.casefold() not in declared)
+    secret = secret_columns(columns, source, file.feed)
+    new = tuple(n for n in columns if n.casefold() not in declared and n not in secret)
     missing = tuple(n for n in declared.values() if n.casefold() not in present and n != OP)
     problems = []
     if file.format != "jsonl" or has_rows:
@@ -216,6 +220,16 @@ def _against(file: LandedFile, source: Source, names: list[str], *, has_rows: bo
                 "they are landed in bronze only.",
             )
         )
+    if secret and not any(p.severity == "stop" for p in problems):
+        problems.append(
+            warn(
+                "secret_column",
+                file.path,
+                f"brings columns whose names say that they hold credentials: {', '.join(secret)}; they are not "
+                f"stored. Have it delivered without them, or say `credential: false` in "
+                f"conf/sources/{source.source}.yml.",
+            )
+        )
     if is_snapshot and not has_rows and not problems:
         problems.append(
             warn(
@@ -224,7 +238,7 @@ def _against(file: LandedFile, source: Source, names: list[str], *, has_rows: bo
                 "has no rows: as a full snapshot it deletes every record of the feed.",
             )
         )
-    return FileHead(file, tuple(columns), is_snapshot, new, missing, tuple(problems))
+    return FileHead(file, tuple(columns), is_snapshot, new, missing, secret, tuple(problems))
 
 
 def _delimiter_hint(names: list[str], required: list[str]) -> str:

@@ -154,12 +154,16 @@ def discover(
             "(it holds folders named YYYY-MM-DD, one a night)."
         ) from None
     problems: dict[str, Problem] = {}
+    landed_before = set() if known is None else set(known["file"].to_pylist())
     accepted: list[tuple[files.FileInfo, date, str, str]] = []
     for info in found:
         steps = info.path.split("/")
         if any(step.startswith((".", "_")) for step in steps):
             continue
         outcome = _place(steps, sources, upto)
+        if isinstance(outcome, Problem) and info.path in landed_before:
+            # Taken in when its source had this name.
+            continue
         if isinstance(outcome, Problem):
             problems.setdefault(outcome.path, outcome)
         elif outcome is not None:

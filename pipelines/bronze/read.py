@@ -87,7 +87,9 @@ def _frame(
     spelling = {name.casefold(): name for name in columns}
     tasks = []
     for head in heads:
-        own = tuple(spelling[name.casefold()] for name in head.columns)
+        # A column without a name in the table is read and not kept.
+        secret = set(head.secret_columns)
+        own = tuple("" if name in secret else spelling[name.casefold()] for name in head.columns)
         tasks.append(replace(file_task(head, source), columns=own, declared=tuple(spelling.items())))
     schema = from_arrow_schema(arrow_schema(columns))
     # A range of n numbers in n partitions: one file a task, whatever the cluster's parallelism.

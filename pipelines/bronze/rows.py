@@ -17,6 +17,7 @@ from pipelines import files
 from pipelines.bronze import columnar, delimited, jsonlines
 from pipelines.bronze.contract import FileHead, column_names, delimiter_of
 from pipelines.bronze.landing import Format
+from pipelines.bronze.secrets import WITHHELD, without_secrets
 from pipelines.bronze.tables import declared_columns
 from pipelines.bronze.text import open_text
 from pipelines.errors import PadronError
@@ -46,6 +47,8 @@ class FileTask:
     """The file's columns, in its own order."""
     declared: tuple[tuple[str, str], ...]
     """Folded spelling → declared column, for JSON keys."""
+    secret: tuple[str, ...] = ()
+    """Columns of credentials in the file's spelling: read, and never handed on."""
 
 
 def file_task(head: FileHead, source: Source) -> FileTask:
@@ -62,6 +65,7 @@ def file_task(head: FileHead, source: Source) -> FileTask:
         delimiter=delimiter_of(file, source),
         columns=head.columns,
         declared=tuple(declared_columns(source, file.feed).items()),
+        secret=head.secret_columns,
     )
 
 
@@ -140,6 +144,12 @@ def _with_provenance(
     problem: pa.Array,
 ) -> pa.RecordBatch:
     size = len(row)
+    made = [without_secrets(column) for column in made]
+    raw = (
+        pa.array([None if r is None else WITHHELD for r in raw.to_pylist()], pa.string())
+        if task.secret
+        else without_secrets(raw)
+    )
     fixed = [pa.repeat(pa.scalar(v, pa.string()), size) for v in (task.batch_id, task.path)]
     return pa.RecordBatch.from_arrays([*made, *fixed, row, raw, problem], schema=arrow_schema(columns))
 
@@ -160,6 +170,7 @@ def _read_json(task: FileTask, columns: tuple[str, ...]) -> Iterator[pa.RecordBa
     builder = _Builder(task, columns, columns)
     declared = dict(task.declared)
     place = {name: position for position, name in enumerate(columns)}
+    secret = {name.casefold() for name in task.secret}
     with open_text(task.uri, task.encoding, is_gzip=task.is_gzip) as lines:
         for row, values, text, problem in jsonlines.rows(lines):
             if values is None:
@@ -169,6 +180,8 @@ def _read_json(task: FileTask, columns: tuple[str, ...]) -> Iterator[pa.RecordBa
             filled: set[int] = set()
             raw = None
             for name, value in zip(column_names(values, declared), values.values(), strict=True):
+                if name.casefold() in secret:
+                    continue
                 position = place.get(name)
                 if position is None or position in filled:
                     raw = text
@@ -204,7 +217,8 @@ def _parquet_batch(
         if pc.any(nul).as_py():
             found = pc.indices_nonzero(pc.fill_null(nul, fill_value=False)).to_pylist()
             reasons |= {i: reasons.get(i, "nul_byte") for i in found}
-        texts[name] = text
+        if name:
+            texts[name] = text
     raw: list[str | None] = [None] * size
     for i in reasons:
         raw[i] = json.dumps({name: text[i].as_py() for name, text in texts.items()}, ensure_ascii=False)

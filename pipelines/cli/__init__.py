@@ -20,10 +20,12 @@ class Lazy(click.Group):
         "run": "pipelines.cli.night",
         "status": "pipelines.cli.record",
         "runs": "pipelines.cli.record",
-        "release": "pipelines.cli.record",
+        "release": "pipelines.cli.release",
         "simulate": "pipelines.cli.data",
         "sql": "pipelines.cli.data",
         "show": "pipelines.cli.data",
+        "lookup": "pipelines.cli.lookup",
+        "history": "pipelines.cli.history",
         "docs": "pipelines.cli.documents",
         "report": "pipelines.cli.documents",
         "evaluate": "pipelines.cli.evaluate",
@@ -35,6 +37,8 @@ class Lazy(click.Group):
         "bench": "pipelines.cli.bench",
         "train": "pipelines.cli.train",
         "generations": "pipelines.cli.generations",
+        "source": "pipelines.cli.source",
+        "maintain": "pipelines.cli.upkeep",
         "doctor": "pipelines.cli.night",
     }
 

@@ -16,16 +16,17 @@ from pipelines.cli.options import example
 @options.config
 @example("padron docs --out docs")
 def docs(folder: str, config: str | None) -> int:
-    """Write the data dictionary as Markdown and HTML."""
+    """Write the catalogue of sources and the data dictionary as Markdown and HTML."""
     from pipelines.night import catalogue
     from pipelines.ops.dictionary import html, markdown
     from pipelines.settings import load_settings
 
-    tables = catalogue(load_settings(config).sources)
+    declared = load_settings(config).sources
+    tables, sources = catalogue(declared), [declared[name] for name in sorted(declared)]
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    (target / "dictionary.md").write_text(markdown(tables), encoding="utf-8")
-    (target / "dictionary.html").write_text(html(tables), encoding="utf-8")
+    (target / "dictionary.md").write_text(markdown(tables, sources), encoding="utf-8")
+    (target / "dictionary.html").write_text(html(tables, sources), encoding="utf-8")
     say(f"{len(tables)} tables described in {target / 'dictionary.md'} and {target / 'dictionary.html'}")
     return 0
 

@@ -16,7 +16,7 @@ from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipelines.linkage.files import LinkedFile
+    from pipelines.linkage.linked_file import LinkedFile
 
 
 def _pairs(text: str | None) -> dict[str, str]:
@@ -85,14 +85,16 @@ def link(
     Several files are several sources: the results then name each record by source, the file's name, and id.
     Writes clusters.parquet (the id, cluster_id), pairs.parquet, report.json and report.html into the folder --out.
     """
-    from pipelines.linkage.files import link_by_settings, link_file, sources, write
-    from pipelines.linkage.kept import keep
+    from pipelines.config import Conf
+    from pipelines.linkage.config import Linkage
+    from pipelines.linkage.linked_file import write
     from pipelines.ops.linkage_pages import linked_page
-    from pipelines.settings import load_settings
 
-    settings = load_settings(config)
-    conf = settings.linkage
+    folder = Conf(config)
+    conf = folder.load("linkage.yml", Linkage)
     if link_only:
+        from pipelines.linkage.files import sources
+
         if len(files) < 2:
             raise UsageError("--link-only links files with one another: name two or more.")
         conf = conf.model_copy(update={"duplicate_free": tuple(sources(files))})
@@ -107,6 +109,8 @@ def link(
                 raise UsageError(
                     "--settings names the columns itself, of one file: leave --fields, --country and others out."
                 )
+            from pipelines.linkage.foreign_link import link_by_settings
+
             made = link_by_settings(
                 files[0],
                 conf,
@@ -117,11 +121,13 @@ def link(
                 say=doing,
             )
         else:
+            from pipelines.linkage.files import link_file
+
             made = link_file(
                 files if len(files) > 1 else files[0],
                 conf,
                 id_column=id_column,
-                country=(country or settings.project.country).upper(),
+                country=(country or folder.project.country).upper(),
                 today=today,
                 fields=_pairs(fields),
                 truth_column=truth,
@@ -134,6 +140,8 @@ def link(
     with open(os.path.join(out_folder, "report.html"), "w", encoding="utf-8") as target:
         target.write(linked_page(made, ", ".join(os.path.basename(file) for file in files)))
     if keep_records:
+        from pipelines.linkage.kept import keep
+
         keep(made, out_folder)
     if as_json:
         click.echo(json.dumps(report))

@@ -9,23 +9,27 @@ import click
 
 from pipelines.cli import options
 from pipelines.cli.console import NightProgress, out, say
-from pipelines.cli.options import Day, example
+from pipelines.cli.options import Days, example
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyspark.sql import SparkSession
 
     from pipelines.linkage.generations import Generation
     from pipelines.ops.run import Options
     from pipelines.settings import Settings
 
+NOTHING = "Nothing to do: everything that was delivered is released."
+
 
 @click.command()
 @click.option(
     "--date",
     "business_date",
-    type=Day(),
+    type=Days(),
     default=None,
-    help="Business date: take in every folder up to it, as one night.",
+    help="Business date: take in every folder up to it, as one night. FIRST..LAST: one night a folder.",
 )
 @options.config
 @click.option(
@@ -54,10 +58,23 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Agree to what the adoption changes; without it the night stops and says it.",
 )
+@click.option(
+    "--layer",
+    default=None,
+    metavar="LAYER",
+    help="Run the night up to this layer, for schedulers with a task each; gold releases it.",
+)
+@click.option(
+    "--repeat",
+    default=None,
+    metavar="RUN",
+    help="Compute a past run again from its record and compare; releases nothing.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be run and why; change nothing.")
 @click.option("--debug", is_flag=True, hidden=True)
 @example("padron run --date 2026-07-01 --landing extracts --warehouse warehouse")
 def run(
-    business_date: date | None,
+    business_date: tuple[date | None, date] | None,
     config: str | None,
     landing: str,
     warehouse: str,
@@ -66,11 +83,15 @@ def run(
     truth: str | None,
     generation: str | None,
     approve: bool,
+    layer: str | None,
+    repeat: str | None,
+    dry_run: bool,
     debug: bool,
 ) -> int:
     """Run the night: land the extracts, link the records, publish the customer view.
 
-    Without --date, one night a landing folder, in order. Exit codes: 0 published or nothing to
+    Without --date, one night a landing folder, in order. A run that died or was stopped is resumed by
+    the same command. Exit codes: 0 published or nothing to
     do, 2 configuration or usage, 3 a gate stopped the release, 4 another run holds the lock.
     """
     from pipelines.ops.run import Options
@@ -80,14 +101,60 @@ def run(
     asked = Options(
         landing,
         warehouse,
-        business_date,
-        full,
-        from_stage,
+        date=business_date[1] if business_date else None,
+        since=business_date[0] if business_date else None,
+        full=full,
+        from_stage=from_stage,
+        layer=layer,
         generation=None if generation is None else _generation(generation, warehouse),
         is_approved=approve,
     )
+    if repeat is not None:
+        return _repeat(repeat, asked, settings)
+    if dry_run:
+        return _foretell(asked, settings)
     if not run_nights(asked, settings, truth):
-        say("Nothing to do: everything that was delivered is released.")
+        say(NOTHING)
+    return 0
+
+
+def _repeat(run_id: str, asked: Options, settings: Settings) -> int:
+    from pipelines.ops.repeat import repeat as run_again
+    from pipelines.storage import Warehouse
+
+    progress = NightProgress()
+    house = Warehouse(asked.warehouse, retention_days=settings.project.retention_days)
+    try:
+        found = run_again(run_id, asked.landing, settings, house, _starter(settings), progress)
+    finally:
+        progress.stop()
+    different = {path: rows for path, rows in found.items() if rows}
+    for path, rows in different.items():
+        say(f"{path}: {rows:,} rows differ")
+    say(f"Run {run_id} repeated: {len(found) - len(different)} of {len(found)} tables are the same.")
+    return 1 if different else 0
+
+
+def _foretell(asked: Options, settings: Settings) -> int:
+    from pipelines.ops.run import foreseen
+
+    nights, warehouse, problems = foreseen(asked, settings)
+    for text in problems:
+        say(f"warning: {text}")
+    if not nights:
+        say(NOTHING)
+    for at, prepared in enumerate(nights):
+        planned = prepared.planned
+        base = prepared.facts["base_release"] if at == 0 else "the night before"
+        late = f", {planned.late} of them late" if planned.late else ""
+        say(f"Night {planned.business_date}  {len(planned.files)} files{late}, builds on {base or 'nothing'}")
+        for file in planned.files:
+            say(f"  file   {file.path}  {file.bytes:,} bytes")
+        if at == 0:
+            for stage in prepared.expected(settings, warehouse):
+                say(f"  {'reuse' if stage.is_reused else 'run':<6} {stage.stage}: {stage.why}")
+        else:
+            say("  run    all stages: the night before comes first")
     return 0
 
 
@@ -98,22 +165,27 @@ def _generation(name: str, warehouse: str) -> Generation:
     return find(name, Warehouse(warehouse))
 
 
-def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> bool:
-    """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
-    from pipelines.ops.run import run as run_all
+def _starter(settings: Settings) -> Callable[[], SparkSession]:
+    """Starts Spark when it is asked for. Raises UsageError at once where Java is missing."""
     from pipelines.spark import check_java, session, submitted
 
     if not submitted():
         check_java()
+    return lambda: session(settings.conf.path("spark-defaults.conf"))
+
+
+def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> bool:
+    """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
+    from pipelines.ops.run import run as run_all
+
     progress = NightProgress()
-
-    def start() -> SparkSession:
-        return session(settings.conf.path("spark-defaults.conf"))
-
     try:
-        outcome = run_all(asked, settings, start, progress)
+        outcome = run_all(asked, settings, _starter(settings), progress)
     finally:
         progress.stop()
+    if outcome.waits_for is not None:
+        say(f"The {outcome.waits_for} layer is next.")
+        return True
     if not outcome.released:
         return False
 

@@ -41,6 +41,23 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a date: write it as 2026-07-01.", param, ctx)
 
 
+class Days(click.ParamType[tuple[date | None, date]]):
+    """A date, or a range of dates as FIRST..LAST: (first or None, last)."""
+
+    name = "YYYY-MM-DD[..YYYY-MM-DD]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[date | None, date]:
+        if isinstance(value, tuple):
+            return value
+        first, mark, last = str(value).partition("..")
+        day = Day()
+        if not mark:
+            return None, day.convert(first, param, ctx)
+        return day.convert(first, param, ctx), day.convert(last, param, ctx)
+
+
 def example(text: str) -> Callable[[Command], Command]:
     """Put an example at the end of a command's help."""
 

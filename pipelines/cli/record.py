@@ -1,4 +1,4 @@
-"""``padron status``, ``runs`` and ``release``: what ran, how it ended, and what readers see."""
+"""``padron status`` and ``runs``: what ran, how it ended, and what it rested on."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from pipelines.cli import options
 from pipelines.cli.console import out, say
 from pipelines.cli.options import Day, example
 from pipelines.ops import releases
-from pipelines.ops.tables import GATES, RUNS, STAGES
+from pipelines.ops.lock import holder
+from pipelines.ops.past_run import PastRun, past_run
+from pipelines.ops.record import last_states, rows_of
+from pipelines.ops.tables import GATES, STAGES
 from pipelines.storage import Warehouse
 
-
-def _rows(warehouse: Warehouse, path: str) -> list[dict[str, Any]]:
-    content = warehouse.arrow(path)
-    return [] if content is None else sorted(content.to_pylist(), key=lambda r: r["at"])
-
-
-def _last_by_run(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
-    return {row["run_id"]: row for row in _rows(warehouse, RUNS.path)}
+EXITS = {"released": 0, "stopped": 3, "approved": 3, "rejected": 3, "running": 4, "waiting": 4}
+"""Exit code of ``padron status`` by state; 1 for failed, dead and none, which all ask for another run."""
 
 
 @click.command()
@@ -39,53 +36,112 @@ def _last_by_run(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
 @options.as_json
 @example("padron status --date 2026-07-01")
 def status(warehouse: str, business_date: date | None, as_json: bool) -> int:
-    """How the newest run ended: exit 0 released, 3 stopped by a gate, 1 otherwise."""
+    """How the newest run ended.
+
+    Exit codes: 0 released; 3 stopped by a gate, approved or rejected; 4 running, or waiting for its
+    next layer; 1 failed, dead, or no run of that date: run the night (again).
+    """
     house = Warehouse(warehouse)
-    runs = [r for r in _last_by_run(house).values() if business_date in (None, r["business_date"])]
-    if not runs:
-        say("No run is recorded.")
-        return 1
-    last = max(runs, key=lambda r: r["at"])
+    runs = [r for r in last_states(house).values() if business_date in (None, r["business_date"])]
+    last = max(runs, key=lambda r: r["at"]) if runs else None
+    state = "none" if last is None else _state(house, last)
     release = releases.newest(house)
     version = release.tables.get(BATCHES.path) if release else None
     batches = house.arrow(BATCHES.path, version) if version is not None else None
     marks = high_water_marks(batches) if batches is not None else {}
     content = {
-        "run_id": last["run_id"],
-        "business_date": last["business_date"].isoformat(),
-        "status": last["status"],
-        "seconds": last["seconds"],
-        "message": last["message"],
+        "run_id": last["run_id"] if last else None,
+        "business_date": str(last["business_date"] if last else business_date or "") or None,
+        "status": state,
+        "seconds": last["seconds"] if last else None,
+        "message": last["message"] if last else None,
         "release_id": release.release_id if release else None,
         "delivered_up_to": {source: day.isoformat() for source, day in sorted(marks.items())},
     }
     if as_json:
         click.echo(json.dumps(content))
+        return EXITS.get(state, 1)
+    if last is None:
+        say(f"No run is recorded{f' of {business_date}' if business_date else ''}.")
     else:
-        say(f"Run {last['run_id']}: {last['status']}" + (f" ({last['message']})" if last["message"] else ""))
-        say(f"Readers see: {release.release_id if release else 'nothing yet'}")
-        for source, day in sorted(marks.items()):
-            say(f"  {source:<12} delivered up to {day}")
-    return {"released": 0, "stopped": 3}.get(last["status"], 1)
+        message = f" ({last['message']})" if last["message"] else ""
+        say(f"Run {last['run_id']}: {state}{message}")
+    say(f"Readers see: {release.release_id if release else 'nothing yet'}")
+    for source, day in sorted(marks.items()):
+        say(f"  {source:<12} delivered up to {day}")
+    return EXITS.get(state, 1)
+
+
+def _state(house: Warehouse, run: dict[str, Any]) -> str:
+    """The run's state; of one that never said how it ended, whether it can still be at work."""
+    if run["status"] != "started":
+        return str(run["status"])
+    newest = max(last_states(house).values(), key=lambda r: r["at"])
+    is_at_work = run["run_id"] == newest["run_id"] and holder(house) is not None
+    return "running" if is_at_work else "dead"
 
 
 @click.command()
+@click.argument("run", required=False)
 @options.warehouse
 @click.option("--stages", "show", default=None, metavar="RUN", help="Show the stages and gates of one run.")
 @options.as_json
-@example("padron runs --stages 2026-07-01.1")
-def runs(warehouse: str, show: str | None, as_json: bool) -> int:
-    """The runs, oldest first, or the stages of one."""
+@example("padron runs 2026-07-01.1")
+def runs(run: str | None, warehouse: str, show: str | None, as_json: bool) -> int:
+    """The runs, oldest first; what one of them rested on and made; or only its stages."""
     house = Warehouse(warehouse)
+    if run is not None:
+        found = past_run(house, run)
+        if as_json:
+            click.echo(json.dumps(found.as_dict(), default=str))
+        else:
+            _explain(found)
+        return 0
     if show is None:
-        rows = list(_last_by_run(house).values())
+        rows = list(last_states(house).values())
         columns = ["run_id", "status", "files", "late_files", "seconds", "message"]
     else:
-        rows = [r for r in _rows(house, STAGES.path) if r["run_id"] == show]
+        rows = [r for r in rows_of(house, STAGES.path) if r["run_id"] == show]
         columns = ["stage", "status", "rows_in", "rows_out", "seconds"]
     if as_json:
         click.echo(json.dumps([{c: r[c] for c in columns} for r in rows], default=str))
         return 0
+    _table(columns, rows)
+    for gate in rows_of(house, GATES.path) if show else []:
+        if gate["run_id"] == show:
+            say(f"gate {gate['gate']}: {gate['status']} {gate['message'] or ''}".rstrip())
+    return 0
+
+
+def _explain(found: PastRun) -> None:
+    """A past run for people: what it was, what it rested on, what it made, and how to repeat it."""
+    run = found.run
+    say(f"Run {run['run_id']}  {run['status']}, {run['seconds'] or 0:,.1f} s on {run['host']}")
+    for at, state, message in found.states:
+        say(f"  {at:%Y-%m-%d %H:%M:%S}  {state:<9} {message or ''}".rstrip())
+    say("")
+    say(f"Program        {run['version']}, code {run['code_digest']}")
+    say(f"Configuration  {run['conf_digest']}")
+    say(f"Generation     {found.generation or 'none'}")
+    say(f"Builds on      {run['base_release'] or 'nothing'}{', computed in full' if run['is_full'] else ''}")
+    say(f"Files          {len(found.files)}")
+    for file in found.files:
+        rejected = ", rejected" if file["status"] == "rejected" else ""
+        say(f"  {file['file']}  {file['rows']:,} rows, sha256 {file['digest'][:12]}{rejected}")
+    say("")
+    _table(["stage", "status", "rows_in", "rows_out", "seconds"], found.stages)
+    for gate in found.gates:
+        if gate["status"] != "passed":
+            say(f"gate {gate['gate']}: {gate['status']} {gate['message'] or ''}".rstrip())
+    say("")
+    for path, version in sorted(found.outputs.items()):
+        say(f"  wrote {path:<32} version {version}")
+    say("")
+    for line in found.repeat:
+        say(line)
+
+
+def _table(columns: list[str], rows: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(
@@ -94,47 +150,11 @@ def runs(warehouse: str, show: str | None, as_json: bool) -> int:
     for row in rows:
         table.add_row(*[_cell(row[c]) for c in columns])
     out.print(table)
-    for gate in _rows(house, GATES.path) if show else []:
-        if gate["run_id"] == show:
-            say(f"gate {gate['gate']}: {gate['status']} {gate['message'] or ''}".rstrip())
-    return 0
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return (
-        f"{value:,.1f}"
-        if isinstance(value, float)
-        else f"{value:,}"
-        if isinstance(value, int)
-        else str(value)
-    )
-
-
-@click.command()
-@options.warehouse
-@options.as_json
-@example("padron release --json")
-def release(warehouse: str, as_json: bool) -> int:
-    """The release that readers see: its tables, their paths and versions."""
-    house = Warehouse(warehouse)
-    found = releases.required(house)
-    if as_json:
-        tables = [{"table": p, "path": house.uri(p), "version": v} for p, v in sorted(found.tables.items())]
-        click.echo(
-            json.dumps(
-                {
-                    "release_id": found.release_id,
-                    "business_date": found.business_date.isoformat(),
-                    "tables": tables,
-                }
-            )
-        )
-        return 0
-    say(f"Release {found.release_id} of {found.business_date}, {len(found.tables)} tables")
-    for path, version in sorted(found.tables.items()):
-        say(f"  {path:<32} version {version}")
-    for warning in found.warnings:
-        say(f"  warning: {warning}")
-    return 0
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -11,8 +11,15 @@ keeps its last assignment, followed through the open aliases:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+
+from pipelines.silver.renames import named_now
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RECORD = ["source", "record_id"]
 
@@ -68,6 +75,27 @@ def record_owners(assignments: DataFrame, assignment_history: DataFrame, aliases
         F.col("last.valid_from").alias("valid_from"),
         "first_seen_on",
     )
+
+
+def with_former_names(owners: DataFrame, renames: pa.Table | None) -> DataFrame:
+    """``owners`` (``record_owners``) in which a former name belongs to whoever owns the record now.
+
+    ``renames``: silver/renames. Orders go on naming records as they were called when they were written. A
+    name that is live is nobody's former one.
+    """
+    if renames is None or not renames.num_rows:
+        return owners
+    old = {f"old_{name}": F.col(name) for name in RECORD}
+    named = named_now(owners.withColumns(old), renames, "valid_from")
+    is_other = (F.col("source") != F.col("old_source")) | (F.col("record_id") != F.col("old_record_id"))
+    now = owners.select(*RECORD, F.col("customer_id").alias("owner_id"))
+    led = (
+        named.filter(is_other & ~F.col("is_live"))
+        .join(now, on=RECORD, how="inner")
+        .select(F.col("old_source").alias("source"), F.col("old_record_id").alias("record_id"), "owner_id")
+    )
+    joined = owners.join(led, on=RECORD, how="left")
+    return joined.withColumn("customer_id", F.coalesce("owner_id", "customer_id")).drop("owner_id")
 
 
 def customer_register(assignments: DataFrame, assignment_history: DataFrame, aliases: DataFrame) -> DataFrame:

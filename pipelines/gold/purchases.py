@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 NO_CURRENCY = "XXX"
 """ISO 4217's code for money without a currency: it is a currency of its own, never a guess."""
+
+
+def names_of(sources: Sequence[str]) -> Column:
+    """The names of sources, sorted, as a column."""
+    return F.array(*[F.lit(name) for name in sorted(sources)]).cast("array<string>")
 
 
 def is_sale(metrics: Metrics) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -10,10 +11,10 @@ from pyspark.sql import functions as F
 
 from pipelines.gold import rfm_segments as names
 from pipelines.gold.config import Metrics
-from pipelines.gold.purchases import purchase_facts
+from pipelines.gold.purchases import names_of, purchase_facts
 from pipelines.gold.rfm_cut_points import build_cut_points, in_force
 from pipelines.gold.rfm_scores import TIER, ntile_scores, quantile_cut_points, relative_cut_points, score_by
-from pipelines.tables import BOOLEAN, DATE, INT, LONG, MONEY, STRING, Column, Personal, Table
+from pipelines.tables import BOOLEAN, DATE, INT, LONG, MONEY, STRING, STRINGS, Column, Personal, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -150,6 +151,7 @@ RFM = Table(
             formula="count(counted orders up to as_of)",
         ),
         Column("is_stale", BOOLEAN, "True where the source of orders missed its cadence.", required=True),
+        Column("stale_sources", STRINGS, "Sources of orders that missed their cadence, sorted."),
         Column("definition_version", STRING, "Names the definition that the row follows.", required=True),
         Column("as_of", DATE, "Business date that the row describes.", required=True),
     ),
@@ -195,14 +197,14 @@ def build_rfm(
     metrics: Metrics,
     business_date: date,
     *,
-    is_stale: bool = False,
+    stale_sources: Sequence[str] = (),
     reporting_currency: str | None = None,
 ) -> Rfm:
     """At least one row per row of ``customers`` (gold/customers), and the cut points.
 
     ``orders``: silver/orders with customer_id (``gold.ownership.resolve``); None where no
     source ever delivered orders: then every metric is NULL. ``returns``: silver/returns, or
-    None. ``is_stale``: the source of orders missed its cadence, so that no event means not
+    None. ``stale_sources``: sources of orders that missed their cadence, so that no event means not
     known instead of 0. ``reporting_currency``: the one that ``gold.rates.converted`` put the
     orders into; None where money is as received.
     """
@@ -223,7 +225,9 @@ def build_rfm(
     rows = ids.join(facts, on="customer_id", how="left").join(
         scores, on=["customer_id", "currency"], how="left"
     )
-    finished = _finished(rows, metrics, business_date, has_orders=orders is not None, is_stale=is_stale)
+    finished = _finished(
+        rows, metrics, business_date, has_orders=orders is not None, stale_sources=stale_sources
+    )
     defined = finished.withColumn("definition_version", F.lit(metrics.rfm_definition(reporting_currency)))
     return Rfm(rfm=RFM.conform(defined), cut_points=cut_points)
 
@@ -242,13 +246,13 @@ def _no_facts(ids: DataFrame) -> DataFrame:
 
 
 def _finished(
-    rows: DataFrame, metrics: Metrics, business_date: date, *, has_orders: bool, is_stale: bool
+    rows: DataFrame, metrics: Metrics, business_date: date, *, has_orders: bool, stale_sources: Sequence[str]
 ) -> DataFrame:
     """``rows`` with what follows from facts and scores."""
     bought = F.coalesce("n", F.lit(0)) > 0
     ever_bought = F.col("ever_last_order_on").isNotNull()
     # Zero is a statement about the world: it needs a source that was there to see it.
-    unseen = F.lit(0) if has_orders and not is_stale else F.lit(None).cast("int")
+    unseen = F.lit(0) if has_orders and not stale_sources else F.lit(None).cast("int")
     is_idle = F.coalesce("frequency", F.lit(0)) == 0
     without_orders = F.when(ever_bought, names.INACTIVE.name).otherwise(names.PROSPECT.name)
     if not has_orders:
@@ -280,7 +284,8 @@ def _finished(
             "lifecycle": stage_of_life if has_orders else F.lit(None).cast("string"),
             "unscored_reason": F.when(is_two, "two_currencies").when(is_idle, idle_reason),
             "window_days": F.lit(metrics.window_days).cast("int"),
-            "is_stale": F.lit(is_stale),
+            "is_stale": F.lit(bool(stale_sources)),
+            "stale_sources": names_of(stale_sources),
             "as_of": F.lit(business_date),
         }
     ).withColumn("segment_es", names.in_spanish(F.col("segment")))

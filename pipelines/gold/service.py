@@ -7,14 +7,15 @@ the times (``unanswered_cases``), never dropped without a word and never read as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from pipelines.gold.config import Metrics
-from pipelines.gold.purchases import within
-from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, Column, Personal, Table
+from pipelines.gold.purchases import names_of, within
+from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, STRINGS, Column, Personal, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -192,6 +193,7 @@ SERVICE = Table(
             "count(cases opened up to as_of)",
         ),
         Column("is_stale", BOOLEAN, "True where the source of cases missed its cadence.", required=True),
+        Column("stale_sources", STRINGS, "Sources of cases that missed their cadence, sorted."),
         Column("definition_version", STRING, "Names the definition that the row follows.", required=True),
         Column("as_of", DATE, "Business date that the row describes.", required=True),
     ),
@@ -212,13 +214,13 @@ def build_service(
     business_date: date,
     *,
     timezone: str,
-    is_stale: bool = False,
+    stale_sources: Sequence[str] = (),
 ) -> DataFrame:
     """One row per row of ``customers`` (gold/customers).
 
     ``cases``: silver/cases with customer_id (``gold.ownership.resolve``); None where no source
     ever delivered cases: then every metric is NULL. ``timezone``: business zone, in which a case
-    has its day. ``is_stale``: the source of cases missed its cadence, so that no case means not
+    has its day. ``stale_sources``: sources of cases that missed their cadence, so that no case means not
     known instead of 0.
     """
     ids = customers.select("customer_id")
@@ -228,7 +230,7 @@ def build_service(
     else:
         facts = _facts(_dated(cases, metrics, business_date, timezone), metrics, business_date)
         # Zero is a statement about the world: it needs a source that was there to see it.
-        unseen = F.lit(None).cast("bigint") if is_stale else F.lit(0)
+        unseen = F.lit(None).cast("bigint") if stale_sources else F.lit(0)
         measured = ids.join(facts, on="customer_id", how="left").withColumns(
             {name: F.coalesce(name, unseen) for name in _COUNTS}
         )
@@ -236,7 +238,8 @@ def build_service(
         measured.withColumns(
             {
                 "window_days": F.lit(metrics.service.window_days).cast("int"),
-                "is_stale": F.lit(is_stale),
+                "is_stale": F.lit(bool(stale_sources)),
+                "stale_sources": names_of(stale_sources),
                 "definition_version": F.lit(metrics.service_definition),
                 "as_of": F.lit(business_date),
             }

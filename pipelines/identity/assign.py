@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pipelines.identity.aliases import aliases_after
+from pipelines.identity.changes import CHANGES, changed_customers
 from pipelines.identity.events import numbered, published_so_far, stays, unnumbered_events
+from pipelines.identity.evidence import explained
 from pipelines.identity.history import history_after
 from pipelines.identity.moves import assigned_records, moved_records
 from pipelines.identity.records import known_records
+from pipelines.identity.renamed import with_renames
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.identity.votes import cast_votes, fates, homes
 from pipelines.queries import computed_once
@@ -20,23 +23,37 @@ from pipelines.queries import computed_once
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from pipelines.identity.renamed import Renamed
+
 SALT = "padron"
 """Goes into every new id; two warehouses whose ids must never meet take different ones."""
+
+FEW = 200_000
+"""Events of a night that are sent to every task whole: most of the register is not moved for them."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The identity tables: of the prior state whole, of tonight with tonight's events only."""
+    """The identity tables: of the prior state whole, of tonight with tonight's events and changes only."""
 
     assignments: DataFrame
     assignment_history: DataFrame
     aliases: DataFrame
     events: DataFrame
+    changes: DataFrame | None = None
+    """The change feed; a prior state needs none."""
 
     @property
     def tables(self) -> dict[str, DataFrame]:
         """By ``layer/name``."""
-        return {t.path: getattr(self, t.name) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)}
+        named = (
+            ASSIGNMENTS,
+            ASSIGNMENT_HISTORY,
+            ALIASES,
+            EVENTS,
+            *([CHANGES] if self.changes is not None else []),
+        )
+        return {t.path: getattr(self, t.name) for t in named}
 
 
 def assign(
@@ -46,28 +63,36 @@ def assign(
     *,
     edited: DataFrame,
     decided: DataFrame,
+    pairs: DataFrame | None = None,
+    renamed: Renamed | None = None,
     is_adoption: bool = False,
     salt: str = SALT,
 ) -> Identity:
     """Tonight's identity tables, by the contract in definitions.
 
     ``clusters``: linkage/clusters, the live records. ``edited``, ``decided``: keys (source, record_id)
-    of records whose matching content changed, or that a steward's decision names, since the prior
-    state. ``is_adoption``: a new generation is adopted tonight. The result depends on nothing but
-    these; a rerun mints the same ids. Runs jobs: what is read several times is computed once.
+    of records whose matching content changed, or that a steward's decision (decision_id) names, since the
+    prior state. ``renamed``: the prior state by the names of now, where any were changed. ``pairs``: linkage/scored_pairs, from which events get their evidence. ``is_adoption``:
+    a new generation is adopted tonight. The result depends on nothing but these; a rerun mints the
+    same ids. Runs jobs: what is read several times is computed once.
     """
     published = published_so_far(prior.events, business_date)
-    records = computed_once(known_records(clusters, prior.events, prior.aliases, edited, decided))
+    past = prior.events if renamed is None else renamed.prior.events
+    records = computed_once(known_records(clusters, past, prior.aliases, edited, decided))
     found = computed_once(homes(cast_votes(records)))
-    settled = computed_once(fates(found, stays(prior.events)))
+    settled = computed_once(fates(found, stays(past)))
     assigned = computed_once(
         assigned_records(records, settled, business_date, published.publications + 1, salt)
     )
     moved = computed_once(moved_records(assigned, settled))
     happened = computed_once(unnumbered_events(assigned, moved, is_adoption=is_adoption))
+    few = happened.count() <= FEW
+    names = None if renamed is None else computed_once(renamed.holders)
+    told = happened if names is None else computed_once(with_renames(happened, assigned, names))
     return Identity(
         assignments=ASSIGNMENTS.conform(assigned.filter(F.col("customer_id").isNotNull())),
-        assignment_history=history_after(prior.assignment_history, assigned, business_date),
+        assignment_history=history_after(prior.assignment_history, assigned, business_date, names),
         aliases=ALIASES.conform(aliases_after(prior.aliases, assigned, moved, business_date)),
-        events=numbered(happened, published, business_date),
+        events=numbered(explained(told, assigned, pairs, few=few), published, business_date),
+        changes=changed_customers(happened, assigned, published, business_date, few=few),
     )

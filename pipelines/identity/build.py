@@ -9,9 +9,12 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.assign import SALT, Identity, assign
 from pipelines.identity.tables import RECORD
+from pipelines.silver.renames import named_now
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+
+    from pipelines.identity.renamed import Renamed
 
 
 def _matching_content(columns: list[str]) -> Column:
@@ -33,18 +36,30 @@ def edited_records(records: DataFrame, previous: DataFrame) -> DataFrame:
 
 
 def decided_records(decisions: DataFrame, previous: DataFrame) -> DataFrame:
-    """Keys of the records that decisions new tonight name, or named when they revoke one.
+    """Records that decisions new tonight name, or named when they revoke one: source, record_id, decision_id.
 
-    Both are linkage/decisions, tonight's and the prior state's.
+    ``decision_id``: the new one; the largest of several. Both are linkage/decisions, tonight's and the
+    prior state's.
     """
     new = decisions.join(previous, on="decision_id", how="left_anti")
-    revoked = new.select(F.col("revokes").alias("decision_id")).filter(F.col("decision_id").isNotNull())
-    concerned = new.unionByName(decisions.join(revoked, on="decision_id", how="left_semi"))
-    sides = [F.coalesce(side, F.array().cast("array<string>")) for side in ("left_records", "right_records")]
-    names = concerned.select(F.explode(F.concat(*sides)).alias("name")).distinct()
-    return names.select(
-        F.substring_index("name", ":", 1).alias("source"),
-        F.expr("substring(name, instr(name, ':') + 1)").alias("record_id"),
+    sides = ("left_records", "right_records")
+    revoking = new.filter(F.col("revokes").isNotNull()).select(
+        F.col("decision_id").alias("new_id"), F.col("revokes").alias("decision_id")
+    )
+    revoked = decisions.join(revoking, on="decision_id", how="inner")
+    concerned = new.select(*sides, "decision_id").unionByName(
+        revoked.select(*sides, F.col("new_id").alias("decision_id"))
+    )
+    named = F.concat(*[F.coalesce(side, F.array().cast("array<string>")) for side in sides])
+    names = concerned.select(F.explode(named).alias("name"), "decision_id")
+    return (
+        names.groupBy("name")
+        .agg(F.max("decision_id").alias("decision_id"))
+        .select(
+            "decision_id",
+            F.substring_index("name", ":", 1).alias("source"),
+            F.expr("substring(name, instr(name, ':') + 1)").alias("record_id"),
+        )
     )
 
 
@@ -57,19 +72,28 @@ def build_identity(
     prior: Identity,
     business_date: date,
     *,
+    pairs: DataFrame | None = None,
+    renamed: Renamed | None = None,
     is_adoption: bool = False,
     salt: str = SALT,
 ) -> Identity:
-    """``assign`` from the tables of a night: linkage's clusters and decisions, silver's records.
+    """``assign`` from the tables of a night: linkage's clusters, decisions and scored ``pairs``, silver's records.
 
-    ``previous_…`` and ``prior`` are of the prior state, empty the first night.
+    ``previous_…`` and ``prior`` are of the prior state as published, empty the first night; ``renamed``:
+    the same by the names of now, where any changed.
     """
+    decided = decided_records(decisions, previous_decisions)
+    if renamed is not None:
+        decided = named_now(decided, renamed.renames)
+        previous_records = named_now(previous_records, renamed.begun)
     return assign(
         clusters,
         prior,
         business_date,
         edited=edited_records(records, previous_records),
-        decided=decided_records(decisions, previous_decisions),
+        decided=decided,
+        pairs=pairs,
+        renamed=renamed,
         is_adoption=is_adoption,
         salt=salt,
     )

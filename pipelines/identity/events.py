@@ -59,10 +59,11 @@ def published_so_far(events: DataFrame, business_date: date) -> Published:
 
 
 def unnumbered_events(assigned: DataFrame, moved: DataFrame, *, is_adoption: bool) -> DataFrame:
-    """One row per record for which something happened: event, cause and evidence, without number.
+    """One row per record for which something happened: event and cause, without number and evidence.
 
-    ``assigned``, ``moved``: of ``moves``. ``is_adoption``: tonight another model was adopted, and
-    every move is its doing.
+    Beside the table's columns: cluster, is_holder, is_minted, has_moved, and decision_id, the steward's
+    decision that moved it. ``assigned``, ``moved``: of ``moves``. ``is_adoption``: tonight another model
+    was adopted, and every move is its doing.
     """
     return _plain_events(assigned).unionByName(_move_events(assigned, moved, is_adoption=is_adoption))
 
@@ -94,8 +95,11 @@ def numbered(events: DataFrame, published: Published, business_date: date) -> Da
 
 
 def _described(rows: DataFrame) -> DataFrame:
+    """The columns that events have besides their evidence, and those that it and the change feed ask for."""
     was = F.col("last_id").alias("old_customer_id")
-    return rows.select("event", *RECORD, was, "customer_id", "cause", F.col("cluster").alias("evidence"))
+    decision = F.when(F.col("cause") == "decision", F.col("decision_id")).alias("decision_id")
+    told = ["event", *RECORD, "customer_id", "cause", "cluster", "is_holder", "is_minted"]
+    return rows.select(*told, was, has_moved().alias("has_moved"), decision)
 
 
 def _plain_events(assigned: DataFrame) -> DataFrame:
@@ -124,7 +128,12 @@ def _move_events(assigned: DataFrame, moved: DataFrame, *, is_adoption: bool) ->
         {"in": F.coalesce("cluster", alone), "from": F.coalesce("prior_id", alone), **_touches()}
     )
     around = {name: F.max(name).over(all_of("in")) | F.max(name).over(all_of("from")) for name in _touches()}
-    events = keyed.withColumns(around).filter(has_moved()).withColumn("event", _move())
+    decisions = [F.max("decision_id").over(all_of(group)) for group in ("in", "from")]
+    events = (
+        keyed.withColumns({**around, "decision_id": F.coalesce(*decisions)})
+        .filter(has_moved())
+        .withColumn("event", _move())
+    )
     return _described(events.withColumn("cause", F.lit("generation") if is_adoption else _cause()))
 
 

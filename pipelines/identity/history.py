@@ -13,14 +13,23 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def history_after(assignment_history: DataFrame, assigned: DataFrame, business_date: date) -> DataFrame:
+def history_after(
+    assignment_history: DataFrame,
+    assigned: DataFrame,
+    business_date: date,
+    renamed: DataFrame | None = None,
+) -> DataFrame:
     """The history with tonight's stays; ``assigned``: of ``moves.assigned_records``.
+
+    ``renamed``: ``Renamed.holders``; a stay ends under the old name, as published, and begins under the new.
 
     A stay lasts from ``valid_from`` until before ``valid_to``. Where a business date is published
     again, the stay that began on it is replaced, and one that ended on it goes on if the record
     is back where it was: a record has one row a date.
     """
     changes = _changes(assigned, business_date)
+    if renamed is not None:
+        changes = changes.unionByName(_under_new_names(assigned, renamed))
     begun = changes.filter(F.col("next_id").isNotNull() & ~F.col("goes_on")).select(
         *RECORD,
         F.col("next_id").alias("customer_id"),
@@ -45,6 +54,20 @@ def _changes(assigned: DataFrame, business_date: date) -> DataFrame:
         F.col("customer_id").alias("next_id"),
         (has_left & was_with.eqNullSafe(F.col("customer_id"))).alias("goes_on"),
     )
+
+
+def _under_new_names(assigned: DataFrame, renamed: DataFrame) -> DataFrame:
+    """``_changes`` of records that kept their customer under a new name, and of all former names."""
+    is_kept = F.col("is_holder") & F.col("customer_id").eqNullSafe(F.col("last_id"))
+    goes_on = F.lit(False).alias("goes_on")
+    begun = assigned.filter(is_kept).join(renamed.select(*RECORD), on=list(RECORD), how="left_semi")
+    ended = renamed.select(
+        F.col("old_source").alias("source"),
+        F.col("old_record_id").alias("record_id"),
+        F.lit(None).cast("string").alias("next_id"),
+        goes_on,
+    )
+    return ended.unionByName(begun.select(*RECORD, F.col("customer_id").alias("next_id"), goes_on))
 
 
 def _carried(assignment_history: DataFrame, changes: DataFrame, business_date: date) -> DataFrame:

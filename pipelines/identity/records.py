@@ -23,7 +23,7 @@ def known_records(
     (since, customer_id), oldest first, customer_id NULL where it went; ``last_id``, the id that it held
     last (NULL: never seen); ``prior_id``, what that id is in the prior state (NULL: several customers,
     or erased); ``is_holder`` (it was live then); ``first_seen_on``; ``is_edited``, ``is_decided``
-    (among the keys of ``edited`` and ``decided``).
+    (among the keys of ``edited`` and ``decided``); ``decision_id``, the decision that names it.
     """
     records = _gathered(clusters, events, edited, decided)
     is_back = F.col("cluster").isNotNull() & ~F.col("is_holder") & F.col("last_id").isNotNull()
@@ -49,7 +49,7 @@ def _gathered(clusters: DataFrame, events: DataFrame, edited: DataFrame, decided
         clusters.select(*RECORD, F.col("cluster_final").alias("cluster")),
         events.filter(F.col("event") != "changed").select(*RECORD, move.alias("move")),
         edited.select(*RECORD, F.lit(True).alias("is_edited")),
-        decided.select(*RECORD, F.lit(True).alias("is_decided")),
+        decided.select(*RECORD, "decision_id", F.lit(True).alias("is_decided")),
     ]
     united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
     records = united.groupBy(*RECORD).agg(
@@ -57,6 +57,7 @@ def _gathered(clusters: DataFrame, events: DataFrame, edited: DataFrame, decided
         F.array_sort(F.collect_list("move")).alias("past"),
         F.coalesce(F.max("is_edited"), F.lit(False)).alias("is_edited"),
         F.coalesce(F.max("is_decided"), F.lit(False)).alias("is_decided"),
+        F.max("decision_id").alias("decision_id"),
     )
     newest, stays = F.try_element_at("past", F.lit(-1)), stays_of(F.col("past"))
     return records.withColumns(

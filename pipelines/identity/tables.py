@@ -32,6 +32,8 @@ CAUSES = {
     "decision": "a steward decided, or took a decision back",
     "generation": "another model was adopted",
     "linkage": "the same records were linked otherwise: rules, values known as generic",
+    "rename": "a declared rename: the record goes on under another name, with the same customer",
+    "rollback": "a release was taken back, and what it had changed with it",
     "erasure": "a person asked for it",
 }
 
@@ -137,7 +139,10 @@ EVENTS = Table(
         Column(
             "evidence",
             STRING,
-            "The cluster that the record stands in, by its smallest source:record_id; NULL when it is gone.",
+            "What it rests on, as JSON: cluster (the record's, by its smallest source:record_id), pair (the "
+            "strongest one between the record, or those that moved with it, and the others of its cluster; of a "
+            "split the strongest that was left to its old customer), match_weight (bits), probability, rule "
+            "(what brought the pair), decided_by, decision (a steward's). NULL when the record is gone.",
             _P,
         ),
     ),

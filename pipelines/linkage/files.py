@@ -10,20 +10,15 @@ from datetime import date
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
 from pipelines.linkage.columns import APART, JOINED, KNOWN, LISTS, SEVERAL, folded, recognised
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
-from pipelines.linkage.evaluate import Quality
-from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
-from pipelines.linkage.foreign import read_foreign
-from pipelines.linkage.foreign_people import TRUTH, load_foreign
-from pipelines.linkage.foreign_training import foreign_model
+from pipelines.linkage.evaluation import Basis
 from pipelines.linkage.headers import CATEGORY, FIELDS
-from pipelines.linkage.link import Linked, link_foreign, link_night
+from pipelines.linkage.link import link_night
+from pipelines.linkage.linked_file import ONE_FILE, LinkedFile, measured, named
 from pipelines.queries import Say, silent
 from pipelines.standardise import Hints, standardise_records
 from pipelines.standardise.arrow import mapped
@@ -34,35 +29,8 @@ SAMPLE = 1_000
 DATE_FORMATS = ("yyyy-MM-dd", "yyyyMMdd", "dd/MM/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "yyyy/MM/dd")
 IGNORE = "ignore"
 """The role of a column that says nothing."""
-ONE_FILE = "file"
-"""Source of the records where there is one file."""
 CHUNK = 50_000
 """Records that are standardised at a time."""
-
-
-@dataclass(frozen=True)
-class LinkedFile:
-    """What became of a file's records."""
-
-    fields: dict[str, tuple[str, ...]]
-    """Field → the columns that filled it."""
-    linked: Linked
-    clusters: pa.Table
-    """The id column, and cluster_id: the smallest id of the cluster."""
-    pairs: pa.Table
-    """Scored pairs: the two ids, match_weight, match_probability, same_person_probability, relation …"""
-    evaluation: Evaluation | None
-    """How good the clusters are, where the truth was given."""
-    records: pa.Table
-    """The standard records, in the columns of ``read_records``."""
-    unused: tuple[str, ...]
-    """Columns that say nothing padron knows, in the file's order."""
-    conf: Linkage
-
-    @property
-    def quality(self) -> Quality | None:
-        """Agreement with the truth, where it was given."""
-        return None if self.evaluation is None else self.evaluation.quality
 
 
 @dataclass(frozen=True)
@@ -308,63 +276,17 @@ def link_file(
         people = read_all(path, conf, id_column, country, today, given, truth_column)
     found, records, ids = people.fields, people.received, people.received[id_column]
     linked = link_night(people.keyed, None, people.conf, today, say=say)
-    clusters, pairs = _named(linked, id_column, with_source=not isinstance(path, str))
-    measured = None
+    clusters, pairs = named(linked, id_column, with_source=not isinstance(path, str))
+    judged = None
     if truth_column:
         truth = pa.table(
             {"source": people.keyed["source"], "record_id": ids, "entity_id": records[truth_column]}
         )
         basis = Basis(people.keyed, linked.generation, people.conf, linked)
-        measured = _measured(linked, truth, people.conf, basis)
+        judged = measured(linked, truth, people.conf, basis)
     used = {id_column, truth_column, *(name for names in found.values() for name in names)}
     unused = tuple(name for name in records.column_names if name not in used)
-    return LinkedFile(found, linked, clusters, pairs, measured, people.keyed, unused, people.conf)
-
-
-def link_by_settings(
-    path: str,
-    conf: Linkage,
-    *,
-    settings: str,
-    id_column: str,
-    today: date,
-    truth_column: str | None = None,
-    say: Say = silent,
-) -> LinkedFile:
-    """Link the records of a file by Splink settings or a trained model of the user's own (a JSON file).
-
-    The columns are those that the settings name, as the file holds them. Raises UsageError where the
-    settings cannot be used on this file, or an id stands twice or is missing.
-    """
-    foreign = read_foreign(settings)
-    with engine(conf) as connection:
-        nodes = load_foreign(connection, path, foreign, id_column, truth_column)
-        check_fits(len(nodes), free_memory())
-        model = foreign_model(connection, foreign, len(nodes), conf)
-        linked = link_foreign(connection, nodes, model, conf, today, say)
-        true = connection.sql(f"SELECT {TRUTH} FROM people ORDER BY node").to_arrow_table()[TRUTH]
-    clusters, pairs = _named(linked, id_column)
-    measured = None
-    if truth_column:
-        truth = linked.clusters.select(["source", "record_id"]).append_column("entity_id", true)
-        # The rules of the settings are not the engine's: what they bring cannot be asked pair by pair.
-        measured = _measured(linked, truth, conf, None)
-    none = pa.table(
-        {"source": [], "record_id": []}, schema=linked.clusters.select(["source", "record_id"]).schema
-    )
-    return LinkedFile(foreign.columns, linked, clusters, pairs, measured, none, (), conf)
-
-
-def _measured(linked: Linked, truth: pa.Table, conf: Linkage, basis: Basis | None) -> Evaluation:
-    known = truth.filter(pc.is_valid(truth["entity_id"]))
-    return evaluation(
-        linked.clusters,
-        known,
-        linked.scored_pairs,
-        linked.generation.cut,
-        least=conf.review_probability,
-        basis=basis,
-    )
+    return LinkedFile(found, linked, clusters, pairs, judged, people.keyed, unused, people.conf)
 
 
 def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:
@@ -374,25 +296,3 @@ def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:
     known, at_most = (standardise_records(sample, h)["birth_date"] for h in (hints, timeless))
     are_old = len(at_most) - at_most.null_count > 2 * (len(known) - known.null_count)
     return timeless if are_old else hints
-
-
-def _named(linked: Linked, id_column: str, *, with_source: bool = False) -> tuple[pa.Table, pa.Table]:
-    """Clusters and pairs by the file's own ids; of several files with the source of each."""
-    rows, pairs = linked.clusters, linked.scored_pairs
-    names = {"record_id": id_column, "record_id_l": f"{id_column}_l", "record_id_r": f"{id_column}_r"}
-    if with_source:
-        clusters = rows.select(["source", "record_id", "cluster_final"])
-        clusters = clusters.rename_columns(["source", "record_id", "cluster_id"])
-    else:
-        ids = pc.utf8_slice_codeunits(rows["cluster_final"], len(ONE_FILE) + 1)
-        clusters = pa.table({"record_id": rows["record_id"], "cluster_id": ids})
-        pairs = pairs.drop_columns(["source_l", "source_r"])
-    tables = (clusters, pairs)
-    return tuple(t.rename_columns([names.get(name, name) for name in t.column_names]) for t in tables)
-
-
-def write(made: LinkedFile, folder: str) -> None:
-    """``clusters.parquet`` and ``pairs.parquet`` in ``folder``, which is made where it is not there."""
-    os.makedirs(folder, exist_ok=True)
-    pq.write_table(made.clusters, os.path.join(folder, "clusters.parquet"))
-    pq.write_table(made.pairs, os.path.join(folder, "pairs.parquet"))

@@ -44,7 +44,7 @@ def linked_by(generation: Generation, conf: Linkage) -> int:
     """
     plain = conf.model_dump(mode="json", exclude=set(OF_THE_MACHINE))
     versions = [version(name) for name in ("splink", "duckdb")]
-    text = json.dumps([generation.digest, plain, versions, code_digest()], sort_keys=True)
+    text = json.dumps([generation.digest, plain, versions, code_digest("linkage")], sort_keys=True)
     return int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) >> 1
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.errors import UsageError
 from pipelines.linkage.binding import Statement
@@ -177,15 +178,14 @@ def _needed_as_text(
 
 
 def _nodes(connection: duckdb.DuckDBPyConnection, id_column: str) -> Nodes:
-    missing, doubled = connection.execute(
-        f"""SELECT count(*) - count({_ID}), count({_ID}) - count(DISTINCT {_ID}) FROM people"""
-    ).fetchall()[0]
-    if missing:
-        raise UsageError(f"{missing} records have no {id_column}.")
+    ids = connection.sql(f"SELECT {_ID} FROM people ORDER BY {NODE}").to_arrow_table()[_ID]
+    flat = pa.concat_arrays(ids.chunks) if ids.num_chunks else pa.array([], pa.string())
+    if flat.null_count:
+        raise UsageError(f"{flat.null_count} records have no {id_column}.")
+    # Nodes follow the ids, so that equal ones stand side by side.
+    doubled = pc.sum(pc.equal(flat[1:], flat[: max(len(flat) - 1, 0)])).as_py() or 0
     if doubled:
         raise UsageError(
             f"{doubled} records share their {id_column} with another: name a column of unique ids."
         )
-    ids = connection.sql(f"SELECT {_ID} FROM people ORDER BY {NODE}").to_arrow_table()[_ID]
-    flat = pa.concat_arrays(ids.chunks) if ids.num_chunks else pa.array([], pa.string())
     return Nodes(pa.repeat(SOURCE, len(flat)), flat, pa.repeat("unknown", len(flat)))

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from pipelines.errors import UsageError
 from pipelines.linkage import scored_pairs
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.files import LinkedFile, read_any
+from pipelines.linkage.files import read_any
 from pipelines.linkage.generations import Generation
+from pipelines.linkage.linked_file import LinkedFile
 
 FOLDER = "engine"
 """Folder inside the result that holds the engine's tables."""

@@ -173,6 +173,30 @@ def line(points: Sequence[tuple[str, float]], *, label: str) -> Markup:
     return _frame(label, marks, LINE_HEIGHT)
 
 
+def spark(values: Sequence[float], told: Sequence[tuple[str, str]]) -> Markup:
+    """A small line without axes, for a cell of a table; ``told``: the same points in words."""
+    low, high = min(values), max(values)
+    spread = (high - low) or 1.0
+    step = 92 / max(len(values) - 1, 1)
+    points = [
+        (4 + i * step, 18 - 14 * (v - low) / spread if high > low else 11) for i, v in enumerate(values)
+    ]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    words = ", ".join(f"{name}: {value}" for name, value in told)
+    head = Markup(
+        '<svg class="spark" viewBox="0 0 100 22" width="100" height="22" role="img" aria-label="{}">'
+    )
+    dot = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="2.5"/>').format(*points[-1])
+    title = Markup("<title>{}</title>").format(words)
+    return (
+        head.format(words)
+        + title
+        + Markup('<polyline class="stroke" points="{}"/>').format(path)
+        + dot
+        + Markup("</svg>")
+    )
+
+
 CURVE_HEIGHT = 220
 
 

@@ -12,14 +12,17 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.gold.reconciliation import RECONCILIATION, imbalances
 from pipelines.identity.assign import Identity
 from pipelines.identity.audit import audit
+from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
-from pipelines.ops.gates import Verdict, verdict
+from pipelines.ops.delivery_checks import delivered
+from pipelines.ops.gates import Verdict, owned, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
+from pipelines.silver.received import Received
 
 if TYPE_CHECKING:
     from pipelines.stages import Inputs
@@ -77,10 +80,11 @@ def deletions(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
         tonight: dict[tuple[str, str], list[str]] = {}
         for file in inputs.night.files:
             tonight.setdefault((file.source, file.feed), []).append(file.batch_id)
-        batches = inputs.frame(BATCHES)
+        received = Received(inputs, feeds)
+        batches = received.batches()
         shares = [
             deleted_share(
-                inputs.frame(feeds[source, feed]),
+                received.frame((source, feed)),
                 settings.sources[source],
                 feed,
                 tonight=names,
@@ -112,7 +116,9 @@ def deletions(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
 def landed(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
     """What is checked when the files have landed."""
     too_many = deletions(feeds)
-    return lambda inputs: [*deliveries(inputs), *too_many(inputs)]
+    return lambda inputs: owned(
+        [*deliveries(inputs), *delivered(inputs), *too_many(inputs)], inputs.settings.sources
+    )
 
 
 def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
@@ -121,15 +127,16 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
     def gate(inputs: Inputs) -> list[Verdict]:
         outcomes = inputs.arrow(OUTCOME_COUNTS)
         counted = {(r["source"], r["feed"]): r for r in (outcomes.to_pylist() if outcomes else [])}
-        batches = inputs.arrow(BATCHES)
+        received = Received(inputs, feeds)
+        batches = received.batch_rows()
         skipped: dict[tuple[str, str], int] = {}
         for row in [] if batches is None else batches.to_pylist():
             if row["status"] != "landed":
                 key = row["source"], row["feed"]
                 skipped[key] = skipped.get(key, 0) + row["rows"]
         lost = 0
-        for key, table in feeds.items():
-            stands = inputs.rows(table) - skipped.get(key, 0)
+        for key in feeds:
+            stands = sum(inputs.rows(table) for table in received.tables(key)) - skipped.get(key, 0)
             lost += abs(stands - (counted[key]["bronze_rows"] if key in counted else 0))
         held = {f"{s}/{f}": r["quarantined"] for (s, f), r in counted.items() if r["quarantined"]}
         project = inputs.settings.project
@@ -214,6 +221,8 @@ def decisions(inputs: Inputs) -> list[Verdict]:
 def identity_kept(inputs: Inputs) -> list[Verdict]:
     """``identity_contract``: the invariants of the persistent ids, counted on tonight's tables."""
     previous = Identity(*[inputs.previous(table) for table in IDENTITY])
+    renamed = renamed_prior(inputs, previous)
+    previous = previous if renamed is None else renamed.prior
     current = Identity(*[inputs.frame(table) for table in IDENTITY])
     counts = audit(previous, current, inputs.frame(CLUSTERS), inputs.night.business_date).collect()
     broken = {row["invariant"]: row["violations"] for row in counts if row["violations"]}

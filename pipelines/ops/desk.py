@@ -25,6 +25,8 @@ from pipelines.linkage.generations import GENERATIONS, Generation, lineage, newe
 from pipelines.ops import stewards
 from pipelines.ops.foreseen import Consequence, consequence
 from pipelines.ops.reading import Reader
+from pipelines.ops.register import names_of
+from pipelines.silver.renames import RENAMES, decisions_now
 
 if TYPE_CHECKING:
     from pipelines.identity.foreseen import Key
@@ -77,19 +79,35 @@ class Desk:
 
     @property
     def decisions(self) -> pa.Table:
-        """Every decision so far: recorded, and written in the configuration."""
+        """Every decision so far, recorded or written in the configuration; records by their names of now."""
         there = stewards.recorded(self.warehouse)
         rows = [] if there is None else there.select(DECISION_ROWS.names).to_pylist()
         known = {row["decision_id"] for row in rows}
         written = [r for r in self.settings.decisions.to_pylist() if r["decision_id"] not in known]
-        return pa.Table.from_pylist([*rows, *written], schema=DECISION_ROWS)
+        return self._named_now(pa.Table.from_pylist([*rows, *written], schema=DECISION_ROWS))
+
+    def _named_now(self, decisions: pa.Table) -> pa.Table:
+        found = decisions_now(decisions, self._renames)
+        return decisions if found is None else found.cast(DECISION_ROWS)
+
+    @cached_property
+    def _renames(self) -> pa.Table | None:
+        version = self.release.tables.get(RENAMES.path)
+        return None if version is None else self.warehouse.arrow(RENAMES.path, version)
+
+    def _all_names(self, keys: Iterable[Key]) -> dict[str, Key]:
+        """Every name that the records ever had, source:record_id, with the one of now."""
+        if not self._renames:
+            return {":".join(key): key for key in keys}
+        return {":".join(name): key for key in keys for name in names_of(self.reader, *key)}
 
     @cached_property
     def released_decisions(self) -> pa.Table:
         """The decisions that the release was made with."""
         version = self.release.tables.get(DECISIONS.path)
         found = None if version is None else self.warehouse.arrow(DECISIONS.path, version)
-        return DECISION_ROWS.empty_table() if found is None else found.select(DECISION_ROWS.names)
+        rows = DECISION_ROWS.empty_table() if found is None else found.select(DECISION_ROWS.names)
+        return self._named_now(rows)
 
     def states(self) -> dict[str, Row]:
         """``linkage/decision_states`` of the release, by decision_id."""
@@ -134,6 +152,11 @@ class Desk:
         if self.reader.rows(f"SELECT 1 FROM identity.assignments {where}", key):
             return name
         if self.reader.rows(f"SELECT 1 FROM identity.assignment_history {where} LIMIT 1", key):
+            now = ":".join(names_of(self.reader, source, record_id)[-1])
+            if now != name and self.reader.rows(
+                "SELECT 1 FROM identity.assignments WHERE source || ':' || record_id = ?", [now]
+            ):
+                raise UsageError(f"record {name} is called {now} now.")
             raise UsageError(
                 f"record {name} is not delivered any more: a decision about it would do nothing."
             )
@@ -197,7 +220,7 @@ class Desk:
     def _with_rivals(self, homes: Mapping[Key, str]) -> dict[Key, str]:
         """The released clusters of all whose vote may count beside those of ``homes``: who holds an id they held."""
         found: dict[Key, str] = {}
-        asked = [":".join(key) for key in homes]
+        asked = list(self._all_names(homes))
         while asked:
             rows = self.reader.rows(
                 """WITH asked AS (SELECT unnest($1::VARCHAR[]) AS name),
@@ -209,18 +232,22 @@ class Desk:
                 [asked],
             )
             new = {(str(r["source"]), str(r["record_id"])): str(r["cluster_final"]) for r in rows}
-            asked = [":".join(key) for key in new if key not in found and key not in homes]
+            asked = list(self._all_names(key for key in new if key not in found and key not in homes))
             found |= new
         return found
 
     def _identity(self, homes: Mapping[Key, str]) -> tuple[list[Row], list[Row], dict[str, Any]]:
         """The events of the records, the aliases of ids they held, and when each of these was first published."""
-        names: list[object] = [[":".join(key) for key in homes]]
+        now = self._all_names(homes)
+        # A rename retires the old name, and nobody by that.
         events = self.reader.rows(
             """SELECT business_date, publication, event, source, record_id, customer_id FROM identity.events
-            SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS name) ON name = source || ':' || record_id""",
-            names,
+            SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS name) ON name = source || ':' || record_id
+            WHERE NOT (event = 'retired' AND cause = 'rename')""",
+            [list(now)],
         )
+        for event in events:
+            event["source"], event["record_id"] = now[f"{event['source']}:{event['record_id']}"]
         ids: list[object] = [sorted({str(e["customer_id"]) for e in events if e["customer_id"]})]
         asked = "SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS id) ON id = customer_id"
         aliases = self.reader.rows(f"SELECT * FROM identity.aliases {asked}", ids)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.ops.pages import page
+from pipelines.silver.targets import uses
 from pipelines.tables import Kind, Personal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipelines.sources import Source
     from pipelines.tables import Column, Table
 
 CLASSES = {
@@ -109,12 +111,43 @@ def _table_lines(table: Table) -> list[str]:
     ]
 
 
-def markdown(tables: Sequence[Table]) -> str:
-    """The data dictionary of ``tables`` as GitHub-flavoured Markdown, by layer."""
+def _source_lines(sources: Sequence[Source]) -> list[str]:
+    """The catalogue of sources: who answers for them, how often they come, what their feeds become."""
+    head = ["Source", "Owner", "Channel", "Cadence", "Feed", "Mode", "Key", "Becomes", "Columns", "Required"]
+    rows = [
+        _row(
+            [
+                _code(source.source),
+                _cell(source.owner),
+                source.channel,
+                cadence(source),
+                _code(name),
+                feed.mode,
+                ", ".join(_code(k) for k in feed.key),
+                ", ".join(sorted({_code(use.target) for use in uses(feed).values()})),
+                f"{len(feed.columns)}",
+                ", ".join(_code(c) for c in feed.required),
+            ]
+        )
+        for source in sources
+        for name, feed in source.feeds.items()
+    ]
+    return ["## Sources", "", _row(head), _row(["---"] * len(head)), *rows, ""] if rows else []
+
+
+def cadence(source: Source) -> str:
+    """How old the newest delivery of a source may be."""
+    days = source.cadence_days
+    return "irregular" if days is None else f"{days} day{'' if days == 1 else 's'}"
+
+
+def markdown(tables: Sequence[Table], sources: Sequence[Source] = ()) -> str:
+    """The catalogue of ``sources`` and the data dictionary of ``tables`` as GitHub-flavoured Markdown, by layer."""
     lines = ["# Data dictionary", "", f"{len(tables)} tables, at `<warehouse>/<layer>/<table>`.", ""]
     lines += ["## Personal data", "", _row(["Class", "A column that"]), _row(["---", "---"])]
     lines += [_row([personal.value, _cell(meaning)]) for personal, meaning in CLASSES.items()]
     lines.append("")
+    lines += _source_lines(sources)
     for layer in _layers(tables):
         lines += [f"## {layer.name}", ""]
         lines += [layer.about, ""] if layer.about else []
@@ -125,11 +158,14 @@ def markdown(tables: Sequence[Table]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def html(tables: Sequence[Table]) -> str:
-    """The data dictionary of ``tables`` as one HTML page that loads nothing."""
+def html(tables: Sequence[Table], sources: Sequence[Source] = ()) -> str:
+    """``markdown`` as one HTML page that loads nothing."""
     return page(
         "dictionary.html.j2",
         layers=_layers(tables),
+        sources=sources,
+        cadence=cadence,
+        uses=uses,
         total=len(tables),
         classes=[(personal.value, meaning) for personal, meaning in CLASSES.items()],
         kinds=KINDS,

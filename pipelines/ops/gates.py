@@ -1,34 +1,82 @@
-"""Verdicts of gates: checks with a consequence. The gates themselves are in ``ops.checks``.
+"""Verdicts of gates: checks with a consequence. The gates themselves are in ``ops.checks`` and ``ops.*_checks``.
 
-A verdict is a row of ``ops/gates`` without run, date and time. Each gate has a default severity;
-``gates:`` in conf/padron.yml sets another (off, warn, block).
+A verdict is a row of ``ops/gates`` without run, date and time. A gate has one bound and a severity
+(``verdict``), or two bounds: above the first it warns, above the second it stops the night (``graded``).
+In conf/padron.yml ``gates:`` sets another severity (off, warn, block) and ``bounds:`` other bounds.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from pipelines.config import Bounds
+from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.config import Project
+    from pipelines.sources import Source
 
 DEFAULTS = {
     "component_size": "warn",
     "decisions": "warn",
     "deleted_share": "block",
+    "future_date": "warn",
+    "future_events": "warn",
     "generation": "block",
     "identity_contract": "block",
     "landing": "warn",
     "late_files": "warn",
+    "lost_columns": "warn",
     "model": "warn",
     "new_columns": "warn",
+    "new_currency": "warn",
     "quarantine": "warn",
     "reconciliation": "block",
+    "referential_integrity": "block",
     "rows_conserved": "block",
     "schema": "block",
+    "secrets": "warn",
+    "two_tax_ids": "block",
 }
-"""Severity of each gate where conf/padron.yml says nothing."""
+"""Severity of each gate with one bound where conf/padron.yml says nothing."""
+
+BOUNDS = {
+    "freshness": Bounds(warn=0),
+    "id_jitter": Bounds(warn=0.005, block=0.02, least=1_000),
+    "over_clustering": Bounds(warn=0.02),
+    "profile_drift": Bounds(warn=0.2, least=100),
+    "residual_duplicates": Bounds(warn=0.05),
+    "revenue_jitter": Bounds(warn=0.01, block=0.03, least=1_000),
+    "unmapped_codes": Bounds(warn=0.01, least=100),
+    "volume_high": Bounds(warn=3, block=10, least=100),
+    "volume_low": Bounds(warn=2, least=100),
+}
+"""Bounds of each gate with two where conf/padron.yml says nothing: above ``warn`` it warns, above
+``block`` it stops the night. On fewer rows than ``least`` a share says little: it warns at the most."""
 
 Verdict = dict[str, Any]
+
+
+def check_names(project: Project) -> None:
+    """Raises UsageError for a gate in conf/padron.yml that does not exist, or a bound that nothing reads."""
+    for key, given, known in (
+        ("gates", project.gates, {*DEFAULTS, *BOUNDS}),
+        ("bounds", project.bounds, set(BOUNDS)),
+    ):
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}."
+                raise UsageError(f"conf/padron.yml: {key}: {name} is no gate that has them. {hint}")
+
+
+def bounds_of(project: Project, gate: str) -> Bounds:
+    """The bounds of ``gate``: the defaults, and what conf/padron.yml sets otherwise."""
+    own = project.bounds.get(gate)
+    return BOUNDS[gate] if own is None else BOUNDS[gate].model_copy(update=own.model_dump(exclude_unset=True))
 
 
 def verdict(
@@ -42,13 +90,67 @@ def verdict(
     if severity == "off":
         return []
     failed = value > bound
-    return [
-        {
-            "gate": f"{gate} {about}" if about else gate,
-            "status": {"warn": "warned", "block": "blocked"}[severity] if failed else "passed",
-            "severity": severity,
-            "value": float(value),
-            "bound": float(bound),
-            "message": message if failed else "as it should be",
-        }
-    ]
+    status = {"warn": "warned", "block": "blocked"}[severity] if failed else "passed"
+    return [_row(gate, about, status, severity, value, bound, None, message if failed else "as it should be")]
+
+
+def graded(
+    project: Project,
+    gate: str,
+    *,
+    value: float,
+    rows: int,
+    message: str,
+    about: str | None = None,
+    may_block: bool = True,
+) -> list[Verdict]:
+    """The verdict of a gate with two bounds on a ``value`` that was measured on ``rows``; none when it is off.
+
+    Severity ``warn`` in conf never stops the night; ``block`` stops it above the block bound, or
+    above the warn bound of a gate that has no other. ``may_block`` is False where what was
+    found is wanted, such as ids that move because a generation is adopted. ``message`` says what was
+    found, also when it is as it should be.
+    """
+    severity, bounds = project.gates.get(gate), bounds_of(project, gate)
+    if severity == "off":
+        return []
+    warn, block = bounds.warn, bounds.block
+    if severity == "block" and block is None:
+        block = warn
+    if severity == "warn" or not may_block or (bounds.least is not None and rows < bounds.least):
+        block = None
+    is_blocked = block is not None and value > block
+    is_warned = is_blocked or (warn is not None and value > warn)
+    status = "blocked" if is_blocked else "warned" if is_warned else "passed"
+    shown = block if is_blocked else warn
+    return [_row(gate, about, status, "warn" if block is None else "block", value, shown, block, message)]
+
+
+def owned(verdicts: Iterable[Verdict], sources: Mapping[str, Source]) -> list[Verdict]:
+    """The verdicts about a source or one of its feeds with the source's owner, whose issue it is."""
+    found = []
+    for row in verdicts:
+        about = re.split(r"[/.]", row["gate"].partition(" ")[2])[0]
+        found.append({**row, "owner": sources[about].owner} if about in sources else row)
+    return found
+
+
+def _row(
+    gate: str,
+    about: str | None,
+    status: str,
+    severity: str,
+    value: float,
+    bound: float | None,
+    block_bound: float | None,
+    message: str,
+) -> Verdict:
+    return {
+        "gate": f"{gate} {about}" if about else gate,
+        "status": status,
+        "severity": severity,
+        "value": float(value),
+        "bound": None if bound is None else float(bound),
+        "block_bound": None if block_bound is None else float(block_bound),
+        "message": message,
+    }

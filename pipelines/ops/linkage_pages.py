@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipelines.linkage.blocking_report import BlockingReport
     from pipelines.linkage.evaluation import Evaluation
-    from pipelines.linkage.files import LinkedFile
+    from pipelines.linkage.linked_file import LinkedFile
 
 BIN = 0.05
 """Width of a bin of probabilities."""

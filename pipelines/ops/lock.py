@@ -2,7 +2,8 @@
 
 Object stores have no safe second driver, so the commit itself decides: of two that try at once
 one conflicts. A holder whose process is dead on this host is stale at once; one on another host
-when its heartbeat ran out.
+when its heartbeat ran out. A night that runs as a job a layer parks the lock between its jobs:
+only a run of the same night takes it from there, until the night has waited too long.
 """
 
 from __future__ import annotations
@@ -11,20 +12,26 @@ import os
 import socket
 import threading
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from pipelines.errors import LockHeld
+from pipelines.errors import LockHeld, PadronError
+from pipelines.ops.failures import told
 from pipelines.ops.tables import LOCK
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from deltalake import DeltaTable
+
 HEARTBEAT = timedelta(seconds=30)
 EXPIRY = timedelta(minutes=10)
+PARKED = timedelta(hours=12)
+"""How long a night may wait for the job of its next layer."""
 FREE: dict[str, Any] = {"owner": None, "run": None, "host": None, "pid": None, "heartbeat_at": None}
 
 
@@ -39,18 +46,34 @@ def _alive(pid: int) -> bool:
 
 
 def is_stale(row: dict[str, Any], now: datetime, host: str) -> bool:
-    """True where the holder cannot be alive any more."""
+    """True where the holder cannot be alive any more, or waited too long for its next job."""
+    if row["pid"] is None:
+        return bool(now - row["heartbeat_at"] > PARKED)
     if row["host"] == host:
         return not _alive(int(row["pid"]))
     return bool(now - row["heartbeat_at"] > EXPIRY)
 
 
-class Lock:
-    """The warehouse's lock as a context. Entering raises LockHeld where another run holds it."""
+def holder(warehouse: Warehouse) -> dict[str, Any] | None:
+    """Who holds the lock (owner, run, host, pid, heartbeat_at); None where nobody alive does."""
+    content = warehouse.arrow(LOCK.path)
+    rows = [] if content is None else content.to_pylist()
+    held = rows[0] if rows and rows[0]["owner"] is not None else None
+    is_held = held is not None and not is_stale(held, datetime.now(UTC), socket.gethostname())
+    return held if is_held else None
 
-    def __init__(self, warehouse: Warehouse, run: str) -> None:
+
+class Lock:
+    """The warehouse's lock as a context. Entering raises LockHeld where another run holds it.
+
+    ``night`` names the night that it is taken for: a lock that this night parked is its own.
+    """
+
+    def __init__(self, warehouse: Warehouse, run: str, night: str | None = None) -> None:
         self.warehouse = warehouse
         self.run = run
+        self.night = night
+        self._parks: str | None = None
         self.owner = uuid.uuid4().hex
         self.host = socket.gethostname()
         self.taken_over: str | None = None
@@ -75,27 +98,47 @@ class Lock:
                 rows = seen.to_pyarrow_table().to_pylist()
                 held = rows[0] if rows and rows[0]["owner"] is not None else None
                 if held is not None:
-                    if not is_stale(held, datetime.now(UTC), self.host):
-                        raise LockHeld(self._message(held))
-                    self.taken_over = f"stale lock of {held['run']} on {held['host']} taken over"
+                    is_own = held["pid"] is None and held["owner"] == self.night
+                    if not is_own and not is_stale(held, datetime.now(UTC), self.host):
+                        raise LockHeld(_message(held))
+                    if not is_own:
+                        self.taken_over = f"stale lock of {held['run']} on {held['host']} taken over"
                 self.warehouse.replace_rows(LOCK, [self._row()], seen)
-        except (CommitFailedError, DeltaError, OSError):
+        except (CommitFailedError, DeltaError):
             raise LockHeld("Another run took the lock at the same moment: wait for it to end.") from None
+        except OSError as error:
+            raise PadronError(f"The lock cannot be written: {told(error)}.") from None
+        # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it.
+        self.warehouse.vacuum(LOCK.path, [], hours=24)
         self._beat = threading.Thread(target=self._heartbeats, daemon=True)
         self._beat.start()
         return self
 
-    def _message(self, held: dict[str, Any]) -> str:
-        return (
-            f"{held['run']} holds the lock on {held['host']} (process {held['pid']}, last sign of life "
-            f"{held['heartbeat_at']:%Y-%m-%d %H:%M:%S} UTC): wait for it to end."
-        )
-
     def _heartbeats(self) -> None:
         while not self._stop.wait(HEARTBEAT.total_seconds()):
-            seen = self.warehouse.open(LOCK.path)
-            if seen is not None:
-                self.warehouse.replace_rows(LOCK, [self._row()], seen)
+            # A beat that fails is followed by another; whether the lock is lost is asked before a release.
+            with suppress(CommitFailedError, DeltaError, OSError):
+                seen = self._own()
+                if seen is not None:
+                    self.warehouse.replace_rows(LOCK, [self._row()], seen)
+
+    def _own(self) -> DeltaTable | None:
+        """The lock's table while this run holds it; None when another has taken it over."""
+        seen = self.warehouse.open(LOCK.path)
+        rows = [] if seen is None else seen.to_pyarrow_table().to_pylist()
+        return seen if rows and rows[0]["owner"] == self.owner else None
+
+    def check(self) -> None:
+        """Raises LockHeld where another run took the lock over: what this one does must not be released."""
+        if self._own() is None:
+            raise LockHeld(
+                "Another run took the lock over, because this one gave no sign of life for "
+                f"{EXPIRY.total_seconds() / 60:.0f} minutes: nothing is released by this one."
+            )
+
+    def park(self, night: str, before: str) -> None:
+        """Leave the lock with ``night`` when this run ends, until the job of the layer ``before`` takes it."""
+        self._parks, self.run = night, f"night {night}, which waits for its {before} job,"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -103,8 +146,18 @@ class Lock:
         self._stop.set()
         if self._beat is not None:
             self._beat.join()
-        seen = self.warehouse.open(LOCK.path)
-        if seen is not None:
-            rows = seen.to_pyarrow_table().to_pylist()
-            if rows and rows[0]["owner"] == self.owner:
-                self.warehouse.replace_rows(LOCK, [FREE], seen)
+        # A lock that cannot be given back is stale as soon as this process has ended; how the run ended matters more.
+        with suppress(CommitFailedError, DeltaError, OSError):
+            seen = self._own()
+            if seen is not None:
+                is_parked = self._parks is not None and kind is None
+                left = {**self._row(), "owner": self._parks, "pid": None} if is_parked else FREE
+                self.warehouse.replace_rows(LOCK, [left], seen)
+
+
+def _message(held: dict[str, Any]) -> str:
+    process = "" if held["pid"] is None else f"process {held['pid']}, "
+    return (
+        f"{held['run']} holds the lock on {held['host']} ({process}last sign of life "
+        f"{held['heartbeat_at']:%Y-%m-%d %H:%M:%S} UTC): wait for it to end."
+    )

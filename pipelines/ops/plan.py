@@ -30,43 +30,49 @@ def plan_nights(
     asked: date | None,
     same_program: bool,
     full: bool,
+    since: date | None = None,
 ) -> list[PlannedNight]:
     """The nights to run, in order; empty when there is nothing to do.
 
     ``pending`` are the landed files that no released night took in; ``same_program`` says that
     code and configuration are those of the newest release. With ``asked`` it is one night that
     takes in every folder up to that date; without, one night a folder, and late files go with
-    the first. Raises UsageError for a date before the newest release.
+    the first. With ``since`` it is a range: one night a folder from ``since`` to ``asked``, and what
+    is older goes with the first. Raises UsageError for a date before the newest release.
     """
     newest = release.business_date if release else None
     files = sorted(pending, key=lambda f: (f.landing_date, f.source, f.feed, f.name))
     if asked is not None:
+        if since is not None and since > asked:
+            raise UsageError(f"--date {since}..{asked} ends before it begins.")
         if newest is not None and asked < newest:
             raise UsageError(
                 f"--date {asked} is before the newest release ({newest}): nights only go forward. "
                 "A late file is taken in by the next night."
             )
-        taken = tuple(f for f in files if f.landing_date <= asked)
+        files = [f for f in files if f.landing_date <= asked]
+    if asked is not None and since is None:
+        taken = tuple(files)
         if asked == newest and not taken and same_program and not full:
             return []
         return [PlannedNight(asked, taken, _late(taken, newest))]
-    if newest is None:
-        dates = sorted({f.landing_date for f in files})
-        if not dates:
-            raise UsageError("There are no files to take in: check --landing, or name a --date.")
-        return [PlannedNight(d, tuple(f for f in files if f.landing_date == d)) for d in dates]
-    late = tuple(f for f in files if f.landing_date <= newest)
-    dates = sorted({f.landing_date for f in files if f.landing_date > newest})
-    nights = [PlannedNight(d, tuple(f for f in files if f.landing_date == d)) for d in dates]
-    if late:
-        if nights:
-            first = nights[0]
-            nights[0] = PlannedNight(first.business_date, (*late, *first.files), len(late))
+    nights: dict[date, list[LandedFile]] = {}
+    late = []
+    for file in files:
+        day = file.landing_date if since is None else max(file.landing_date, since)
+        if newest is not None and day <= newest:
+            late.append(file)
         else:
-            nights = [PlannedNight(newest, late, len(late))]
-    if not nights and (full or not same_program):
-        nights = [PlannedNight(newest)]
-    return nights
+            nights.setdefault(day, []).append(file)
+    if newest is None:
+        if not nights:
+            raise UsageError("There are no files to take in: check --landing, or name a --date.")
+    elif (late or full or not same_program) and not nights:
+        return [PlannedNight(newest, tuple(late), len(late))]
+    return [
+        PlannedNight(day, (*([] if at else late), *nights[day]), 0 if at else len(late))
+        for at, day in enumerate(sorted(nights))
+    ]
 
 
 def _late(files: tuple[LandedFile, ...], newest: date | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -15,21 +16,26 @@ if TYPE_CHECKING:
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
 
+Parameters = list[object] | dict[str, object]
+"""Values of ``?`` by place, or of ``$name`` by name."""
+
 TECHNICAL = ("bronze",)
 """Layers whose tables are not registered: their rows are as received."""
 
 
 class Reader:
-    """The newest release as DuckDB views ``layer.table``."""
+    """A release (default: the newest) as DuckDB views ``layer.table``; ``only`` these tables, where speed counts."""
 
-    def __init__(self, warehouse: Warehouse, release: Release | None = None) -> None:
+    def __init__(
+        self, warehouse: Warehouse, release: Release | None = None, only: Collection[str] | None = None
+    ) -> None:
         self.warehouse = warehouse
         self.release = release or releases.required(warehouse)
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
         for path, version in self.release.tables.items():
             layer, name = path.split("/")
-            if layer in TECHNICAL:
+            if layer in TECHNICAL or (only is not None and path not in only):
                 continue
             table = warehouse.open(path, version)
             if table is None:
@@ -42,7 +48,7 @@ class Reader:
         """True where the release names the table."""
         return path in self.release.tables
 
-    def arrow(self, query: str, parameters: list[object] | None = None) -> pa.Table:
+    def arrow(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The result of a query. Raises UsageError where DuckDB does not accept it."""
         try:
             found = self.connection.sql(query, params=parameters or [])
@@ -53,7 +59,7 @@ class Reader:
             first = str(error).strip().splitlines()[0]
             raise UsageError(f"The query was not accepted: {first}") from None
 
-    def rows(self, query: str, parameters: list[object] | None = None) -> list[dict[str, object]]:
+    def rows(self, query: str, parameters: Parameters | None = None) -> list[dict[str, object]]:
         """The result of a query as a list of rows."""
         found: list[dict[str, object]] = self.arrow(query, parameters).to_pylist()
         return found
@@ -62,3 +68,16 @@ class Reader:
         """The single value of a query."""
         rows = self.rows(query)
         return next(iter(rows[0].values())) if rows else None
+
+
+def differing_rows(warehouse: Warehouse, path: str, one: int, other: int) -> int:
+    """Rows that stand in one of two versions of a table and not in the other; 0 where they are alike."""
+    connection = duckdb.connect()
+    for name, version in (("one", one), ("other", other)):
+        stored = warehouse.open(path, version)
+        assert stored is not None
+        connection.register(name, stored.to_pyarrow_dataset())
+    query = """SELECT count(*) FROM (
+        (SELECT * FROM one EXCEPT ALL SELECT * FROM other)
+        UNION ALL (SELECT * FROM other EXCEPT ALL SELECT * FROM one))"""
+    return int(connection.execute(query).fetchall()[0][0])

@@ -2,42 +2,69 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pipelines
-from pipelines.ops.tables import GATES, RUNS, STAGES
+from pipelines.errors import UsageError
+from pipelines.ops.tables import CONFIGURATIONS, GATES, RUNS, STAGES
 from pipelines.stages import StageResult
 from pipelines.storage import Warehouse
 
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
-def attempts(warehouse: Warehouse, business_date: date) -> int:
-    """How many runs of that date have been started."""
-    content = warehouse.arrow(RUNS.path)
-    if content is None:
-        return 0
-    rows = content.to_pylist()
-    return len({r["run_id"] for r in rows if r["business_date"] == business_date})
+OPEN = ("started", "waiting", "stopped", "approved", "failed")
+"""States of a run that may still be resumed; a dead one is where it was when it died."""
+
+
+def rows_of(warehouse: Warehouse, path: str) -> list[dict[str, Any]]:
+    """The rows of a table of the operation, oldest first."""
+    content = warehouse.arrow(path)
+    return [] if content is None else sorted(content.to_pylist(), key=lambda r: r["at"])
+
+
+def last_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """The newest row of every run, by run_id, in the order of their starts."""
+    return {row["run_id"]: row for row in rows_of(warehouse, RUNS.path)}
 
 
 class Record:
-    """Writes the rows of one run."""
+    """Writes the rows of one run; with ``joined``, a row of ops/runs, of a run that goes on."""
 
-    def __init__(self, warehouse: Warehouse, business_date: date, facts: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        business_date: date,
+        facts: dict[str, Any],
+        joined: dict[str, Any] | None = None,
+    ) -> None:
         self.warehouse = warehouse
         self.business_date = business_date
-        self.run_id = f"{business_date.isoformat()}.{attempts(warehouse, business_date) + 1}"
         self.facts = facts
         self.started_at = datetime.now(UTC)
+        self._before = 0.0
         self._clock = time.monotonic()
         self._gates: list[dict[str, Any]] = []
         self.results: list[StageResult] = []
+        if joined is not None:
+            self.run_id = joined["run_id"]
+            self._before = joined["seconds"] or 0.0
+            self._gates = [g for g in rows_of(warehouse, GATES.path) if g["run_id"] == self.run_id]
+            starts = [r["at"] for r in rows_of(warehouse, RUNS.path) if r["run_id"] == self.run_id]
+            self.started_at = starts[0]
+        else:
+            attempts = {r["run_id"] for r in last_states(warehouse).values()}
+            same_date = [run_id for run_id in attempts if run_id.startswith(business_date.isoformat())]
+            self.run_id = f"{business_date.isoformat()}.{len(same_date) + 1}"
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._clock
+        """Seconds of work so far, without the waits between the jobs of a night."""
+        return self._before + time.monotonic() - self._clock
 
     def state(self, status: str, message: str | None = None) -> None:
         """Record that the run reached ``status``."""
@@ -70,6 +97,9 @@ class Record:
             "rows_out": result.rows_out,
             "seconds": result.seconds,
             "message": result.message,
+            "code_digest": result.code_digest,
+            "conf_digest": result.conf_digest,
+            "generation": result.generation,
         }
         self.warehouse.append_rows(STAGES, [row])
 
@@ -83,34 +113,83 @@ class Record:
 
     @property
     def warnings(self) -> list[str]:
-        return [f"{g['gate']}: {g['message']}" for g in self._gates if g["status"] == "warned"]
+        """What gates warned about, or somebody agreed to; a gate that was judged twice by its last verdict."""
+        newest = {g["gate"]: g for g in self._gates}
+        told = {"warned": "", "approved": "approved: "}
+        return [f"{n}: {told[g['status']]}{g['message']}" for n, g in newest.items() if g["status"] in told]
+
+
+def keep_configuration(warehouse: Warehouse, settings: Settings) -> None:
+    """Keep the configuration whole, once for every digest, so that a past run can be told and repeated."""
+    if all(row["conf_digest"] != settings.digest for row in rows_of(warehouse, CONFIGURATIONS.path)):
+        content = json.dumps(settings.whole, sort_keys=True, default=str)
+        row = {"conf_digest": settings.digest, "at": datetime.now(UTC), "content": content}
+        warehouse.append_rows(CONFIGURATIONS, [row])
+
+
+def configuration(warehouse: Warehouse, conf_digest: str) -> dict[str, Any] | None:
+    """The configuration with that digest, by part; None where it was not kept."""
+    kept = {row["conf_digest"]: row["content"] for row in rows_of(warehouse, CONFIGURATIONS.path)}
+    return dict(json.loads(kept[conf_digest])) if conf_digest in kept else None
+
+
+def mark(warehouse: Warehouse, run: dict[str, Any], status: str, message: str) -> None:
+    """Record that a run, given by its newest row, was brought to ``status`` by somebody."""
+    warehouse.append_rows(RUNS, [{**run, "at": datetime.now(UTC), "status": status, "message": message}])
 
 
 def remembered(warehouse: Warehouse, run_ids: set[str]) -> dict[str, dict[str, int]]:
     """Outputs by stage key of the stages that those runs finished."""
-    content = warehouse.arrow(STAGES.path)
-    if content is None:
-        return {}
-    rows = sorted(content.to_pylist(), key=lambda r: r["at"])
     return {
-        r["stage_key"]: dict(r["outputs"])
-        for r in rows
-        if r["run_id"] in run_ids and r["status"] in ("done", "reused") and r["stage_key"]
+        r["stage_key"]: dict(r["outputs"]) for r in finished(warehouse, run_ids) if r["stage_key"] is not None
     }
 
 
-def unfinished(warehouse: Warehouse, business_date: date, base_release: str | None) -> set[str]:
-    """Runs of that date on that base that ended without a release: what a resume may take over."""
-    content = warehouse.arrow(RUNS.path)
-    if content is None:
-        return set()
-    last: dict[str, dict[str, Any]] = {}
-    for row in sorted(content.to_pylist(), key=lambda r: r["at"]):
-        last[row["run_id"]] = row
+def finished(warehouse: Warehouse, run_ids: set[str]) -> list[dict[str, Any]]:
+    """The rows of the stages that those runs finished, oldest first."""
+    rows = rows_of(warehouse, STAGES.path)
+    return [r for r in rows if r["run_id"] in run_ids and r["status"] in ("done", "reused")]
+
+
+def unfinished(
+    warehouse: Warehouse, business_date: date, base_release: str | None
+) -> dict[str, dict[str, Any]]:
+    """Runs of that date on that base that ended without a release, by their newest row: what a resume
+    may take over, oldest first."""
     return {
-        run_id
-        for run_id, row in last.items()
+        run_id: row
+        for run_id, row in last_states(warehouse).items()
         if row["business_date"] == business_date
         and row["base_release"] == base_release
-        and row["status"] != "released"
+        and row["status"] in OPEN
     }
+
+
+def approvals(warehouse: Warehouse, run_ids: set[str]) -> dict[str, float]:
+    """What somebody agreed to in those runs: by gate, the value up to which it does not stop the night."""
+    agreed: dict[str, float] = {}
+    for row in rows_of(warehouse, GATES.path):
+        if row["run_id"] in run_ids and row["status"] == "approved":
+            agreed[row["gate"]] = max(row["value"], agreed.get(row["gate"], row["value"]))
+    return agreed
+
+
+def check_version(warehouse: Warehouse) -> None:
+    """Raises UsageError where a newer version of the program wrote to the warehouse.
+
+    A version that differs in its last number only has the same tables.
+    """
+    mine = _release_line(pipelines.__version__)
+    newer = [
+        row["version"] for row in rows_of(warehouse, RUNS.path) if _release_line(row["version"] or "") > mine
+    ]
+    if newer:
+        raise UsageError(
+            f"padron {newer[-1]} wrote to this warehouse, and this is {pipelines.__version__}: install that "
+            "version or a later one. Nothing was changed."
+        )
+
+
+def _release_line(version: str) -> tuple[int, ...]:
+    steps = [step for step in version.split(".")[:2] if step.isdigit()]
+    return tuple(int(step) for step in steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ class Release:
     code_digest: str | None
     conf_digest: str | None
     warnings: tuple[str, ...]
+    reason: str | None = None
+    """Why it was withdrawn, or published without a night: who decided it and why."""
 
 
 def all_releases(warehouse: Warehouse) -> list[Release]:
@@ -54,6 +57,7 @@ def all_releases(warehouse: Warehouse) -> list[Release]:
             code_digest=row["code_digest"],
             conf_digest=row["conf_digest"],
             warnings=tuple(row["warnings"] or ()),
+            reason=row.get("reason"),
         )
     return list(newest.values())
 
@@ -75,6 +79,28 @@ def required(warehouse: Warehouse) -> Release:
 def publish(warehouse: Warehouse, row: dict[str, Any]) -> None:
     """Make a night visible: one row in ops/releases, then release.json beside the tables."""
     warehouse.append_rows(RELEASES, [row])
+    write_pointer(warehouse)
+
+
+def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Release]) -> None:
+    """Publish ``row`` and withdraw releases in one commit, so that readers never see neither."""
+    gone = [
+        {
+            "release_id": r.release_id,
+            "business_date": r.business_date,
+            "at": row["at"],
+            "tables": sorted(r.tables.items()),
+            "status": "withdrawn",
+            "base_release": r.base_release,
+            "inputs_digest": r.inputs_digest,
+            "code_digest": r.code_digest,
+            "conf_digest": r.conf_digest,
+            "warnings": list(r.warnings),
+            "reason": row["reason"],
+        }
+        for r in withdrawn
+    ]
+    warehouse.append_rows(RELEASES, [*gone, row])
     write_pointer(warehouse)
 
 

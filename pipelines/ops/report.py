@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.gold.rfm_segments import CELLS, SPANISH, TIERS
 from pipelines.ops import charts
 from pipelines.ops.pages import count, duration, page, percent
+from pipelines.ops.trends import trends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -194,6 +195,7 @@ def render(summary: Summary) -> str:
         weights_chart=_weights_chart(summary),
         links=link_table(summary.links) if summary.links else None,
         rf=rf_table(summary),
+        trends=trends(summary.measures or (), NIGHTS_SHOWN),
         segments=ordered_segments(summary.segments or ()),
         tiers=ordered_tiers(summary.tiers or ()),
         minutes=lambda m: duration(None if m is None else m * 60),

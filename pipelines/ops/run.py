@@ -1,27 +1,28 @@
-"""``padron run``: plan the nights, take the lock, run and release each."""
+"""``padron run``: plan the nights, take the lock, run and release each; say what went wrong to whom it concerns."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.bronze.landing import discover, pending
-from pipelines.config import digest
-from pipelines.digests import code_digest
-from pipelines.errors import GateStopped, PadronError, UsageError
+from pipelines.digests import LAYERS, code_digest
+from pipelines.errors import UsageError
 from pipelines.linkage.adoption import check_fields
-from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.generations import GENERATIONS, lineage
-from pipelines.night import check_contracts_exist, gates, published, stages
-from pipelines.ops import releases, stewards
+from pipelines.night import catalogue, stages
+from pipelines.night_gates import check_contracts_exist
+from pipelines.ops import alerts, releases, stewards
 from pipelines.ops.lock import Lock
+from pipelines.ops.one_night import prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights
-from pipelines.ops.record import Record, remembered, unfinished
-from pipelines.ops.runner import Progress, Runner
-from pipelines.stages import Night
+from pipelines.ops.record import Record, check_version
+from pipelines.ops.runner import Progress
+from pipelines.ops.upkeep import is_due, maintain
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from pipelines.bronze.landing import LandedFile
     from pipelines.linkage.generations import Generation
-    from pipelines.ops.releases import Release
+    from pipelines.ops.one_night import Prepared
     from pipelines.settings import Settings
 
 
@@ -38,7 +39,7 @@ class Watcher(Progress, Protocol):
 
     def warned(self, text: str) -> None: ...
     def night_started(self, night: PlannedNight, run_id: str, stages: int) -> None: ...
-    def night_released(self, business_date: date, seconds: float) -> None: ...
+    def night_released(self, business_date: dt.date, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,13 @@ class Options:
 
     landing: str
     warehouse: str
-    date: date | None = None
+    date: dt.date | None = None
+    since: dt.date | None = None
+    """The first date of a range that ends with ``date``: one night a folder."""
     full: bool = False
     from_stage: str | None = None
+    layer: str | None = None
+    """Run the oldest night up to this layer; its last layer's run releases it."""
     generation: Generation | None = None
     """The generation that the first of the nights adopts."""
     is_approved: bool = False
@@ -64,6 +69,8 @@ class Outcome:
 
     released: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    waits_for: str | None = None
+    """The layer whose job goes on with the night."""
 
 
 def run(
@@ -72,44 +79,99 @@ def run(
     """Run what there is to run.
 
     Spark is started only when there is. Raises UsageError (2), GateStopped (3), LockHeld (4) or
-    another PadronError (1).
+    another PadronError (1); who is to be alerted has been by then.
     """
-    warehouse = Warehouse(options.warehouse, retention_days=settings.project.retention_days)
+    warehouse = _warehouse(options, settings)
+    records: list[Record] = []
+    try:
+        return _run(options, settings, warehouse, start_spark, watcher, records)
+    except Exception as error:
+        alerts.failed(settings.project.alerts, warehouse, error, records, watcher.warned)
+        raise
+
+
+def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Warehouse, list[str]]:
+    """The nights that a run would make, what it found besides, and nothing changed.
+
+    Only of the first night it is known what will be reused: the others build on what it makes.
+    """
+    warehouse = _warehouse(options, settings)
+    _check(options, settings, warehouse)
+    outcome = Outcome()
+    nights = _plan(options, settings, warehouse, outcome)
+    adopted = _adopted(options, warehouse)
+    found = [prepare(n, options, settings, warehouse, outcome.warnings, adopted) for n in nights]
+    return found, warehouse, outcome.warnings
+
+
+def _warehouse(options: Options, settings: Settings) -> Warehouse:
+    return Warehouse(options.warehouse, retention_days=settings.project.retention_days)
+
+
+def _check(options: Options, settings: Settings, warehouse: Warehouse) -> None:
+    """Raises UsageError for what cannot be run."""
+    check_version(warehouse)
     check_contracts_exist(settings)
     night_stages = stages(settings.sources)
     if options.from_stage is not None and options.from_stage not in {s.name for s in night_stages}:
         names = ", ".join(s.name for s in night_stages)
         raise UsageError(f"--from {options.from_stage} is not a stage. Stages: {names}.")
+    if options.layer is not None and options.layer not in LAYERS:
+        raise UsageError(f"--layer {options.layer} is not a layer. Layers: {', '.join(LAYERS)}.")
     if options.generation is not None:
         check_fields(options.generation, settings.linkage)
-    code = code_digest()
+
+
+def _run(
+    options: Options,
+    settings: Settings,
+    warehouse: Warehouse,
+    start_spark: Callable[[], SparkSession],
+    watcher: Watcher,
+    records: list[Record],
+) -> Outcome:
+    _check(options, settings, warehouse)
     outcome = Outcome()
-    nights = _plan(options, settings, warehouse, code, outcome)
+    nights = _plan(options, settings, warehouse, outcome)
     if not nights:
         releases.write_pointer(warehouse)
         return outcome
-    with Lock(warehouse, f"padron run {nights[0].business_date}") as lock:
+    first = str(nights[0].business_date)
+    with Lock(warehouse, f"padron run {first}", night=first) as lock:
         if lock.taken_over:
             watcher.warned(lock.taken_over)
-        nights = _plan(options, settings, warehouse, code, outcome)
+        nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
             watcher.warned(text)
-        if not nights:
-            return outcome
-        spark = start_spark()
+        start = cache(start_spark)
         for planned in nights:
             problems = () if outcome.released else tuple(outcome.warnings)
             adopted = None if outcome.released else _adopted(options, warehouse)
-            release_id = _run_night(
-                planned, options, settings, warehouse, spark, code, watcher, problems, adopted
+            stewards.take_in(warehouse, settings.decisions)
+            prepared = prepare(planned, options, settings, warehouse, problems, adopted)
+            record, release_id = run_night(
+                prepared, options, settings, warehouse, start, watcher, lock, records
             )
-            outcome.released.append(release_id)
+            alerts.warned(settings.project.alerts, warehouse, record, watcher.warned)
+            if release_id is None:
+                outcome.waits_for = prepared.next_layer
+            else:
+                outcome.released.append(release_id)
+                _keep_up(warehouse, settings, watcher)
     return outcome
 
 
-def _plan(
-    options: Options, settings: Settings, warehouse: Warehouse, code: str, outcome: Outcome
-) -> list[PlannedNight]:
+def _keep_up(warehouse: Warehouse, settings: Settings, watcher: Watcher) -> None:
+    """Upkeep when it is due; a night that is released is released, whatever becomes of it."""
+    if not is_due(warehouse, settings.project.maintain_every):
+        return
+    try:
+        maintain(warehouse, [table.path for table in catalogue(settings.sources)])
+    except Exception as error:
+        watcher.warned(f"upkeep of the tables failed ({type(error).__name__}): run padron maintain.")
+
+
+def _plan(options: Options, settings: Settings, warehouse: Warehouse, outcome: Outcome) -> list[PlannedNight]:
     release = releases.newest(warehouse)
     version = release.tables.get(BATCHES.path) if release else None
     known = warehouse.arrow(BATCHES.path, version) if version is not None else None
@@ -119,10 +181,17 @@ def _plan(
         sorted_out = pending(landing, known)
         outcome.warnings = [p.text for p in (*landing.problems, *sorted_out.problems)]
         new = list(sorted_out.new)
-    same = release is not None and (release.code_digest, release.conf_digest) == (code, settings.digest)
+    same = release is not None and (release.code_digest, release.conf_digest) == (
+        code_digest(),
+        settings.digest,
+    )
     same = same and _adopted(options, warehouse) is None
     same = same and not (release and stewards.undecided(warehouse, release, settings.decisions))
-    return plan_nights(new, release, asked=options.date, same_program=same, full=options.full)
+    nights = plan_nights(
+        new, release, asked=options.date, same_program=same, full=options.full, since=options.since
+    )
+    # A job runs one layer of one night; the next night begins when this one is released.
+    return nights[:1] if options.layer is not None else nights
 
 
 def _adopted(options: Options, warehouse: Warehouse) -> Generation | None:
@@ -132,84 +201,3 @@ def _adopted(options: Options, warehouse: Warehouse) -> Generation | None:
     if asked is None or version is None:
         return asked
     return None if asked.generation_id in lineage(warehouse.arrow(GENERATIONS.path, version)) else asked
-
-
-def _run_night(
-    planned: PlannedNight,
-    options: Options,
-    settings: Settings,
-    warehouse: Warehouse,
-    spark: SparkSession,
-    code: str,
-    watcher: Watcher,
-    problems: tuple[str, ...],
-    adopted: Generation | None,
-) -> str:
-    base = releases.newest(warehouse)
-    base_release = base.release_id if base else None
-    facts = {
-        "base_release": base_release,
-        "inputs_digest": digest([(f.uri, f.digest) for f in planned.files]),
-        "code_digest": code,
-        "conf_digest": settings.digest,
-        "is_full": options.full,
-        "files": len(planned.files),
-        "late_files": planned.late,
-        "adopts": adopted.generation_id if adopted else None,
-    }
-    resumable = unfinished(warehouse, planned.business_date, base_release)
-    record = Record(warehouse, planned.business_date, facts)
-    memory = remembered(warehouse, resumable if options.full else resumable | _origin(base))
-    night = Night(
-        business_date=planned.business_date,
-        run_id=record.run_id,
-        started_at=record.started_at,
-        landing=options.landing,
-        files=planned.files,
-        base=base.tables if base else {},
-        given={DECISIONS.path: stewards.take_in(warehouse, settings.decisions)},
-        base_date=base.business_date if base else None,
-        is_full=options.full,
-        problems=problems,
-        generation=adopted,
-        is_approved=options.is_approved,
-    )
-    todo = stages(settings.sources)
-    names = [s.name for s in todo]
-    rerun = set(names[names.index(options.from_stage) :]) if options.from_stage else set()
-    record.state("started")
-    watcher.night_started(planned, record.run_id, len(todo))
-    runner = Runner(spark, warehouse, settings, night, record, watcher, code=code, memory=memory)
-    try:
-        runner.run(todo, gates(settings.sources), rerun)
-    except GateStopped as error:
-        record.state("stopped", str(error))
-        raise
-    except PadronError as error:
-        record.state("failed", str(error))
-        raise
-    except BaseException as error:
-        record.state("failed", type(error).__name__)
-        raise
-    releases.publish(
-        warehouse,
-        {
-            "release_id": record.run_id,
-            "business_date": planned.business_date,
-            "at": datetime.now(UTC),
-            "tables": sorted((p, v) for p, v in runner.versions.items() if published(p)),
-            "status": "released",
-            "base_release": base_release,
-            "inputs_digest": facts["inputs_digest"],
-            "code_digest": code,
-            "conf_digest": settings.digest,
-            "warnings": record.warnings,
-        },
-    )
-    record.state("released")
-    watcher.night_released(planned.business_date, record.seconds)
-    return record.run_id
-
-
-def _origin(base: Release | None) -> set[str]:
-    return {base.release_id} if base else set()

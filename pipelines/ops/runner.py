@@ -5,24 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines.config import digest
 from pipelines.errors import GateStopped, PadronError
+from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.ops.failures import stage_failed, told
+from pipelines.ops.keys import needs, recall, stage_key
 from pipelines.queries import THREADS, at_once
 from pipelines.stages import Inputs, Night, Stage, StageResult
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from pipelines.ops.keys import Memory
     from pipelines.ops.record import Record
     from pipelines.settings import Settings
     from pipelines.storage import Warehouse
-
-
-class StageFailed(PadronError):
-    """A stage raised something unexpected; the message names its class and never its values."""
 
 
 class Progress(Protocol):
@@ -49,19 +50,25 @@ class Runner:
         record: Record,
         progress: Progress,
         *,
-        code: str,
-        memory: Mapping[str, Mapping[str, int]],
+        memory: Memory,
+        judged: frozenset[str] = frozenset(),
+        approved: Mapping[str, float] | None = None,
     ) -> None:
+        """``memory``: what finished stages wrote. ``judged``: keys of those of them whose gates let this
+        very run go on. ``approved``: by gate, the value up to which somebody agreed to what it stops.
+        """
         self.spark = spark
         self.warehouse = warehouse
         self.settings = settings
         self.night = night
         self.record = record
         self.progress = progress
-        self.code = code
         self.memory = memory
+        self.judged = judged
+        self.approved = approved or {}
         self.versions: dict[str, int] = {**night.base, **night.given}
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
+        self._generations: dict[int, str | None] = {}
 
     def inputs(self, stage: str = "") -> Inputs:
         return Inputs(
@@ -80,15 +87,14 @@ class Runner:
         ``gates`` are checked when their stage has ended. Raises GateStopped, StageFailed, or a
         stage's own PadronError; what has ended stays recorded.
         """
-        writers = {table.path: stage.name for stage in stages for table in stage.writes}
-        needs = {s.name: {writers[t.path] for t in s.reads if t.path in writers} - {s.name} for s in stages}
+        waits = needs(stages)
         waiting = {stage.name: stage for stage in stages}
         ended: set[str] = set()
         running: dict[Future[None], str] = {}
         failure: BaseException | None = None
         with ThreadPoolExecutor(THREADS) as pool:
             while waiting or running:
-                ready = [n for n in waiting if needs[n] <= ended] if failure is None else []
+                ready = [n for n in waiting if waits[n] <= ended] if failure is None else []
                 for name in ready:
                     stage = waiting.pop(name)
                     running[pool.submit(self._stage, stage, gates.get(name), name in rerun)] = name
@@ -105,66 +111,62 @@ class Runner:
         if failure is not None:
             raise failure
 
-    def _key(self, stage: Stage) -> tuple[str, dict[str, int]]:
-        read = {t.path: self.versions[t.path] for t in stage.reads if t.path in self.versions}
-        before = {t.path: self.night.base.get(t.path) for t in (*stage.previous, *stage.writes)}
-        key = digest(
-            stage.name,
-            read,
-            None if stage.settled else before,
-            self.night.business_date if stage.dated else None,
-            [(f.uri, f.digest) for f in self.night.files] if stage.takes_files else None,
-            self.night.generation.digest if stage.takes_generation and self.night.generation else None,
-            self.code,
-            self.settings.digest,
-            self.night.is_full,
-        )
-        return key, read
-
     def _stage(self, stage: Stage, gate: Gate | None, rerun: bool) -> None:
         self.progress.started(stage.name)
         begun = time.monotonic()
-        key, read = self._key(stage)
-        result = StageResult(stage.name, "done", key, inputs=read)
+        key = stage_key(stage, self.night, self.versions, self.settings)
+        result = StageResult(
+            stage.name,
+            "done",
+            key.value,
+            inputs=key.inputs,
+            code_digest=key.code_digest,
+            conf_digest=key.conf_digest,
+        )
         is_done = False
         try:
-            outputs = None if rerun else self._remembered(key)
+            outputs = None if rerun else recall(self.memory, key.value, self.warehouse)
             if outputs is not None:
                 result.status, result.outputs = "reused", outputs
             else:
                 result.outputs = self._execute(stage)
             self.versions.update(result.outputs)
-            result.rows_in = sum(self.warehouse.rows(p, v) for p, v in read.items())
+            result.rows_in = sum(self.warehouse.rows(p, v) for p, v in key.inputs.items())
             result.rows_out = sum(self.warehouse.rows(p, v) for p, v in result.outputs.items())
+            result.generation = self._generation()
             # What a gate stops is done all the same: the night that is approved does not repeat it.
             is_done = True
-            if gate is not None:
+            if gate is not None and key.value not in self.judged:
                 self._judge(gate)
-        except PadronError as error:
-            if not is_done:
-                result.status, result.message = "failed", str(error)
-            raise
         except Exception as error:
-            kind = _kind(error)
+            failure = error if isinstance(error, PadronError) else stage_failed(stage.name, error)
             if not is_done:
-                result.status, result.message = "failed", kind
-            raise StageFailed(
-                f"{stage.name} failed: {kind}. Nothing was released; run the night again to resume here, "
-                "with --debug for the whole error (it may show personal data)."
-            ) from error
+                result.status, result.message = "failed", told(error)
+            # The record may not be writable either; what went wrong first is what to tell.
+            with suppress(Exception):
+                self._ended(result, begun)
+            if failure is error:
+                raise
+            raise failure from error
+        self._ended(result, begun)
+
+    def _ended(self, result: StageResult, begun: float) -> None:
+        result.seconds = time.monotonic() - begun
+        try:
+            if not (result.status == "reused" and result.key in self.judged):
+                self.record.stage(result)
         finally:
-            result.seconds = time.monotonic() - begun
-            self.record.stage(result)
             self.progress.ended(result)
 
-    def _remembered(self, key: str) -> dict[str, int] | None:
-        outputs = self.memory.get(key)
-        if outputs is None:
+    def _generation(self) -> str | None:
+        """The generation in force by the tables as they stand."""
+        version = self.versions.get(GENERATIONS.path)
+        if version is None:
             return None
-        newest = {path: self.warehouse.version(path) for path in outputs}
-        if any((newest[path] is None or version > (newest[path] or 0)) for path, version in outputs.items()):
-            return None
-        return dict(outputs)
+        if version not in self._generations:
+            found = newest(self.warehouse.arrow(GENERATIONS.path, version))
+            self._generations[version] = None if found is None else found.generation_id
+        return self._generations[version]
 
     def _execute(self, stage: Stage) -> dict[str, int]:
         inputs = self.inputs(stage.name)
@@ -185,15 +187,10 @@ class Runner:
             verdicts = gate(inputs)
         finally:
             inputs.release()
+        for row in verdicts:
+            if row["status"] == "blocked" and row["value"] <= self.approved.get(row["gate"], -inf):
+                row["status"] = "approved"
         self.record.gates(verdicts)
         blocked = [v for v in verdicts if v["status"] == "blocked"]
         if blocked:
             raise GateStopped("; ".join(f"{v['gate']}: {v['message']}" for v in blocked))
-
-
-def _kind(error: Exception) -> str:
-    """The class of an error, and Spark's own error condition where it has one."""
-    condition = getattr(error, "getCondition", None) or getattr(error, "getErrorClass", None)
-    name = type(error).__name__
-    found = condition() if callable(condition) else None
-    return f"{name} {found}" if found else name

@@ -11,9 +11,11 @@ import pipelines
 from pipelines import files
 from pipelines.bronze.batches import BATCHES
 from pipelines.errors import PadronError, UsageError
+from pipelines.gold.measures import MEASURES
 from pipelines.linkage.evaluate import Quality as Measured
 from pipelines.linkage.evaluate import evaluate
 from pipelines.ops import releases, report, summary
+from pipelines.ops.profiles import PROFILES
 from pipelines.ops.reading import Reader
 from pipelines.ops.summary import Summary
 from pipelines.ops.tables import GATES, RUNS, STAGES
@@ -57,6 +59,8 @@ def summarise(warehouse: str, settings: Settings, *, truth: str | None = None) -
         rf_grid=_rf_grid(reader),
         tiers=_tiers(reader),
         cases=_cases(reader),
+        feeds=_feeds(reader),
+        measures=_measures(reader),
         quality=_quality(house, truth) if truth is not None else None,
         outcomes=_outcomes(reader),
         quarantine=_quarantine(reader),
@@ -155,8 +159,8 @@ def _nights(house: Warehouse, reader: Reader, settings: Settings) -> tuple[summa
     brought = _records_in(house, reader.release, settings)
     happened = _by_date(
         reader,
-        """SELECT business_date AS day, count_if(event IN ('created', 'added')) AS new,
-        count_if(event = 'changed') AS changed, count_if(event = 'retired') AS deleted
+        """SELECT business_date AS day, count_if(event IN ('created', 'added') AND cause <> 'rename') AS new,
+        count_if(event = 'changed') AS changed, count_if(event = 'retired' AND cause <> 'rename') AS deleted
         FROM identity.events GROUP BY ALL""",
     )
     # Ids, not records: an id of the day before that lost all its records to others was merged away.
@@ -259,6 +263,31 @@ def _weights(reader: Reader) -> tuple[summary.WeightBin, ...]:
     return tuple(summary.WeightBin(lower, lower + BIN, found.get(lower, 0)) for lower in lowers)
 
 
+def _feeds(reader: Reader) -> tuple[summary.FeedProfile, ...] | None:
+    if not reader.has(PROFILES.path):
+        return None
+    rows = reader.rows(
+        """SELECT source, feed, business_date::VARCHAR AS business_date, max(rows) AS rows, count(*) AS columns,
+            count_if(filled = 0) AS empty, sum(unmapped)::BIGINT AS unmapped, max(drift) AS drift,
+            arg_max("column", drift) FILTER (drift > 0) AS drifted
+        FROM (SELECT *, max(business_date) OVER (PARTITION BY source, feed) AS newest FROM ops.profiles)
+        WHERE business_date = newest GROUP BY ALL ORDER BY source, feed"""
+    )
+    return tuple(summary.FeedProfile(**row) for row in rows)  # type: ignore[arg-type]
+
+
+def _measures(reader: Reader) -> tuple[summary.MeasureValue, ...] | None:
+    if not reader.has(MEASURES.path):
+        return None
+    rows = reader.rows(
+        """SELECT business_date::VARCHAR AS business_date, measure, part, value FROM gold.measures
+        WHERE business_date IN (SELECT DISTINCT business_date FROM gold.measures ORDER BY 1 DESC LIMIT $1)
+        ORDER BY business_date, measure, part""",
+        [report.NIGHTS_SHOWN],
+    )
+    return tuple(summary.MeasureValue(**row) for row in rows)  # type: ignore[arg-type]
+
+
 _LIVE_RFM = "gold.rfm JOIN gold.customers USING (customer_id) WHERE is_live"
 
 
@@ -311,7 +340,16 @@ def _quarantine(reader: Reader) -> tuple[summary.QuarantineReason, ...]:
 def _gates(house: Warehouse, release: Release) -> tuple[summary.GateVerdict, ...]:
     rows = [row for row in _rows(house, GATES.path) if row["run_id"] == release.release_id]
     return tuple(
-        summary.GateVerdict(r["gate"], r["status"], r["value"], r["bound"], r["severity"], r["message"])
+        summary.GateVerdict(
+            r["gate"],
+            r["status"],
+            r["value"],
+            r["bound"],
+            r["severity"],
+            r["message"],
+            r.get("block_bound"),
+            r.get("owner"),
+        )
         for r in rows
     )
 

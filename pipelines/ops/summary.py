@@ -183,6 +183,10 @@ class GateVerdict:
     bound: float | None = None
     severity: str | None = None
     message: str | None = None
+    block_bound: float | None = None
+    """Above it the night stops, where it is another bound than ``bound``."""
+    owner: str | None = None
+    """Who answers for what failed, where conf names somebody."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,35 @@ class Reconciled:
 
 
 @dataclass(frozen=True)
+class FeedProfile:
+    """The newest profile of a feed (ops/profiles)."""
+
+    source: str
+    feed: str
+    business_date: str
+    rows: int
+    columns: int
+    empty: int
+    """Columns without any value."""
+    unmapped: int | None = None
+    """Values without a translation; None where no map translates."""
+    drift: float | None = None
+    """Largest change of a share since the profile before."""
+    drifted: str | None = None
+    """The column that changed so."""
+
+
+@dataclass(frozen=True)
+class MeasureValue:
+    """A row of gold/measures: how good the ids of a night are (definitions §3.3)."""
+
+    business_date: str
+    measure: str
+    part: str
+    value: float
+
+
+@dataclass(frozen=True)
 class Summary:
     """A released (or stopped) night, whole."""
 
@@ -239,6 +272,9 @@ class Summary:
     rf_grid: tuple[RfCell, ...] | None = None
     tiers: tuple[TierCount, ...] | None = None
     cases: tuple[CaseCounts, ...] | None = None
+    feeds: tuple[FeedProfile, ...] | None = None
+    measures: tuple[MeasureValue, ...] | None = None
+    """Of the nights shown, oldest first."""
     quality: Quality | None = None
     outcomes: tuple[FeedOutcome, ...] | None = None
     quarantine: tuple[QuarantineReason, ...] | None = None

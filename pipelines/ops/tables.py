@@ -26,7 +26,7 @@ VERSIONS = T.MapType(STRING, LONG)
 RUNS = Table(
     layer="ops",
     name="runs",
-    grain="One row a change of a run's state: started, released, stopped, failed.",
+    grain="One row a change of a run's state, from started to released.",
     key=("run_id", "at"),
     kind=Kind.APPEND,
     owner=OWNER,
@@ -34,7 +34,13 @@ RUNS = Table(
         _RUN,
         _DATE,
         Column("at", TIMESTAMP, "When the state was reached.", required=True),
-        Column("status", STRING, "started, released, stopped (a gate) or failed.", required=True),
+        Column(
+            "status",
+            STRING,
+            "started, waiting (for the job of the next layer), stopped (by a gate), approved (what stopped it "
+            "was agreed to), failed, rejected or released.",
+            required=True,
+        ),
         Column("base_release", STRING, "Release that the night builds on; NULL for the first night."),
         Column("inputs_digest", STRING, "Digest of the landed files' names and contents."),
         Column("code_digest", STRING, "Digest of the program's code."),
@@ -44,7 +50,7 @@ RUNS = Table(
         Column("late_files", LONG, "Files of them dated before the newest release.", unit="files"),
         Column("adopts", STRING, "Generation that the night adopts; NULL where it links by the one in use."),
         Column("seconds", DOUBLE, "Wall time since the start.", unit="s"),
-        Column("message", STRING, "What stopped it, in one line."),
+        Column("message", STRING, "What stopped it, or who decided what and why, in one line."),
         Column("host", STRING, "Host of the driver."),
         Column("version", STRING, "Version of the program."),
     ),
@@ -70,13 +76,16 @@ STAGES = Table(
         Column("rows_out", LONG, "Rows of its outputs, by their logs.", unit="rows"),
         Column("seconds", DOUBLE, "Wall time.", unit="s"),
         Column("message", STRING, "Why it failed, in one line."),
+        Column("code_digest", STRING, "Digest of the code that its tables depend on."),
+        Column("conf_digest", STRING, "Digest of the configuration that its tables depend on."),
+        Column("generation", STRING, "Generation of linkage in force; NULL before the first."),
     ),
 )
 
 GATES = Table(
     layer="ops",
     name="gates",
-    grain="One row a gate's verdict in a run.",
+    grain="One row a gate's verdict in a run, and one a verdict that somebody agreed to.",
     key=("run_id", "gate", "at"),
     kind=Kind.APPEND,
     owner=OWNER,
@@ -85,11 +94,18 @@ GATES = Table(
         _DATE,
         Column("gate", STRING, "Name of the gate.", required=True),
         Column("at", TIMESTAMP, "When it was checked.", required=True),
-        Column("status", STRING, "passed, warned or blocked.", required=True),
+        Column(
+            "status",
+            STRING,
+            "passed, warned, blocked, or approved: it would block, and somebody agreed to it.",
+            required=True,
+        ),
         Column("severity", STRING, "What a failure does: warn or block."),
         Column("value", DOUBLE, "What was measured."),
-        Column("bound", DOUBLE, "What it may be at the most."),
+        Column("bound", DOUBLE, "What it may be at the most; above it the gate failed."),
+        Column("block_bound", DOUBLE, "Above this the night stops, where it is another bound."),
         Column("message", STRING, "What was found and what to do; no personal data."),
+        Column("owner", STRING, "Who answers for what failed, where conf names somebody."),
     ),
 )
 
@@ -159,4 +175,20 @@ CLAIMS = Table(
     ),
 )
 
-OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, LOCK, CLAIMS)
+CONFIGURATIONS = Table(
+    layer="ops",
+    name="configurations",
+    grain="One row a configuration that a run had.",
+    key=("conf_digest",),
+    kind=Kind.APPEND,
+    owner=OWNER,
+    columns=(
+        Column("conf_digest", STRING, "Digest of the configuration, as in ops/runs.", required=True),
+        Column("at", TIMESTAMP, "When a run had it first.", required=True),
+        Column(
+            "content", STRING, "The configuration whole, as JSON by part; without secrets.", required=True
+        ),
+    ),
+)
+
+OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, LOCK, CLAIMS)

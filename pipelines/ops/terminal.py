@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pipelines.ops.pages import NOT_DELIVERED, count, duration, percent
 from pipelines.ops.report import link_table, ordered_segments
+from pipelines.ops.trends import tonights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,6 +106,17 @@ def _figures(summary: Summary) -> Table:
         failed = [g.gate for g in summary.gates if g.status != "passed"]
         passed = f"{len(summary.gates) - len(failed)} of {len(summary.gates)}"
         rows.append(("Gates passed", passed, f"not: {', '.join(failed)}" if failed else ""))
+    jitter = tonights(summary.measures, "id_jitter")
+    if jitter is not None:
+        money = tonights(summary.measures, "revenue_jitter")
+        rest = "" if money is None else f"of the records; {percent(money, 2)} of net revenue"
+        rows.append(("Ids that moved", percent(jitter, 2), rest or "of the records"))
+    mixed, left = (tonights(summary.measures, m) for m in ("over_clustering", "under_clustering"))
+    if mixed is not None:
+        note = "customers that hold what two people would"
+        rows.append(("Over-clustering", percent(mixed, 2), note))
+    if left is not None:
+        rows.append(("Under-clustering", percent(left, 2), "names with one key in several customers"))
     if summary.quality is not None:
         q = summary.quality
         rows.append(("Pairwise F1", f"{q.f1:.4f}", f"precision {q.precision:.4f}, recall {q.recall:.4f}"))

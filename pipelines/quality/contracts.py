@@ -1,13 +1,18 @@
 """Contracts of published tables, declared in ``conf/quality/*.yml`` and checked by Great Expectations.
 
 Only booleans are asked for: no values are collected, no pages are made, nothing leaves the machine.
+Expectations of severity ``quarantine`` are about single rows: see ``quality.row_rules``.
 """
 
 from __future__ import annotations
 
+import difflib
+import importlib.util
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -18,13 +23,18 @@ from pipelines.errors import UsageError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from pipelines.tables import Table
+
 
 class Expectation(Strict):
     """One expectation by its name in Great Expectations."""
 
     type: str = Field(pattern=r"^expect_[a-z_]+$")
     kwargs: dict[str, Any] = Field(default_factory=dict)
-    severity: Literal["warn", "block"] = "warn"
+    severity: Literal["warn", "block", "quarantine"] = Field(
+        "warn", description="quarantine: about single rows of silver; a row that breaks it is set aside."
+    )
+    owner: str | None = Field(default=None, description="Who answers for it; none: the contract's owner.")
 
 
 class Contract(Strict):
@@ -32,6 +42,7 @@ class Contract(Strict):
 
     table: str = Field(pattern=r"^[a-z]+/[a-z_]+$")
     expectations: tuple[Expectation, ...]
+    owner: str | None = Field(default=None, description="Who answers for it; none: the file's owner.")
 
 
 class Contracts(Strict):
@@ -47,8 +58,54 @@ def load_contracts(conf: Conf) -> list[Contract]:
     for path in conf.files("quality"):
         name = f"conf/quality/{path.name}"
         content, node = parse(path.read_text(encoding="utf-8"), name)
-        found.extend(validate(Contracts, content, node, name).contracts)
+        file = validate(Contracts, content, node, name)
+        found += [c.model_copy(update={"owner": c.owner or file.owner}) for c in file.contracts]
     return found
+
+
+@cache
+def expectations() -> tuple[str, ...]:
+    """The names that Great Expectations knows; read from its folder, because importing it takes seconds."""
+    spec = importlib.util.find_spec("great_expectations")
+    assert spec is not None
+    assert spec.origin is not None
+    core = Path(spec.origin).parent / "expectations" / "core"
+    return tuple(sorted(path.stem for path in core.glob("expect_*.py")))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean …?``, or what there is."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f" Did you mean {near[0]}?"
+    return f" There are: {', '.join(names)}." if 0 < len(names) <= 12 else ""
+
+
+def check_known(contracts: Iterable[Contract], tables: Mapping[str, Table]) -> None:
+    """Raises UsageError for a table, column or expectation that does not exist, before a night begins."""
+    for contract in contracts:
+        if contract.table not in tables:
+            raise UsageError(
+                f"conf/quality: {contract.table} is not a published table.{nearest(contract.table, tables)}"
+            )
+        for rule in contract.expectations:
+            where = f"conf/quality: {contract.table}: {rule.type}"
+            if rule.type not in expectations():
+                raise UsageError(f"{where} is no expectation.{nearest(rule.type, expectations())}")
+            columns = () if rule.severity == "quarantine" else _columns(rule)
+            for column in columns:
+                if column not in tables[contract.table].names:
+                    hint = nearest(column, tables[contract.table].names)
+                    raise UsageError(f"{where}: {contract.table} has no column {column}.{hint}")
+
+
+def _columns(rule: Expectation) -> list[str]:
+    """The columns that an expectation names."""
+    k = rule.kwargs
+    single = [k[name] for name in ("column", "column_A", "column_B") if name in k]
+    listed = [c for name in ("column_list", "column_set") for c in k.get(name, ())]
+    return [str(column) for column in (*single, *listed)]
 
 
 def check_contracts(
@@ -58,7 +115,8 @@ def check_contracts(
 
     Raises UsageError for an expectation that Great Expectations does not know or cannot compute.
     """
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+    # Not a default that the environment may change: nothing about a night is anybody else's.
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     import great_expectations as gx
     from great_expectations.expectations.registry import get_expectation_impl
@@ -68,8 +126,11 @@ def check_contracts(
     spark = context.data_sources.add_or_update_spark("spark", persist=False)
     verdicts: list[dict[str, Any]] = []
     for contract in contracts:
+        rules = [rule for rule in contract.expectations if rule.severity != "quarantine"]
+        if not rules:
+            continue
         suite = gx.ExpectationSuite(name=contract.table.replace("/", "_"))
-        for rule in contract.expectations:
+        for rule in rules:
             try:
                 suite.add_expectation(get_expectation_impl(rule.type)(**rule.kwargs))
             except Exception as error:
@@ -81,17 +142,18 @@ def check_contracts(
             {"dataframe": frame_of(contract.table)}
         )
         result = batch.validate(suite, result_format="BOOLEAN_ONLY")
-        for rule, outcome in zip(contract.expectations, result.results, strict=True):
-            verdicts.append(_verdict(contract.table, rule, outcome))
+        for rule, outcome in zip(rules, result.results, strict=True):
+            verdicts.append(_verdict(contract, rule, outcome))
     return verdicts
 
 
-def _verdict(table: str, rule: Expectation, outcome: Any) -> dict[str, Any]:
+def _verdict(contract: Contract, rule: Expectation, outcome: Any) -> dict[str, Any]:
+    table = contract.table
     info = outcome.exception_info or {}
     errored = "raised_exception" not in info or info["raised_exception"]
     if errored:
         raise UsageError(f"conf/quality: {table}: {rule.type} could not be computed: check its columns.")
-    columns = rule.kwargs.get("column") or ", ".join(rule.kwargs.get("column_list", []))
+    columns = ", ".join(_columns(rule))
     kept = bool(outcome.success)
     return {
         "gate": f"contract {table} {rule.type.removeprefix('expect_')} {columns}".strip(),
@@ -100,4 +162,5 @@ def _verdict(table: str, rule: Expectation, outcome: Any) -> dict[str, Any]:
         "value": 1.0 if kept else 0.0,
         "bound": None,
         "message": "kept" if kept else f"{table} breaks {rule.type} on {columns}",
+        "owner": rule.owner or contract.owner,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from pipelines.config import Project
+    from pipelines.silver.row_rules import RowRule
     from pipelines.sources import Source
     from pipelines.tables import Table
 
@@ -48,12 +49,16 @@ class Silver:
 
 
 def classify_all(
-    bronze: Feeds, sources: Mapping[str, Source], *, batches: DataFrame | None = None
+    bronze: Feeds,
+    sources: Mapping[str, Source],
+    *,
+    batches: DataFrame | None = None,
+    rules: Sequence[RowRule] = (),
 ) -> dict[tuple[str, str], DataFrame]:
     """``classify`` of every feed. Raises UsageError where a map does not fit its target."""
     check_sources(sources)
     return {
-        (source, feed): classify(rows, sources[source], feed, batches=batches)
+        (source, feed): classify(rows, sources[source], feed, batches=batches, rules=rules)
         for (source, feed), rows in bronze.items()
     }
 

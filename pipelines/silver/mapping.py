@@ -83,8 +83,11 @@ def _translation(made: Mapped, value: Column) -> Column | None:
 
 def is_unmapped(made: Mapped, text: Origin) -> Column | None:
     """True where a code stands that has no translation; None where that quarantines nothing."""
-    if made.unmapped != "quarantine":
-        return None
+    return has_no_code(made, text) if made.unmapped == "quarantine" else None
+
+
+def has_no_code(made: Mapped, text: Origin) -> Column | None:
+    """True where a code stands that has no translation; None where the map translates nothing."""
     value = _received(made, text, as_it_is=False)
     translated = _translation(made, value)
     return None if translated is None else value.isNotNull() & translated.isNull()

@@ -16,7 +16,7 @@ then row. Everything is recomputed from the whole of bronze, so a late file fall
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ from pipelines.tables import BOOLEAN, DATE, LONG, STRING, Column, Table
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
+    from pipelines.silver.row_rules import RowRule
     from pipelines.sources import Feed, Source, Use
 
 OUTCOMES = ("current", "superseded", "deleted", "duplicate", "quarantined")
@@ -91,8 +92,8 @@ def _deliveries(bronze: DataFrame, feed: Feed, batches: DataFrame | None) -> Dat
         )
     replaces = F.lit(True) if is_physical(feed) else F.col("_is_snapshot")
     newer = W.partitionBy("_file").orderBy("_ingested_at", "_batch_id").rowsBetween(1, W.unboundedFollowing)
-    # All batches of a feed have one source; without a partition Spark warns.
-    all_of_feed = W.partitionBy(F.split_part("_batch_id", F.lit("/"), F.lit(2)))
+    # All batches are of one feed, be it under a former name; without a partition Spark warns.
+    all_of_feed = W.partitionBy(F.col("_batch_id").isNotNull())
     has_newer = F.coalesce(F.max(replaces).over(newer), F.lit(False))
     # Files are few: one task spares two shuffles.
     dated = known.coalesce(1).withColumns(
@@ -112,7 +113,7 @@ def _op(bronze: DataFrame) -> SparkColumn:
     return F.upper(values.present(origin(bronze.columns)(OP)))
 
 
-def _reason(bronze: DataFrame, source: Source, feed: Feed) -> SparkColumn:
+def _reason(bronze: DataFrame, source: Source, feed: Feed, rules: Sequence[RowRule]) -> SparkColumn:
     """Why a row is quarantined; NULL where it is not. The first that applies, in this order."""
     text = origin(bronze.columns)
     op = F.col("_op")
@@ -143,6 +144,12 @@ def _reason(bronze: DataFrame, source: Source, feed: Feed) -> SparkColumn:
             if isinstance(source_column, Mapped) and source_column.column:
                 is_there = values.present(text(source_column.column)).isNotNull()
                 _add(checks, reason, ~is_deletion & is_there & unread(column))
+        for rule in rules:
+            # A column that the source does not map says nothing of its rows.
+            if rule.target == use.target and rule.column in use.map:
+                value = standard_column(rule.column, bronze, source, feed, use, timezone="UTC")
+                broken = rule.broken(value, target.columns[rule.column])
+                _add(checks, rule.reason, ~is_deletion & broken)
     whens = [F.when(broken, F.lit(reason)) for reason, broken in checks.items()]
     return F.coalesce(F.col("_problem"), *whens)
 
@@ -151,7 +158,13 @@ def _add(checks: dict[str, SparkColumn], reason: str, broken: SparkColumn) -> No
     checks[reason] = checks[reason] | broken if reason in checks else broken
 
 
-def _prepared(bronze: DataFrame, source: Source, feed_name: str, batches: DataFrame | None) -> DataFrame:
+def _prepared(
+    bronze: DataFrame,
+    source: Source,
+    feed_name: str,
+    batches: DataFrame | None,
+    rules: Sequence[RowRule] = (),
+) -> DataFrame:
     """Bronze rows with ``_key``, ``_op``, ``_landing_date``, what their batch is, ``_reason`` and ``_standing``."""
     feed = source.feeds[feed_name]
     own = None
@@ -177,7 +190,7 @@ def _prepared(bronze: DataFrame, source: Source, feed_name: str, batches: DataFr
             "_key": F.when(F.col("_problem").isNull(), key_of(feed, text)),
         }
     )
-    judged = keyed.withColumn("_reason", _reason(keyed, source, feed))
+    judged = keyed.withColumn("_reason", _reason(keyed, source, feed, rules))
     standing = (
         F.when(F.col("_reason").isNotNull(), _MENTION)
         .when(F.col("_is_replaced"), _REPLACED)
@@ -217,7 +230,12 @@ def _is_alive(standing: SparkColumn, op: SparkColumn, seen: SparkColumn, newest:
 
 
 def classify(
-    bronze: DataFrame, source: Source, feed_name: str, *, batches: DataFrame | None = None
+    bronze: DataFrame,
+    source: Source,
+    feed_name: str,
+    *,
+    batches: DataFrame | None = None,
+    rules: Sequence[RowRule] = (),
 ) -> DataFrame:
     """Every bronze row of a feed with ``_landing_date``, ``_outcome`` and ``_reason``.
 
@@ -225,9 +243,10 @@ def classify(
     ``missing_from_snapshot``; of either ``corrected_file`` where a correction replaced the file.
     ``batches``: bronze/batches. With it rejected batches are left out, and a full snapshot without
     rows is seen; without it a batch of a snapshot feed is a full snapshot where no row has an ``op``.
+    ``rules``: what a row must keep besides, or is quarantined.
     """
     feed = source.feeds[feed_name]
-    rows = _prepared(bronze, source, feed_name, batches)
+    rows = _prepared(bronze, source, feed_name, batches, rules)
     received = [F.col(f"`{name}`") for name in bronze.columns]
     result = [*received, F.col("_landing_date"), F.col("_outcome"), F.col("_reason")]
     # Two branches, so that a reader of one outcome does not pay for the other's.

@@ -29,7 +29,7 @@ QUARANTINE = Table(
             "reason",
             STRING,
             "Why: missing_key, bad_op, bad_timestamp, bad_amount, bad_quantity, unmapped_<column>, "
-            "missing_<column>, or the code of a malformed row (too_many_fields, nul_byte …).",
+            "missing_<column>, of a rule of conf/quality (not_between_<column> …), or the code of a malformed row (too_many_fields, nul_byte …).",
             required=True,
         ),
         Column("row", STRING, "The whole row: as received where malformed, else as JSON.", Personal.DIRECT),

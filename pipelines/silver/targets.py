@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
+from pipelines.bronze.tables import stored_name
 from pipelines.errors import UsageError
 from pipelines.silver.customer_records import KEY, RAW, STANDARD
 from pipelines.sources import FILE, ROW
-from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, MONEY, STRING, TIMESTAMP
+from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, MONEY, STRING, TIMESTAMP, Personal
 
 if TYPE_CHECKING:
     from pipelines.sources import Feed, Mapped, Parse, Source, Use
@@ -139,6 +140,27 @@ TARGETS: dict[str, Target] = {
     ),
 }
 
+PERSONAL: dict[str, dict[str, Personal]] = {
+    "customer_records": {c.name: c.personal for c in (*KEY, *RAW, *STANDARD)},
+    **{
+        target: {
+            "currency": Personal.NONE,
+            "status": Personal.NONE,
+            "source": Personal.NONE,
+            "sku": Personal.NONE,
+            "case_type": Personal.NONE,
+            "category": Personal.NONE,
+            "priority": Personal.NONE,
+            "order_id": Personal.PSEUDONYM,
+            "record_id": Personal.PSEUDONYM,
+            "case_id": Personal.PSEUDONYM,
+            "return_id": Personal.PSEUDONYM,
+        }
+        for target in ("orders", "order_lines", "returns", "cases")
+    },
+}
+"""By target: what a column says about a person; a column of an event that is not here narrows down who it is."""
+
 _PARSES: dict[T.DataType, Parse] = {
     DATE: "date",
     TIMESTAMP: "timestamp",
@@ -218,6 +240,24 @@ def _problems(place: str, use: Use) -> list[str]:
 def _fits(parse: Parse, wanted: T.DataType) -> bool:
     expected = _PARSES.get(wanted)
     return expected is None or parse == expected or (parse in _NUMBERS and expected in _NUMBERS)
+
+
+def personal_of(feed: Feed) -> dict[str, Personal]:
+    """What a feed's columns (by folded stored name) say about a person, by the silver columns that they fill.
+
+    The most telling counts; what no map uses may name a person.
+    """
+    order = list(Personal)
+    found: dict[str, Personal] = {}
+    for use in uses(feed).values():
+        table = PERSONAL.get(use.target, {})
+        for name, made in use.map.items():
+            for part in made if isinstance(made, tuple) else (made,):
+                for column in part.columns:
+                    key = stored_name(column).casefold()
+                    said = table.get(name, Personal.QUASI if use.target in TARGETS else Personal.DIRECT)
+                    found[key] = max(found.get(key, said), said, key=order.index)
+    return found
 
 
 def is_physical(use: Use) -> bool:

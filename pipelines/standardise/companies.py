@@ -142,8 +142,10 @@ def _trades() -> frozenset[str]:
     return frozenset(row["word"] for row in dictionary("trades.csv"))
 
 
-def has_legal_form(name: str) -> bool:
+def has_legal_form(name: str, *, is_apart: bool = False) -> bool:
     """True where a name ends in a legal form, or begins with a trade: it is a company's.
+
+    ``is_apart``: a given name and a surname came in fields of their own, so that Ana Sal is a person.
 
     >>> has_legal_form("Muebles Sol SA de CV"), has_legal_form("Ana S. C."), has_legal_form("Acme GmbH")
     (True, False, True)
@@ -157,7 +159,8 @@ def has_legal_form(name: str) -> bool:
     found = list(_WORD.finditer(text))
     if count := _form_length(text, found):
         compact = "".join(fold(word.group()) for word in found[-count:])
-        is_weak = compact in _WEAK or (compact == "sa" and "." not in text)
+        is_bare = "." not in text and count == 1
+        is_weak = compact in _WEAK or (is_bare and (is_apart or compact == "sa"))
         return not is_weak or not starts_as_person
     if words[0] in _trades() and not starts_as_person:
         return True

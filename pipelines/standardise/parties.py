@@ -23,15 +23,18 @@ class Party(NamedTuple):
         return self.name.reasons + self.company.reasons
 
 
-def party_type(declared: str | None, tax_party: str | None, name: str) -> str | None:
+def party_type(
+    declared: str | None, tax_party: str | None, name: str, *, is_apart: bool = False
+) -> str | None:
     """``person`` or ``company`` by the first that says so: declared code, tax id, legal form.
 
-    ``name``: of any kind, perhaps empty. None where none of them says anything.
+    ``name``: of any kind, perhaps empty; ``is_apart``: its given name and surname came in fields of their
+    own. None where none of them says anything.
     """
     for said in (declared, tax_party):
         if said in (PERSON, COMPANY):
             return said
-    return COMPANY if name and has_legal_form(name) else None
+    return COMPANY if name and has_legal_form(name, is_apart=is_apart) else None
 
 
 def standard_party(
@@ -50,8 +53,10 @@ def standard_party(
     id says. A record that neither tells, with a name that is no company's, is a person's.
     """
     fields = " ".join(part.strip() for part in (given_name, surname, second_surname) if part)
-    whole = full_name if full_name and full_name.strip() else fields
-    said = party_type(declared, tax_party, whole.strip())
+    is_whole = bool(full_name and full_name.strip())
+    whole = full_name if full_name and is_whole else fields
+    is_apart = not is_whole and all(part and part.strip() for part in (given_name, surname))
+    said = party_type(declared, tax_party, whole.strip(), is_apart=is_apart)
     if said == COMPANY:
         return Party(COMPANY, Name(), standard_company(whole))
     name = standard_name(full_name, given_name, surname, second_surname, name_order, country)

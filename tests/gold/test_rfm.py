@@ -213,7 +213,7 @@ def test_a_source_that_is_missing_or_stale_says_nothing_instead_of_zero(spark: S
         spark,
         [{"customer_id": "buyer", "order_id": "1", "order_date": before(2), "gross": 5, "currency": "EUR"}],
     )
-    stale = build_rfm(ids, bought, None, None, METRICS, D, is_stale=True).rfm
+    stale = build_rfm(ids, bought, None, None, METRICS, D, stale_sources=["orders"]).rfm
     names = ("customer_id", "frequency", "monetary", "n", "segment", "unscored_reason", "is_stale")
     assert told(absent.unionByName(stale), *names) == [
         "buyer - - - - orders_not_delivered False",

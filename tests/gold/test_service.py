@@ -112,7 +112,7 @@ def test_a_source_that_is_missing_or_stale_says_nothing_instead_of_zero(
 ) -> None:
     ids = customers(spark, "late", "silent")
     absent = build_service(ids, None, Metrics(), D, timezone="UTC")
-    stale = build_service(ids, cases, Metrics(), D, timezone="Europe/Madrid", is_stale=True)
+    stale = build_service(ids, cases, Metrics(), D, timezone="Europe/Madrid", stale_sources=["support"])
     names = ("customer_id", "cases", "open_cases", "reopened_cases", "n", "is_stale")
     assert told(absent.unionByName(stale), *names) == [
         "late - - - - False",

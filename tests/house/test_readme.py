@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.cli import Lazy
 from pipelines.config import parse, validate
+from pipelines.renames import Renames
 from pipelines.silver.customer_records import KEY, RAW
 from pipelines.sources import Source
 
@@ -35,7 +36,7 @@ def test_every_target_of_make_exists() -> None:
 
 
 def test_the_source_in_the_example_is_valid() -> None:
-    (example,) = blocks("yaml")
+    (example,) = [block for block in blocks("yaml") if block.startswith("# conf/sources")]
     content, node = parse(example, "README.md")
     source = validate(Source, content, node, "README.md")
     (feed,) = source.feeds.values()
@@ -50,3 +51,9 @@ def test_files_that_it_names_are_there() -> None:
 def test_the_python_in_it_compiles() -> None:
     for number, example in enumerate(blocks("python")):
         compile(example, f"README.md block {number}", "exec")
+
+
+def test_the_renames_in_the_example_are_valid() -> None:
+    (example,) = [block for block in blocks("yaml") if block.startswith("# conf/renames")]
+    content, node = parse(example, "README.md")
+    assert validate(Renames, content, node, "README.md").keys

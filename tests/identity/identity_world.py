@@ -66,13 +66,14 @@ def scene(story: str, text: str) -> Scene:
 
 @dataclass(frozen=True)
 class State:
-    """The identity tables after a night, as rows; ``tonight``: the events of that night alone."""
+    """The identity tables after a night, as rows; ``tonight``, ``changes``: events and changes of that night alone."""
 
     assignments: Rows = field(default_factory=list)
     assignment_history: Rows = field(default_factory=list)
     aliases: Rows = field(default_factory=list)
     events: Rows = field(default_factory=list)
     tonight: Rows = field(default_factory=list)
+    changes: Rows = field(default_factory=list)
 
     @property
     def ids(self) -> dict[Key, str]:
@@ -89,6 +90,7 @@ class State:
             [r for r in self.aliases if r["customer_id"] in ids],
             events,
             [e for e in self.tonight if e["source"] == story],
+            [r for r in self.changes if r["customer_id"] in ids],
         )
 
     def leads_to(self, customer: str) -> set[str]:
@@ -130,7 +132,8 @@ def after(made: Identity, prior: State) -> State:
     """The state that tonight's tables make of the prior one."""
     tonight = sorted(rows(made.events), key=lambda row: row["sequence"])
     tables = [rows(getattr(made, t.name)) for t in TABLES[:3]]
-    return State(*tables, prior.events + tonight, tonight)
+    assert made.changes is not None
+    return State(*tables, prior.events + tonight, tonight, rows(made.changes))
 
 
 def play(spark: SparkSession, prior: State, business_date: date, scene: Scene, **options: Any) -> State:
@@ -140,7 +143,7 @@ def play(spark: SparkSession, prior: State, business_date: date, scene: Scene, *
         frames(spark, prior),
         business_date,
         edited=keys_frame(spark, scene.edited),
-        decided=keys_frame(spark, scene.decided),
+        decided=keys_frame(spark, scene.decided).selectExpr("*", "'d1' AS decision_id"),
         **options,
     )
     return after(made, prior)
@@ -199,6 +202,23 @@ class Told:
             f"{e['record_id']} {e['event']} {self._name(e['old_customer_id'])}>"
             f"{self._name(e['customer_id'])} {e['cause']}"
             for e in tonight
+        )
+
+    def changes(self, night: int) -> list[str]:
+        """``id change <from >to in/out/added/deleted/edited cause`` of a night."""
+        counts = ("records_in", "records_out", "records_added", "records_deleted", "records_edited")
+        ways = (("from_customer_ids", "<"), ("to_customer_ids", ">"))
+        return sorted(
+            " ".join(
+                [
+                    self._name(c["customer_id"]),
+                    c["change"],
+                    *(mark + self._name(i) for name, mark in ways for i in c[name]),
+                    "/".join(str(c[name]) for name in counts),
+                    c["cause"],
+                ]
+            )
+            for c in self.states[night].changes
         )
 
     def aliases(self, night: int) -> list[str]:

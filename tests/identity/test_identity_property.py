@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
+import identity_histories
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from identity_histories import authors
 from identity_world import (
     DAYS,
@@ -62,6 +67,10 @@ class Memory:
 @pytest.fixture(scope="module")
 def states(spark: SparkSession) -> list[State]:
     """After each night, the part of the random histories."""
+    return random_states(spark)
+
+
+def random_states(spark: SparkSession) -> list[State]:
     names = set(authors())
 
     def ours(state: State) -> State:
@@ -262,3 +271,41 @@ def test_the_order_of_rows_and_partitions_does_not_matter(spark: SparkSession) -
     )
     for table in ("assignments", "assignment_history", "aliases", "tonight"):
         assert sorted(map(str, getattr(again, table))) == sorted(map(str, getattr(states[night], table)))
+
+
+@contextmanager
+def other_histories(seed: int) -> Iterator[None]:
+    """Other random histories than those that every run of the tests plays."""
+    before = identity_histories.SEED
+    for cached in (authors, played):
+        cached.cache_clear()
+    identity_histories.SEED = seed
+    try:
+        yield
+    finally:
+        identity_histories.SEED = before
+        for cached in (authors, played):
+            cached.cache_clear()
+
+
+@pytest.mark.soak
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_the_contract_holds_on_any_histories(spark: SparkSession, seed: int) -> None:
+    """Ten times 220 histories of six nights, in an order that hypothesis chooses and can repeat."""
+    by_night = (
+        test_customers_that_nothing_touched_keep_their_id,
+        test_an_event_stands_for_every_change_and_for_nothing_else,
+        test_an_id_is_new_or_returns_to_records_that_held_it,
+        test_a_merge_keeps_one_of_the_ids_and_leads_the_others_to_it,
+        test_a_split_keeps_the_id_in_one_part_or_gives_parts_their_own_back,
+        test_a_live_record_has_one_customer_and_a_customer_is_one_cluster,
+        test_every_id_ever_published_leads_to_where_its_people_are,
+    )
+    with other_histories(seed):
+        found = random_states(spark)
+        for night in NIGHTS:
+            for holds in by_night:
+                holds(found, night)
+        test_the_history_gives_every_publication_by_its_date(found)
+        test_the_log_replays_to_the_map_and_the_audit_finds_nothing(spark)

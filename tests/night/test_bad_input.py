@@ -240,6 +240,44 @@ def test_after_a_stop_the_corrected_file_is_taken_in(
     )
 
 
+@pytest.mark.soak
+def test_secrets_clocks_and_currencies_are_told_and_the_night_is_released(tonight: Shop) -> None:
+    members = deliver(tonight, "2026-07-05", [*PEOPLE, "M04;Ana Sanz;600111222;ana@sanz.es;28/02/1980;08001"])
+    text = (
+        members.read_bytes()
+        .decode("latin-1")
+        .replace("\r\n", ";hunter2\r\n")
+        .replace("hunter2", "password", 1)
+    )
+    members.write_bytes(text.encode("latin-1"))
+    orders = tonight.landing / "2026-07-05" / "orders" / "orders.csv"
+    orders.parent.mkdir(parents=True)
+    rows = [
+        "loyalty,M01,O6,2026-07-04T10:00:00,10.00,BTC,completed",
+        "loyalty,M01,O7,2062-07-04T10:00:00,10.00,EUR,completed",
+        "loyalty,M01,O8,1899-07-04T10:00:00,10.00,EUR,completed",
+        "loyalty,M01,O9,2026-07-04T10:00:00,10.00,euros,completed",
+    ]
+    orders.write_text("\n".join([ORDERS, *rows]) + "\n", encoding="utf-8")
+    assert tonight.run() == 0
+    told = {w.partition(":")[0]: w for w in releases.required(tonight.house).warnings}
+    assert "column password" in told["secrets"]
+    assert "BTC" in told["new_currency"]
+    assert "1 of silver/orders are dated after the business date" in told["future_events"]
+    held = {r["reason"] for r in tonight.rows("SELECT reason FROM silver.quarantine WHERE feed = 'orders'")}
+    assert {"not_between_ordered_at", "bad_length_currency"} <= held
+    outcomes = tonight.rows("SELECT * FROM silver.outcomes WHERE feed = 'orders'")[0]
+    assert outcomes["bronze_rows"] == outcomes["current"] + outcomes["quarantined"] == 9
+    stored = [
+        file for file in tonight.warehouse.rglob("*") if file.is_file() and b"hunter2" in file.read_bytes()
+    ]
+    assert stored == []
+    profile = tonight.rows("SELECT * FROM ops.profiles WHERE feed = 'members' AND \"column\" = 'born'")
+    assert {str(row["business_date"]): row["kind"] for row in profile}["2026-07-05"] == "day_first_date"
+    jitter = tonight.value("SELECT value FROM gold.measures WHERE measure = 'id_jitter' AND part = 'all'")
+    assert jitter == 0, "an order changes nobody's id"
+
+
 def test_a_landing_folder_that_does_not_exist_is_a_usage_error(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,8 @@ from pyspark.sql import SparkSession
 from pipelines.cli import execute
 from pipelines.linkage.decision_files import COLUMNS, decision_row
 from pipelines.ops import releases, stewards
+from pipelines.ops.history import history
+from pipelines.ops.lookup import lookup
 from pipelines.settings import load_settings
 from pipelines.simulate import simulate
 
@@ -66,6 +68,34 @@ def test_what_a_steward_decided_between_the_nights_holds_in_the_second(shop: Sho
     moved = shop.rows("SELECT * FROM identity.events WHERE cause = 'decision'")
     assert [f"{row['source']}:{row['record_id']}" in names for row in moved] == [True]
     assert moved[0]["customer_id"] != moved[0]["old_customer_id"]
+    assert json.loads(moved[0]["evidence"])["decision"] == decided["decision_id"]
+
+
+def test_records_that_came_into_company_say_by_which_pair(shop: Shop) -> None:
+    said = """SELECT count_if((evidence->'pair') IS NOT NULL) / count(*) FROM identity.events
+        WHERE event = 'created' AND (customer_id IN (SELECT customer_id FROM identity.events
+            WHERE event = 'created' GROUP BY customer_id HAVING count(*) > 1))"""
+    assert shop.value(said) > 0.95
+
+
+def test_whoever_applies_the_change_feed_has_the_customers_and_their_sizes(shop: Shop) -> None:
+    differing = """WITH fed AS (SELECT customer_id, arg_max(records, (business_date, publication)) AS n
+            FROM identity.changes GROUP BY customer_id),
+        held AS (SELECT customer_id, count(*) AS n FROM identity.assignments GROUP BY customer_id)
+        SELECT count(*) FROM fed FULL JOIN held USING (customer_id) WHERE coalesce(fed.n, 0) <> coalesce(held.n, 0)"""
+    assert shop.value(differing) == 0
+
+
+def test_a_customer_is_found_by_phone_and_followed_by_record(shop: Shop) -> None:
+    one = shop.rows(
+        """SELECT any_value(source || ':' || record_id) AS record, any_value(x.customer_id) AS customer_id, phone
+        FROM (SELECT *, unnest(match_phones) AS phone FROM silver.customer_records) r JOIN gold.xref x
+        USING (source, record_id) GROUP BY phone HAVING count(DISTINCT x.customer_id) = 1 ORDER BY phone LIMIT 1"""
+    )[0]
+    found = lookup(str(shop.warehouse), phone=one["phone"])
+    assert (found.outcome, found.candidates[0].customer_id) == ("one", one["customer_id"])
+    told = history(str(shop.warehouse), one["record"])
+    assert (told.current, told.timeline[0].event) == (one["customer_id"], "created")
 
 
 def test_running_again_says_nothing_to_do_and_changes_nothing(

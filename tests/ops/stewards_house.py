@@ -14,6 +14,7 @@ from pipelines.gold.xref import XREF
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, EVENTS
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDERS
+from pipelines.silver.renames import RENAMES
 from pipelines.storage import arrow_schema
 from pipelines.tables import Table
 
@@ -105,6 +106,43 @@ def _order(
         "net": Decimal(net),
         "currency": currency,
     }
+
+
+def _renamed(customers: pa.Table) -> dict[Table, pa.Table]:
+    """Hugo's web:W2 was web:OLD before the night, and a customer of its own."""
+    tables = _more(customers)
+    events = tables[EVENTS].to_pylist()
+    next(e for e in events if e["record_id"] == "C2")["business_date"] = date(2026, 5, 1)
+    told = next(e for e in events if e["record_id"] == "W2")
+    own = {**told, "record_id": "OLD", "business_date": date(2026, 6, 1), "customer_id": FORMER}
+    own_end = {
+        **own,
+        "business_date": NIGHT,
+        "sequence": 98,
+        "event": "retired",
+        "customer_id": None,
+        "cause": "rename",
+    }
+    told |= {"event": "merged", "old_customer_id": FORMER}
+    rename = {"source": "web", "record_id": "OLD", "new_source": "web", "new_record_id": "W2"}
+    history = {"source": "web", "record_id": "OLD", "customer_id": FORMER, "valid_from": own["business_date"]}
+    return {
+        **tables,
+        EVENTS: _filled(EVENTS, [*events, own, own_end]),
+        ASSIGNMENT_HISTORY: _filled(
+            ASSIGNMENT_HISTORY, [*tables[ASSIGNMENT_HISTORY].to_pylist(), {**history, "valid_to": NIGHT}]
+        ),
+        RENAMES: _filled(RENAMES, [{**rename, "since": NIGHT, "business_date": NIGHT}]),
+    }
+
+
+FORMER = "web_OLD"
+"""The customer of a record before it was renamed and merged."""
+
+
+def renamed_house(folder: Path) -> str:
+    """The warehouse after a night that renamed web:OLD to web:W2 and merged its customer with Hugo's."""
+    return released(folder, people=PEOPLE, more=_renamed)[0]
 
 
 def stewards_house(folder: Path) -> str:

@@ -7,7 +7,9 @@ from pipelines.ops.summary import (
     ClusterSize,
     CustomerCounts,
     FeedOutcome,
+    FeedProfile,
     GateVerdict,
+    MeasureValue,
     NightFigures,
     Quality,
     QuarantineReason,
@@ -48,6 +50,17 @@ WHOLE = Summary(
     rf_grid=(RfCell(5, 5, 250), RfCell(1, 5, 100)),
     tiers=(TierCount("Low", 300), TierCount("Platinum", 4)),
     cases=(CaseCounts("claim", 40, 3, 95.0), CaseCounts("other", 2, 2)),
+    feeds=(
+        FeedProfile("crm", "contacts", "2026-07-03", 120, 24, 2, 3, 0.31, "estado"),
+        FeedProfile("web", "users", "2026-07-02", 900, 11, 0),
+    ),
+    measures=(
+        MeasureValue("2026-07-02", "over_clustering", "all", 0.01),
+        MeasureValue("2026-07-03", "over_clustering", "all", 0.0125),
+        MeasureValue("2026-07-03", "id_jitter", "all", 0.0051),
+        MeasureValue("2026-07-03", "revenue_jitter", "all", 0.002),
+        MeasureValue("2026-07-03", "largest_customer", "all", 7.0),
+    ),
     quality=Quality(920, 0.97, 0.91, 0.9391, 0.98, 0.94, 0.9596, 1400, 1320, 1280),
     outcomes=(
         FeedOutcome("crm", "contacts", 600, 500, 80, 12, 5, 3),

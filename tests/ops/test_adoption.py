@@ -25,8 +25,8 @@ from pipelines.linkage.generations import GENERATIONS, Generation, came_into_use
 from pipelines.linkage.link import link_night
 from pipelines.ops import checks, releases
 from pipelines.ops.generations import find
+from pipelines.ops.keys import stage_key
 from pipelines.ops.run import Options, run
-from pipelines.ops.runner import Runner
 from pipelines.settings import Settings, load_settings
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.stages import Inputs, Night, Stage
@@ -296,9 +296,7 @@ def test_only_stages_that_take_the_generation_run_again_for_it(
     for takes in (False, True):
         stage = Stage("x", (), lambda _: {}, takes_generation=takes)
         keys[takes] = [
-            Runner(None, house, settings, night(settings, house, g), None, Quiet(), code="c", memory={})._key(
-                stage
-            )[0]  # type: ignore[arg-type]
+            stage_key(stage, night(settings, house, g), releases.required(house).tables, settings).value
             for g in (None, other)
         ]
     assert keys[False][0] == keys[False][1]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stewards_house import ANA_ID, GONE, HUGO_ID, LEO_ID, MERGED, stewards_house
+from stewards_house import ANA_ID, FORMER, GONE, HUGO_ID, LEO_ID, MERGED, renamed_house, stewards_house
 
 from pipelines.cli import execute
 from pipelines.ops import stewards
@@ -159,3 +159,13 @@ def test_the_same_decision_twice_is_said(steward: Steward) -> None:
     assert steward.decides("no-match", "web:W2", "web:W1", "--yes") == 2
     assert f"{made} says the same already" in steward.capsys.readouterr().err
     assert steward.recorded == 1
+
+
+def test_a_renamed_record_gets_the_id_back_that_it_had_under_its_old_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steward = Steward(renamed_house(tmp_path), capsys)
+    assert steward.decides("split", HUGO_ID, "web:OLD", "--yes") == 2
+    assert "called web:W2 now" in capsys.readouterr().err
+    found = steward.effect("split", HUGO_ID, "web:W2")
+    assert found["effect"]["records"] == [{"record": "web:W2", "was": HUGO_ID, "becomes": FORMER}]

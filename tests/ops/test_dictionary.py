@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from pipelines.config import Conf
 from pipelines.ops.dictionary import html, markdown
+from pipelines.sources import load_sources
 from pipelines.tables import LONG, MONEY, STRING, Column, Kind, Personal, Table
 
 ORDERS = Table(
@@ -38,6 +40,18 @@ def test_markdown_has_every_column_of_every_table() -> None:
     assert "| `order_id` | `string` | Key in &lt;source>. |  |  | key, required | pseudonym |" in text
     assert "none, the table has one row" in text
     assert "Append: every night adds its slice" in text
+
+
+def test_sources_are_listed_with_owner_cadence_and_keys() -> None:
+    sources = list(load_sources(Conf()).values())
+    text = markdown([ORDERS], sources)
+    assert (
+        "| `orders` | Order management | orders | 1 day | `lines` | append | `order_id`, `line_no` | `order_lines` | 8 |"
+        in text
+    )
+    page = html([ORDERS], sources)
+    assert "<td>CRM team</td><td>crm</td><td>1 day</td><td>snapshot</td><td>contact_id</td>" in page
+    assert 'id="sources"' not in html([ORDERS])
 
 
 def test_a_bar_in_a_meaning_does_not_break_the_table() -> None:

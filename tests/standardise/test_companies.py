@@ -114,6 +114,10 @@ def test_a_company_has_no_given_name_and_a_person_no_company_name() -> None:
 
 
 def test_a_company_may_come_in_the_fields_of_a_person() -> None:
+    made = standard_party(None, "Ana", "Sal", None, None, None, "auto", "MX")
+    assert (made.party_type, made.name.surname) == ("person", "Sal")
+    assert standard_party("Ana Sal", None, None, None, None, None, "auto", "MX").party_type == "company"
+    assert standard_party(None, "Muebles Sol", "Sal", None, None, None, "auto", "MX").party_type == "company"
     made = standard_party(None, "Muebles Soto", "SA de CV", None, None, None, "auto", "MX")
     assert (made.party_type, made.company.company_name) == ("company", "Muebles Soto S.A. de C.V.")
 

@@ -1,0 +1,8 @@
+"""The night up to linkage, under spark-submit: a task of its own for schedulers; options of ``padron run``."""
+
+import sys
+
+from pipelines.cli import execute
+
+if __name__ == "__main__":
+    sys.exit(execute(["run", "--layer", "linkage", *sys.argv[1:]]))

@@ -1,0 +1,57 @@
+"""``padron maintain``: small files joined, files deleted that no promised release needs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.console import out, say
+from pipelines.cli.options import example
+
+
+@click.command()
+@options.warehouse
+@options.config
+@click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
+@options.as_json
+@example("padron maintain --warehouse warehouse --dry-run")
+def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -> int:
+    """Join small files and delete those that no release needs any more (retention_days in conf/padron.yml).
+
+    Nights do it by themselves every maintain_every releases.
+    """
+    from rich.table import Table
+
+    from pipelines.night import catalogue
+    from pipelines.ops.lock import Lock
+    from pipelines.ops.upkeep import maintain as keep_up
+    from pipelines.settings import load_settings
+    from pipelines.storage import Warehouse
+
+    settings = load_settings(config)
+    house = Warehouse(warehouse, retention_days=settings.project.retention_days)
+    paths = [table.path for table in catalogue(settings.sources)]
+    if dry_run:
+        done = keep_up(house, paths, dry_run=True)
+    else:
+        with Lock(house, "padron maintain"):
+            done = keep_up(house, paths)
+    if as_json:
+        click.echo(json.dumps([kept.as_dict() for kept in done], indent=2))
+        return 0
+    touched = [kept for kept in done if kept.joined or kept.removed]
+    if touched:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("Table", no_wrap=True)
+        for name in ("Files joined", "To delete" if dry_run else "Deleted", "Versions kept"):
+            table.add_column(name, justify="right")
+        for kept in touched:
+            table.add_row(kept.table, f"{kept.joined:,}", f"{kept.removed:,}", f"{kept.versions:,}")
+        out.print(table)
+    say(
+        f"{len(done)} tables looked at, {len(touched)} {'would change' if dry_run else 'changed'}; releases stay "
+        f"readable for {settings.project.retention_days} days."
+    )
+    return 0

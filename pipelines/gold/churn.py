@@ -1,0 +1,89 @@
+"""How much the customer ids moved since the prior state: of records, and of net revenue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pipelines.gold.figures import figure, figures
+from pipelines.gold.ownership import RECORD
+from pipelines.gold.purchases import NO_CURRENCY
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+KINDS = {"merged": "merge", "split": "split", "revived": "split", "reassigned": "reassign"}
+"""Event → how a record that both nights have came to another id; a merge undone is a split."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What changed its customer id."""
+
+    shares: DataFrame
+    """The measure id_jitter: all, and by kind of change."""
+    ids: DataFrame
+    """customer_id: every id that a record of both nights left or came to."""
+
+
+def id_jitter(before: DataFrame, now: DataFrame, events: DataFrame, business_date: date) -> Moved:
+    """Records that both nights have and whose customer_id changed, over the records that both have.
+
+    ``before``, ``now``: identity/assignments; ``events``: identity/events.
+    """
+    tonight = events.filter(F.col("business_date") == F.lit(business_date))
+    newest = tonight.groupBy(*RECORD).agg(F.max_by("event", "sequence").alias("event"))
+    both = before.select(*RECORD, F.col("customer_id").alias("was")).join(
+        now.select(*RECORD, F.col("customer_id").alias("is")), on=RECORD, how="inner"
+    )
+    told = both.join(newest, on=RECORD, how="left")
+    kinds = F.create_map(*[F.lit(word) for pair in KINDS.items() for word in pair])
+    is_moved = F.col("was") != F.col("is")
+    kind = F.coalesce(F.try_element_at(kinds, F.col("event")), F.lit("reassign"))
+    counted = told.agg(
+        F.count(F.lit(1)).alias("records"),
+        F.count_if(is_moved).alias("all"),
+        *[F.count_if(is_moved & (kind == name)).alias(name) for name in ("merge", "split", "reassign")],
+    )
+    shares = figures(
+        counted,
+        *[
+            figure("id_jitter", part, F.col(part), F.col("records"))
+            for part in ("all", "merge", "split", "reassign")
+        ],
+    )
+    ids = both.filter(is_moved).select(F.explode(F.array("was", "is")).alias("customer_id")).distinct()
+    return Moved(shares, ids)
+
+
+def revenue_jitter(orders: DataFrame, ids: DataFrame) -> DataFrame:
+    """Net revenue of customers whose id records left or came to, over that of all customers.
+
+    By currency; the part ``all`` weighs the currencies' shares by their orders, because money of two
+    currencies has no sum. ``orders``: silver/orders with tonight's customer_id; ``ids``: of ``Moved``.
+    """
+    currency = F.coalesce("currency", F.lit(NO_CURRENCY))
+    by_customer = (
+        orders.filter(F.col("customer_id").isNotNull())
+        .groupBy("customer_id", currency.alias("currency"))
+        .agg(F.sum("net").alias("net"), F.count(F.lit(1)).alias("orders"))
+    )
+    touched = ids.withColumn("is_touched", F.lit(True))
+    by_currency = (
+        by_customer.join(touched, on="customer_id", how="left")
+        .groupBy("currency")
+        .agg(
+            F.coalesce(F.sum(F.when(F.col("is_touched"), F.col("net"))), F.lit(0)).alias("touched"),
+            F.sum("net").alias("net"),
+            F.sum("orders").alias("orders"),
+        )
+        .filter(F.col("net") > 0)
+    )
+    share = F.col("touched").cast("double") / F.col("net").cast("double")
+    every = by_currency.agg(F.sum(share * F.col("orders")).alias("touched"), F.sum("orders").alias("orders"))
+    return figures(
+        by_currency, figure("revenue_jitter", F.col("currency"), F.col("touched"), F.col("net"))
+    ).unionByName(figures(every, figure("revenue_jitter", "all", F.col("touched"), F.col("orders"))))

@@ -1,0 +1,190 @@
+"""Signs of customers that hold too much, and of customers that are still two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pipelines.gold.figures import figure, figures
+from pipelines.gold.ownership import RECORD
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+MOST = {"given_names": 3, "surnames": 3, "postal_codes": 5, "birth_dates": 1}
+"""More different ones of these in one customer are a sign of two people in it."""
+LARGE = (64, 500)
+"""Records of a customer above which it is counted as large, and as very large."""
+
+
+def _words(*columns: str) -> Column:
+    """The words of the columns, sorted; initials say nothing. NULL where none is left."""
+    parts = F.array(*[F.col(name) for name in columns])
+    words = F.array_sort(F.array_distinct(F.filter(parts, lambda word: F.length(word) > 1)))
+    return F.when(F.size(words) > 0, words)
+
+
+def _formal(column: str) -> Column:
+    """The formal forms that a given name may stand for, without initials; NULL where none is left."""
+    words = F.array_sort(F.filter(F.col(column), lambda word: F.length(word) > 1))
+    return F.when(F.size(words) > 0, words)
+
+
+def _different(sets: Column) -> Column:
+    """How many sets of words are not part of another: ``Ana`` is no other name than ``Ana María``."""
+    return F.size(
+        F.filter(
+            sets,
+            lambda one: (
+                ~F.exists(
+                    sets,
+                    lambda other: (F.size(other) > F.size(one)) & (F.size(F.array_except(one, other)) == 0),
+                )
+            ),
+        )
+    )
+
+
+def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
+    """One row a customer: records, sources, and how many different names, places, births, tax ids."""
+    said = records.select(
+        *RECORD,
+        _formal("match_given_formal").alias("given"),
+        _words("match_surname", "match_second_surname").alias("surname"),
+        "match_postal_code",
+        "match_birth_date",
+        F.when(F.col("match_tax_id").isNotNull(), F.coalesce("tax_id_type", F.lit(""))).alias("tax_kind"),
+        "match_tax_id",
+    )
+    tax_id = F.when(F.col("match_tax_id").isNotNull(), F.struct("tax_kind", "match_tax_id"))
+    return (
+        assignments.join(said, on=RECORD, how="left")
+        .groupBy("customer_id")
+        .agg(
+            F.count(F.lit(1)).alias("records"),
+            F.size(F.collect_set("source")).alias("sources"),
+            _different(F.collect_set("given")).alias("given_names"),
+            _different(F.collect_set("surname")).alias("surnames"),
+            F.size(F.collect_set("match_postal_code")).alias("postal_codes"),
+            F.size(F.collect_set("match_birth_date")).alias("birth_dates"),
+            # Ids of two kinds (RFC, CURP) say nothing about each other.
+            (F.size(F.collect_set(tax_id)) > F.size(F.collect_set("tax_kind"))).alias("has_two_tax_ids"),
+        )
+    )
+
+
+def sizes_and_mixtures(assignments: DataFrame, records: DataFrame) -> DataFrame:
+    """consolidation, cross_source, over_clustering, and the sizes of customers, as ``figures``.
+
+    ``over_clustering``: customers with more different ones than ``MOST`` allows, or with two
+    different valid tax ids of one kind, over all customers; by what is too many, and ``all``.
+    """
+    mixed = {name: F.col(name) > most for name, most in MOST.items()}
+    mixed["tax_ids"] = F.col("has_two_tax_ids")
+    any_of = F.greatest(*mixed.values())
+    is_large = {size: F.col("records") > size for size in LARGE}
+    counted = _facts(assignments, records).agg(
+        F.count(F.lit(1)).alias("customers"),
+        F.coalesce(F.sum("records"), F.lit(0)).alias("total"),
+        F.max("records").alias("largest"),
+        F.percentile("records", F.lit(0.99)).alias("p99"),
+        F.count_if(F.col("sources") > 1).alias("cross"),
+        F.count_if(any_of).alias("mixed_all"),
+        *[F.count_if(flag).alias(f"mixed_{name}") for name, flag in mixed.items()],
+        *[F.count_if(flag).alias(f"customers_over_{n}") for n, flag in is_large.items()],
+        *[
+            F.sum(F.when(flag, F.col("records")).otherwise(0)).alias(f"records_over_{n}")
+            for n, flag in is_large.items()
+        ],
+    )
+    customers, total = F.col("customers"), F.col("total")
+    return figures(
+        counted,
+        figure("consolidation", "all", total - customers, total),
+        figure("cross_source", "all", F.col("cross"), customers),
+        figure("largest_customer", "all", F.col("largest")),
+        figure("p99_customer", "all", F.col("p99")),
+        *[figure("over_clustering", name, F.col(f"mixed_{name}"), customers) for name in ("all", *mixed)],
+        *[figure(f"customers_over_{n}", "all", F.col(f"customers_over_{n}"), customers) for n in LARGE],
+        *[figure(f"records_over_{n}", "all", F.col(f"records_over_{n}"), total) for n in LARGE],
+    )
+
+
+def found_by_source(assignments: DataFrame) -> DataFrame:
+    """``deduplication`` of each source: 1 − its customers ÷ its records."""
+    counted = assignments.groupBy("source").agg(
+        F.count(F.lit(1)).alias("records"), F.count_distinct("customer_id").alias("customers")
+    )
+    records = F.col("records")
+    return figures(counted, figure("deduplication", F.col("source"), records - F.col("customers"), records))
+
+
+def duplicates_left(assignments: DataFrame, records: DataFrame) -> DataFrame:
+    """``under_clustering``: different (name, e-mail), (name, phone) and (name, address) that stand in
+    several customers, over those in exactly one; by key, and ``all``."""
+    name = F.array_join("match_name_tokens", " ")
+    place = F.concat_ws(" ", "match_street", F.coalesce("match_postal_code", "match_city"))
+    address = F.when(
+        F.col("match_street").isNotNull() & F.coalesce("match_postal_code", "match_city").isNotNull(),
+        F.array(place),
+    )
+    empty = F.array().cast("array<string>")
+    keys = {"name_email": F.col("match_emails"), "name_phone": F.col("match_phones"), "name_address": address}
+    said = [_keyed(key, F.coalesce(found, empty)) for key, found in keys.items()]
+    homes = (
+        records.filter(F.size("match_name_tokens") > 1)
+        .select(*RECORD, name.alias("name"), F.explode(F.concat(*said)).alias("said"))
+        .join(assignments, on=RECORD, how="inner")
+        .groupBy("said.key", "name", "said.value")
+        .agg(F.min("customer_id").alias("first"), F.max("customer_id").alias("last"))
+    )
+    is_apart = F.col("first") != F.col("last")
+    by_key = homes.groupBy("key").agg(F.count_if(is_apart).alias("apart"), F.count_if(~is_apart).alias("one"))
+    every = by_key.agg(F.sum("apart").alias("apart"), F.sum("one").alias("one"))
+    apart, one = F.col("apart"), F.col("one")
+    return figures(by_key, figure("under_clustering", F.col("key"), apart, one)).unionByName(
+        figures(every, figure("under_clustering", "all", apart, one))
+    )
+
+
+def _keyed(key: str, values: Column) -> Column:
+    return F.transform(values, lambda value: F.struct(F.lit(key).alias("key"), value.alias("value")))
+
+
+def held_together_by(assignments: DataFrame, scored_pairs: DataFrame) -> DataFrame:
+    """``weakest_link``: of each record the strongest pair that holds it in its customer; of all records
+    the weakest (``all``) and the 1st percentile (``p01``), in bits of match weight.
+
+    That is the weight of the weakest bridge where the bridge holds a single record. Pairs without a
+    finite weight (deterministic rules) hold for ever and are left out.
+    """
+    ids = assignments.select(*RECORD, "customer_id")
+    pairs = scored_pairs.filter(F.abs("match_weight") < float("inf")).select(
+        "source_l", "record_id_l", "source_r", "record_id_r", "match_weight"
+    )
+    inside = pairs
+    for side in ("l", "r"):
+        inside = inside.join(
+            ids.select(*[F.col(c).alias(f"{c}_{side}") for c in (*RECORD, "customer_id")]),
+            on=[f"source_{side}", f"record_id_{side}"],
+            how="inner",
+        )
+    ends = F.array(
+        *[
+            F.struct(F.col(f"source_{s}").alias("source"), F.col(f"record_id_{s}").alias("record_id"))
+            for s in ("l", "r")
+        ]
+    )
+    strongest = (
+        inside.filter(F.col("customer_id_l") == F.col("customer_id_r"))
+        .select(F.explode(ends).alias("record"), "match_weight")
+        .groupBy("record")
+        .agg(F.max("match_weight").alias("weight"))
+        .agg(F.min("weight").alias("least"), F.percentile("weight", F.lit(0.01)).alias("p01"))
+    )
+    return figures(
+        strongest,
+        figure("weakest_link", "all", F.col("least")),
+        figure("weakest_link", "p01", F.col("p01")),
+    )

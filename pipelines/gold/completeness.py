@@ -1,0 +1,51 @@
+"""How complete and how recent each source is: a scorecard by source and attribute group."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pipelines.gold.attributes import GROUPS
+from pipelines.gold.figures import figure, figures
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+    from pipelines.gold.attributes import Group
+
+
+def _says(group: Group) -> Column:
+    """True for a record that says something about the group."""
+    if group.many:
+        return F.coalesce(F.size(group.fields[0]) > 0, F.lit(False))
+    return reduce(or_, [F.col(name).isNotNull() for name in group.needed])
+
+
+def scorecard(records: DataFrame, business_date: date) -> DataFrame:
+    """``completeness`` of each source and attribute group (part ``crm/emails``): records that state it, over
+    the source's live records; ``recency`` of each source: median age of its records in days, by what the
+    source calls its last change, else by the file that brought them. As ``figures``.
+    """
+    age = F.date_diff(
+        F.lit(business_date), F.coalesce(F.col("updated_at").cast("date"), F.col("_landing_date"))
+    )
+    counted = records.groupBy("source").agg(
+        F.count(F.lit(1)).alias("records"),
+        F.percentile(age, F.lit(0.5)).alias("age"),
+        *[F.count_if(_says(group)).alias(group.name) for group in GROUPS],
+    )
+    source = F.col("source")
+    return figures(
+        counted,
+        *[
+            figure(
+                "completeness", F.concat(source, F.lit(f"/{group.name}")), F.col(group.name), F.col("records")
+            )
+            for group in GROUPS
+        ],
+        figure("recency", source, F.col("age")),
+    )

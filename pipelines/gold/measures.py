@@ -1,0 +1,114 @@
+"""``gold/measures``: how good the customer ids are, and how much they moved, night by night.
+
+The definitions of identity quality, and how complete and recent each source is: one row a measure, part and
+night, so that a trend can be read.
+A night that is published again replaces its own rows.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import reduce
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.gold.churn import id_jitter, revenue_jitter
+from pipelines.gold.clustering import duplicates_left, found_by_source, held_together_by, sizes_and_mixtures
+from pipelines.gold.completeness import scorecard
+from pipelines.storage import arrow_schema
+from pipelines.tables import DATE, DOUBLE, STRING, Column, Table
+
+MEASURES = Table(
+    layer="gold",
+    name="measures",
+    grain="One measure of the customer ids, of one part of them, in one night.",
+    key=("business_date", "measure", "part"),
+    owner="data stewards",
+    columns=(
+        Column("business_date", DATE, "Night that was measured.", required=True),
+        Column(
+            "measure",
+            STRING,
+            "consolidation, deduplication, cross_source, id_jitter, revenue_jitter, over_clustering, "
+            "under_clustering, largest_customer, p99_customer, customers_over_64, customers_over_500, "
+            "records_over_64, records_over_500, weakest_link, completeness or recency.",
+            required=True,
+        ),
+        Column(
+            "part",
+            STRING,
+            "all, or what the measure is split into: source, kind of change, currency, kind of mixture, key, source/attribute group.",
+            required=True,
+        ),
+        Column(
+            "value",
+            DOUBLE,
+            "What was measured.",
+            unit="share; records for the largest and p99 customer; bits for the weakest link; days for recency",
+            formula="numerator ÷ denominator, or the numerator where there is no denominator",
+            required=True,
+        ),
+        Column("numerator", DOUBLE, "What was counted.", unit="as the measure's definition says"),
+        Column("denominator", DOUBLE, "Of how many.", unit="as the measure's definition says"),
+    ),
+)
+
+
+def build_measures(
+    assignments: DataFrame,
+    before: DataFrame | None,
+    events: DataFrame,
+    records: DataFrame,
+    scored_pairs: DataFrame,
+    orders: DataFrame | None,
+    business_date: date,
+) -> DataFrame:
+    """Tonight's rows of ``gold/measures``. What has nothing to be measured on has no row.
+
+    ``assignments``, ``before``: identity/assignments tonight and in the prior state (None before the
+    first release: nothing can have moved, so jitter has no row); ``events``: identity/events with
+    tonight's; ``records``: silver/customer_records; ``orders``: silver/orders with customer_id, None
+    where no source ever delivered them.
+    """
+    found = [
+        sizes_and_mixtures(assignments, records),
+        found_by_source(assignments),
+        duplicates_left(assignments, records),
+        held_together_by(assignments, scored_pairs),
+        scorecard(records, business_date),
+    ]
+    if before is not None:
+        moved = id_jitter(before, assignments, events, business_date)
+        found.append(moved.shares)
+        if orders is not None:
+            found.append(revenue_jitter(orders, moved.ids))
+    is_measured = F.col("numerator").isNotNull() & ~F.col("denominator").eqNullSafe(F.lit(0.0))
+    tonight = (
+        reduce(DataFrame.unionByName, found)
+        .filter(is_measured)
+        .withColumns(
+            {
+                "business_date": F.lit(business_date),
+                "value": F.when(F.col("denominator").isNull(), F.col("numerator")).otherwise(
+                    F.try_divide("numerator", "denominator")
+                ),
+            }
+        )
+    )
+    return MEASURES.conform(tonight)
+
+
+def measures_so_far(past: pa.Table | None, tonight: DataFrame) -> pa.Table:
+    """``tonight`` (of ``build_measures``) beside ``past``, the table of the prior state; of the same night tonight's count.
+
+    A night has some hundred rows whatever the number of its records.
+    """
+    schema = arrow_schema(MEASURES)
+    new = tonight.toArrow().select(schema.names).cast(schema)
+    if past is not None:
+        measured = pc.is_in(past["business_date"], value_set=new["business_date"].unique())
+        new = pa.concat_tables([past.filter(pc.invert(measured)).select(schema.names).cast(schema), new])
+    return new.sort_by([(name, "ascending") for name in MEASURES.key])

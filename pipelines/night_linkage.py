@@ -1,0 +1,88 @@
+"""The linkage stage of a night: fetches its frames or files, and links them in one process or in many tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.linkage.clusters import CLUSTERS
+from pipelines.linkage.cut_components import CUT_COMPONENTS
+from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
+from pipelines.linkage.engine import free_memory, placement, read_records
+from pipelines.linkage.generations import GENERATIONS, came_into_use, newest
+from pipelines.linkage.generic_values import GENERIC_VALUES
+from pipelines.linkage.link import Linked, link_night
+from pipelines.linkage.linked_many import LinkedFrames
+from pipelines.linkage.links import LINKS
+from pipelines.linkage.many import link_many
+from pipelines.linkage.recall import Remembered
+from pipelines.linkage.recall_many import RememberedFrames
+from pipelines.linkage.review_queue import REVIEW_QUEUE
+from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.silver.renames import RENAMES, decisions_now
+from pipelines.stages import Content, Inputs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+
+def link(inputs: Inputs) -> Content:
+    """Tonight's tables of linkage."""
+    conf = inputs.settings.linkage
+    adopted, known = inputs.night.generation, inputs.previous_arrow(GENERATIONS)
+    generation, today = adopted or newest(known), inputs.night.business_date
+    decisions = decisions_now(inputs.arrow(DECISIONS), inputs.arrow(RENAMES))
+    linked: Linked | LinkedFrames
+    if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
+        linked = link_many(
+            inputs.frame(CUSTOMER_RECORDS),
+            generation,
+            conf,
+            today,
+            inputs.say,
+            _last_frames(inputs),
+            decisions,
+        )
+    else:
+        records = inputs.ref(CUSTOMER_RECORDS)
+        uris = records.file_uris() if records else []
+        found = read_records(uris, conf)
+        linked = link_night(
+            found, generation, conf, today, say=inputs.say, last=_last(inputs), decisions=decisions
+        )
+    content: dict[str, DataFrame | pa.Table] = {
+        SCORED_PAIRS.path: linked.scored_pairs,
+        LINKS.path: linked.links,
+        CLUSTERS.path: linked.clusters,
+        CUT_COMPONENTS.path: linked.cut_components,
+        GENERIC_VALUES.path: linked.generic_values,
+        REVIEW_QUEUE.path: linked.review_queue,
+        DECISION_STATES.path: linked.decision_states,
+    }
+    new = came_into_use(linked.generation, adopted, known)
+    if new is not None:
+        content[GENERATIONS.path] = new
+    return content
+
+
+REMEMBERED = (CLUSTERS, LINKS, SCORED_PAIRS)
+"""What linkage needs of an earlier night, to score only what changed since."""
+
+
+def _remembers(inputs: Inputs) -> bool:
+    """True where the prior state has all of it, and the night is not told to forget it."""
+    return not inputs.night.is_full and all(inputs.previous_fits(table) for table in REMEMBERED)
+
+
+def _last(inputs: Inputs) -> Remembered | None:
+    if not _remembers(inputs):
+        return None
+    clusters, links, pairs = (inputs.previous_arrow(table) for table in REMEMBERED)
+    return Remembered(clusters, links, pairs)
+
+
+def _last_frames(inputs: Inputs) -> RememberedFrames | None:
+    if not _remembers(inputs):
+        return None
+    return RememberedFrames(*(inputs.previous(table) for table in REMEMBERED))

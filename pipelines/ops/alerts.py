@@ -1,0 +1,134 @@
+"""Alerts: a night that warned, was stopped or failed is told to a command and a webhook.
+
+Both get the run's summary as JSON, which holds counts and padron's own lines and no personal data.
+An alert that fails or takes too long is said as a warning; it never changes how the night ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pipelines
+from pipelines.errors import GateStopped, LockHeld, PadronError
+from pipelines.ops import releases
+from pipelines.ops.failures import kind
+
+if TYPE_CHECKING:
+    from pipelines.config import Alerts
+    from pipelines.ops.record import Record
+    from pipelines.storage import Warehouse
+
+Say = Callable[[str], None]
+
+
+def warned(conf: Alerts, warehouse: Warehouse, record: Record, say: Say) -> None:
+    """Tell of a night that went on with warnings; nothing where it had none."""
+    if record.warnings:
+        _send(conf, "warned", _summary(warehouse, "warned", 0, None, record), say)
+
+
+def failed(conf: Alerts, warehouse: Warehouse, error: Exception, records: Sequence[Record], say: Say) -> None:
+    """Tell of a run that ended with ``error``; ``records``: of its nights, the last is the one it ended in."""
+    is_stopped, is_locked = isinstance(error, GateStopped), isinstance(error, LockHeld)
+    event = "stopped" if is_stopped else "locked" if is_locked else "failed"
+    code = error.exit_code if isinstance(error, PadronError) else 1
+    message = str(error) if isinstance(error, PadronError) else kind(error)
+    if event in conf.events:
+        record = records[-1] if records else None
+        _send(conf, event, _summary(warehouse, event, code, message, record), say)
+
+
+def _summary(
+    warehouse: Warehouse, event: str, code: int, message: str | None, record: Record | None
+) -> dict[str, Any]:
+    """What an alert says. What cannot be read any more is left out: the alert matters more."""
+    try:
+        release = releases.newest(warehouse)
+    except Exception:
+        release = None
+    results = [] if record is None else record.results
+    return {
+        "event": event,
+        "exit_code": code,
+        "message": message,
+        "run_id": None if record is None else record.run_id,
+        "business_date": None if record is None else record.business_date.isoformat(),
+        "release_id": None if release is None else release.release_id,
+        "seconds": None if record is None else round(record.seconds, 1),
+        "warnings": [] if record is None else record.warnings,
+        "stages": [
+            {"stage": r.stage, "status": r.status, "rows": r.rows_out, "seconds": round(r.seconds, 1)}
+            for r in results
+        ],
+        "warehouse": warehouse.root,
+        "host": socket.gethostname(),
+        "version": pipelines.__version__,
+    }
+
+
+def _send(conf: Alerts, event: str, summary: dict[str, Any], say: Say) -> None:
+    if event not in conf.events:
+        return
+    body = json.dumps(summary).encode()
+    hooks: list[tuple[str, Callable[[], None]]] = []
+    if conf.command:
+        hooks.append(("command", partial(_run, conf.command, body, conf)))
+    if conf.webhook is not None:
+        hooks.append(("webhook", partial(_post, conf.webhook, body, conf)))
+    for name, deliver in hooks:
+        try:
+            deliver()
+        except Exception as error:
+            # The address may hold a secret: neither it nor what the other side said is repeated.
+            say(f"The alert's {name} failed ({_why(error)}); the night itself is not affected.")
+
+
+def _run(command: Sequence[str], body: bytes, conf: Alerts) -> None:
+    subprocess.run(
+        list(command),
+        input=body,
+        timeout=conf.timeout_seconds,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _post(url: str, body: bytes, conf: Alerts) -> None:
+    headers = {"Content-Type": "application/json", "User-Agent": f"padron/{pipelines.__version__}"}
+    if conf.bearer_from is not None:
+        headers["Authorization"] = f"Bearer {_secret(conf.bearer_from)}"
+    address = re.sub(r"\$\{(\w+)\}", lambda found: _secret(found[1]), url)
+    request = urllib.request.Request(address, data=body, headers=headers, method="POST")
+    with urllib.request.urlopen(request, timeout=conf.timeout_seconds) as answer:
+        answer.read(1)
+
+
+class MissingSecret(Exception):
+    """An environment variable that the configuration names is not set."""
+
+
+def _secret(variable: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
+        raise MissingSecret(variable)
+    return value
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, MissingSecret):
+        return f"the environment variable {error} is not set"
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"exit code {error.returncode}"
+    if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
+        return "it took too long"
+    code = getattr(error, "code", None)
+    return f"HTTP {code}" if code is not None else type(error).__name__

@@ -1,0 +1,171 @@
+"""The gates on what was delivered: how much, how fresh, from when, and with which columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from pipelines.bronze.batches import BATCHES, high_water_marks
+from pipelines.ops.gates import Verdict, graded, verdict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipelines.config import Project
+    from pipelines.sources import Source
+    from pipelines.stages import Inputs
+
+HISTORY = 10
+"""Deliveries of a feed that tonight's is compared with: the newest."""
+ENOUGH = 3
+"""Deliveries that a usual size is known from."""
+Batch = dict[str, Any]
+"""A row of bronze/batches."""
+
+
+def delivered(inputs: Inputs) -> list[Verdict]:
+    """``volume_high``, ``volume_low``, ``secrets``, ``lost_columns``, ``freshness`` and ``future_date``."""
+    project, night = inputs.settings.project, inputs.night
+    batches = inputs.arrow(BATCHES)
+    rows: list[Batch] = [] if batches is None else batches.to_pylist()
+    tonight = {file.batch_id for file in night.files}
+    return [
+        *volumes(project, rows, tonight),
+        *secrets(project, rows, tonight),
+        *lost_columns(project, rows, tonight),
+        *freshness(project, batches, inputs.settings.sources, night.business_date),
+        *future_date(project, night.business_date, night.started_at.astimezone(project.zone).date()),
+    ]
+
+
+def failed_or_one(gate: str, verdicts: Iterable[Verdict], message: str) -> list[Verdict]:
+    """The verdicts that failed; where none did, one that says so for all of them."""
+    found = list(verdicts)
+    failed = [row for row in found if row["status"] != "passed"]
+    if failed or not found:
+        return failed
+    highest = max(found, key=lambda row: row["value"])
+    return [{**highest, "gate": gate, "message": message}]
+
+
+def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
+    """``volume_high`` and ``volume_low``: tonight's rows of a feed against its usual delivery.
+
+    Usual is the median of its ``HISTORY`` newest deliveries of the same kind (full snapshots with
+    full snapshots), from ``ENOUGH`` on. The value is rows ÷ usual, or usual ÷ rows.
+    """
+    sizes: dict[tuple[str, str, bool], dict[date, int]] = {}
+    tonights: set[tuple[str, str, bool, date]] = set()
+    for b in batches:
+        if b["status"] != "landed":
+            continue
+        key = b["source"], b["feed"], bool(b["is_snapshot"])
+        by_date = sizes.setdefault(key, {})
+        by_date[b["landing_date"]] = by_date.get(b["landing_date"], 0) + int(b["rows"] or 0)
+        if b["batch_id"] in tonight:
+            tonights.add((*key, b["landing_date"]))
+    high: list[Verdict] = []
+    low: list[Verdict] = []
+    for source, feed, is_snapshot, day in sorted(tonights):
+        by_date = sizes[source, feed, is_snapshot]
+        earlier = [rows for when, rows in sorted(by_date.items()) if when < day][-HISTORY:]
+        if len(earlier) < ENOUGH:
+            continue
+        rows, usual = by_date[day], median(earlier)
+        said = f"{source}/{feed} of {day} has {rows:,} rows, {usual:,.0f} are usual"
+        for gate, value, hint, found in (
+            ("volume_high", rows / max(usual, 1), "is it a history, or delivered twice?", high),
+            ("volume_low", usual / max(rows, 1), "is the file whole?", low),
+        ):
+            found += graded(
+                project,
+                gate,
+                value=value,
+                rows=int(max(rows, usual)),
+                message=f"{said}: {hint} If it is right, raise bounds.{gate} in conf/padron.yml for this night.",
+                about=f"{source}/{feed}",
+            )
+    return [
+        *failed_or_one("volume_high", high, "as much as usual"),
+        *failed_or_one("volume_low", low, "as much as usual"),
+    ]
+
+
+def lost_columns(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
+    """``lost_columns``: a declared column that the delivery before had, and tonight's file lacks."""
+    known: dict[tuple[str, str], set[str]] = {}
+    lost: list[str] = []
+    for b in sorted(batches, key=lambda b: (b["landing_date"], b["file"])):
+        key = b["source"], b["feed"]
+        if b["batch_id"] in tonight and key in known:
+            gone = sorted(known[key] & set(b["missing_columns"] or ()))
+            lost += [f"{b['file']} lacks {', '.join(gone)}"] if gone else []
+        known[key] = set(b["columns"] or ())
+    return verdict(
+        project,
+        "lost_columns",
+        value=len(lost),
+        bound=0,
+        message=f"{'; '.join(lost[:3])}: their values are NULL now. Ask the source's owner, "
+        "or take them out of conf/sources.",
+    )
+
+
+def secrets(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
+    """``secrets``: credentials that a source delivered; they were not stored."""
+    said = []
+    for b in sorted(batches, key=lambda b: str(b["file"])):
+        columns, rows = b.get("secret_columns") or (), int(b.get("secrets") or 0)
+        if b["batch_id"] in tonight and (columns or rows):
+            parts = [f"column {name}" for name in columns] + ([f"a value in {rows:,} rows"] if rows else [])
+            said.append(f"{b['file']}: {', '.join(parts)}")
+    more = f" and {len(said) - 3} more files" if len(said) > 3 else ""
+    return verdict(
+        project,
+        "secrets",
+        value=len(said),
+        bound=0,
+        message=f"{'; '.join(said[:3])}{more}: looks like credentials and was not stored. Have the source "
+        "stop sending it and change what was sent.",
+    )
+
+
+def freshness(
+    project: Project, batches: pa.Table | None, sources: Mapping[str, Source], business_date: date
+) -> list[Verdict]:
+    """``freshness``: days by which a source's newest delivery is older than its cadence.
+
+    ``bounds: {freshness: {block: 2}}`` refuses to publish from the third day on. A source
+    without a cadence, or one that never delivered, is not late.
+    """
+    marks = {} if batches is None else high_water_marks(batches)
+    found: list[Verdict] = []
+    for name, mark in sorted(marks.items()):
+        cadence = sources[name].cadence_days if name in sources else None
+        if cadence is None:
+            continue
+        late = max((business_date - mark).days - cadence, 0)
+        found += graded(
+            project,
+            "freshness",
+            value=late,
+            rows=1,
+            message=f"{name} delivered last on {mark}, {late} day{'' if late == 1 else 's'} past its cadence of "
+            f"{cadence}: what rests on it is marked is_stale. Ask {sources[name].owner}.",
+            about=name,
+        )
+    return failed_or_one("freshness", found, "every source is within its cadence")
+
+
+def future_date(project: Project, business_date: date, today: date) -> list[Verdict]:
+    """``future_date``: days by which the night's date is ahead of the clock."""
+    return verdict(
+        project,
+        "future_date",
+        value=max((business_date - today).days, 0),
+        bound=0,
+        message=f"the night's date {business_date} is ahead of the clock ({today}): is the landing folder's date "
+        "right, or the clock of this machine wrong? Files of earlier dates will be late.",
+    )

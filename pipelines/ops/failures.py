@@ -1,0 +1,45 @@
+"""What went wrong in a stage, in one line that holds no value of a record and says what to do."""
+
+from __future__ import annotations
+
+from pipelines.errors import PadronError
+
+FULL = ("No space left on device", "ENOSPC", "Disk quota exceeded")
+CONFLICTS = ("CommitFailedError", "DELTA_CONCURRENT", "ConcurrentWriteException", "ConcurrentAppendException")
+
+
+class StageFailed(PadronError):
+    """A stage raised something unexpected; the message names its class and never its values."""
+
+
+def kind(error: BaseException) -> str:
+    """The class of an error, and Spark's own error condition where it has one."""
+    condition = getattr(error, "getCondition", None) or getattr(error, "getErrorClass", None)
+    name = type(error).__name__
+    found = condition() if callable(condition) else None
+    return f"{name} {found}" if found else name
+
+
+def told(error: BaseException) -> str:
+    """The error as the record keeps it: a padron error's own line, else its kind and what it amounts to."""
+    if isinstance(error, PadronError):
+        return str(error)
+    text, name = str(error), kind(error)
+    if any(sign in text for sign in FULL):
+        return f"the disk is full ({name})"
+    if any(sign in text or sign in name for sign in CONFLICTS):
+        return f"another writer committed to the same table ({name})"
+    return name
+
+
+def stage_failed(stage: str, error: BaseException) -> StageFailed:
+    """What a run says about it."""
+    what = told(error)
+    advice = "with --debug for the whole error (it may show personal data)"
+    if what.startswith("the disk"):
+        advice = "when there is room"
+    elif what.startswith("another writer"):
+        advice = "and let nothing but padron write to the warehouse"
+    return StageFailed(
+        f"{stage} failed: {what}. Nothing was released; run the night again to resume here, {advice}."
+    )

@@ -1,0 +1,218 @@
+"""One night: from the release that it builds on to the next, resumed where an earlier run of it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipelines.config import digest
+from pipelines.digests import LAYERS, code_digest
+from pipelines.errors import GateStopped, PadronError
+from pipelines.linkage.decisions import DECISIONS
+from pipelines.night import published, stages
+from pipelines.night_gates import gates
+from pipelines.ops import releases
+from pipelines.ops.failures import told
+from pipelines.ops.keys import Expected, forecast
+from pipelines.ops.record import Record, approvals, finished, keep_configuration, remembered, unfinished
+from pipelines.ops.runner import Runner
+from pipelines.stages import Night
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyspark.sql import SparkSession
+
+    from pipelines.linkage.generations import Generation
+    from pipelines.ops.lock import Lock
+    from pipelines.ops.plan import PlannedNight
+    from pipelines.ops.run import Options, Watcher
+    from pipelines.settings import Settings
+    from pipelines.stages import Stage
+    from pipelines.storage import Warehouse
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A planned night and what earlier runs of it left: everything that is fixed before it starts."""
+
+    planned: PlannedNight
+    night: Night
+    facts: dict[str, Any]
+    """Its columns of ops/runs."""
+    stages: tuple[Stage, ...]
+    """Those to run or reuse: all, or up to the layer that was asked for."""
+    rerun: set[str]
+    resumable: dict[str, dict[str, Any]]
+    """Unfinished runs of the night, by their newest row."""
+    memory: dict[str, dict[str, int]]
+    next_layer: str | None
+    """The layer whose job goes on with the night; None where this run releases it."""
+
+    def expected(self, settings: Settings, warehouse: Warehouse) -> list[Expected]:
+        """What will happen to each stage."""
+        ended = {row["stage"] for row in finished(warehouse, set(self.resumable))}
+        return forecast(self.stages, self.night, settings, warehouse, self.memory, ended, self.rerun)
+
+
+def prepare(
+    planned: PlannedNight,
+    options: Options,
+    settings: Settings,
+    warehouse: Warehouse,
+    problems: Sequence[str] = (),
+    adopted: Generation | None = None,
+) -> Prepared:
+    """What a night will be; reads the record and changes nothing."""
+    base = releases.newest(warehouse)
+    base_release = base.release_id if base else None
+    resumable = unfinished(warehouse, planned.business_date, base_release)
+    origin = {base.release_id} if base and not options.full else set()
+    todo = stages(settings.sources)
+    names = [s.name for s in todo]
+    decisions = warehouse.version(DECISIONS.path)
+    return Prepared(
+        planned=planned,
+        night=Night(
+            business_date=planned.business_date,
+            run_id="",
+            started_at=datetime.now(UTC),
+            landing=options.landing,
+            files=planned.files,
+            base=base.tables if base else {},
+            given={} if decisions is None else {DECISIONS.path: decisions},
+            base_date=base.business_date if base else None,
+            is_full=options.full,
+            problems=tuple(problems),
+            generation=adopted,
+            is_approved=options.is_approved,
+        ),
+        facts={
+            "base_release": base_release,
+            "inputs_digest": digest([(f.uri, f.digest) for f in planned.files]),
+            "code_digest": code_digest(),
+            "conf_digest": settings.digest,
+            "is_full": options.full,
+            "files": len(planned.files),
+            "late_files": planned.late,
+            "adopts": adopted.generation_id if adopted else None,
+        },
+        stages=tuple(_up_to(options.layer, todo)),
+        rerun=set(names[names.index(options.from_stage) :]) if options.from_stage else set(),
+        resumable=resumable,
+        memory=remembered(warehouse, set(resumable) | origin),
+        next_layer=_after(options.layer),
+    )
+
+
+def _up_to(layer: str | None, todo: Sequence[Stage]) -> list[Stage]:
+    """The stages up to and with ``layer``; all for the last one, whose job ends the night."""
+    if _after(layer) is None:
+        return list(todo)
+    wanted = LAYERS[: LAYERS.index(layer or "") + 1]
+    return [stage for stage in todo if stage.layer in wanted]
+
+
+def _after(layer: str | None) -> str | None:
+    return None if layer in (None, LAYERS[-1]) else LAYERS[LAYERS.index(layer or "") + 1]
+
+
+def run_night(
+    prepared: Prepared,
+    options: Options,
+    settings: Settings,
+    warehouse: Warehouse,
+    start_spark: Callable[[], SparkSession],
+    watcher: Watcher,
+    lock: Lock,
+    records: list[Record],
+) -> tuple[Record, str | None]:
+    """Run a prepared night; its record, and the release, or None where it waits for the next layer's job.
+
+    The record is put into ``records`` as soon as there is one. Raises GateStopped, or a PadronError of a stage; the record says which.
+    """
+    planned, facts, night = prepared.planned, prepared.facts, prepared.night
+    # Runs whose files were others cannot be gone on with, only remembered.
+    same = [r for r in prepared.resumable.values() if r["inputs_digest"] == facts["inputs_digest"]]
+    joined = same[-1] if same and options.layer is not None else None
+    record = Record(warehouse, planned.business_date, facts, joined)
+    records.append(record)
+    is_waiting = joined is not None and joined["status"] == "waiting"
+    judged = remembered(warehouse, {record.run_id}) if is_waiting else {}
+    keep_configuration(warehouse, settings)
+    changed = _changed(prepared, settings, warehouse)
+    record.state("started", changed)
+    watcher.night_started(planned, record.run_id, len(prepared.stages))
+    if changed:
+        watcher.warned(changed)
+    try:
+        runner = Runner(
+            start_spark(),
+            warehouse,
+            settings,
+            _of_run(night, record),
+            record,
+            watcher,
+            memory=prepared.memory,
+            judged=frozenset(judged),
+            approved=approvals(warehouse, {r["run_id"] for r in same}),
+        )
+        runner.run(prepared.stages, gates(settings.sources), prepared.rerun)
+        lock.check()
+    except BaseException as error:
+        _failed(record, error)
+        raise
+    if prepared.next_layer is not None:
+        record.state("waiting", f"{prepared.next_layer} is next")
+        lock.park(str(planned.business_date), prepared.next_layer)
+        return record, None
+    releases.publish(
+        warehouse,
+        {
+            "release_id": record.run_id,
+            "business_date": planned.business_date,
+            "at": datetime.now(UTC),
+            "tables": sorted((p, v) for p, v in runner.versions.items() if published(p)),
+            "status": "released",
+            "base_release": facts["base_release"],
+            "inputs_digest": facts["inputs_digest"],
+            "code_digest": facts["code_digest"],
+            "conf_digest": facts["conf_digest"],
+            "warnings": record.warnings,
+        },
+    )
+    record.state("released")
+    watcher.night_released(planned.business_date, record.seconds)
+    return record, record.run_id
+
+
+def _of_run(night: Night, record: Record) -> Night:
+    return replace(night, run_id=record.run_id, started_at=record.started_at)
+
+
+def _failed(record: Record, error: BaseException) -> None:
+    """Record how a run ended badly; where that cannot be written either, the error itself is told."""
+    status = "stopped" if isinstance(error, GateStopped) else "failed"
+    try:
+        record.state(status, str(error) if isinstance(error, PadronError) else told(error))
+    except Exception as second:
+        error.add_note(f"The record could not be written: {told(second)}.")
+
+
+def _changed(prepared: Prepared, settings: Settings, warehouse: Warehouse) -> str | None:
+    """What a resumed run does again because code or configuration is another than when it ended."""
+    if not prepared.resumable:
+        return None
+    last = list(prepared.resumable.values())[-1]
+    what = [
+        name
+        for name, column in (("code", "code_digest"), ("configuration", "conf_digest"))
+        if last[column] != prepared.facts[column]
+    ]
+    expected = prepared.expected(settings, warehouse) if what else []
+    first = next((e.stage for e in expected if e.why.endswith("changed") and not e.is_reused), None)
+    if first is None:
+        return None
+    return f"{' and '.join(what)} changed since {last['run_id']}: {first} and what follows from it run again."

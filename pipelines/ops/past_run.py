@@ -1,0 +1,97 @@
+"""A past run by its record: what it rested on, what it made, and what is needed to repeat it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pipelines
+from pipelines.bronze.batches import BATCHES
+from pipelines.digests import code_digest
+from pipelines.errors import UsageError
+from pipelines.ops import releases
+from pipelines.ops.record import configuration, finished, last_states, rows_of
+from pipelines.ops.tables import GATES, RUNS, STAGES
+
+if TYPE_CHECKING:
+    from pipelines.storage import Warehouse
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """What the record says of one run."""
+
+    run: dict[str, Any]
+    """Its newest row of ops/runs."""
+    states: list[tuple[datetime, str, str | None]]
+    generation: str | None
+    """Generation of linkage that it ended with."""
+    files: list[dict[str, Any]]
+    """The rows of bronze/batches that it took in."""
+    stages: list[dict[str, Any]]
+    gates: list[dict[str, Any]]
+    outputs: dict[str, int]
+    """Versions that it wrote, by table."""
+    base: dict[str, int]
+    """Versions of the release that it built on, by table."""
+    configuration: dict[str, Any] | None
+    """What it was configured with, by part; None where an older program did not keep it."""
+    repeat: list[str]
+    """How to repeat it, and what stands in the way."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self)
+
+
+def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
+    """The record of ``run_id``. Raises UsageError where there is none."""
+    run = last_states(warehouse).get(run_id)
+    if run is None:
+        raise UsageError(f"There is no run {run_id}: `padron runs` lists them.")
+    known = {r.release_id: r for r in releases.all_releases(warehouse)}
+    base = known.get(run["base_release"] or "")
+    outputs: dict[str, int] = {}
+    for row in finished(warehouse, {run_id}):
+        outputs |= dict(row["outputs"])
+    own = [r for r in rows_of(warehouse, STAGES.path) if r["run_id"] == run_id]
+    return PastRun(
+        run=run,
+        states=[
+            (r["at"], r["status"], r["message"])
+            for r in rows_of(warehouse, RUNS.path)
+            if r["run_id"] == run_id
+        ],
+        generation=next((r["generation"] for r in reversed(own) if r["generation"]), None),
+        files=_files(warehouse, outputs.get(BATCHES.path), base.tables if base else {}),
+        stages=own,
+        gates=[g for g in rows_of(warehouse, GATES.path) if g["run_id"] == run_id],
+        outputs=outputs,
+        base=dict(base.tables) if base else {},
+        configuration=configuration(warehouse, run["conf_digest"]),
+        repeat=_repeat(run),
+    )
+
+
+def _files(warehouse: Warehouse, version: int | None, base: dict[str, int]) -> list[dict[str, Any]]:
+    """The batches that are in ``version`` and not in the base's."""
+    found = None if version is None else warehouse.arrow(BATCHES.path, version)
+    earlier = base.get(BATCHES.path)
+    before = None if earlier is None else warehouse.arrow(BATCHES.path, earlier)
+    known = set() if before is None else set(before["batch_id"].to_pylist())
+    rows = [] if found is None else found.to_pylist()
+    return sorted((r for r in rows if r["batch_id"] not in known), key=lambda r: str(r["file"]))
+
+
+def _repeat(run: dict[str, Any]) -> list[str]:
+    """What a repetition takes, and where today's program is another."""
+    lines = [
+        f"To repeat it: padron run --repeat {run['run_id']}, with the same configuration and landing folder. It "
+        "computes the night again from the versions and files above, compares, and releases nothing.",
+    ]
+    if run["code_digest"] != code_digest():
+        lines.append(
+            f"Its code was another: install padron {run['version']} (this is {pipelines.__version__})."
+        )
+    return lines

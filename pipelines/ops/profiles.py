@@ -1,0 +1,267 @@
+"""``ops/profiles``: what each delivered feed looks like, column by column, and how it differs from the last time.
+
+Counts and shares of every column; values only of columns that say nothing about a person, and there only those
+that many rows share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pipelines.bronze.tables import TECHNICAL, stored_name
+from pipelines.silver import values
+from pipelines.silver.mapping import has_no_code, origin
+from pipelines.silver.targets import personal_of, uses
+from pipelines.sources import OP
+from pipelines.storage import arrow_schema
+from pipelines.tables import DATE, DOUBLE, INT, LONG, STRING, Column, Personal, Table
+
+if TYPE_CHECKING:
+    from pipelines.sources import Source
+    from pipelines.stages import Inputs
+
+FORMS = {
+    "integer": r"^[+-]?\d{1,18}$",
+    "decimal": r"^[+-]?(\d{1,3}([.,]\d{3})+|\d+)[.,]\d+$",
+    "date": r"^\d{4}-\d{2}-\d{2}$",
+    "timestamp": r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}",
+    "day_first_date": r"^\d{1,2}[/.-]\d{1,2}[/.-]\d{4}$",
+    "email": r"^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$",
+    "phone": r"^\+?[\d ().-]{9,20}$",
+    "words": r"^[^\d]+$",
+}
+"""Form of a value → the regular expression that it fits; the first that does. Others are ``other``."""
+MOST = 0.95
+"""Share of a column's values that have one form where that form is the column's kind."""
+TOP, SHOWN_FROM = 10, 5
+"""Values shown of a column, and the rows that must share one of them."""
+TRACKED = 1_000
+"""Different values that are counted exactly to find the most frequent."""
+
+PROFILES = Table(
+    layer="ops",
+    name="profiles",
+    grain="One column of a feed that was delivered, in one night.",
+    key=("business_date", "source", "feed", "column"),
+    owner="data engineering",
+    columns=(
+        Column("business_date", DATE, "Night that took the feed in.", required=True),
+        Column("source", STRING, "Source folder.", required=True),
+        Column("feed", STRING, "Feed of it.", required=True),
+        Column("column", STRING, "Column as bronze stores it.", required=True),
+        Column("rows", LONG, "Rows that the night took in; malformed ones not.", unit="rows", required=True),
+        Column("filled", LONG, "Rows of them with a value.", unit="rows", required=True),
+        Column("null_share", DOUBLE, "Rows without a value.", unit="share", formula="1 − filled ÷ rows"),
+        Column("distinct", LONG, "Different values, to about 5 %.", unit="values"),
+        Column(
+            "kind",
+            STRING,
+            f"{', '.join(FORMS)}: the form of most values; mixed where none is; NULL when empty.",
+        ),
+        Column("forms", T.MapType(STRING, DOUBLE), "Form → share of the values that have it.", unit="share"),
+        Column("shortest", INT, "Characters of the shortest value.", unit="characters"),
+        Column("longest", INT, "Characters of the longest value.", unit="characters"),
+        Column(
+            "lowest",
+            STRING,
+            "Smallest number or date; NULL for text and for columns that name a person.",
+            Personal.QUASI,
+        ),
+        Column("highest", STRING, "Largest number or date, where lowest stands.", Personal.QUASI),
+        Column(
+            "top",
+            T.MapType(STRING, LONG),
+            f"Most frequent values and their rows, of columns that say nothing about a person; from {SHOWN_FROM} rows on.",
+            unit="rows",
+        ),
+        Column(
+            "unmapped",
+            LONG,
+            "Values that have no translation; NULL where the map translates nothing.",
+            unit="rows",
+        ),
+        Column("compared_with", DATE, "Night of the feed's profile before; NULL for the first."),
+        Column(
+            "drift",
+            DOUBLE,
+            "Largest change of a share since then.",
+            unit="share",
+            formula="max(|null_share − before|, |share of a form − before|)",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Tonight's rows of one feed."""
+
+    source: Source
+    feed: str
+    rows: DataFrame
+    """Of its bronze table, tonight's batches only."""
+
+
+def delivered_feeds(inputs: Inputs, tables: Mapping[tuple[str, str], Table]) -> list[Delivered]:
+    """The feeds that the night takes in; ``tables``: bronze tables by (source, feed)."""
+    batches: dict[tuple[str, str], list[str]] = {}
+    for file in inputs.night.files:
+        batches.setdefault((file.source, file.feed), []).append(file.batch_id)
+    return [
+        Delivered(
+            inputs.settings.sources[source],
+            feed,
+            inputs.frame(tables[source, feed]).filter(F.col("_batch_id").isin(names)),
+        )
+        for (source, feed), names in sorted(batches.items())
+    ]
+
+
+def profiled(delivered: Delivered) -> DataFrame:
+    """One row a value of the feed's columns: source, feed, column, value, is_shown, has_range, is_unmapped."""
+    spec = delivered.source.feeds[delivered.feed]
+    text = origin(delivered.rows.columns)
+    classes = personal_of(spec)
+    coded: dict[str, list[SparkColumn]] = {}
+    for use in uses(spec).values():
+        for part in use.parts:
+            missing = has_no_code(part, text)
+            if missing is not None and part.column:
+                coded.setdefault(stored_name(part.column).casefold(), []).append(missing)
+    cells = []
+    for name in delivered.rows.columns:
+        if name in TECHNICAL or name == OP:
+            continue
+        personal = classes.get(name.casefold(), Personal.DIRECT)
+        unmapped = coded.get(name.casefold())
+        cells.append(
+            F.struct(
+                F.lit(name).alias("column"),
+                values.present(F.col(f"`{name}`")).alias("value"),
+                F.lit(personal is Personal.NONE).alias("is_shown"),
+                F.lit(personal in (Personal.NONE, Personal.QUASI)).alias("has_range"),
+                (
+                    F.lit(None).cast("boolean") if unmapped is None else F.greatest(*unmapped, F.lit(False))
+                ).alias("is_unmapped"),
+            )
+        )
+    readable = delivered.rows.filter(F.col("_problem").isNull())
+    return readable.select(
+        F.lit(delivered.source.source).alias("source"),
+        F.lit(delivered.feed).alias("feed"),
+        F.inline(F.array(*cells)),
+    )
+
+
+def build_profiles(
+    delivered: Sequence[Delivered], past: pa.Table | None, business_date: date, keep_days: int
+) -> pa.Table:
+    """Tonight's profiles beside those of ``past`` nights (``ops/profiles`` of the prior state).
+
+    Of the past stay ``keep_days``, and the newest of each feed. Raises ValueError without a feed.
+    """
+    if not delivered:
+        raise ValueError("a profile needs a feed")
+    # As many rows as the feeds have columns: from here on it is not the data that counts.
+    counted: list[Row] = _counted([profiled(d) for d in delivered]).toArrow().to_pylist()
+    earlier: list[Row] = [r for r in (past.to_pylist() if past else []) if r["business_date"] < business_date]
+    newest: dict[tuple[str, str], date] = {}
+    for row in earlier:
+        feed = row["source"], row["feed"]
+        newest[feed] = max(row["business_date"], newest.get(feed, row["business_date"]))
+    last = {
+        (r["source"], r["feed"], r["column"]): r
+        for r in earlier
+        if r["business_date"] == newest[r["source"], r["feed"]]
+    }
+    tonight = [
+        {
+            "business_date": business_date,
+            **_finished(row, last.get((row["source"], row["feed"], row["column"]))),
+        }
+        for row in counted
+    ]
+    since = business_date - timedelta(days=keep_days)
+    kept = [
+        r
+        for r in earlier
+        if r["business_date"] >= since or r["business_date"] == newest[r["source"], r["feed"]]
+    ]
+    rows = sorted([*kept, *tonight], key=lambda r: tuple(str(r[name]) for name in PROFILES.key))
+    return pa.Table.from_pylist(rows, schema=arrow_schema(PROFILES))
+
+
+Row = dict[str, Any]
+_FORM_NAMES = (*FORMS, "other")
+
+
+def _counted(cells: Sequence[DataFrame]) -> DataFrame:
+    """One row a source, feed and column, with what is counted in the one pass over the rows."""
+    fitting = [F.when(F.col("value").rlike(regex), form) for form, regex in FORMS.items()]
+    form = F.when(F.col("value").isNotNull(), F.coalesce(*fitting, F.lit("other")))
+    has_number = F.col("has_range") & F.col("form").isin("integer", "decimal")
+    number = F.when(has_number, values.as_number(F.col("value")))
+    day = F.when(F.col("has_range") & F.col("form").isin("date", "timestamp"), F.col("value"))
+    length = F.length("value")
+    return (
+        reduce(DataFrame.unionByName, cells)
+        .withColumn("form", form)
+        .groupBy("source", "feed", "column")
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.count("value").alias("filled"),
+            F.approx_count_distinct("value").alias("distinct"),
+            *[F.count_if(F.col("form") == name).alias(f"form_{name}") for name in _FORM_NAMES],
+            F.min(length).alias("shortest"),
+            F.max(length).alias("longest"),
+            F.min(number).alias("least"),
+            F.max(number).alias("most"),
+            F.min(day).alias("first"),
+            F.max(day).alias("last"),
+            F.sum(F.col("is_unmapped").cast("long")).alias("unmapped"),
+            F.expr(f"approx_top_k(CASE WHEN is_shown THEN value END, {TOP}, {TRACKED})").alias("frequent"),
+        )
+    )
+
+
+def _finished(row: Row, before: Row | None) -> Row:
+    """A row of PROFILES from what was counted, compared with the feed's profile before."""
+    filled = row["filled"]
+    forms = {n: row[f"form_{n}"] / filled for n in _FORM_NAMES if row[f"form_{n}"]}
+    frequent = [(e["item"], e["count"]) for e in row["frequent"] or () if e["item"] is not None]
+    top = sorted((item for item in frequent if item[1] >= SHOWN_FROM), key=lambda item: (-item[1], item[0]))
+    null_share = 1 - filled / row["rows"]
+    low, high = (row["first"], row["last"]) if row["first"] is not None else (row["least"], row["most"])
+    return {
+        **{name: row[name] for name in ("source", "feed", "column", "rows", "filled")},
+        # Near a few dozen values the estimate may pass what there is.
+        "distinct": min(row["distinct"], filled),
+        **{name: row[name] for name in ("shortest", "longest", "unmapped")},
+        "null_share": null_share,
+        "kind": next((n for n, share in forms.items() if share >= MOST), "mixed") if filled else None,
+        "forms": sorted(forms.items()) if filled else None,
+        "lowest": None if low is None else str(low),
+        "highest": None if high is None else str(high),
+        "top": top or None,
+        "compared_with": before["business_date"] if before else None,
+        "drift": _drift(null_share, forms, before) if before else None,
+    }
+
+
+def _drift(null_share: float, forms: Mapping[str, float], before: Row) -> float:
+    """The largest change of a share; of a column that is empty in one of the nights only how empty it is."""
+    changes = [abs(null_share - before["null_share"])]
+    if forms and before["forms"]:
+        was = dict(before["forms"])
+        changes += [abs(forms.get(name, 0.0) - was.get(name, 0.0)) for name in _FORM_NAMES]
+    return float(max(changes))

@@ -1,0 +1,137 @@
+"""A past run once more: the same versions and files, what comes out compared, nothing recorded or released."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from pipelines.bronze.landing import discover
+from pipelines.errors import UsageError
+from pipelines.linkage.decisions import DECISIONS
+from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.night import stages
+from pipelines.ops.lock import Lock
+from pipelines.ops.past_run import PastRun, past_run
+from pipelines.ops.reading import differing_rows
+from pipelines.ops.record import check_version
+from pipelines.ops.releases import all_releases
+from pipelines.ops.runner import Runner
+from pipelines.stages import Night, StageResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyspark.sql import SparkSession
+
+    from pipelines.bronze.landing import LandedFile
+    from pipelines.ops.run import Watcher
+    from pipelines.settings import Settings
+    from pipelines.storage import Warehouse
+
+
+@dataclass
+class Unrecorded:
+    """Takes the place of the record: a repetition leaves no trace in it."""
+
+    results: list[StageResult] = field(default_factory=list)
+
+    def stage(self, result: StageResult) -> None:
+        self.results.append(result)
+
+    def gates(self, verdicts: list[dict[str, Any]]) -> None: ...
+
+
+def repeat(
+    run_id: str,
+    landing: str,
+    settings: Settings,
+    warehouse: Warehouse,
+    start_spark: Callable[[], SparkSession],
+    watcher: Watcher,
+) -> dict[str, int]:
+    """Run ``run_id`` again from the versions that it read: by table that it wrote, rows that differ now.
+
+    Its tables are written as versions that no release names. Raises UsageError where a file that
+    it took in is not in the landing folder any more.
+    """
+    check_version(warehouse)
+    past = past_run(warehouse, run_id)
+    if not past.outputs:
+        raise UsageError(f"Run {run_id} wrote no table: there is nothing to repeat.")
+    for line in past.repeat[1:]:
+        watcher.warned(line)
+    _compare_configuration(past, settings, watcher)
+    base = {r.release_id: r for r in all_releases(warehouse)}.get(past.run["base_release"] or "")
+    adopted = None
+    if past.run["adopts"]:
+        adopted = newest(warehouse.arrow(GENERATIONS.path, past.outputs[GENERATIONS.path]))
+    night = Night(
+        business_date=past.run["business_date"],
+        run_id=run_id,
+        # A run that was resumed took its files in when it was begun first.
+        started_at=(past.files[0]["ingested_at"] if past.files else past.states[0][0]).astimezone(UTC),
+        landing=landing,
+        files=tuple(_files(past, landing, settings)),
+        base=past.base,
+        given=_given(past),
+        base_date=base.business_date if base else None,
+        is_full=bool(past.run["is_full"]),
+        generation=adopted,
+        is_approved=True,
+    )
+    with Lock(warehouse, f"padron run --repeat {run_id}"):
+        runner = Runner(
+            start_spark(),
+            warehouse,
+            settings,
+            night,
+            Unrecorded(),  # type: ignore[arg-type]
+            watcher,
+            memory={},
+        )
+        # Gates are not asked: they would judge what somebody has judged before.
+        runner.run([s for s in stages(settings.sources) if _is_of(s.name, past)], {}, set())
+    return {
+        path: differing_rows(warehouse, path, version, runner.versions[path])
+        for path, version in sorted(past.outputs.items())
+        if runner.versions.get(path) not in (None, version)
+    }
+
+
+def _compare_configuration(past: PastRun, settings: Settings, watcher: Watcher) -> None:
+    """Warn where today's configuration is another than the run's, by part."""
+    if past.run["conf_digest"] == settings.digest:
+        return
+    today = json.loads(json.dumps(settings.whole, default=str))
+    kept = past.configuration or {}
+    parts = sorted(name for name in today if kept.get(name) != today[name])
+    watcher.warned(
+        f"Its configuration was another in {', '.join(parts)}: padron runs {past.run['run_id']} --json has it."
+    )
+
+
+def _given(past: PastRun) -> dict[str, int]:
+    """The version that the run read of what stewards decided, which is no output of any stage."""
+    read = {path: version for row in past.stages for path, version in dict(row["inputs"] or {}).items()}
+    return {DECISIONS.path: read[DECISIONS.path]} if DECISIONS.path in read else {}
+
+
+def _is_of(stage: str, past: PastRun) -> bool:
+    return any(row["stage"] == stage and row["status"] in ("done", "reused") for row in past.stages)
+
+
+def _files(past: PastRun, landing: str, settings: Settings) -> list[LandedFile]:
+    """The files that the run took in, as they lie in the landing folder."""
+    wanted = {(row["file"], row["digest"]) for row in past.files}
+    if not wanted:
+        return []
+    found = [f for f in discover(landing, settings.sources).files if (f.path, f.digest) in wanted]
+    missing = wanted - {(f.path, f.digest) for f in found}
+    if missing:
+        raise UsageError(
+            f"{min(missing)[0]} is not in the landing folder as the run took it in ({len(missing)} of "
+            f"{len(wanted)} files): give the folder with --landing."
+        )
+    return found

@@ -1,0 +1,276 @@
+"""What a person decides about a night: approve what a gate stopped, reject it, or take releases back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.bronze.batches import BATCHES
+from pipelines.errors import UsageError
+from pipelines.identity.assign import Identity
+from pipelines.identity.changes import CHANGES
+from pipelines.identity.restore import restored
+from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
+from pipelines.linkage.decisions import DECISIONS
+from pipelines.ops import releases
+from pipelines.ops.lock import Lock
+from pipelines.ops.record import (
+    OPEN,
+    Record,
+    check_version,
+    finished,
+    last_states,
+    mark,
+    rows_of,
+)
+from pipelines.ops.tables import GATES
+from pipelines.queries import at_once
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pyspark.sql import SparkSession
+
+    from pipelines.ops.releases import Release
+    from pipelines.storage import Warehouse
+    from pipelines.tables import Table
+
+IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
+
+
+@dataclass(frozen=True)
+class Decider:
+    """Who decides, and why: both go into the record."""
+
+    who: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"by {self.who}: {self.why}"
+
+
+def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[str]:
+    """Agree to what stopped a night (None: the newest one): the names of the gates agreed to.
+
+    The next `padron run` of that night, with the same files, repeats nothing that was finished, lets
+    these gates pass up to the values they had, and releases. Raises UsageError where no gate stopped it.
+    """
+    check_version(warehouse)
+    with Lock(warehouse, "padron release approve", _night_of(warehouse, run_id)):
+        run = _stopped(warehouse, run_id, ("stopped",))
+        gates = [g for g in rows_of(warehouse, GATES.path) if g["run_id"] == run["run_id"]]
+        # A run that went on after an earlier approval has judged its gates again.
+        newest = {g["gate"]: g for g in gates}
+        blocked = [g for g in newest.values() if g["status"] == "blocked"]
+        if not blocked:
+            raise UsageError(
+                f"Run {run['run_id']} was not stopped by a gate that can be approved: {run['message']}"
+            )
+        now = datetime.now(UTC)
+        warehouse.append_rows(
+            GATES,
+            [
+                {**g, "at": now, "status": "approved", "message": f"{g['message']} Approved {decider}"}
+                for g in blocked
+            ],
+        )
+        mark(warehouse, run, "approved", f"{', '.join(g['gate'] for g in blocked)} approved {decider}")
+    return [g["gate"] for g in blocked]
+
+
+def reject(
+    warehouse: Warehouse, run_id: str | None, decider: Decider, start_spark: Callable[[], SparkSession]
+) -> Release:
+    """Reject a night (None: the newest, where it is not released) and the files that it took in.
+
+    Its batches stand in bronze as rejected, silver skips them, and their files are not taken in
+    again. A released night is withdrawn, with all releases built on it: the files of these are taken
+    in again by the next run. Returns the release that readers see from now on.
+    """
+    check_version(warehouse)
+    with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)):
+        run = _stopped(warehouse, run_id, (*OPEN, "released"))
+        name = run["run_id"]
+        if run_id is None and run["status"] == "released":
+            raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
+        known = {r.release_id: r for r in releases.all_releases(warehouse)}
+        release = known.get(name)
+        if release is not None:
+            if release.status != "released":
+                raise UsageError(f"Release {name} is withdrawn already.")
+            base = known.get(release.base_release or "")
+            landed = {p: v for p, v in release.tables.items() if p.startswith("bronze/")}
+        else:
+            base = releases.newest(warehouse)
+            # Only what stands on the same base is part of the same story.
+            if base is None or run["base_release"] != base.release_id:
+                base = None if base is None else _not_the_newest(name, base)
+            landed = _landed_by(warehouse, name)
+        if base is None:
+            raise UsageError(
+                f"Nothing was released before {name}, so there is nothing to go back to: replace or remove its "
+                "files in the landing folder and run again."
+            )
+        batches = _rejected(warehouse, base, landed, run["business_date"], name)
+        tables = {**base.tables, **landed, BATCHES.path: batches}
+        made = _go_back(warehouse, base, tables, decider, "reject", name, start_spark)
+        mark(warehouse, run, "rejected", f"rejected {decider}")
+    return made
+
+
+def rollback(
+    warehouse: Warehouse, release_id: str, decider: Decider, start_spark: Callable[[], SparkSession]
+) -> Release:
+    """Make an older release what readers see and the next night builds on.
+
+    The releases after it are withdrawn, compensating events are recorded, every id that they
+    published stays resolvable, and their files are taken in again by the next run. Returns the release that
+    readers see from now on.
+    """
+    check_version(warehouse)
+    with Lock(warehouse, "padron release rollback"):
+        known = {r.release_id: r for r in releases.all_releases(warehouse)}
+        target, newest = known.get(release_id), releases.required(warehouse)
+        if target is None:
+            raise UsageError(f"There is no release {release_id}: `padron release list` names them.")
+        if target.status != "released":
+            raise UsageError(f"Release {release_id} is withdrawn: it cannot be gone back to.")
+        if target.release_id == newest.release_id:
+            raise UsageError(f"Release {release_id} is the newest one: readers see it already.")
+        return _go_back(warehouse, target, dict(target.tables), decider, "rollback", release_id, start_spark)
+
+
+def _night_of(warehouse: Warehouse, run_id: str | None) -> str | None:
+    """The night of a run that waits for its next job: its lock may be taken to decide about it."""
+    run = last_states(warehouse).get(run_id or "")
+    return None if run is None else str(run["business_date"])
+
+
+def _stopped(warehouse: Warehouse, run_id: str | None, states: tuple[str, ...]) -> dict[str, Any]:
+    """The newest row of a run in one of ``states``: the one named, or the newest. Raises UsageError."""
+    runs = last_states(warehouse)
+    if run_id is None:
+        if not runs:
+            raise UsageError("No run is recorded in this warehouse.")
+        run_id = max(runs.values(), key=lambda r: r["at"])["run_id"]
+    run = runs.get(run_id)
+    if run is None:
+        raise UsageError(f"There is no run {run_id}: `padron runs` lists them.")
+    if run["status"] not in states:
+        raise UsageError(f"Run {run_id} is {run['status']}; only one that is {' or '.join(states)} can be.")
+    return run
+
+
+def _not_the_newest(name: str, base: Release) -> Release:
+    raise UsageError(
+        f"Run {name} does not stand on the newest release {base.release_id}: what it did is not used any more."
+    )
+
+
+def _landed_by(warehouse: Warehouse, run_id: str) -> dict[str, int]:
+    """Bronze as an unreleased run left it. Raises UsageError where it landed nothing."""
+    landed: dict[str, int] = {}
+    for row in finished(warehouse, {run_id}):
+        landed |= {p: v for p, v in dict(row["outputs"]).items() if p.startswith("bronze/")}
+    if BATCHES.path not in landed:
+        raise UsageError(
+            f"Run {run_id} took no file in, so there is nothing to reject: replace or remove the files in the "
+            "landing folder that it names."
+        )
+    return landed
+
+
+def _rejected(
+    warehouse: Warehouse, base: Release, landed: dict[str, int], business_date: date, run_id: str
+) -> int:
+    """bronze/batches with the batches that came since ``base`` marked rejected; its new version."""
+    version = landed[BATCHES.path]
+    now = warehouse.arrow(BATCHES.path, version)
+    before = warehouse.arrow(BATCHES.path, base.tables[BATCHES.path])
+    assert now is not None
+    assert before is not None
+    is_new = pc.invert(pc.is_in(now["batch_id"], value_set=before["batch_id"].combine_chunks()))
+    if not pc.any(is_new).as_py():
+        raise UsageError(
+            f"Run {run_id} of {business_date} took no new file in: to undo what else it changed, roll back to "
+            f"{base.release_id}."
+        )
+    status = pc.if_else(is_new, pa.scalar("rejected"), now["status"])
+    amended = now.set_column(now.schema.get_field_index("status"), "status", status)
+    return warehouse.amend(BATCHES, amended, version)
+
+
+def _go_back(
+    warehouse: Warehouse,
+    target: Release,
+    tables: dict[str, int],
+    decider: Decider,
+    verb: str,
+    name: str,
+    start_spark: Callable[[], SparkSession],
+) -> Release:
+    """Release ``tables``, which are the target's but for bronze, in the place of all after the target."""
+    newest = releases.required(warehouse)
+    said = f"{verb} of {name} {decider}" if verb == "reject" else f"{verb} to {name} {decider}"
+    standing = [r for r in releases.all_releases(warehouse) if r.status == "released"]
+    # After the target in the order of publication, and not before it by date.
+    withdrawn = standing[[r.release_id for r in standing].index(target.release_id) + 1 :]
+    facts = {
+        "base_release": target.release_id,
+        "inputs_digest": target.inputs_digest,
+        "code_digest": target.code_digest,
+        "conf_digest": target.conf_digest,
+        "is_full": False,
+        "files": 0,
+        "late_files": 0,
+    }
+    record = Record(warehouse, newest.business_date, facts)
+    record.state("started", said)
+    try:
+        if withdrawn:
+            tables |= _compensated(warehouse, start_spark(), newest, target)
+            # What stewards decided holds until they revoke it, whatever becomes of a night.
+            if DECISIONS.path in newest.tables:
+                tables[DECISIONS.path] = newest.tables[DECISIONS.path]
+    except BaseException as error:
+        record.state("failed", f"{said}: {type(error).__name__}")
+        raise
+    releases.replace(
+        warehouse,
+        {
+            "release_id": record.run_id,
+            "business_date": newest.business_date,
+            "at": datetime.now(UTC),
+            "tables": sorted(tables.items()),
+            "status": "released",
+            **{k: facts[k] for k in ("base_release", "inputs_digest", "code_digest", "conf_digest")},
+            "warnings": [said],
+            "reason": said,
+        },
+        withdrawn,
+    )
+    record.state("released", said)
+    return releases.required(warehouse)
+
+
+def _compensated(
+    warehouse: Warehouse, spark: SparkSession, newest: Release, target: Release
+) -> dict[str, int]:
+    """Versions of the identity tables when all records have the target's customers again."""
+
+    def table(of: Release, which: Table) -> Any:
+        return warehouse.read(spark, which, of.tables.get(which.path))
+
+    prior = Identity(*[table(newest, t) for t in IDENTITY])
+    made = restored(prior, table(target, ASSIGNMENTS), newest.business_date).tables
+
+    def written(one: Table) -> int:
+        return warehouse.write(one, made[one.path], newest.tables.get(one.path))
+
+    tables = (*IDENTITY, CHANGES)
+    return dict(zip([t.path for t in tables], at_once(written, tables), strict=True))

@@ -1,0 +1,108 @@
+"""Expectations about single rows, compiled to Spark predicates: what breaks one is quarantined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pipelines.errors import UsageError
+from pipelines.quality.contracts import nearest
+from pipelines.silver.row_rules import RowRule
+from pipelines.silver.targets import TARGETS
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+    from pipelines.quality.contracts import Contract, Expectation
+
+Keeps = Callable[["Column", T.DataType], "Column"]
+_BOUNDS = ("min_value", "max_value", "strict_min", "strict_max")
+
+
+def _within(value: Column, kind: T.DataType, k: dict[str, Any]) -> Column:
+    kept = F.lit(True)
+    low, high = k.get("min_value"), k.get("max_value")
+    if low is not None:
+        least = F.lit(low).cast(kind)
+        kept &= value > least if k.get("strict_min") else value >= least
+    if high is not None:
+        most = F.lit(high).cast(kind)
+        kept &= value < most if k.get("strict_max") else value <= most
+    return kept
+
+
+def _one_of(value: Column, kind: T.DataType, k: dict[str, Any]) -> Column:
+    return value.isin([F.lit(v).cast(kind) for v in k["value_set"]])
+
+
+def _matches(value: Column, kind: T.DataType, k: dict[str, Any]) -> Column:
+    return value.cast(T.StringType()).rlike(k["regex"])
+
+
+RULES: dict[str, tuple[str, tuple[str, ...], Callable[[Column, T.DataType, dict[str, Any]], Column]]] = {
+    "expect_column_values_to_not_be_null": ("missing", (), lambda v, t, k: v.isNotNull()),
+    "expect_column_values_to_be_in_set": ("not_in_set", ("value_set",), _one_of),
+    "expect_column_values_to_not_be_in_set": ("in_set", ("value_set",), lambda v, t, k: ~_one_of(v, t, k)),
+    "expect_column_values_to_be_between": ("not_between", _BOUNDS, _within),
+    "expect_column_values_to_match_regex": ("no_match", ("regex",), _matches),
+    "expect_column_values_to_not_match_regex": ("match", ("regex",), lambda v, t, k: ~_matches(v, t, k)),
+    "expect_column_value_lengths_to_be_between": (
+        "bad_length",
+        _BOUNDS,
+        lambda v, t, k: _within(F.length(v), T.IntegerType(), k),
+    ),
+}
+"""Expectation → the head of its code, its keyword arguments, and what it keeps. NULL is kept by all but the first."""
+
+
+def row_rules(contracts: Iterable[Contract]) -> list[RowRule]:
+    """The expectations of severity ``quarantine`` as rules of silver.
+
+    Raises UsageError that names the table, expectation, column or argument that cannot be one.
+    """
+    return [
+        _rule(contract.table, rule)
+        for contract in contracts
+        for rule in contract.expectations
+        if rule.severity == "quarantine"
+    ]
+
+
+def _rule(table: str, rule: Expectation) -> RowRule:
+    where = f"conf/quality: {table}: {rule.type}"
+    layer, _, name = table.partition("/")
+    if layer != "silver" or name not in TARGETS:
+        known = ", ".join(f"silver/{target}" for target in TARGETS)
+        raise UsageError(f"{where}: only rows of {known} can be quarantined; use severity warn or block.")
+    if rule.type not in RULES:
+        raise UsageError(f"{where} is no rule about single rows.{nearest(rule.type, RULES)}")
+    head, arguments, keeps = RULES[rule.type]
+    kwargs = dict(rule.kwargs)
+    column = kwargs.pop("column", None)
+    columns = TARGETS[name].columns
+    if column not in columns:
+        raise UsageError(
+            f"{where}: {column} is no column that a source's map makes.{nearest(str(column), columns)}"
+        )
+    unknown = sorted(set(kwargs) - set(arguments))
+    if unknown:
+        raise UsageError(
+            f"{where}: {unknown[0]} cannot be asked of a single row.{nearest(unknown[0], arguments)}"
+        )
+    needed = [a for a in arguments if a in ("value_set", "regex") and a not in kwargs]
+    if needed or (arguments == _BOUNDS and not {"min_value", "max_value"} & set(kwargs)):
+        raise UsageError(f"{where} lacks {needed[0] if needed else 'min_value or max_value'}.")
+    if "regex" in kwargs:
+        _check_regex(where, kwargs["regex"])
+    return RowRule(name, column, f"{head}_{column}", lambda value, kind: keeps(value, kind, kwargs))
+
+
+def _check_regex(where: str, regex: str) -> None:
+    try:
+        re.compile(regex)
+    except re.error as error:
+        raise UsageError(f"{where}: the regular expression cannot be read: {error}.") from None

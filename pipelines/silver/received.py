@@ -1,0 +1,136 @@
+"""The bronze tables of a night's feeds as silver reads them: also what came under former names.
+
+A renamed source's earlier files lie in the table of its former name; re-keyed records of earlier files
+have their old keys. Read under the names of now, nobody is deleted by a rename.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.bronze.batches import BATCHES, stale_sources
+from pipelines.bronze.tables import bronze_table, stored_name
+from pipelines.silver.renames import RENAMES, former_names, in_force, source_now
+from pipelines.silver.targets import delivered_targets, uses
+from pipelines.sources import Mapped
+
+if TYPE_CHECKING:
+    from pipelines.sources import Feed
+    from pipelines.stages import Inputs
+    from pipelines.tables import Table
+
+Key = tuple[str, str]
+
+
+class Received:
+    """What came in so far, by (source, feed) of the sources that are declared now."""
+
+    def __init__(self, inputs: Inputs, tables: Mapping[Key, Table]) -> None:
+        """``tables``: the bronze table of every declared feed. Raises UsageError of ``in_force``."""
+        self._inputs = inputs
+        self._tables = tables
+        self.stored = inputs.previous_arrow(RENAMES)
+        self.renames = in_force(self.stored, inputs.settings.renames, inputs.night.business_date)
+
+    def tables(self, key: Key) -> list[Table]:
+        """The tables that hold the feed's rows: its own, then those of the source's former names."""
+        source, feed = key
+        declared = self._inputs.settings.sources[source]
+        former = [
+            bronze_table(declared.model_copy(update={"source": name}), feed)
+            for name in former_names(self.renames, source)
+        ]
+        return [self._tables[key], *(table for table in former if self._inputs.exists(table))]
+
+    def feeds(self) -> dict[Key, Table]:
+        """The feeds that ever came in, under any name."""
+        return {
+            key: table
+            for key, table in self._tables.items()
+            if any(self._inputs.exists(one) for one in self.tables(key))
+        }
+
+    def frame(self, key: Key) -> DataFrame:
+        """All rows of a feed."""
+        source, feed = key
+        frames = [self._inputs.frame(table) for table in self.tables(key)]
+        rows = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames)
+        return self._rekeyed(rows, source, self._inputs.settings.sources[source].feeds[feed])
+
+    def batches(self) -> DataFrame:
+        """bronze/batches with the names that sources have now."""
+        batches = self._inputs.frame(BATCHES)
+        name = F.col("source")
+        now = F.when(F.lit(False), name)
+        for source in self._inputs.settings.sources:
+            former = former_names(self.renames, source)
+            now = now.when(name.isin(former), F.lit(source)) if former else now
+        return batches.withColumn("source", now.otherwise(name))
+
+    def batch_rows(self) -> pa.Table | None:
+        """The same as Arrow."""
+        found = self._inputs.arrow(BATCHES)
+        if found is None or not self.renames.num_rows:
+            return found
+        names = [source_now(self.renames, name) for name in found["source"].to_pylist()]
+        return found.set_column(found.column_names.index("source"), "source", pa.array(names, pa.string()))
+
+    def targets(self) -> frozenset[str]:
+        """The silver tables that a feed that ever came in fills."""
+        return delivered_targets(self.feeds(), self._inputs.settings.sources)
+
+    def stale(self, *targets: str) -> list[str]:
+        """The stale source folders that fill ``targets``."""
+        sources = self._inputs.settings.sources
+        return [
+            name
+            for name in stale_sources(self.batch_rows(), sources, self._inputs.night.business_date)
+            if any(
+                use.target in targets for feed in sources[name].feeds.values() for use in uses(feed).values()
+            )
+        ]
+
+    def _rekeyed(self, rows: DataFrame, source: str, feed: Feed) -> DataFrame:
+        """``rows`` with the keys that the source's records have now, where the feed is of its own records."""
+        column = _stored_column(_key_column(feed), rows.columns)
+        is_key = pc.is_valid(self.renames["record_id"])
+        keys = self.renames.filter(is_key)
+        if column is None or not keys.num_rows:
+            return rows
+        landed = F.try_to_date(F.substring("_batch_id", 1, 10), "yyyy-MM-dd")
+        dates = sorted(
+            set(zip(keys["source"].to_pylist(), keys["since"].to_pylist(), strict=True)), key=lambda k: k[1]
+        )
+        for name, since in dates:
+            if source_now(self.renames, name, since) != source:
+                continue
+            chosen = pc.and_(pc.equal(keys["source"], name), pc.equal(keys["since"], pa.scalar(since)))
+            step = keys.filter(chosen).select(["record_id", "new_record_id"]).rename_columns(["_old", "_new"])
+            names = rows.sparkSession.createDataFrame(step)
+            stored = F.col(f"`{column}`")
+            is_old = (F.trim(stored) == F.col("_old")) & (landed < F.lit(since))
+            rows = rows.join(names, on=is_old, how="left").withColumn(column, F.coalesce("_new", stored))
+            rows = rows.drop("_old", "_new")
+        return rows
+
+
+def _stored_column(name: str | None, columns: list[str]) -> str | None:
+    """How a bronze table spells a source's column; None where no file brought it."""
+    spelling = {column.casefold(): column for column in columns}
+    return None if name is None else spelling.get(stored_name(name).casefold())
+
+
+def _key_column(feed: Feed) -> str | None:
+    """The column that holds the key of a record of the source itself; None where the feed has none."""
+    if feed.target != "customer_records" or "source" in feed.map:
+        return None
+    how = feed.map.get("record_id")
+    is_plain = isinstance(how, Mapped) and how.column is not None and how.parse == "text"
+    return how.column if is_plain and isinstance(how, Mapped) and not (how.codes or how.patterns) else None

@@ -1,0 +1,158 @@
+"""Credentials that a source delivers by mistake are never stored, and never shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from landing_box import NIGHT, Box
+
+from pipelines.bronze.batches import batch_rows
+from pipelines.bronze.read import land
+from pipelines.bronze.secrets import REMOVED, WITHHELD, is_secret_name, without_secrets
+from pipelines.config import Project
+from pipelines.ops.delivery_checks import secrets
+from pipelines.sources import Source
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "PASSWORD_HASH",
+        "user pwd",
+        "Contraseña",
+        "apiKey",
+        "mot de passe",
+        "CVV",
+        "token",
+        "client_secret",
+    ],
+)
+def test_a_name_that_says_so_is_a_credential(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["clave", "passport", "pincode_area", "password_changed_at", "compass", "key", "pino"]
+)
+def test_other_names_are_not(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKC",
+        "AKIAIOSFODNN7EXAMPLE",
+        JWT,
+        "$2b$12$KIXQhYcX1bq0mYb7mYb7mOq8m8m8m8m8m8m8m8m8m8m8m8m8m8m8m",
+        "su contraseña: Luna2024!",
+        "postgres://admin:hunter2@db",
+        "Authorization: Bearer abcdefghijklmnopqrstuvwxyz",
+    ],
+)
+def test_a_value_that_looks_like_a_credential_is_removed_and_the_rest_stays(value: str) -> None:
+    (kept,) = without_secrets(pa.array([f"note {value}"])).to_pylist()
+    assert REMOVED in kept
+    assert kept.startswith("note")
+    assert not {"MIIEow", "Luna2024!", "hunter2", "AKIAIOSFODNN7EXAMPLE"} & set(
+        kept.replace("@", " ").split()
+    )
+
+
+def test_what_customers_write_is_kept() -> None:
+    said = [
+        "Calle Contraseña 3",
+        "no recuerdo mi contraseña",
+        "ana@x.es",
+        "https://x.es/a:b@c",
+        "12345678Z",
+        None,
+        "",
+    ]
+    assert without_secrets(pa.array(said)).to_pylist() == said
+
+
+def shop(columns: dict[str, object]) -> dict[str, Source]:
+    feed = {"mode": "append", "key": ["id"], "target": "bronze_only", "columns": columns}
+    return {
+        "shop": Source.model_validate(
+            {"source": "shop", "owner": "Shop", "channel": "pos", "feeds": {"lines": feed}}
+        )
+    }
+
+
+SHOP = shop({"id": {"required": True}, "note": None, "pin": None})
+
+
+def landed(box: Box, sources: dict[str, Source] = SHOP) -> tuple[list[dict[str, object]], object]:
+    """The rows as the night reads them, and the head."""
+    from dataclasses import replace
+
+    from pipelines.bronze.contract import inspect
+    from pipelines.bronze.rows import file_task, read_file
+
+    (file,) = box.found().files
+    head = inspect(file, sources["shop"])
+    own = tuple("" if n in head.secret_columns else n for n in head.columns)
+    columns = tuple(dict.fromkeys((*[n for n in own if n], *sources["shop"].feeds["lines"].columns)))
+    task = replace(file_task(head, sources["shop"]), columns=own)
+    return [row for b in read_file(task, columns) for row in b.to_pylist()], head
+
+
+@pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet"])
+def test_a_column_of_credentials_is_not_stored_in_any_format(tmp_path: Path, extension: str) -> None:
+    box = Box(tmp_path, SHOP)
+    rows = [{"id": "1", "note": "hola", "password": "hunter2", "pin": "9999"}]
+    if extension == "csv":
+        box.put("lines.csv", "id,note,password,pin\n1,hola,hunter2,9999\n2,a,b\n")
+    elif extension == "jsonl":
+        box.put(
+            "lines.jsonl", "\n".join([*map(json.dumps, rows), '{"id": "2", "password": "hunter2"']) + "\n"
+        )
+    else:
+        path = box.put("lines.parquet", b"")
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    found, head = landed(box)
+    assert head.secret_columns == ("password", "pin")  # type: ignore[attr-defined]
+    assert head.new_columns == ()  # type: ignore[attr-defined]
+    assert (found[0]["id"], found[0]["note"], found[0]["pin"], found[0]["_raw"]) == ("1", "hola", None, None)
+    assert "hunter2" not in str(found)
+    assert "9999" not in str(found)
+    if extension != "parquet":
+        assert found[1]["_raw"] == WITHHELD, "of a malformed row nobody knows which part is the password"
+    (problem,) = head.problems  # type: ignore[attr-defined]
+    assert (problem.code, problem.severity) == ("secret_column", "warn")
+    assert "password, pin" in problem.text
+    assert "hunter2" not in problem.text
+
+
+def test_conf_says_what_is_a_credential_and_what_is_not(tmp_path: Path) -> None:
+    sources = shop({"id": {}, "pin": {"credential": False}, "note": {"credential": True}})
+    box = Box(tmp_path, sources)
+    box.put("lines.csv", "id,note,pin\n1,hola,28013\n")
+    (row,), _ = landed(box, sources)
+    assert (row["pin"], row["note"]) == ("28013", None)
+
+
+def test_removed_values_are_counted_and_told_without_them(spark, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from datetime import UTC, datetime
+
+    box = Box(tmp_path, SHOP)
+    box.put("lines.csv", f"id,note\n1,password: hunter2\n2,hola\n3,{JWT}\n")
+    found = land(spark, box.found().files, SHOP, ingested_at=datetime(2026, 7, 1, tzinfo=UTC))
+    (counted,) = batch_rows(found.tables["shop", "lines"]).collect()
+    assert (counted["rows"], counted["secrets"]) == (3, 2)
+    batch = {"batch_id": "b", "file": f"{NIGHT}/shop/lines.csv", "secret_columns": ["pin"], "secrets": 2}
+    (verdict,) = secrets(Project(), [batch], {"b"})
+    assert verdict["status"] == "warned"
+    assert verdict["message"].startswith(
+        "2026-07-01/shop/lines.csv: column pin, a value in 2 rows: looks like"
+    )
+    assert secrets(Project(), [batch], set())[0]["status"] == "passed"

@@ -1,0 +1,159 @@
+"""Who is told of a night that warned, was stopped or failed; and that telling never harms the night."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_night import PEOPLE, Tiny, Watch, tiny
+
+from pipelines.errors import GateStopped, LockHeld
+from pipelines.ops.lock import Lock
+from pipelines.ops.record import last_states
+from pipelines.stages import Inputs
+
+
+@dataclass
+class Listener:
+    """A webhook on this machine that keeps what it was sent."""
+
+    url: str = ""
+    status: int = 200
+    wait: float = 0.0
+    got: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    made = Listener()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            made.got.append((dict(self.headers), json.loads(body)))
+            time.sleep(made.wait)
+            self.send_response(made.status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    made.url = f"http://127.0.0.1:{server.server_port}"
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+def judged(status: str) -> Any:
+    def gate(inputs: Inputs) -> list[dict[str, Any]]:
+        value = float(inputs.rows(PEOPLE))
+        message = f"{value:.0f} people."
+        row = {"gate": "volume", "status": status, "severity": "warn", "value": value, "bound": 0.0}
+        return [{**row, "message": message}]
+
+    return gate
+
+
+def shop_that(monkeypatch: pytest.MonkeyPatch, folder: Path, status: str, alerts: str) -> Tiny:
+    """A first night whose gate says ``status``, with ``alerts`` in conf/padron.yml."""
+    (folder / "conf").mkdir()
+    (folder / "conf" / "padron.yml").write_text(f"alerts: {alerts}\n", encoding="utf-8")
+    made = tiny(monkeypatch, folder, {"silver.build": judged(status)})
+    made.config = folder / "conf"
+    made.deliver("2026-07-01", {"1": "Ana Ruiz"})
+    return made
+
+
+def test_a_stopped_night_is_posted_with_its_summary_and_without_personal_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: Listener
+) -> None:
+    monkeypatch.setenv("HOOK", f"{listener.url}/T0/secret")
+    monkeypatch.setenv("TOKEN", "s3cret")
+    shop = shop_that(monkeypatch, tmp_path, "blocked", '{webhook: "${HOOK}", bearer_from: TOKEN}')
+    with pytest.raises(GateStopped):
+        shop.run()
+    ((headers, told),) = listener.got
+    assert headers["Authorization"] == "Bearer s3cret"
+    assert (told["event"], told["exit_code"], told["run_id"]) == ("stopped", 3, "2026-07-01.1")
+    assert told["message"] == "volume: 1 people."
+    assert told["release_id"] is None
+    assert [s["stage"] for s in told["stages"]] == ["bronze.land", "silver.build"]
+    assert "Ruiz" not in json.dumps(told)
+
+
+def test_a_night_that_warned_is_told_and_one_that_did_not_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: Listener
+) -> None:
+    shop = shop_that(monkeypatch, tmp_path, "warned", f'{{webhook: "{listener.url}"}}')
+    shop.run()
+    ((_, told),) = listener.got
+    assert (told["event"], told["exit_code"], told["release_id"]) == ("warned", 0, "2026-07-01.1")
+    assert told["warnings"] == ["volume: 1 people."]
+    shop.gates["silver.build"] = judged("passed")
+    shop.deliver("2026-07-02", {"2": "eva"})
+    shop.run()
+    assert len(listener.got) == 1
+
+
+def test_a_failure_reaches_a_command_on_standard_input(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out = tmp_path / "told.json"
+    code = f"import sys; open({str(out)!r}, 'w').write(sys.stdin.read())"
+    shop = shop_that(monkeypatch, tmp_path, "passed", json.dumps({"command": [sys.executable, "-c", code]}))
+    shop.gates["silver.build"] = lambda inputs: 1 / 0
+    with pytest.raises(Exception, match=r"silver\.build failed: ZeroDivisionError"):
+        shop.run()
+    told = json.loads(out.read_text(encoding="utf-8"))
+    assert (told["event"], told["exit_code"]) == ("failed", 1)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        ('{command: ["/nonexistent/program"]}', "command failed (FileNotFoundError)"),
+        ('{command: ["false"]}', "command failed (exit code 1)"),
+        ('{command: ["sleep", "60"], timeout_seconds: 0.2}', "command failed (it took too long)"),
+        ('{webhook: "${NOT_SET}"}', "webhook failed (the environment variable NOT_SET is not set)"),
+        ('{webhook: "http://127.0.0.1:9/secret"}', "webhook failed (URLError)"),
+    ],
+)
+def test_an_alert_that_fails_is_said_and_the_night_is_released(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, alerts: str, said: str
+) -> None:
+    shop, watch = shop_that(monkeypatch, tmp_path, "warned", alerts), Watch()
+    assert shop.run(watch).released == ["2026-07-01.1"]
+    assert [text for text in watch.said if said in text], watch.said
+    assert "secret" not in " ".join(watch.said)
+
+
+@pytest.mark.parametrize(("wait", "status", "said"), [(1.0, 200, "it took too long"), (0.0, 500, "HTTP 500")])
+def test_a_slow_or_unwilling_webhook_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: Listener, wait: float, status: int, said: str
+) -> None:
+    patience = 0.1 if wait else 10
+    hook = f'{{webhook: "{listener.url}", timeout_seconds: {patience}}}'
+    shop, watch = shop_that(monkeypatch, tmp_path, "warned", hook), Watch()
+    listener.wait, listener.status = wait, status
+    assert shop.run(watch).released
+    assert any(said in text for text in watch.said)
+
+
+def test_a_locked_warehouse_is_told_only_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: Listener
+) -> None:
+    shop = shop_that(monkeypatch, tmp_path, "passed", f'{{webhook: "{listener.url}", events: [locked]}}')
+    with Lock(shop.house, "another run"), pytest.raises(LockHeld):
+        shop.run()
+    assert [told["event"] for _, told in listener.got] == ["locked"]
+    assert last_states(shop.house) == {}

@@ -1,0 +1,159 @@
+"""What is wrong with a delivery, and the one line that each gate says."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipelines.config import Conf, Project
+from pipelines.gold.rfm import RFM
+from pipelines.gold.service import SERVICE
+from pipelines.ops.delivery_checks import freshness, future_date, lost_columns, volumes
+from pipelines.ops.event_checks import (
+    ahead,
+    currencies_never_seen,
+    future_events,
+    new_currency,
+    orphans,
+    referential_integrity,
+)
+from pipelines.silver.cases import CASES
+from pipelines.silver.orders import ORDERS
+from pipelines.sources import load_sources
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+D = date(2026, 7, 10)
+
+
+def batch(day: int, rows: int, **more: Any) -> dict[str, Any]:
+    return {
+        "batch_id": f"b{day}",
+        "source": "erp",
+        "feed": "customers",
+        "file": f"2026-07-{day:02d}/erp/customers.csv",
+        "landing_date": date(2026, 7, day),
+        "is_snapshot": False,
+        "rows": rows,
+        "status": "landed",
+        "columns": ["id", "name"],
+        "missing_columns": [],
+        **more,
+    }
+
+
+USUAL = [batch(day, rows) for day, rows in ((1, 40_000), (2, 1_000), (3, 1_100), (4, 900))]
+
+
+def tonight(rows: int, history: list[dict[str, Any]] = USUAL) -> dict[str, tuple[str, str]]:
+    found = volumes(Project(), [*history, batch(5, rows)], {"b5"})
+    return {v["gate"]: (v["status"], v["message"]) for v in found}
+
+
+def test_a_ten_fold_volume_stops_and_a_three_fold_warns() -> None:
+    status, message = tonight(11_000)["volume_high erp/customers"]
+    assert status == "blocked"
+    assert message.startswith("erp/customers of 2026-07-05 has 11,000 rows, 1,050 are usual: is it a history")
+    assert tonight(4_000)["volume_high erp/customers"][0] == "warned"
+    assert tonight(2_000) == {
+        "volume_high": ("passed", "as much as usual"),
+        "volume_low": ("passed", "as much as usual"),
+    }
+
+
+def test_less_than_half_of_the_usual_warns() -> None:
+    status, message = tonight(500)["volume_low erp/customers"]
+    assert (status, "is the file whole?" in message) == ("warned", True)
+
+
+def test_a_size_is_usual_after_three_deliveries_and_of_more_than_a_few_rows() -> None:
+    assert tonight(90_000, USUAL[:2]) == {}
+    few = [batch(day, 3) for day in (1, 2, 3)]
+    assert tonight(90, few)["volume_high erp/customers"][0] == "warned"
+    rejected = [{**b, "status": "rejected"} for b in USUAL]
+    assert tonight(90_000, rejected) == {}
+
+
+def test_a_full_snapshot_is_compared_with_full_snapshots() -> None:
+    assert volumes(Project(), [*USUAL, batch(5, 40_000, is_snapshot=True)], {"b5"}) == []
+
+
+def test_a_column_that_is_gone_is_named() -> None:
+    (verdict,) = lost_columns(
+        Project(), [batch(4, 9), batch(5, 9, columns=["id"], missing_columns=["name", "note"])], {"b5"}
+    )
+    assert verdict["status"] == "warned"
+    assert "2026-07-05/erp/customers.csv lacks name:" in verdict["message"], "note was never there"
+
+
+def late(days: int, **conf: Any) -> tuple[str, str]:
+    marks = pa.table(
+        {"source": ["crm", "erp"], "landing_date": [D, D - timedelta(days)], "status": ["landed"] * 2}
+    )
+    (verdict,) = freshness(Project.model_validate(conf), marks, load_sources(Conf()), D)
+    return verdict["status"], verdict["message"]
+
+
+def test_a_source_that_misses_its_cadence_warns_and_may_be_refused() -> None:
+    assert late(1) == ("passed", "every source is within its cadence")
+    status, message = late(3)
+    assert status == "warned"
+    assert message.startswith("erp delivered last on 2026-07-07, 2 days past its cadence of 1")
+    refuse = {"bounds": {"freshness": {"block": 2}}}
+    assert [late(days, **refuse)[0] for days in (3, 4)] == ["warned", "blocked"]
+
+
+def test_a_night_ahead_of_the_clock_is_said() -> None:
+    assert future_date(Project(), D, D)[0]["status"] == "passed"
+    (verdict,) = future_date(Project(), D, D - timedelta(9))
+    assert (verdict["status"], verdict["value"]) == ("warned", 9)
+    assert "2026-07-01" in verdict["message"]
+
+
+def test_events_of_a_clock_that_is_ahead_are_counted_by_table(spark: SparkSession) -> None:
+    orders = spark.createDataFrame(
+        [
+            ("2026-07-10 23:00:00",),
+            ("2026-07-11 23:59:00",),
+            ("2026-07-12 00:00:00",),
+            ("2062-07-01 00:00:00",),
+        ],
+        ["t"],
+    ).selectExpr("CAST(t AS TIMESTAMP) AS ordered_at")
+    cases = spark.createDataFrame([("2026-01-01",)], ["t"]).selectExpr("CAST(t AS TIMESTAMP) AS opened_at")
+    counts = {r["name"]: r["rows"] for r in ahead({ORDERS: orders, CASES: cases}, D).collect()}
+    assert counts == {"silver/orders": 2, "silver/cases": 0}
+    (verdict,) = future_events(Project(), counts)
+    assert verdict["status"] == "warned"
+    assert verdict["message"].startswith("2 of silver/orders are dated after the business date")
+    assert future_events(Project(), {"silver/orders": 0})[0]["status"] == "passed"
+
+
+def test_a_currency_never_seen_is_named_and_other_text_is_not(spark: SparkSession) -> None:
+    before = spark.createDataFrame([("EUR",), ("EUR",)], "currency STRING")
+    now = spark.createDataFrame([("EUR",), ("BTC",), ("ana@x.es",), (None,)], "currency STRING")
+    found = sorted(r["currency"] for r in currencies_never_seen(now, before).collect())
+    assert found == ["BTC", "ana@x.es"]
+    (verdict,) = new_currency(Project(), found)
+    assert verdict["status"] == "warned"
+    assert "never seen before: BTC, 1 that are no ISO 4217 code." in verdict["message"]
+
+
+def test_ids_that_only_one_of_two_tables_has_break_the_integrity(spark: SparkSession) -> None:
+    def ids(*names: str) -> Any:
+        return spark.createDataFrame([(n,) for n in names], "customer_id STRING")
+
+    def counted(rfm: Any, service: Any, xref: Any) -> dict[str, int]:
+        found = orphans(ids("A", "B"), {RFM: rfm, SERVICE: service}, xref)
+        return {r["name"]: r["ids"] for r in found.collect()}
+
+    fine = counted(ids("A", "B", "B"), ids("A", "B"), ids("A"))
+    assert fine == {"gold/rfm": 0, "gold/service": 0, "gold/xref": 0}
+    wrong = counted(ids("A"), ids("A", "B", "C"), ids("A", "D"))
+    assert wrong == {"gold/rfm": 1, "gold/service": 1, "gold/xref": 1}
+    (verdict,) = referential_integrity(Project(), wrong)
+    assert verdict["status"] == "blocked"
+    assert verdict["message"].startswith("1 ids of gold/rfm, 1 ids of gold/service, 1 ids of gold/xref")

@@ -1,0 +1,188 @@
+"""A night that dies anywhere, and its rerun: the tables are those of a night that nothing disturbed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import pytest
+import tiny_night
+from tiny_night import STAGES, Killed, Tiny, Watch, dying, tiny
+
+from pipelines import files, storage
+from pipelines.errors import PadronError
+from pipelines.ops import lock, releases
+from pipelines.ops.keys import needs
+from pipelines.ops.record import last_states
+
+FIRST, SECOND = "2026-07-01", "2026-07-02"
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """A first night to run."""
+    made = tiny(monkeypatch, tmp_path / "shop")
+    made.deliver(FIRST, {"1": "ana", "2": "eva", "3": "ana"})
+    return made
+
+
+def second_night(shop: Tiny) -> None:
+    shop.deliver(SECOND, {"2": "ada", "4": "eva", "5": "leo"})
+
+
+def copied(shop: Tiny, folder: Path) -> Tiny:
+    shutil.copytree(shop.warehouse, folder / "warehouse")
+    return Tiny(shop.landing, folder / "warehouse")
+
+
+def test_a_night_that_dies_after_any_of_its_commits_is_made_good_by_its_rerun(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop.run()
+    first = shop.content()
+    second_night(shop)
+    undisturbed = copied(shop, tmp_path / "undisturbed")
+    with dying(monkeypatch, after=1_000) as commits:
+        undisturbed.run()
+    second = undisturbed.content()
+    assert commits[0] > 15
+    for after in range(commits[0]):
+        victim = copied(shop, tmp_path / str(after))
+        with dying(monkeypatch, after), pytest.raises(Killed):
+            victim.run()
+        assert victim.content() in (first, second), "readers see a whole night or the one before"
+        victim.run()
+        assert victim.content() == second, f"after commit {after}"
+        pointer = files.read_text(str(victim.warehouse / "release.json"))
+        assert releases.required(victim.house).release_id in pointer
+    assert victim.run().released == []
+    assert len(releases.all_releases(victim.house)) == 2, "a run after that has nothing to do"
+
+
+def test_a_first_night_that_dies_again_and_again_gets_there(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    undisturbed = Tiny(shop.landing, tmp_path / "undisturbed")
+    undisturbed.run()
+    for after in range(1_000):
+        try:
+            with dying(monkeypatch, after):
+                shop.run()
+        except Killed:
+            continue
+        break
+    assert after > 10
+    assert shop.content() == undisturbed.content()
+
+
+def test_killed_processes_leave_nothing_that_a_rerun_does_not_put_right(shop: Tiny, tmp_path: Path) -> None:
+    undisturbed = Tiny(shop.landing, tmp_path / "undisturbed")
+    undisturbed.run()
+    told = subprocess.run(
+        [sys.executable, tiny_night.__file__, str(shop.landing), str(tmp_path / "victims")],
+        check=True,
+        capture_output=True,
+    )
+    names = [stage.name for stage in STAGES]
+    assert json.loads(told.stdout) == dict.fromkeys(names, signal.SIGKILL)
+    for victim in names:
+        killed = Tiny(shop.landing, tmp_path / "victims" / victim)
+        assert releases.newest(killed.house) is None
+        assert {r["status"] for r in last_states(killed.house).values()} == {"started"}
+        watch = Watch()
+        killed.run(watch)
+        assert any("taken over" in text for text in watch.said)
+        waited_for = _before(victim)
+        assert {name for name, status in watch.stages.items() if status == "reused"} >= waited_for
+        assert watch.stages[victim] == "done"
+        assert killed.content() == undisturbed.content(), victim
+
+
+def _before(victim: str) -> set[str]:
+    """The stages that a stage waits for."""
+    waits = needs(STAGES)
+    found, more = set(), waits[victim]
+    while more:
+        found |= more
+        more = set().union(*(waits[name] for name in more)) - found
+    return found
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, path: str) -> None:
+    """Every write of the table ``path`` raises ``error``."""
+    write = storage.Warehouse.write
+
+    def broken(self: Any, table: Any, *args: Any) -> int:
+        if table.path == path:
+            raise error
+        return write(self, table, *args)
+
+    monkeypatch.setattr(storage.Warehouse, "write", broken)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            "identity.assign failed: the disk is full .* when there is room",
+        ),
+        (
+            deltalake.exceptions.CommitFailedError("Metadata changed since last commit."),
+            "identity.assign failed: another writer committed to the same table .* nothing but padron",
+        ),
+        (ValueError("Ana Ruiz"), "identity.assign failed: ValueError. Nothing was released"),
+    ],
+)
+def test_a_write_that_fails_is_told_in_one_line_and_made_good_by_the_rerun(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    with monkeypatch.context() as patch:
+        failing(patch, error, tiny_night.LOG.path)
+        with pytest.raises(PadronError, match=told) as raised:
+            shop.run()
+    assert raised.value.exit_code == 1
+    assert "Ana Ruiz" not in str(raised.value)
+    (run,) = last_states(shop.house).values()
+    assert run["status"] == "failed"
+    assert "Ana Ruiz" not in run["message"]
+    watch = Watch()
+    shop.run(watch)
+    assert watch.stages["linkage.link"] == "reused"
+    assert [r["customer"] for r in shop.content()[tiny_night.OWNERS.path]] == [1, 2, 1]
+
+
+def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(28, "No space left on device")
+    with monkeypatch.context() as patch:
+        failing(patch, full, tiny_night.PEOPLE.path)
+        append = storage.Warehouse.append_rows
+
+        def refused(self: Any, table: Any, rows: Any) -> None:
+            found = list(rows)
+            if any(r.get("status") == "failed" for r in found):
+                raise full
+            append(self, table, found)
+
+        patch.setattr(storage.Warehouse, "append_rows", refused)
+        replace = storage.Warehouse.replace_rows
+
+        def kept(self: Any, table: Any, rows: Any, seen: Any) -> None:
+            if rows[0]["owner"] is None:
+                raise full
+            replace(self, table, rows, seen)
+
+        patch.setattr(storage.Warehouse, "replace_rows", kept)
+        with pytest.raises(PadronError, match=r"silver\.build failed: the disk is full"):
+            shop.run()
+    monkeypatch.setattr(lock, "_alive", lambda pid: False)
+    shop.run()
+    assert len(releases.all_releases(shop.house)) == 1

@@ -1,0 +1,301 @@
+"""Resumed with another configuration, layer by layer, over a range of dates, foretold and looked at afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from tiny_night import ROOT, STAGES, Tiny, Watch, configured, tiny
+
+from pipelines.cli import execute
+from pipelines.digests import LAYERS, code_digest
+from pipelines.errors import LockHeld, PadronError, UsageError
+from pipelines.ops import lock, releases
+from pipelines.ops.lock import PARKED, Lock, holder
+from pipelines.ops.record import last_states, mark, rows_of
+from pipelines.ops.repeat import repeat
+from pipelines.ops.tables import LOCK, RUNS
+from pipelines.ops.tables import STAGES as STAGE_ROWS
+
+DAY = "2026-07-01"
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """A first night to run, with a configuration of its own."""
+    made = tiny(monkeypatch, tmp_path)
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    made.config = tmp_path / "conf"
+    made.deliver(DAY, {"1": "ana", "2": "eva", "3": "ana"})
+    return made
+
+
+def stopped_at(shop: Tiny, stage: str) -> None:
+    """A run that fails when ``stage`` has ended."""
+    shop.gates[stage] = lambda inputs: 1 / 0
+    with pytest.raises(PadronError):
+        shop.run()
+    shop.gates.clear()
+
+
+def configure(shop: Tiny, name: str, text: str) -> None:
+    path = shop.config / name
+    path.write_text(path.read_text(encoding="utf-8").replace("gates: {}", text), encoding="utf-8")
+
+
+def test_every_stage_says_what_it_read_and_wrote_and_by_which_code_and_configuration(shop: Tiny) -> None:
+    shop.run()
+    rows = {r["stage"]: r for r in rows_of(shop.house, STAGE_ROWS.path)}
+    assert rows.keys() == {s.name for s in STAGES}
+    tables = releases.required(shop.house).tables
+    for stage in STAGES:
+        row = rows[stage.name]
+        assert dict(row["outputs"]) == {t.path: tables[t.path] for t in stage.writes}
+        assert dict(row["inputs"]) == {t.path: tables[t.path] for t in stage.reads}
+        assert row["code_digest"] == code_digest(stage.layer)
+        assert row["conf_digest"]
+        assert row["seconds"] > 0
+    assert (rows["bronze.land"]["rows_out"], rows["silver.build"]["rows_in"]) == (4, 4)
+
+
+def test_the_code_of_a_layer_is_its_own_and_that_to_its_left() -> None:
+    digests = [code_digest(layer) for layer in LAYERS]
+    assert len({*digests, code_digest()}) == len(LAYERS) + 1
+
+
+def test_a_resumed_run_whose_configuration_changed_runs_again_from_the_first_stage_it_touches(
+    shop: Tiny,
+) -> None:
+    stopped_at(shop, "identity.assign")
+    linkage = shop.config / "linkage.yml"
+    linkage.write_text("review_probability: 0.2\n", encoding="utf-8")
+    watch = Watch()
+    shop.run(watch)
+    assert {n for n, s in watch.stages.items() if s == "reused"} == {
+        "bronze.land",
+        "silver.build",
+        "gold.totals",
+    }
+    said = "configuration changed since 2026-07-01.1: linkage.link and what follows from it run again."
+    assert said in watch.said
+    starts = [r["message"] for r in rows_of(shop.house, RUNS.path) if r["status"] == "started"]
+    assert starts == [None, said]
+
+
+def test_what_only_judges_a_night_makes_nothing_run_again(shop: Tiny) -> None:
+    stopped_at(shop, "gold.counts")
+    configure(shop, "padron.yml", "gates: {landing: block}")
+    watch = Watch()
+    shop.run(watch)
+    assert set(watch.stages.values()) == {"reused"}
+    assert watch.said == []
+
+
+def test_from_runs_a_stage_and_all_later_ones_again(shop: Tiny) -> None:
+    stopped_at(shop, "gold.counts")
+    watch = Watch()
+    shop.run(watch, from_stage="identity.assign")
+    assert {n for n, s in watch.stages.items() if s == "done"} == {
+        "identity.assign",
+        "gold.counts",
+        "gold.totals",
+    }
+    with pytest.raises(UsageError, match=r"--from identity is not a stage\. Stages: bronze\.land"):
+        shop.run(from_stage="identity")
+
+
+def test_a_job_a_layer_shares_run_and_lock_and_the_last_one_releases(shop: Tiny, tmp_path: Path) -> None:
+    whole = Tiny(shop.landing, tmp_path / "whole", config=shop.config)
+    whole.run()
+    for layer, following in pairwise(LAYERS):
+        watch = Watch()
+        assert shop.run(watch, layer=layer).waits_for == following
+        assert {n.partition(".")[0] for n, s in watch.stages.items() if s == "done"} == {layer}
+        assert releases.newest(shop.house) is None
+        held = holder(shop.house)
+        assert held is not None
+        assert held["pid"] is None
+        with pytest.raises(LockHeld, match=f"night {DAY}, which waits for its {following} job"):
+            shop.run(date=date(2026, 7, 2))
+    assert execute(["status", "--warehouse", str(shop.warehouse)]) == 4
+    assert shop.run(layer="gold").released == [f"{DAY}.1"]
+    assert holder(shop.house) is None
+    assert list(last_states(shop.house)) == [f"{DAY}.1"]
+    assert len(rows_of(shop.house, STAGE_ROWS.path)) == len(STAGES), "no stage is recorded twice"
+    assert shop.content() == whole.content()
+    assert shop.run(layer="bronze").released == []
+
+
+def test_a_layer_that_failed_is_retried_in_the_same_run(shop: Tiny) -> None:
+    shop.run(layer="bronze")
+    shop.gates["silver.build"] = lambda inputs: 1 / 0
+    with pytest.raises(PadronError):
+        shop.run(layer="silver")
+    assert holder(shop.house) is None
+    asked = []
+    shop.gates["silver.build"] = lambda inputs: asked.append(1) or []  # type: ignore[func-returns-value]
+    watch = Watch()
+    shop.run(watch, layer="silver")
+    assert watch.stages == {"bronze.land": "reused", "silver.build": "reused"}
+    assert asked == [1], "a gate that could not judge is asked again"
+    assert shop.run(layer="gold").released == [f"{DAY}.1"]
+    with pytest.raises(UsageError, match="--layer copper is not a layer"):
+        shop.run(layer="copper")
+
+
+def test_a_night_that_waits_too_long_for_its_next_job_loses_the_lock(shop: Tiny) -> None:
+    shop.run(layer="bronze")
+    content = shop.house.arrow(LOCK.path)
+    assert content is not None
+    row = content.to_pylist()[0]
+    row["heartbeat_at"] = datetime.now(UTC) - PARKED - timedelta(seconds=1)
+    seen = shop.house.open(LOCK.path)
+    assert seen is not None
+    shop.house.replace_rows(LOCK, [row], seen)
+    with Lock(shop.house, "another") as taken:
+        assert "taken over" in str(taken.taken_over)
+
+
+def test_a_run_that_lost_its_lock_releases_nothing(shop: Tiny) -> None:
+    def robbed(inputs: object) -> list[object]:
+        seen = shop.house.open(LOCK.path)
+        assert seen is not None
+        row = {**seen.to_pyarrow_table().to_pylist()[0], "owner": "another"}
+        shop.house.replace_rows(LOCK, [row], seen)
+        return []
+
+    shop.gates["gold.counts"] = robbed
+    with pytest.raises(LockHeld, match="took the lock over"):
+        shop.run()
+    assert releases.newest(shop.house) is None
+
+
+def test_a_range_of_dates_is_a_night_a_folder_and_what_is_older_goes_with_the_first(shop: Tiny) -> None:
+    for day in (3, 4, 6, 8):
+        shop.deliver(f"2026-07-0{day}", {f"r{day}": f"p{day}"})
+    done = shop.run(since=date(2026, 7, 3), date=date(2026, 7, 6))
+    assert done.released == ["2026-07-03.1", "2026-07-04.1", "2026-07-06.1"]
+    assert len(shop.content()["silver/people"]) == 6
+    assert shop.run(since=date(2026, 7, 3), date=date(2026, 7, 6)).released == []
+    with pytest.raises(UsageError, match="ends before it begins"):
+        shop.run(since=date(2026, 7, 9), date=date(2026, 7, 8))
+    assert execute(["run", "--date", "2026-07-03..x"]) == 2
+
+
+def foretold(shop: Tiny, *options: str) -> int:
+    where = ["--landing", str(shop.landing), "--warehouse", str(shop.warehouse), "--config", str(shop.config)]
+    return execute(["run", "--dry-run", *where, *options])
+
+
+def test_a_dry_run_says_what_would_run_and_why_and_changes_nothing(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert foretold(shop) == 0
+    assert not shop.warehouse.exists()
+    said = capsys.readouterr().out
+    assert "Night 2026-07-01  1 files, builds on nothing" in said
+    assert "file   2026-07-01/crm/contacts.csv" in said
+    assert "run    bronze.land: not finished yet" in said
+    stopped_at(shop, "linkage.link")
+    shop.deliver("2026-07-02", {"9": "zoe"})
+    before = sorted(p for p in shop.warehouse.rglob("*"))
+    assert foretold(shop) == 0
+    said = capsys.readouterr().out
+    assert "reuse  linkage.link: finished before" in said
+    assert "run    gold.counts: after identity.assign" in said
+    assert "Night 2026-07-02  1 files, builds on the night before" in said
+    assert sorted(p for p in shop.warehouse.rglob("*")) == before
+    shop.run()
+    assert foretold(shop) == 0
+    assert "Nothing to do" in capsys.readouterr().out
+
+
+def test_a_warehouse_of_a_newer_version_is_refused_and_left_alone(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.run()
+    run = last_states(shop.house)[f"{DAY}.1"]
+    mark(shop.house, {**run, "version": "99.1.0"}, "released", "")
+    with pytest.raises(UsageError, match=r"padron 99\.1\.0 wrote to this warehouse, and this is"):
+        shop.run()
+    assert execute(["release", "approve", "--why", "x", "--by", "y", "--warehouse", str(shop.warehouse)]) == 2
+    assert "99.1.0" in capsys.readouterr().err
+
+
+def state(shop: Tiny, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
+    capsys.readouterr()
+    code = execute(["status", "--json", "--warehouse", str(shop.warehouse), *options])
+    return code, json.loads(capsys.readouterr().out)["status"]
+
+
+def test_status_has_a_code_for_everything_that_an_orchestrator_does_differently(
+    shop: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert state(shop, capsys) == (1, "none")
+    seen = []
+    shop.gates["silver.build"] = lambda inputs: seen.append(state(shop, capsys)) or []  # type: ignore[func-returns-value]
+    shop.run()
+    assert seen == [(4, "running")]
+    assert state(shop, capsys) == (0, "released")
+    assert state(shop, capsys, "--date", "2026-07-09") == (1, "none")
+    run = last_states(shop.house)[f"{DAY}.1"]
+    for status, code in (("stopped", 3), ("approved", 3), ("rejected", 3), ("waiting", 4), ("failed", 1)):
+        mark(shop.house, run, status, "")
+        assert state(shop, capsys) == (code, status)
+    mark(shop.house, run, "started", "")
+    assert state(shop, capsys) == (1, "dead")
+    with Lock(shop.house, "padron run"):
+        monkeypatch.setattr(lock, "_alive", lambda pid: False)
+        assert state(shop, capsys) == (1, "dead")
+
+
+def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.run()
+    shop.deliver("2026-07-02", {"9": "zoe"})
+    shop.run()
+    where = ["--warehouse", str(shop.warehouse)]
+    assert execute(["runs", "2026-07-02.1", *where]) == 0
+    said = capsys.readouterr().out
+    assert "Builds on      2026-07-01.1" in said
+    assert "2026-07-02/crm/contacts.csv  1 rows" in said
+    assert "2026-07-01/crm/contacts.csv" not in said
+    assert "wrote silver/people" in said
+    assert execute(["runs", "2026-07-02.1", *where, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["outputs"].items() <= releases.required(shop.house).tables.items()
+    assert told["configuration"]["project"]["country"] == "MX"
+    assert told["base"]["silver/people"] < told["outputs"]["silver/people"]
+    assert execute(["runs", "2026-07-05.1", *where]) == 2
+
+
+def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
+    shop: Tiny,
+) -> None:
+    shop.run()
+    for day in ("2026-07-02", "2026-07-03"):
+        shop.deliver(day, {day: day, "2": f"ada {day}"})
+    shop.run()
+    content, release = shop.content(), releases.required(shop.house)
+    records = rows_of(shop.house, RUNS.path)
+    settings = configured(shop.config)
+    found = repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, Watch())  # type: ignore[arg-type,return-value]
+    assert found == dict.fromkeys((t.path for s in STAGES for t in s.writes), 0)
+    assert releases.required(shop.house) == release
+    assert shop.content() == content
+    assert rows_of(shop.house, RUNS.path) == records
+    configure(shop, "padron.yml", "gates: {landing: block}")
+    watch = Watch()
+    repeat("2026-07-02.1", str(shop.landing), configured(shop.config), shop.house, lambda: None, watch)  # type: ignore[arg-type,return-value]
+    assert watch.said == ["Its configuration was another in project: padron runs 2026-07-02.1 --json has it."]
+    shop.deliver("2026-07-04", {"7": "zoe"})
+    shop.run()
+    assert len(shop.content()["identity/log"]) > len(content["identity/log"]), (
+        "the night after builds on the release"
+    )
+    (shop.landing / "2026-07-02" / "crm" / "contacts.csv").unlink()
+    with pytest.raises(UsageError, match=r"2026-07-02/crm/contacts\.csv is not in the landing folder"):
+        repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, Watch())  # type: ignore[arg-type,return-value]

@@ -1,0 +1,222 @@
+"""Approve, reject and roll back: what a person decides about a night, on small nights without Spark."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_night import CONTACTS, LOG, OWNERS, PEOPLE, Killed, Tiny, Watch, dying, tiny
+
+from pipelines.bronze.batches import BATCHES
+from pipelines.cli import execute
+from pipelines.errors import GateStopped, UsageError
+from pipelines.ops import releases, sign_off
+from pipelines.ops.record import last_states, rows_of
+from pipelines.ops.sign_off import Decider
+from pipelines.ops.tables import GATES
+from pipelines.stages import Inputs
+
+MARIA = Decider("maria", "the shop was closed")
+
+
+def no_spark() -> Any:
+    raise AssertionError("Spark is not needed for this")
+
+
+def few_people(inputs: Inputs) -> list[dict[str, Any]]:
+    """A gate: a night with more than three people is stopped."""
+    people = inputs.rows(PEOPLE)
+    return [
+        {
+            "gate": "volume",
+            "status": "blocked" if people > 3 else "passed",
+            "severity": "block",
+            "value": float(people),
+            "bound": 3.0,
+            "message": f"{people} people.",
+        }
+    ]
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """One released night of three people; the next has four and is stopped."""
+    made = tiny(monkeypatch, tmp_path, {"silver.build": few_people})
+    made.deliver("2026-07-01", {"1": "ana", "2": "eva", "3": "ana"})
+    made.run()
+    made.deliver("2026-07-02", {"4": "leo"})
+    with pytest.raises(GateStopped, match="volume: 4 people"):
+        made.run()
+    return made
+
+
+def padron(shop: Tiny, *arguments: str) -> int:
+    return execute(["release", *arguments, "--warehouse", str(shop.warehouse)])
+
+
+def test_a_stopped_night_stops_again_until_somebody_agrees(shop: Tiny) -> None:
+    watch = Watch()
+    with pytest.raises(GateStopped):
+        shop.run(watch)
+    assert watch.stages == {"bronze.land": "reused", "silver.build": "reused"}
+    assert releases.required(shop.house).release_id == "2026-07-01.1"
+
+
+def test_an_approved_night_is_released_by_the_next_run_and_repeats_nothing(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert padron(shop, "approve", "--by", "maria", "--why", "the shop was closed") == 0
+    assert "Approved: volume" in capsys.readouterr().out
+    assert execute(["status", "--warehouse", str(shop.warehouse)]) == 3
+    watch = Watch()
+    assert shop.run(watch).released == ["2026-07-02.2"]
+    assert {n for n, s in watch.stages.items() if s == "reused"} == {"bronze.land", "silver.build"}
+    (warning,) = releases.required(shop.house).warnings
+    assert warning.startswith("volume: approved: 4 people.")
+    told = [g["message"] for g in rows_of(shop.house, GATES.path) if g["status"] == "approved"]
+    assert told[0] == "4 people. Approved by maria: the shop was closed"
+    assert execute(["status", "--warehouse", str(shop.warehouse)]) == 0
+
+
+def test_an_approval_holds_for_what_was_seen_and_no_more(shop: Tiny) -> None:
+    sign_off.approve(shop.house, None, MARIA)
+    shop.deliver("2026-07-02", {"5": "zoe"}, "contacts-more.csv")
+    with pytest.raises(GateStopped, match="5 people"):
+        shop.run()
+
+
+def test_only_a_gate_that_stopped_a_night_can_be_approved(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert padron(shop, "approve", "2026-07-01.1", "--by", "x", "--why", "y") == 2
+    assert "Run 2026-07-01.1 is released" in capsys.readouterr().err
+    assert padron(shop, "approve", "2026-07-09.1", "--by", "x", "--why", "y") == 2
+    assert padron(shop, "approve", "--by", "x") == 2
+    assert padron(shop, "approve", "--by", "x", "--why", " ") == 2
+
+
+def test_a_rejected_night_leaves_its_rows_in_bronze_and_nowhere_else(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = shop.content()
+    assert padron(shop, "reject", "2026-07-02.1", "--by", "maria", "--why", "half a file") == 0
+    assert "Readers see 2026-07-01.2, built on 2026-07-01.1" in capsys.readouterr().out
+    now = shop.content()
+    assert [r["status"] for r in now[BATCHES.path]] == ["landed", "rejected"]
+    assert len(now[CONTACTS.path]) == 4
+    assert {p: now[p] for p in now if not p.startswith("bronze/")} == {
+        p: before[p] for p in before if not p.startswith("bronze/")
+    }
+    assert shop.run().released == [], "its files are not taken in again"
+    shop.deliver("2026-07-03", {"2": "ada"})
+    assert shop.run().released == ["2026-07-03.1"]
+    assert sorted(r["record_id"] for r in shop.content()[PEOPLE.path]) == ["1", "2", "3"]
+    assert releases.required(shop.house).base_release == "2026-07-01.2"
+
+
+def test_the_corrected_file_of_a_rejected_night_is_taken_in(shop: Tiny) -> None:
+    sign_off.reject(shop.house, None, MARIA, no_spark)
+    shop.deliver("2026-07-02", {"3": "leo"})
+    assert len(shop.run().released) == 1
+    assert sorted(r["name"] for r in shop.content()[PEOPLE.path]) == ["ana", "eva", "leo"]
+
+
+def test_a_night_of_the_first_date_cannot_be_rejected_for_there_is_nothing_behind_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = tiny(monkeypatch, tmp_path, {"silver.build": few_people})
+    shop.deliver("2026-07-01", {str(n): "ana" for n in range(5)})
+    with pytest.raises(GateStopped):
+        shop.run()
+    with pytest.raises(UsageError, match=r"Nothing was released before 2026-07-01\.1"):
+        sign_off.reject(shop.house, None, MARIA, no_spark)
+
+
+@pytest.fixture
+def two_nights(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> Tiny:
+    """Both nights released; the identity of the small nights is put back without Spark."""
+    sign_off.approve(shop.house, None, MARIA)
+    shop.run()
+    monkeypatch.setattr(sign_off, "_compensated", _compensated)
+    return shop
+
+
+def _compensated(house: Any, spark: Any, newest: Any, target: Any) -> dict[str, int]:
+    owners = house.arrow(OWNERS.path, target.tables[OWNERS.path])
+    return {OWNERS.path: house.write(OWNERS, owners, None), LOG.path: newest.tables[LOG.path]}
+
+
+def test_a_rollback_gives_readers_the_older_release_and_the_next_night_its_base(
+    two_nights: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = two_nights
+    second = shop.content()
+    made = sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    assert (made.release_id, made.base_release) == ("2026-07-02.3", "2026-07-01.1")
+    assert made.reason == "rollback to 2026-07-01.1 by maria: the shop was closed"
+    states = {r.release_id: r.status for r in releases.all_releases(shop.house)}
+    assert states == {"2026-07-01.1": "released", "2026-07-02.2": "withdrawn", "2026-07-02.3": "released"}
+    assert [r["record_id"] for r in shop.content()[PEOPLE.path]] == ["1", "2", "3"]
+    assert padron(shop, "list") == 0
+    assert "by maria: the shop was closed" in capsys.readouterr().out
+    # The files of the night that was taken back are taken in again; the gate is asked again.
+    with pytest.raises(GateStopped):
+        shop.run()
+    sign_off.approve(shop.house, None, MARIA)
+    assert shop.run().released == ["2026-07-02.5"]
+    again = shop.content()
+    assert again[OWNERS.path] == second[OWNERS.path], "ids published in between come back"
+    for row in [*again[BATCHES.path], *second[BATCHES.path]]:
+        row.pop("business_date")
+    assert {p: again[p] for p in again} == second
+
+
+def test_a_released_night_that_is_rejected_is_withdrawn_and_its_file_not_taken_in_again(
+    two_nights: Tiny,
+) -> None:
+    shop = two_nights
+    with pytest.raises(UsageError, match="is released: name it"):
+        sign_off.reject(shop.house, None, MARIA, no_spark)
+    made = sign_off.reject(shop.house, "2026-07-02.2", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    assert made.base_release == "2026-07-01.1"
+    assert [r["status"] for r in shop.content()[BATCHES.path]] == ["landed", "rejected"]
+    assert len(shop.content()[CONTACTS.path]) == 4
+    assert shop.run().released == []
+    assert last_states(shop.house)["2026-07-02.2"]["status"] == "rejected"
+
+
+def test_what_cannot_be_rolled_back_to_is_said(two_nights: Tiny) -> None:
+    shop = two_nights
+    with pytest.raises(UsageError, match=r"There is no release 2026-01-01\.1"):
+        sign_off.rollback(shop.house, "2026-01-01.1", MARIA, no_spark)
+    with pytest.raises(UsageError, match="is the newest one"):
+        sign_off.rollback(shop.house, "2026-07-02.2", MARIA, no_spark)
+    sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    with pytest.raises(UsageError, match="is withdrawn"):
+        sign_off.rollback(shop.house, "2026-07-02.2", MARIA, no_spark)
+
+
+def test_a_rollback_that_dies_anywhere_is_made_good_by_another(
+    two_nights: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = "2026-07-01.1"
+    seen = []
+    for after in range(100):
+        victim = Tiny(two_nights.landing, tmp_path / "victims" / str(after))
+        shutil.copytree(two_nights.warehouse, victim.warehouse)
+        try:
+            with dying(monkeypatch, after):
+                sign_off.rollback(victim.house, first, MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+            break
+        except Killed:
+            with suppress(UsageError):
+                sign_off.rollback(victim.house, first, MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+        seen.append(victim.content())
+        standing = [r.base_release for r in releases.all_releases(victim.house) if r.status == "released"]
+        assert standing[0] is None
+        assert standing[1] == first
+    assert len(seen) > 4
+    assert all(content == seen[0] for content in seen)

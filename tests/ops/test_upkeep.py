@@ -1,0 +1,120 @@
+"""Releases stay readable as long as conf promises and no longer; tables grow with data, not with nights."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipelines import storage
+from pipelines.cli import execute
+from pipelines.ops import releases
+from pipelines.ops.upkeep import is_due, maintain, promised
+from pipelines.storage import Warehouse
+from pipelines.tables import LONG, STRING, Column, Kind, Table
+
+COLUMNS = (Column("title", STRING, "Title."), Column("pages", LONG, "Pages.", unit="pages"))
+SHELF = Table("gold", "shelf", "One book.", ("title",), COLUMNS, "library")
+LOANS = Table("identity", "loans", "One loan.", (), COLUMNS, "library", kind=Kind.APPEND)
+NOW = datetime(2026, 7, 31, 6, tzinfo=UTC)
+
+
+def books(*titles: str) -> pa.Table:
+    return pa.table({"title": list(titles), "pages": [100] * len(titles)})
+
+
+def release(house: Warehouse, night: int, tables: dict[str, int], at: datetime) -> None:
+    releases.publish(
+        house,
+        {
+            "release_id": f"night {night}",
+            "business_date": date(2026, 7, 1) + timedelta(night),
+            "at": at,
+            "tables": sorted(tables.items()),
+            "status": "released",
+        },
+    )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Warehouse:
+    """Four nights, three weeks, two weeks, one week ago and today, each with another shelf; then one that was stopped."""
+    house = Warehouse(str(tmp_path), retention_days=10)
+    version: int | None = None
+    for night in range(4):
+        version = house.write(SHELF, books(f"book {night}"), version)
+        release(house, night, {SHELF.path: version}, NOW - timedelta(days=7 * (3 - night)))
+    house.write(SHELF, books("of a stopped night"), version)
+    return house
+
+
+def readable(house: Warehouse) -> list[str]:
+    """The releases whose shelf can be read, by the book that stands there."""
+    found = []
+    for r in releases.all_releases(house):
+        table = house.open(SHELF.path, r.tables[SHELF.path])
+        assert table is not None
+        if all(Path(uri.removeprefix("file://")).exists() for uri in table.file_uris()):
+            found += table.to_pyarrow_table()["title"].to_pylist()
+    return found
+
+
+def test_releases_of_the_promised_days_are_kept_and_the_newest_for_as_long_as_it_is(house: Warehouse) -> None:
+    known = releases.all_releases(house)
+    assert [r.release_id for r in promised(known, NOW, 10)] == ["night 2", "night 3"]
+    assert [r.release_id for r in promised(known, NOW + timedelta(days=400), 10)] == ["night 3"]
+
+
+def test_what_no_promised_release_needs_is_deleted(house: Warehouse) -> None:
+    keep = [r.tables[SHELF.path] for r in promised(releases.all_releases(house), NOW, 10)]
+    assert house.vacuum(SHELF.path, keep, dry_run=True, hours=0) == 2
+    assert len(readable(house)) == 4
+    assert house.vacuum(SHELF.path, keep, hours=0) == 2
+    assert readable(house) == ["book 2", "book 3"]
+    before = house.version(SHELF.path)
+    assert house.vacuum(SHELF.path, keep, hours=0) == 0
+    assert house.version(SHELF.path) == before, "upkeep that finds nothing leaves no trace"
+
+
+def test_files_younger_than_the_retention_are_never_touched(house: Warehouse) -> None:
+    (kept,) = [k for k in maintain(house, [], now=NOW) if k.table == SHELF.path]
+    assert (kept.removed, kept.versions) == (0, 2)
+    assert len(readable(house)) == 4
+
+
+def test_a_table_that_nights_append_to_grows_with_its_rows_and_not_with_the_nights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = 5
+    monkeypatch.setattr(storage, "FEW_FILES", few)
+    house = Warehouse(str(tmp_path))
+    version: int | None = None
+    nights = 3 * few
+    for night in range(nights):
+        version = house.write(LOANS, books(f"book {night}"), version)
+    stored = house.open(LOANS.path, version)
+    assert stored is not None
+    assert len(stored.file_uris()) <= few + 1
+    assert sorted(stored.to_pyarrow_table()["title"].to_pylist()) == sorted(
+        f"book {n}" for n in range(nights)
+    )
+    again = house.write(LOANS, books("the last"), version)
+    assert house.rows(LOANS.path, again) == nights + 1, "a joined version is a base like any other"
+
+
+def test_nights_keep_themselves_up_every_so_many_releases(house: Warehouse) -> None:
+    assert [is_due(house, every) for every in (1, 2, 3, 4, None)] == [True, True, False, True, False]
+
+
+def test_the_command_says_what_it_would_do_and_takes_the_lock(
+    house: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["maintain", "--warehouse", house.root, "--dry-run", "--json"]) == 0
+    told = {row["table"]: row for row in json.loads(capsys.readouterr().out)}
+    assert told[SHELF.path]["removed"] == 0
+    assert house.open("ops/lock") is None, "a dry run locks nobody out"
+    assert execute(["maintain", "--warehouse", house.root]) == 0
+    assert "releases stay readable for 60 days" in capsys.readouterr().out

@@ -1,0 +1,181 @@
+"""conf/quality: rows that break a rule are set aside and counted once; a wrong name is told before a night."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipelines.config import Conf
+from pipelines.errors import UsageError
+from pipelines.night import PUBLISHED
+from pipelines.quality.contracts import Contract, check_contracts, check_known, load_contracts
+from pipelines.quality.row_rules import row_rules
+from pipelines.silver.outcomes import classify
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "silver"))
+from silver_box import bronze, source, told
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ORDERS = source("""
+source: shop
+owner: Shop
+channel: orders
+feeds:
+  sales:
+    mode: append
+    key: [id]
+    target: orders
+    columns: {id: {required: true}, who:, at:, money:, cur:}
+    map:
+      record_id: who
+      order_id: id
+      ordered_at: {column: at, parse: timestamp}
+      amount: {column: money, parse: amount}
+      currency: cur
+""")
+ROWS = """
+    | id | who | at         | money  | cur  |
+    | 1  | A   | 2026-06-01 | 10     | EUR  |
+    | 2  | A   | 1899-12-31 | 10     | EUR  |
+    | 3  | A   | 2026-06-01 | 99999  | EUR  |
+    | 4  | A   | 2026-06-01 | 10     | euro |
+    | 5  | A   | 2026-06-01 | 10     |      |
+    | 6  |     | 2026-06-01 | 10     | USD  |
+    | 6  |     | 2026-06-01 | 10     | XXX  |
+"""
+
+
+def contract(table: str, *rules: str, severity: str = "quarantine") -> Contract:
+    """``expectation column key=value …`` as a contract."""
+    made = []
+    for rule in rules:
+        kind, column, *rest = rule.split()
+        kwargs: dict[str, object] = {"column": column}
+        for pair in rest:
+            key, _, value = pair.partition("=")
+            kwargs[key] = value.split(",") if key == "value_set" else value
+        made.append({"type": kind, "kwargs": kwargs, "severity": severity})
+    return Contract.model_validate({"table": table, "expectations": made})
+
+
+def test_rows_that_break_a_rule_are_set_aside_and_every_row_has_one_outcome(spark: SparkSession) -> None:
+    rules = row_rules(
+        [
+            contract(
+                "silver/orders",
+                "expect_column_values_to_be_between ordered_at min_value=1980-01-01",
+                "expect_column_values_to_be_between amount max_value=10000",
+                "expect_column_values_to_match_regex currency regex=^[A-Z]{3}$",
+                "expect_column_values_to_not_be_in_set currency value_set=XXX,XTS",
+                "expect_column_values_to_not_be_null record_id",
+                "expect_column_values_to_not_be_null status",
+            )
+        ]
+    )
+    classified = classify(bronze(spark, ROWS, of="shop/sales"), ORDERS, "sales", rules=rules)
+    assert told(classified, "id", "_outcome", "_reason") == [
+        "1 current -",
+        "2 quarantined not_between_ordered_at",
+        "3 quarantined not_between_amount",
+        "4 quarantined no_match_currency",
+        "5 current -",
+        "6 quarantined in_set_currency",
+        "6 quarantined missing_record_id",
+    ], "no currency is kept, and a status that no map names says nothing"
+
+
+def test_of_a_list_one_value_that_breaks_the_rule_is_enough(spark: SparkSession) -> None:
+    people = source("""
+source: crm
+owner: CRM
+channel: crm
+feeds:
+  contacts:
+    mode: append
+    key: [id]
+    target: customer_records
+    columns: {id: {required: true}, mail:, mail2:}
+    map: {record_id: id, emails_raw: [mail, mail2]}
+""")
+    rules = row_rules(
+        [contract("silver/customer_records", "expect_column_values_to_match_regex emails_raw regex=@")]
+    )
+    rows = bronze(spark, "| id | mail | mail2 |\n| 1 | a@x.es | b |\n| 2 | a@x.es | |\n| 3 | | |")
+    assert told(classify(rows, people, "contacts", rules=rules), "id", "_reason") == [
+        "1 no_match_emails_raw",
+        "2 -",
+        "3 -",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "rule", "said"),
+    [
+        ("silver/ordres", "expect_column_values_to_not_be_null amount", "Did you mean silver/orders?"),
+        ("gold/customers", "expect_column_values_to_not_be_null customer_id", "only rows of silver/"),
+        ("silver/orders", "expect_column_values_to_not_be_null amonut", "Did you mean amount?"),
+        ("silver/orders", "expect_column_values_to_be_unique order_id", "is no rule about single rows"),
+        ("silver/orders", "expect_column_values_to_be_betwen amount max_value=1", "to_be_between?"),
+        ("silver/orders", "expect_column_values_to_be_between amount max_valeu=1", "Did you mean max_value?"),
+        ("silver/orders", "expect_column_values_to_be_between amount", "lacks min_value or max_value"),
+        ("silver/orders", "expect_column_values_to_match_regex currency regex=[", "cannot be read"),
+        ("silver/orders", "expect_column_values_to_not_be_null amount mostly=0.9", "mostly cannot be asked"),
+    ],
+)
+def test_what_cannot_be_a_rule_about_rows_is_named(table: str, rule: str, said: str) -> None:
+    def check() -> None:
+        check_known([contract(table, rule)], PUBLISHED)
+        row_rules([contract(table, rule)])
+
+    with pytest.raises(UsageError) as error:
+        check()
+    assert said in str(error.value)
+    assert str(error.value).startswith(f"conf/quality: {table}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("expect_column_values_to_be_uniqe customer_id", "is no expectation. Did you mean expect_column_v"),
+        (
+            "expect_column_values_to_be_unique customer_ids",
+            "no column customer_ids. Did you mean customer_id?",
+        ),
+    ],
+)
+def test_an_expectation_or_column_of_a_table_that_does_not_exist_is_named(rule: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        check_known([contract("gold/customers", rule, severity="warn")], PUBLISHED)
+    assert said in str(error.value)
+
+
+def test_the_contracts_that_ship_are_known_and_have_an_owner() -> None:
+    found = load_contracts(Conf())
+    check_known(found, PUBLISHED)
+    assert {rule.reason for rule in row_rules(found)} >= {"not_between_ordered_at", "bad_length_currency"}
+    assert all(c.owner for c in found)
+
+
+def test_the_engine_sends_nothing_and_answers_with_booleans_and_owners(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = socket.getaddrinfo
+
+    def at_home(host: str, *given: Any, **named: Any) -> Any:
+        assert host in ("localhost", "127.0.0.1"), "Great Expectations looked for a host"
+        return looked_up(host, *given, **named)
+
+    monkeypatch.setenv("GX_ANALYTICS_ENABLED", "True")
+    monkeypatch.setattr(socket, "getaddrinfo", at_home)
+    frame = spark.createDataFrame([("C1",), ("C1",)], "customer_id STRING")
+    promised = contract("gold/customers", "expect_column_values_to_be_unique customer_id", severity="block")
+    (verdict,) = check_contracts([promised.model_copy(update={"owner": "stewards"})], lambda path: frame)
+    assert (verdict["status"], verdict["owner"]) == ("blocked", "stewards")
+    assert os.environ["GX_ANALYTICS_ENABLED"] == "False"

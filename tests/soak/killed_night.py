@@ -1,0 +1,59 @@
+"""``killed_night.py POINT OPTIONS``: a real ``padron run`` that is killed (SIGKILL) at a point.
+
+A point is ``before:STAGE``, ``inside:STAGE`` (when the first of its tables is written; where an earlier
+run wrote them, when that is recorded) or ``after:STAGE`` (when its end is recorded).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from pipelines.cli import execute
+from pipelines.ops.record import Record
+from pipelines.ops.runner import Runner
+from pipelines.storage import Warehouse
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(where: str, victim: str) -> None:
+    """Make the process die there."""
+    begin, execute_stage, write, ended = Runner._stage, Runner._execute, Warehouse.write, Record.stage
+    tables: set[str] = set()
+    once = threading.Lock()
+
+    def begun(self: Runner, stage: Any, *args: Any) -> None:
+        if where == "before" and stage.name == victim:
+            die()
+        begin(self, stage, *args)
+
+    def executed(self: Runner, stage: Any) -> Any:
+        if stage.name == victim:
+            tables.update(table.path for table in stage.writes)
+        return execute_stage(self, stage)
+
+    def written(self: Warehouse, table: Any, *args: Any) -> int:
+        with once:
+            version = write(self, table, *args)
+            if where == "inside" and table.path in tables:
+                die()
+            return version
+
+    def recorded(self: Record, result: Any) -> None:
+        ended(self, result)
+        if where != "before" and result.stage == victim:
+            die()
+
+    Runner._stage, Runner._execute = begun, executed  # type: ignore[method-assign]
+    Warehouse.write, Record.stage = written, recorded  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    arm(*sys.argv[1].split(":"))
+    sys.exit(execute(["run", *sys.argv[2:]]))
