@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from pipelines.storage import Warehouse
 
 Row = dict[str, Any]
+TABLES = (
+    *(f"identity/{name}" for name in ("assignments", "assignment_history", "aliases", "events")),
+    *(f"linkage/{name}" for name in ("clusters", "scored_pairs", "review_queue", "decision_states")),
+    *("silver/customer_records", "silver/orders", "silver/renames", "gold/xref", "gold/rfm"),
+)
+"""What a desk reads of a release."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Desk:
 
     def __init__(self, warehouse: Warehouse, settings: Settings, release: Release | None = None) -> None:
         self.warehouse, self.settings = warehouse, settings
-        self.reader = Reader(warehouse, release)
+        self.reader = Reader(warehouse, release, TABLES)
         self.release = self.reader.release
         if not self.reader.has(CLUSTERS.path):
             raise UsageError(

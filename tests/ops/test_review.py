@@ -39,6 +39,12 @@ def house(built: str, tmp_path: Path) -> Warehouse:
     return Warehouse(str(tmp_path / "warehouse"))
 
 
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cases without their weights, which take most of the time."""
+    monkeypatch.setattr(Review, "explained", lambda review, case: None)
+
+
 def desk(house: Warehouse) -> Desk:
     return Desk(house, load_settings())
 
@@ -86,6 +92,7 @@ def test_a_case_is_shown_whole_and_answered(house: Warehouse) -> None:
     assert "erp:E8|web:W8" not in waiting(house)
 
 
+@pytest.mark.usefixtures("plain")
 def test_an_answer_can_be_taken_back_and_the_case_comes_again(house: Warehouse) -> None:
     shown = reviewed(house, "n", "", "y", "z", "q").output
     assert "Taken back: erp:E8|web:W8" in shown
@@ -93,6 +100,7 @@ def test_an_answer_can_be_taken_back_and_the_case_comes_again(house: Warehouse) 
     assert waiting(house)[0] == "erp:E8|web:W8"
 
 
+@pytest.mark.usefixtures("plain")
 def test_a_revoke_is_undone_by_the_same_decision(house: Warehouse) -> None:
     reviewed(house, "n", "", "y", "q")
     (made,) = decisions(house)
@@ -106,12 +114,14 @@ def test_a_revoke_is_undone_by_the_same_decision(house: Warehouse) -> None:
         session.revoke(["d0000"], None)
 
 
+@pytest.mark.usefixtures("plain")
 def test_cases_of_one_pattern_are_answered_at_once(house: Warehouse) -> None:
     reviewed(house, "b", "n", "namesakes", "y", "q")
     assert [row["kind"] for row in decisions(house)] == ["no_match"] * 2
     assert waiting(house) == ["erp:E5|web:W5", "crm:C9|web:W9"]
 
 
+@pytest.mark.usefixtures("plain")
 def test_a_customer_is_split_or_confirmed(house: Warehouse) -> None:
     shown = reviewed(house, "k", "k", "k", "s", "3", "s", "1", "", "y").output
     assert "≠ birth date" in shown
@@ -119,6 +129,7 @@ def test_a_customer_is_split_or_confirmed(house: Warehouse) -> None:
     assert (row["kind"], row["left_records"], row["right_records"]) == ("no_match", ["crm:C9"], ["web:W9"])
 
 
+@pytest.mark.usefixtures("plain")
 def test_unsure_is_kept_for_others_and_comes_last(house: Warehouse) -> None:
     reviewed(house, "u", "no phone", "q")
     assert decisions(house) == []
