@@ -113,7 +113,7 @@ def _say(found: Explanation) -> None:
     _show(f"[bold]{escape(found.left)}[/] and [bold]{escape(found.right)}[/]: [{color}]{word}[/]")
     _show(escape(VERDICTS[found.verdict]))
     say("")
-    _show(_weights(found.waterfall))
+    _show(weights(found.waterfall))
     say("")
     _show(_judgement(found))
     if found.sides is not None:
@@ -129,7 +129,7 @@ def _bar(weight: float, largest: float) -> str:
     return f"[{color}]{('+' if weight > 0 else '−') * length}[/]"
 
 
-def _weights(found: Waterfall) -> Table:
+def weights(found: Waterfall) -> Table:
     """The waterfall: each step's bits and the sum so far."""
     steps: list[tuple[str, str, float | None]] = [("prior", "two records at random", found.prior)]
     for bar in found.bars:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import duckdb
@@ -60,6 +61,8 @@ class Decided:
     """Rows of ``linkage/decision_states``."""
     settled: pa.Table
     """SETTLED: pairs of records that a decision keeps apart; nobody has to look at them again."""
+    confirmed: pa.Table
+    """SETTLED: pairs of records that a match names."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def decide(records: pa.Table, decisions: pa.Table | None, generation: Generation
     known = standing(decisions)
     in_force = [d for d in known if d.revoked_by is None]
     if not in_force or not records.num_rows:
-        return Decided(FINAL.empty_table(), _states(known, frozenset(), {}), SETTLED.empty_table())
+        return Decided(FINAL.empty_table(), _states(known, frozenset(), {}), *[SETTLED.empty_table()] * 2)
     with engine(conf) as connection:
         nodes = load_as_generation(connection, records, generation, conf)
         names = nodes.labels().to_pylist()
@@ -104,11 +107,13 @@ def decide(records: pa.Table, decisions: pa.Table | None, generation: Generation
             "cluster_final": pa.array(names, pa.string()).take(pa.array(group)),
         }
     ).cast(FINAL)
-    return Decided(final, states, _settled(found.apart))
+    matched = {pair for d in found.accepted if d.is_match for pair in combinations(sorted(set(d.records)), 2)}
+    return Decided(final, states, _settled(found.apart), _settled(sorted(matched)))
 
 
 def _settled(apart: Iterable[tuple[str, str]]) -> pa.Table:
-    rows = [[*left.split(":", 1), *right.split(":", 1)] for left, right in (sorted(pair) for pair in apart)]
+    named = (sorted(name.split(":", 1) for name in pair) for pair in apart)
+    rows = [[*left, *right] for left, right in named]
     return pa.Table.from_pylist([dict(zip(SETTLED.names, row, strict=True)) for row in rows], schema=SETTLED)
 
 
@@ -288,6 +293,18 @@ def with_final(clusters: pa.Table, decided: Decided) -> pa.Table:
     return clusters.set_column(place, clusters.schema.field(place), pa.array(values, pa.string()))
 
 
+def around_query(clusters: str, records: str, columns: str = "r.*") -> str:
+    """SQL of DuckDB: the records of the clusters that hold one of the records $1, with ``cluster_rules``.
+
+    ``clusters`` and ``records`` name tables, ``columns`` what is wanted of the latter, called ``r``.
+    """
+    return f"""WITH named AS (SELECT unnest($1::VARCHAR[]) AS name),
+        homes AS (SELECT DISTINCT cluster_rules FROM {clusters}
+            SEMI JOIN named ON name = source || ':' || record_id)
+        SELECT {columns}, c.cluster_rules FROM {records} r JOIN {clusters} c USING (source, record_id)
+        SEMI JOIN homes USING (cluster_rules)"""
+
+
 def around(clusters: pa.Table, records: pa.Table, decisions: pa.Table | None) -> pa.Table:
     """The records of the clusters that ``decisions`` name, with ``cluster_rules``: what ``decide`` asks for."""
     named = named_records(decisions)
@@ -296,11 +313,4 @@ def around(clusters: pa.Table, records: pa.Table, decisions: pa.Table | None) ->
     with duckdb.connect(":memory:") as connection:
         connection.register("clusters", clusters)
         connection.register("records", records)
-        return connection.sql(
-            """WITH named AS (SELECT unnest($1::VARCHAR[]) AS name),
-            homes AS (SELECT DISTINCT cluster_rules FROM clusters
-                SEMI JOIN named ON name = source || ':' || record_id)
-            SELECT r.*, c.cluster_rules FROM records r JOIN clusters c USING (source, record_id)
-            SEMI JOIN homes USING (cluster_rules)""",
-            params=[named],
-        ).to_arrow_table()
+        return connection.sql(around_query("clusters", "records"), params=[named]).to_arrow_table()

@@ -23,7 +23,7 @@ from pipelines.linkage.components import joined
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, choose_cut
 from pipelines.linkage.cut_components import cut_rows
-from pipelines.linkage.decided import Decided, around, decide, with_final
+from pipelines.linkage.decided import around, decide, with_final
 from pipelines.linkage.engine import engine
 from pipelines.linkage.evidence import Evidence, gather, ints
 from pipelines.linkage.fingerprints import linked_by
@@ -31,6 +31,7 @@ from pipelines.linkage.foreign import FOREIGN
 from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import carriers, find_generic, use_generic, value_pairs
 from pipelines.linkage.judge import clustered
+from pipelines.linkage.open_cases import still_open, suspects_of
 from pipelines.linkage.recall import LAYERS, Recalled, Remembered, recall
 from pipelines.linkage.records import MODELS, Nodes, load
 from pipelines.linkage.review_queue import review_queue
@@ -251,9 +252,10 @@ def _linked(
     ).cast(clusters_table.SCHEMA)
     decided = decide(around(clusters, records, decisions), decisions, generation, conf)
     clusters = with_final(clusters, decided)
-    nothing_open = _nothing_open(scored, by_rules, names, clusters, decided)
+    together, is_open = still_open(scored, by_rules, names, clusters, decided)
     scored = nodes.keyed(scored, scored_pairs.SCHEMA)
-    queue = review_queue(scored, pa.array(nothing_open), generation.cut, conf.max_review)
+    inside = suspects_of(clusters, records, scored.filter(pa.array(together)), decided, generation.cut, conf)
+    queue = review_queue(scored, pa.array(~is_open), generation.cut, conf.max_review, inside, decided.states)
     cuts = {e.model: e.bounded.cuts for e in evidence}
     cut = cut_rows(cuts, {c.component: names[c.component].as_py() for found in cuts.values() for c in found})
     is_new = previous is None or generation.generation_id != previous.generation_id
@@ -270,31 +272,6 @@ def _linked(
         Inside(label, joins, forbidden) if recalled is None else None,
         _figures(evidence, generation, scored, by_model, by_rules, queue, generic, cut, conf),
     )
-
-
-def _nothing_open(
-    scored: pa.Table, by_rules: Ints, names: pa.Array, clusters: pa.Table, decided: Decided
-) -> Bools:
-    """Pairs of which both records share their final cluster, or that a decision keeps apart."""
-    left, right = ints(scored, "node_l"), ints(scored, "node_r")
-    if not decided.final.num_rows:
-        together: Bools = by_rules[left] == by_rules[right]
-        return together
-    finals = clusters["cluster_final"].combine_chunks().dictionary_encode().indices.to_numpy()
-    ends = [
-        pc.index_in(
-            pc.binary_join_element_wise(
-                decided.settled[f"source_{side}"], decided.settled[f"record_id_{side}"], ":"
-            ),
-            names,
-        )
-        for side in ("l", "r")
-    ]
-    settled_l, settled_r = (end.to_numpy().astype(np.int64) for end in ends)
-    size = len(names)
-    settled = np.isin(left * size + right, settled_l * size + settled_r)
-    found: Bools = (finals[left] == finals[right]) | settled
-    return found
 
 
 def _numbers(first: pa.Array, second: pa.Array) -> tuple[Ints, Ints]:

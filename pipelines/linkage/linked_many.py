@@ -25,8 +25,8 @@ from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import LISTED
 from pipelines.linkage.links import LINKS
 from pipelines.linkage.placed import LINK, task_schema
+from pipelines.linkage.queue_many import queue_many
 from pipelines.linkage.recall_many import RecalledFrames
-from pipelines.linkage.review_queue import review_queue
 from pipelines.linkage.rules import NAME_ALONE
 from pipelines.linkage.scored_pairs import SCHEMA as SCORED
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
@@ -110,7 +110,7 @@ def assemble(
     scored = SCORED_PAIRS.conform(pairs)
     decided = decide(_around(clusters, records, decisions), decisions, generation, conf)
     clusters = _with_final(clusters, decided)
-    queue = _queue(_reopened(pairs, decided), generation.cut, conf)
+    queue = queue_many(pairs, clusters, records, decided, generation.cut, conf)
     cut = _cut_components(nodes, parts)
     is_new = previous is None or generation.generation_id != previous.generation_id
     return LinkedFrames(
@@ -189,29 +189,6 @@ def _with_final(clusters: DataFrame, decided: Decided) -> DataFrame:
     return CLUSTERS.conform(joined.withColumn("cluster_final", F.coalesce("final", "cluster_final")))
 
 
-def _reopened(pairs: DataFrame, decided: Decided) -> DataFrame:
-    """``pairs`` with ``is_together`` by the final clusters, without those that a decision keeps apart."""
-    if not decided.final.num_rows:
-        return pairs
-    spark = pairs.sparkSession
-    final = spark.createDataFrame(decided.final)
-    for side in ("l", "r"):
-        names = {
-            "source": f"source_{side}",
-            "record_id": f"record_id_{side}",
-            "cluster_final": f"final_{side}",
-        }
-        keys = [names[name] for name in RECORD]
-        pairs = pairs.join(F.broadcast(final.withColumnsRenamed(names)), on=keys, how="left")
-    # The final clusters are known of whole clusters: who is not there shares one with nobody who is.
-    both = F.col("final_l").isNotNull() & F.col("final_r").isNotNull()
-    together = F.when(both, F.col("final_l") == F.col("final_r")).otherwise(F.col("is_together"))
-    settled = F.broadcast(spark.createDataFrame(decided.settled))
-    return pairs.withColumn("is_together", together).join(
-        settled, on=decided.settled.column_names, how="left_anti"
-    )
-
-
 def _held(recalled: RecalledFrames, nodes: DataFrame, clusters: DataFrame, is_open: Bools) -> DataFrame:
     """The pairs of components that hold, with ``is_together``."""
     kept = _flagged(nodes.select("node"), is_open).where(~F.col("is_open")).select("node")
@@ -247,17 +224,6 @@ def _cut_components(nodes: DataFrame, parts: dict[str, Part]) -> pa.Table:
     named = nodes.join(F.broadcast(listed), on="node", how="left_semi")
     rows = named.select("node", F.concat_ws(":", "source", "record_id").alias("name")).collect()
     return cut_rows(cuts, {row["node"]: row["name"] for row in rows})
-
-
-def _queue(pairs: DataFrame, cut: float, conf: Linkage) -> pa.Table:
-    """The review queue: Spark takes the nearest pairs, the queue's own function does the rest."""
-    nearest = (
-        pairs.where(~F.col("is_together"))
-        .orderBy(F.abs(F.col("same_person_probability") - cut), *SCORED_PAIRS.key)
-        .limit(conf.max_review)
-    )
-    rows = nearest.select(*SCORED.names).toArrow().cast(SCORED)
-    return review_queue(rows, pa.array([False] * rows.num_rows, pa.bool_()), cut, conf.max_review)
 
 
 def _figures(

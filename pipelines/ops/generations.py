@@ -153,7 +153,7 @@ def change(warehouse: Warehouse, generation: Generation, conf: Linkage) -> Chang
     reader = Reader(warehouse, release)
     before = reader.arrow(f"SELECT source, record_id, customer_id FROM {_name(ASSIGNMENTS.path)}")
     found = effect(before, linked.clusters, "customer_id", "cluster_final")
-    return Change(found, revenue_of(reader, found))
+    return Change(found, revenue_of(reader, found.touched))
 
 
 def change_between(warehouse: Warehouse, a: Generation, b: Generation, conf: Linkage) -> Change:
@@ -182,11 +182,11 @@ def compare(data: AtHand, a: Generation, b: Generation) -> Change:
     return Change(_effect_between(data.records, a, b, data.conf, data.business_date), ())
 
 
-def revenue_of(reader: Reader, found: Effect) -> tuple[Revenue, ...]:
-    """Revenue of the customers that ``found`` touches, by currency; none where no order is known."""
+def revenue_of(reader: Reader, touched: pa.Table) -> tuple[Revenue, ...]:
+    """Revenue of the customers of ``touched`` (customer), by currency; none where no order is known."""
     if not reader.has("gold/rfm"):
         return ()
-    reader.connection.register("touched", found.touched)
+    reader.connection.register("touched", touched)
     rows = reader.rows(
         """SELECT currency, coalesce(sum(monetary) FILTER (t.customer IS NOT NULL), 0) AS touched,
             sum(monetary) AS total

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from pipelines.tables import BOOLEAN, DATE, DOUBLE, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
+from pipelines.tables import (
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    LONG,
+    STRING,
+    STRINGS,
+    TIMESTAMP,
+    Column,
+    Kind,
+    Personal,
+    Table,
+)
 
 OWNER = "operations"
 _RUN = Column("run_id", STRING, "Business date and attempt: 2026-07-01.1.", required=True)
@@ -137,6 +149,32 @@ LOCK = Table(
     ),
 )
 
+CLAIMS = Table(
+    layer="ops",
+    name="claims",
+    grain="One row a change of a review case: a steward opened it, let go of it, or could not decide.",
+    key=("case_id", "session", "at"),
+    kind=Kind.APPEND,
+    owner="data stewards",
+    check="state IN ('claimed', 'freed', 'unsure')",
+    columns=(
+        Column(
+            "case_id",
+            STRING,
+            "source:record_id|source:record_id of the case.",
+            Personal.PSEUDONYM,
+            required=True,
+        ),
+        Column("at", TIMESTAMP, "When.", required=True),
+        Column("state", STRING, "claimed (for half an hour at most), freed or unsure.", required=True),
+        Column("session", STRING, "The steward's session.", required=True),
+        Column("steward", STRING, "Who.", Personal.QUASI, required=True),
+        Column(
+            "reason", STRING, "Why it cannot be decided, in the steward's words; unsure only.", Personal.QUASI
+        ),
+    ),
+)
+
 CONFIGURATIONS = Table(
     layer="ops",
     name="configurations",
@@ -153,4 +191,4 @@ CONFIGURATIONS = Table(
     ),
 )
 
-OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, LOCK)
+OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, LOCK, CLAIMS)

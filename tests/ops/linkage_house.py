@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import empty_records
 from pipelines.linkage.generations import GENERATIONS
 from pipelines.linkage.link import Linked, link_night
+from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops.releases import publish
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
@@ -59,9 +61,18 @@ def filled(table: Table, content: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, names=schema.names).cast(schema)
 
 
-def released(folder: Path, *, without: tuple[Table, ...] = ()) -> tuple[str, Linked]:
-    """The warehouse's path and what linking ``PEOPLE`` gave; ``without`` names tables that it lacks."""
-    records = pa.Table.from_pylist(PEOPLE, schema=empty_records().schema)
+def released(
+    folder: Path,
+    *,
+    without: tuple[Table, ...] = (),
+    people: list[dict[str, Any]] = PEOPLE,
+    more: Callable[[pa.Table], dict[Table, pa.Table]] = lambda customers: {},
+) -> tuple[str, Linked]:
+    """The warehouse's path and what linking ``people`` gave.
+
+    ``without`` names tables that it lacks; ``more`` gives others from the customers (source, record_id, customer_id).
+    """
+    records = pa.Table.from_pylist(people, schema=empty_records().schema)
     linked = link_night(records, None, Linkage(), NIGHT)
     customers = linked.clusters.select(["source", "record_id"]).append_column(
         "customer_id", pc.replace_substring(linked.clusters["cluster_final"], ":", "_")
@@ -72,7 +83,9 @@ def released(folder: Path, *, without: tuple[Table, ...] = ()) -> tuple[str, Lin
         SCORED_PAIRS: linked.scored_pairs,
         CLUSTERS: linked.clusters,
         GENERATIONS: linked.generation_row,
+        REVIEW_QUEUE: linked.review_queue,
         ASSIGNMENTS: customers,
+        **more(customers),
     }
     versions = {
         table.path: house.write(table, filled(table, rows), None)

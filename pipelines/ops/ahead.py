@@ -1,0 +1,153 @@
+"""What the next night would do to customers by decisions that wait or another generation; nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.errors import UsageError
+from pipelines.linkage.adoption import check_fields
+from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
+from pipelines.linkage.decision_files import read_decisions
+from pipelines.linkage.decisions import ACTIVE, standing
+from pipelines.linkage.effect import effect
+from pipelines.linkage.link import link_night
+from pipelines.ops.generations import Revenue, current_records, revenue_of
+
+if TYPE_CHECKING:
+    from pipelines.identity.foreseen import Key
+    from pipelines.linkage.generations import Generation
+    from pipelines.ops.desk import Desk, Row
+    from pipelines.ops.foreseen import Consequence
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What would change."""
+
+    decisions: int
+    """Decisions that the release does not know yet, those that take others back among them."""
+    troubled: dict[str, str]
+    """Of these, and of older ones that change: the state that they would have, where it is not active."""
+    customers_before: int
+    customers_after: int
+    consequence: Consequence
+    revenue: tuple[Revenue, ...]
+    """Revenue (gold/rfm) of the customers touched, by currency."""
+    segments: dict[str, int]
+    """The customers touched by the RFM segment that they have now."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for programs."""
+        return {
+            "decisions": self.decisions,
+            "troubled": self.troubled,
+            "customers_before": self.customers_before,
+            "customers_after": self.customers_after,
+            **self.consequence.as_dict(),
+            "revenue": [vars(money) for money in self.revenue],
+            "segments": self.segments,
+        }
+
+
+def look_ahead(desk: Desk, generation: Generation | None = None, decisions: str | None = None) -> Ahead:
+    """What the decisions that wait, those of a file ``decisions`` and a ``generation`` would change.
+
+    New files are not looked at: records are those of the release. Raises UsageError for a file or generation that
+    does not fit.
+    """
+    waiting = [*_waiting(desk), *_written(desk, decisions)]
+    if generation is None:
+        outlook = desk.outlook(waiting, base=desk.released_decisions)
+        states, consequence = outlook.states, outlook.consequence
+    else:
+        states, consequence = _linked_by(desk, generation, waiting)
+    revenue, segments = _touched(
+        desk, sorted({moved.was for moved in consequence.moved} | _joined(consequence))
+    )
+    before = int(str(desk.reader.value("SELECT count(DISTINCT customer_id) FROM identity.assignments")))
+    new = {row["decision_id"] for row in waiting}
+    troubled = {
+        name: str(row["state"])
+        for name, row in states.items()
+        if row["state"] != ACTIVE and (name in new or row["state"] != _state_now(desk, name))
+    }
+    after = before + consequence.more
+    return Ahead(len(waiting), troubled, before, after, consequence, revenue, segments)
+
+
+def _joined(consequence: Consequence) -> set[str]:
+    return {moved.becomes for moved in consequence.moved if not moved.is_new}
+
+
+def _state_now(desk: Desk, name: str) -> str | None:
+    state = desk.states().get(name)
+    return None if state is None else str(state["state"])
+
+
+def _waiting(desk: Desk) -> list[Row]:
+    released = set(desk.released_decisions["decision_id"].to_pylist())
+    return [row for row in desk.decisions.to_pylist() if row["decision_id"] not in released]
+
+
+def _written(desk: Desk, path: str | None) -> list[Row]:
+    """The rows of a file that were not recorded yet. Raises UsageError where it names what is not there."""
+    if path is None:
+        return []
+    rows = read_decisions(path)
+    if not rows.num_rows:
+        raise UsageError(f"{path} holds no decision, or does not exist.")
+    known = set(desk.decisions["decision_id"].to_pylist())
+    new = [row for row in rows.to_pylist() if row["decision_id"] not in known]
+    there = known | {row["decision_id"] for row in new}
+    problems = [
+        f"{path}: there is no decision {row['revokes']} to revoke."
+        for row in new
+        if row["revokes"] and row["revokes"] not in there
+    ]
+    for decision in standing(pa.Table.from_pylist(new, schema=DECISION_ROWS)):
+        for name in decision.records:
+            try:
+                desk.records_of(name)
+            except UsageError as error:
+                problems.append(f"{path}: {error}")
+    if problems:
+        raise UsageError("\n".join(dict.fromkeys(problems)))
+    return new
+
+
+def _linked_by(desk: Desk, generation: Generation, waiting: list[Row]) -> tuple[dict[str, Row], Consequence]:
+    """The released records linked by another generation, all decisions over them."""
+    conf = desk.settings.linkage
+    check_fields(generation, conf)
+    records, release = current_records(desk.warehouse, conf)
+    every = pa.Table.from_pylist([*desk.released_decisions.to_pylist(), *waiting], schema=DECISION_ROWS)
+    linked = link_night(records, generation, conf, release.business_date, decisions=every)
+    now = desk.reader.arrow("SELECT source, record_id, cluster_final FROM linkage.clusters")
+    touched = effect(now, linked.clusters, "cluster_final", "cluster_final").touched["customer"]
+    before: dict[Key, str] = {
+        (row["source"], row["record_id"]): row["cluster_final"]
+        for row in now.filter(pc.is_in(now["cluster_final"], value_set=touched.combine_chunks())).to_pylist()
+    }
+    after: dict[Key, str] = {
+        (row["source"], row["record_id"]): row["cluster_final"]
+        for row in linked.clusters.select(["source", "record_id", "cluster_final"]).to_pylist()
+        if (row["source"], row["record_id"]) in before
+    }
+    states = {row["decision_id"]: row for row in linked.decision_states.to_pylist()}
+    return states, desk.consequence(before, after)
+
+
+def _touched(desk: Desk, customers: list[str]) -> tuple[tuple[Revenue, ...], dict[str, int]]:
+    if not desk.reader.has("gold/rfm") or not customers:
+        return (), {}
+    revenue = revenue_of(desk.reader, pa.table({"customer": pa.array(customers, pa.string())}))
+    rows: Any = desk.reader.rows(
+        """SELECT coalesce(segment, 'none') AS segment, count(DISTINCT customer_id) AS n FROM gold.rfm
+        WHERE list_contains($1::VARCHAR[], customer_id) GROUP BY ALL ORDER BY n DESC, segment""",
+        [customers],
+    )
+    return revenue, {str(row["segment"]): int(row["n"]) for row in rows}

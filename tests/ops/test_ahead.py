@@ -1,0 +1,82 @@
+"""``padron plan``: what would change, and that nothing does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stewards_house import ANA_ID, HUGO_ID, stewards_house
+
+from pipelines.cli import execute
+from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.ops.generations import keep
+from pipelines.ops.releases import required
+from pipelines.storage import Warehouse
+
+HEADER = "kind,left_records,right_records,revokes,decided_by,decided_at,reason\n"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return Warehouse(stewards_house(tmp_path_factory.mktemp("house")))
+
+
+def planned(house: Warehouse, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert execute(["plan", "--warehouse", house.root, "--json", *words]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_decisions_of_a_file_are_planned_and_not_taken(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = required(house).tables
+    path = tmp_path / "decisions.csv"
+    path.write_text(
+        HEADER
+        + "match,web:W2;web:W3,,,ana,2026-07-01T09:00:00Z,\n"
+        + "no_match,web:W1,crm:C1;erp:E1,,ana,2026-07-01T09:01:00Z,\n"
+        + "match,crm:C1,crm:C2,,ana,2026-07-01T09:02:00Z,\n",
+        encoding="utf-8",
+    )
+    found = planned(house, capsys, "--decisions", str(path))
+    assert found["decisions"] == 3
+    assert list(found["troubled"].values()) == ["contradicted"]
+    assert found["customers"] == {"merged": 2, "split": 1, "rearranged": 0}
+    assert found["customers_after"] == found["customers_before"]
+    moved = {row["record"]: row["becomes"] for row in found["records"]}
+    assert moved == {"web:W3": HUGO_ID, "web:W1": None}
+    assert (found["orders"], found["money"]) == (2, [{"currency": "MXN", "net": "150.5000"}])
+    assert execute(["plan", "--warehouse", house.root, "--decisions", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "Nothing was changed." in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert required(house).tables == before
+    assert not house.version("linkage/decisions")
+
+
+def test_a_file_that_names_nobody_is_said(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "decisions.csv"
+    path.write_text(HEADER + "match,web:W2;web:NO,,,ana,2026-07-01T09:00:00Z,\n", encoding="utf-8")
+    assert execute(["plan", "--warehouse", house.root, "--decisions", str(path)]) == 2
+    assert "no record web:NO" in capsys.readouterr().err
+    assert execute(["plan", "--warehouse", house.root, "--decisions", str(tmp_path / "none.csv")]) == 2
+
+
+def test_a_generation_with_a_higher_cut_splits(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generation = newest(house.arrow(GENERATIONS.path))
+    assert generation is not None
+    folder = keep(str(tmp_path), replace(generation, cut=0.9999999), "")
+    found = planned(house, capsys, "--generation", folder)
+    assert found["customers"]["split"] > 0
+    assert found["customers_after"] > found["customers_before"]
+    same = planned(house, capsys, "--generation", "current")
+    assert same["records"] == []
+    assert ANA_ID not in json.dumps(same)

@@ -1,0 +1,255 @@
+"""``padron review``: the cases ranked by what depends on them, decided at the terminal or through a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from stewards_house import stewards_house
+
+from pipelines.cli import execute, padron
+from pipelines.errors import UsageError
+from pipelines.linkage.decisions import standing
+from pipelines.ops import claims as claiming
+from pipelines.ops import stewards
+from pipelines.ops.cases import cases
+from pipelines.ops.claims import Claims
+from pipelines.ops.desk import Desk
+from pipelines.ops.reviewing import Review
+from pipelines.settings import load_settings
+from pipelines.storage import Warehouse
+
+SAID = ("ortiz", "mora", "eva@mail.com")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return stewards_house(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture
+def house(built: str, tmp_path: Path) -> Warehouse:
+    shutil.copytree(built, tmp_path / "warehouse")
+    return Warehouse(str(tmp_path / "warehouse"))
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cases without their weights, which take most of the time."""
+    monkeypatch.setattr(Review, "explained", lambda review, case: None)
+
+
+def desk(house: Warehouse) -> Desk:
+    return Desk(house, load_settings())
+
+
+def reviewed(house: Warehouse, *answers: str) -> Result:
+    """A session at the terminal with these lines typed."""
+    words = ["review", "--warehouse", house.root, "--by", "ana"]
+    return CliRunner().invoke(padron, words, input="\n".join(answers) + "\n", standalone_mode=False)
+
+
+def decisions(house: Warehouse) -> list[dict[str, Any]]:
+    there = stewards.recorded(house)
+    return [] if there is None else sorted(there.to_pylist(), key=lambda row: row["decided_at"])
+
+
+def waiting(house: Warehouse) -> list[str]:
+    return [case.case_id for case in cases(desk(house))]
+
+
+def test_cases_are_ranked_by_uncertainty_and_money(house: Warehouse) -> None:
+    found = cases(desk(house))
+    # Raul has orders; of the others the most doubtful comes first.
+    assert [case.case_id for case in found] == [
+        "erp:E8|web:W8",
+        "erp:E5|web:W5",
+        "erp:E7|web:W7",
+        "crm:C9|web:W9",
+    ]
+    assert [case.reason for case in found] == ["doubtful"] * 3 + ["two_birth_dates"]
+    assert [case.is_inside for case in found] == [False, False, False, True]
+    assert found[0].revenue[0].in_words() == "800.00 MXN"
+    assert found[0].pattern == found[2].pattern == "doubtful erp–web: given name =, surname ="
+
+
+def test_a_case_is_shown_whole_and_answered(house: Warehouse) -> None:
+    shown = reviewed(house, "m", "asked by phone", "y", "q").output
+    assert "Raul" in shown
+    assert "≠" not in shown.split("Case 2 of 4")[0]
+    assert "2 customers merge; 1 record" in shown
+    assert "match weight" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    (row,) = decisions(house)
+    assert (row["kind"], row["left_records"], row["right_records"]) == ("match", ["erp:E8"], ["web:W8"])
+    assert (row["reason"], row["decided_by"]) == ("asked by phone", "ana")
+    assert "erp:E8|web:W8" not in waiting(house)
+
+
+@pytest.mark.usefixtures("plain")
+def test_an_answer_can_be_taken_back_and_the_case_comes_again(house: Warehouse) -> None:
+    shown = reviewed(house, "n", "", "y", "z", "q").output
+    assert "Taken back: erp:E8|web:W8" in shown
+    assert [row["kind"] for row in decisions(house)] == ["no_match", "revoke"]
+    assert waiting(house)[0] == "erp:E8|web:W8"
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_revoke_is_undone_by_the_same_decision(house: Warehouse) -> None:
+    reviewed(house, "n", "", "y", "q")
+    (made,) = decisions(house)
+    session = Review(desk(house), "ana")
+    case = session.queue[0]
+    session.record([case], session.propose(session.revoke([made["decision_id"]], None)))
+    assert session.undo() == case
+    (again,) = (d for d in standing(stewards.recorded(house)) if d.revoked_by is None)
+    assert (again.kind, again.left, again.right) == ("no_match", ("erp:E8",), ("web:W8",))
+    with pytest.raises(UsageError, match="no decision"):
+        session.revoke(["d0000"], None)
+
+
+@pytest.mark.usefixtures("plain")
+def test_cases_of_one_pattern_are_answered_at_once(house: Warehouse) -> None:
+    reviewed(house, "b", "n", "namesakes", "y", "q")
+    assert [row["kind"] for row in decisions(house)] == ["no_match"] * 2
+    assert waiting(house) == ["erp:E5|web:W5", "crm:C9|web:W9"]
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_customer_is_split_or_confirmed(house: Warehouse) -> None:
+    shown = reviewed(house, "k", "k", "k", "s", "3", "s", "1", "", "y").output
+    assert "≠ birth date" in shown
+    (row,) = decisions(house)
+    assert (row["kind"], row["left_records"], row["right_records"]) == ("no_match", ["crm:C9"], ["web:W9"])
+
+
+@pytest.mark.usefixtures("plain")
+def test_unsure_is_kept_for_others_and_comes_last(house: Warehouse) -> None:
+    reviewed(house, "u", "no phone", "q")
+    assert decisions(house) == []
+    shown = reviewed(house, "k", "k", "k", "q").output
+    assert shown.index("ana could not tell") > shown.index("Case 4 of 4")
+
+
+def test_a_case_is_one_stewards_at_a_time(house: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, theirs = Claims(house, "ana"), Claims(house, "eva")
+    assert mine.take("a|b")
+    assert not theirs.take("a|b")
+    assert theirs.holders() == {"a|b": "ana"}
+    mine.free("a|b")
+    assert theirs.take("a|b")
+    monkeypatch.setattr(claiming, "EXPIRY", timedelta(0))
+    assert mine.holders() == {}
+    assert mine.take("a|b")
+
+
+def filled(house: Warehouse, path: Path, **answers: str) -> Path:
+    """The exported file with answers by case, the rest blank."""
+    assert execute(["review", "--warehouse", house.root, "--export", str(path)]) == 0
+    rows = list(csv.DictReader(path.open(encoding="utf-8-sig")))
+    for row in rows:
+        row["answer"] = answers.get(row["case"].partition("|")[0].replace(":", "_"), "")
+    write(path, rows)
+    return path
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def imported(house: Warehouse, path: Path) -> int:
+    return execute(
+        ["review", "--warehouse", house.root, "--import", str(path), "--by", "ana", "--yes", "--json"]
+    )
+
+
+def test_a_half_filled_file_records_what_it_answers(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = filled(house, tmp_path / "cases.csv", erp_E8="match", erp_E5="unsure", crm_C9="no match")
+    capsys.readouterr()
+    assert imported(house, path) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (len(found["decisions"]), found["unsure"], found["blank"]) == (2, 1, 1)
+    assert {row["kind"] for row in decisions(house)} == {"match", "no_match"}
+    # The same file again: nothing is recorded twice, and it is said.
+    assert imported(house, path) == 2
+    assert "not open" in capsys.readouterr().err
+    assert len(decisions(house)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"answer": "perhaps"}, "'perhaps' is no answer"),
+        ({"answer": "", "reason": "they are sisters"}, "a reason and no answer"),
+        ({"answer": "match", "case": "crm:X|web:Y"}, "not open"),
+        ({"answer": "match", "generation": "0000older0000"}, "export again"),
+        ({"answer": ""}, "answers no case"),
+    ],
+)
+def test_a_file_with_a_mistake_changes_nothing(
+    house: Warehouse, tmp_path: Path, change: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = filled(house, tmp_path / "cases.csv", **({"erp_E8": "match"} if said != "answers no case" else {}))
+    rows = list(csv.DictReader(path.open(encoding="utf-8"), delimiter=";"))
+    rows[1] |= change
+    write(path, rows)
+    assert imported(house, path) == 2
+    assert said in capsys.readouterr().err
+    assert decisions(house) == []
+
+
+def test_files_that_are_none_of_ours_are_said(house: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    assert imported(house, tmp_path / "other.csv") == 2
+    assert imported(house, tmp_path / "none.csv") == 2
+
+
+def test_lists_for_programs_hold_keys_only(house: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["review", "--warehouse", house.root, "--json", "--by", "ana"]) == 0
+    told = capsys.readouterr().out
+    assert not [value for value in SAID if value in told]
+    assert json.loads(told)[0]["customers"] == ["erp_E8", "web_W8"]
+
+
+def test_a_judged_sample_tells_the_quality(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every pair is drawn where there are few: the estimate is then the truth itself."""
+    path = tmp_path / "sample.csv"
+    where = ["review", "--warehouse", house.root, "--by", "ana"]
+    assert execute([*where, "--sample", "40", "--export", str(path)]) == 0
+    rows = list(csv.DictReader(path.open(encoding="utf-8-sig")))
+    inside = [row for row in rows if row["is_inside"] == "1"]
+    assert (len(inside), len(rows)) == (5, 8)
+    assert inside[0]["given_name_l"]
+    for row in rows:
+        # Eva's two records are two people; Rosa's two are one; of Luis nobody can tell.
+        wrong, name = row in inside and row["record_id_l"] == "C9", row["record_id_l"]
+        row["answer"] = {"E7": "unsure"}.get(name, "no_match" if wrong or name == "E8" else "match")
+    write(path, rows)
+    capsys.readouterr()
+    assert execute([*where, "--estimate", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["precision"]["value"] == pytest.approx(4 / 5)
+    assert found["precision"]["low"] < 4 / 5 < found["precision"]["high"] + 1e-3
+    assert (found["labelled"], found["pairs"]) == (7, 8)
+    rows[0]["answer"] = "maybe"
+    write(path, rows)
+    assert execute([*where, "--estimate", str(path)]) == 2
+    assert "'maybe' is no answer" in capsys.readouterr().err
+    for row in rows:
+        row["answer"] = ""
+    write(path, rows)
+    assert execute([*where, "--estimate", str(path)]) == 2
+    assert execute([*where, "--sample", "40"]) == 2
