@@ -14,7 +14,7 @@ from pipelines.bronze.problems import stop_message
 from pipelines.errors import UsageError
 
 GOOD = "id,name,note\n1,Ana,\n"
-PACKED = gzip.compress(("id,name\n" + "".join(f"{i},x\n" for i in range(9999, mtime=0))).encode())
+PACKED = gzip.compress(("id,name\n" + "".join(f"{i},x\n" for i in range(9999))).encode(), mtime=0)
 
 
 @pytest.mark.parametrize(
