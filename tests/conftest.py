@@ -19,6 +19,7 @@ os.environ.setdefault("TZ", "UTC")
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All that needs Spark goes to one of the processes (``--dist loadgroup``), every other module to any, whole.
 
