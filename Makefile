@@ -49,7 +49,7 @@ run: $(INSTALLED) ## Simulate a small retailer, run its nights, print a summary 
 	@$(BIN)/padron run --landing "$(LANDING)" --warehouse "$(WAREHOUSE)" --truth "$(TRUTH)"
 
 test: $(TEST_INSTALLED) ## Run the tests; what was skipped is listed with its reason
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n 2 $(PYTEST_ARGS)
 
 check: $(TEST_INSTALLED) ## Check style, format and types
 	$(BIN)/ruff check .

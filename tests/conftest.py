@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,19 +20,24 @@ os.environ.setdefault("TZ", "UTC")
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that needs Spark goes to one of the processes (``--dist loadgroup``), every other module to any, whole.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n 2`` all modules that speak of Spark go to one process, every other module to any, whole.
 
     So there is one Spark session, and nothing that a module makes once is made twice.
     """
-    modules: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
-    for name, tests in modules.items():
-        needs_spark = any("spark" in getattr(test, "fixturenames", ()) for test in tests)
-        for test in tests:
-            test.add_marker(pytest.mark.xdist_group("spark" if needs_spark else name))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class BesideSpark(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid.partition("::")[0])
+
+    return BesideSpark(config, log)
+
+
+@cache
+def _group(module: str) -> str:
+    return "spark" if "spark" in (ROOT / module).read_text(encoding="utf-8") else module
 
 
 @pytest.fixture(scope="session")
