@@ -214,7 +214,7 @@ def decisions(inputs: Inputs) -> list[Verdict]:
     held = [
         f"{row['decision_id']} ({', '.join(row['against'])})" for row in rows if row["state"] == CONTRADICTED
     ]
-    message = f"held back: {_listed(held)}. linkage/decision_states shows the records: revoke one of them."
+    message = f"held back: {_listed(held)}. `padron decide list` shows them: revoke one."
     return verdict(inputs.settings.project, "decisions", value=len(held), bound=0, message=message)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.cli import Lazy
 from pipelines.config import parse, validate
+from pipelines.ops.gates import DEFAULTS
 from pipelines.renames import Renames
 from pipelines.silver.customer_records import KEY, RAW
 from pipelines.sources import Source
@@ -57,3 +58,8 @@ def test_the_renames_in_the_example_are_valid() -> None:
     (example,) = [block for block in blocks("yaml") if block.startswith("# conf/renames")]
     content, node = parse(example, "README.md")
     assert validate(Renames, content, node, "README.md").keys
+
+
+def test_every_gate_has_a_line_that_says_what_to_do() -> None:
+    lines = README[README.index("| Gate |") :].partition("\n\n")[0]
+    assert set(DEFAULTS) <= set(re.findall(r"`(\w+)`", lines))
