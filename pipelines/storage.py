@@ -17,7 +17,6 @@ from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines import files
 from pipelines.errors import PadronError
@@ -70,7 +69,7 @@ def _bare(kind: Any) -> Any:
 
 def arrow_schema(table: Table) -> pa.Schema:
     """The table's schema in Arrow."""
-    return to_arrow_schema(table.schema)
+    return table.arrow
 
 
 def check_condition(table: Table) -> str | None:

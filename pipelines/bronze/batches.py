@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.bronze.landing import micros
 from pipelines.bronze.secrets import REMOVED
@@ -121,7 +120,7 @@ def batches_frame(
         }
         for head in heads
     ]
-    own = pa.schema([f for f in to_arrow_schema(BATCHES.schema) if f.name not in _COUNTED])
+    own = pa.schema([f for f in BATCHES.arrow if f.name not in _COUNTED])
     known = spark.createDataFrame(pa.Table.from_pylist(rows, schema=own))
     counted = counts.withColumnRenamed("_batch_id", "batch_id")
     joined = known.join(F.broadcast(counted), on="batch_id", how="left")

@@ -21,7 +21,7 @@ import pipelines
 from pipelines.config import digest
 from pipelines.errors import UsageError
 from pipelines.linkage.evaluate import quality
-from pipelines.linkage.peers.model import ID
+from pipelines.linkage.peers import ID
 from pipelines.ops.speed.given import TRUTH, Given
 from pipelines.ops.speed.peers import Peer
 from pipelines.ops.speed.processes import measured

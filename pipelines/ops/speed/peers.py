@@ -15,13 +15,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pipelines
-from pipelines.linkage.peers.model import ID
+from pipelines.linkage.peers import ID
 from pipelines.ops.speed.given import Given
 
 Command = Callable[[Given, str], list[str]]
 """The command for a size's files; the second is the folder of its results."""
 _ROOT = Path(pipelines.__file__).resolve().parent
-_PADRON = ("linkage", "standardise", "cli/link.py", "config.py", "queries.py", "settings.py", "spark.py")
+_PADRON = (
+    "linkage",
+    "standardise",
+    "cli/link.py",
+    "cli/lean.py",
+    "config.py",
+    "queries.py",
+    "settings.py",
+    "spark.py",
+)
 """Code that decides what a padron peer does."""
 
 
