@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pipelines import files
 from pipelines.errors import PadronError
@@ -141,6 +139,8 @@ class Warehouse:
         """
         if version is None:
             return spark.createDataFrame([], table.schema)
+        from pyspark.sql import functions as F
+
         frame = self._frame(spark, table.path, version)
         missing = [c for c in table.columns if c.name not in frame.columns]
         frame = frame.withColumns({c.name: F.lit(None).cast(c.type) for c in missing})
@@ -154,6 +154,8 @@ class Warehouse:
         protocol = stored.protocol()
         if len(uris) > FEW_FILES or protocol.min_reader_version > 1:
             return spark.read.format("delta").option("versionAsOf", version).load(self.uri(path))
+        from pyspark.sql import types as T
+
         schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
         if not uris:
             return spark.createDataFrame([], schema)

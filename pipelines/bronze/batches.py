@@ -9,7 +9,6 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyspark.sql import functions as F
 
 from pipelines.bronze.landing import micros
 from pipelines.bronze.secrets import REMOVED
@@ -74,6 +73,8 @@ _COUNTED = ("rows", "malformed", "secrets")
 
 def batch_rows(bronze: DataFrame) -> DataFrame:
     """Of each batch of a bronze table's slice: ``_batch_id``, rows, malformed, secrets."""
+    from pyspark.sql import functions as F
+
     texts = [F.col(f"`{c}`") for c in bronze.columns if c not in TECHNICAL or c == "_raw"]
     has_secret = reduce(or_, [F.coalesce(F.contains(text, F.lit(REMOVED)), F.lit(False)) for text in texts])
     return bronze.groupBy("_batch_id").agg(
@@ -120,6 +121,8 @@ def batches_frame(
         }
         for head in heads
     ]
+    from pyspark.sql import functions as F
+
     own = pa.schema([f for f in BATCHES.arrow if f.name not in _COUNTED])
     known = spark.createDataFrame(pa.Table.from_pylist(rows, schema=own))
     counted = counts.withColumnRenamed("_batch_id", "batch_id")

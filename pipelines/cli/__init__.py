@@ -91,7 +91,7 @@ def execute(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-LEAN = frozenset({"link", "lookup", "history", "show", "explain", "evaluate"})
+LEAN = frozenset({"link", "lookup", "history", "show", "explain", "evaluate", "sql", "status", "runs"})
 """Commands that are soon over, start no Spark, and hand pyarrow nothing of pandas."""
 
 
