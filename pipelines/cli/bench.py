@@ -7,11 +7,10 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli import options
-from pipelines.cli.console import err, out, say
+from pipelines.cli.console import err, out, say, tell
 from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
@@ -69,7 +68,7 @@ def quality(
 
     results: list[Result] = []
     for number, each in enumerate(asked, 1):
-        err.print(f"{number}/{len(asked)} {each.name}")
+        tell(f"{number}/{len(asked)} {each.name}")
         results.append(measure(each, data, settings.linkage, datetime.now(UTC).date(), run_night))
     if markdown is not None:
         write_table(markdown, table(results))
@@ -190,7 +189,7 @@ def _cell_ended(number: int, of: int, cell: Cell) -> None:
         result = f"> {cell.seconds:,.0f} s, ended"
     else:
         result = f"{cell.seconds:,.1f} s, {cell.peak_bytes / 2**30:.2f} GB"
-    err.print(f"{number:>3}/{of} {cell.size:>9,} {cell.peer:<13} {cell.repetition}  {escape(result)}{known}")
+    tell(f"{number:>3}/{of} {cell.size:>9,} {cell.peer:<13} {cell.repetition}  {result}{known}")
 
 
 def _show(outcome: Outcome) -> None:

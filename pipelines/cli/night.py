@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli import options
-from pipelines.cli.console import NightProgress, out, say
+from pipelines.cli.console import night_progress, out, say
 from pipelines.cli.options import Days, example
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ NOTHING = "Nothing to do: everything that was delivered is released."
     help="Compute a past run again from its record and compare; releases nothing.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be run and why; change nothing.")
+@options.log_format
 @click.option("--debug", is_flag=True, hidden=True)
 @example("padron run --date 2026-07-01 --landing extracts --warehouse warehouse")
 def run(
@@ -122,7 +123,7 @@ def _repeat(run_id: str, asked: Options, settings: Settings) -> int:
     from pipelines.ops.repeat import repeat as run_again
     from pipelines.storage import Warehouse
 
-    progress = NightProgress()
+    progress = night_progress()
     house = Warehouse(asked.warehouse, retention_days=settings.project.retention_days)
     try:
         found = run_again(run_id, asked.landing, settings, house, _starter(settings), progress)
@@ -178,7 +179,7 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
     """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
     from pipelines.ops.run import run as run_all
 
-    progress = NightProgress()
+    progress = night_progress()
     try:
         outcome = run_all(asked, settings, _starter(settings), progress)
     finally:
