@@ -61,6 +61,18 @@ def say(text: str) -> None:
     out.print(escape(text))
 
 
+def conclude(text: str) -> None:
+    """One line about how a night ended: a result, or a line of the log.
+
+    spark-submit joins the program's standard error with its standard output, where nothing may stand
+    between the objects.
+    """
+    if log.is_on:
+        tell(text)
+    else:
+        say(text)
+
+
 class NightProgress:
     """A line a stage while a night runs, with what is running now on a terminal."""
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli import options
-from pipelines.cli.console import night_progress, out, say
+from pipelines.cli.console import conclude, night_progress, out, say
+from pipelines.cli.logs import log
 from pipelines.cli.options import Days, example
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def run(
     if dry_run:
         return _foretell(asked, settings)
     if not run_nights(asked, settings, truth):
-        say(NOTHING)
+        conclude(NOTHING)
     return 0
 
 
@@ -185,7 +186,7 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
     finally:
         progress.stop()
     if outcome.waits_for is not None:
-        say(f"The {outcome.waits_for} layer is next.")
+        conclude(f"The {outcome.waits_for} layer is next.")
         return True
     if not outcome.released:
         return False
@@ -194,7 +195,11 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
     from pipelines.ops.terminal import terminal
 
     summary = summarise(asked.warehouse, settings, truth=truth)
-    terminal(summary, out, report=write_report(asked.warehouse, summary))
+    report = write_report(asked.warehouse, summary)
+    if log.is_on:
+        conclude(f"Report: {report}")
+    else:
+        terminal(summary, out, report=report)
     return True
 
 

@@ -137,6 +137,10 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, path: str) -> Non
             deltalake.exceptions.CommitFailedError("Metadata changed since last commit."),
             "identity.assign failed: another writer committed to the same table .* nothing but padron",
         ),
+        (
+            RuntimeError("[CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND] Checkpoint block rdd_7_0 not found! Ana Ruiz"),
+            "identity.assign failed: more executors were lost than Spark can make up for .* memoryOverhead",
+        ),
         (ValueError("Ana Ruiz"), "identity.assign failed: ValueError. Nothing was released"),
     ],
 )

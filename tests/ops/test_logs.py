@@ -11,7 +11,7 @@ import pytest
 from tiny_night import STAGES, Tiny, tiny
 
 from pipelines.cli import execute
-from pipelines.cli.console import complain, err, log_as, night_progress, tell
+from pipelines.cli.console import complain, conclude, err, log_as, night_progress, tell
 from pipelines.errors import GateStopped, PadronError
 
 DAY = "2026-07-01"
@@ -132,3 +132,13 @@ def test_an_unknown_form_is_refused(
     monkeypatch.setenv("PADRON_LOG", "xml")
     assert execute(["status"]) == 2
     assert "'xml' is not one of 'text', 'json'" in capsys.readouterr().err
+
+
+def test_a_night_leaves_standard_output_to_the_log(lines: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    conclude("Nothing to do")
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert json.loads(told.err)["message"] == "Nothing to do"
+    log_as("text")
+    conclude("Nothing to do")
+    assert capsys.readouterr().out == "Nothing to do\n"
