@@ -139,7 +139,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, path: str) -> Non
         ),
         (
             RuntimeError("[CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND] Checkpoint block rdd_7_0 not found! Ana Ruiz"),
-            "identity.assign failed: more executors were lost than Spark can make up for .* memoryOverhead",
+            "identity.assign failed: more executors were lost than Spark can make up for .*memoryOverhead",
         ),
         (ValueError("Ana Ruiz"), "identity.assign failed: ValueError. Nothing was released"),
     ],
