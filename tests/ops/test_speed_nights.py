@@ -61,7 +61,7 @@ def test_seconds_and_memory_are_those_of_a_stage_and_the_rest_is_told_too() -> N
 
 @pytest.fixture(scope="module")
 def retailer(tmp_path_factory: pytest.TempPathFactory) -> Retailer:
-    conf = NightBench(changed=0.02)
+    conf = NightBench(changed=0.004)
     return Retailers(str(tmp_path_factory.mktemp("bench")), conf, load_settings(ROOT / "conf")).of(500)
 
 
@@ -69,7 +69,7 @@ def test_a_retailer_has_the_records_asked_for_and_few_changes(retailer: Retailer
     assert 400 < retailer.records < 600
     assert 1 < retailer.orders / retailer.records < 3
     # Each of the five sources keeps a row at least.
-    assert 0.02 * retailer.records <= retailer.changes < 0.02 * retailer.records + 5
+    assert 0.004 * retailer.records <= retailer.changes < 0.004 * retailer.records + 6
     folder = Path(retailer.landing)
     second = {
         f.parent.name: list(csv.DictReader(f.open())) for f in folder.glob(f"{retailer.second}/*/*.csv")
