@@ -14,7 +14,7 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -26,6 +26,8 @@ from pipelines.packaged import default_conf, is_there
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
+KEPT_LAYERS = ("bronze", "silver", "linkage", "identity", "gold", "ops")
+"""Layers whose tables may have a retention of their own."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -74,6 +76,9 @@ class Project(Strict):
         None, description="Currency that rates convert to; none: money stays as it is."
     )
     retention_days: int = Field(60, ge=7, description="Days that released versions stay readable.")
+    retention_by_layer: dict[str, Annotated[int, Field(ge=7)]] = Field(
+        default_factory=dict, description="Days of a layer's own tables instead."
+    )
     maintain_every: int | None = Field(
         7, ge=1, description="Releases between two upkeeps at the end of a night; null: padron maintain only."
     )
@@ -96,6 +101,13 @@ class Project(Strict):
         # YAML reads a bare off as false.
         return {k: "off" if v is False else v for k, v in value.items()} if isinstance(value, dict) else value
 
+    @field_validator("retention_by_layer")
+    @classmethod
+    def _known_layers(cls, value: dict[str, int]) -> dict[str, int]:
+        if unknown := sorted(set(value) - set(KEPT_LAYERS)):
+            raise ValueError(f"no layer {', '.join(unknown)}; there are {', '.join(KEPT_LAYERS)}")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -103,6 +115,10 @@ class Project(Strict):
             near = difflib.get_close_matches(value, available_timezones(), n=1)
             raise ValueError(f"unknown time zone{f'; did you mean {near[0]}?' if near else ''}")
         return value
+
+    def retention(self, layer: str) -> int:
+        """Days that released versions of the layer's tables stay readable."""
+        return self.retention_by_layer.get(layer, self.retention_days)
 
     @property
     def zone(self) -> ZoneInfo:

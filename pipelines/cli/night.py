@@ -122,10 +122,10 @@ def run(
 
 def _repeat(run_id: str, asked: Options, settings: Settings) -> int:
     from pipelines.ops.repeat import repeat as run_again
-    from pipelines.storage import Warehouse
+    from pipelines.ops.run import warehouse_of
 
     progress = night_progress()
-    house = Warehouse(asked.warehouse, retention_days=settings.project.retention_days)
+    house = warehouse_of(asked, settings)
     try:
         found = run_again(run_id, asked.landing, settings, house, _starter(settings), progress)
     finally:
