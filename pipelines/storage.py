@@ -199,9 +199,18 @@ class Warehouse:
             raise
         if table.kind is Kind.APPEND:
             self.compact(table.path)
-        version = self.version(table.path)
-        assert version is not None
-        return version
+        return self._promised(table)
+
+    def _promised(self, table: Table) -> int:
+        """The newest version, with the retention that conf promises now: it may be another than when the
+        table was created, and Delta deletes its log by it."""
+        stored = DeltaTable(self._native(table.path))
+        wanted = {name: value or "" for name, value in self._properties(table).items()}
+        if wanted.items() <= stored.metadata().configuration.items():
+            return int(stored.version())
+        # After the content: a restore to an earlier version would take it back.
+        stored.alter.set_table_properties(wanted)
+        return int(DeltaTable(self._native(table.path)).version())
 
     def compact(self, path: str) -> int:
         """Join the table's small files where there are more than ``FEW_FILES``; how many were joined.

@@ -140,3 +140,18 @@ def test_what_is_deleted_is_known_to_be_gone(house: Warehouse) -> None:
     house.vacuum(SHELF.path, [r.tables[SHELF.path] for r in promised(known, NOW, 10)], hours=0)
     assert [house.is_whole(SHELF.path, r.tables[SHELF.path]) for r in known] == [False, False, True, True]
     assert not house.is_whole(SHELF.path, 99)
+
+
+def test_another_retention_holds_from_the_next_write_on(tmp_path: Path) -> None:
+    def promised_days(version: int) -> str | None:
+        stored = Warehouse(str(tmp_path)).open(LOANS.path, version)
+        assert stored is not None
+        return stored.metadata().configuration["delta.logRetentionDuration"]
+
+    first = Warehouse(str(tmp_path), retention_days=10).write(LOANS, books("a"), None)
+    longer = Warehouse(str(tmp_path), retention_days=400)
+    second = longer.write(LOANS, books("b"), first)
+    third = longer.write(LOANS, books("c"), second)
+    days = [promised_days(version) for version in (first, second, third)]
+    assert days == ["interval 10 days", "interval 400 days", "interval 400 days"]
+    assert (longer.rows(LOANS.path, third), third) == (3, second + 1)
