@@ -120,6 +120,10 @@ class Retailers:
                 shutil.copytree(path, os.path.join(config, path.name), dirs_exist_ok=True)
             elif isinstance(path, Path):
                 shutil.copy(path, config)
+        # Java's logging is configured by the file beside Spark's, wherever the user has it from.
+        logging = self.settings.conf.path("log4j2.properties").read_text(encoding="utf-8")
+        with open(os.path.join(config, "log4j2.properties"), "w", encoding="utf-8") as file:
+            file.write(logging)
         properties = self.settings.conf.path("spark-defaults.conf").read_text(encoding="utf-8")
         with open(os.path.join(config, "spark-defaults.conf"), "w", encoding="utf-8") as file:
             file.write(f"{properties.rstrip()}\nspark.driver.memory  {self.conf.driver_memory}\n")
