@@ -133,8 +133,12 @@ def sha256(uri: str) -> str:
 
 def read_text(uri: str) -> str:
     """A small UTF-8 file. Raises FileNotFoundError."""
-    with open_input(uri) as stream:
-        return bytes(stream.read()).decode("utf-8")
+    try:
+        with open_input(uri) as stream:
+            return bytes(stream.read()).decode("utf-8")
+    except NotADirectoryError:
+        # The defaults of conf/ may lie in an archive: below a file there is nothing.
+        raise FileNotFoundError(f"{uri} does not exist") from None
 
 
 def write_text(uri: str, text: str) -> None:
