@@ -156,3 +156,17 @@ def write_text(uri: str, text: str) -> None:
         if system.get_file_info(draft).is_file:
             system.delete_file(draft)
         raise
+
+
+def delete(uri: str) -> None:
+    """Delete a folder with all that is in it; nothing where there is none."""
+    system, path = _resolve(uri)
+    if system.get_file_info(path).type != fs.FileType.NotFound:
+        system.delete_dir(path.rstrip("/"))
+
+
+def folders(uri: str) -> list[str]:
+    """The names of the folders in a folder; none where it does not exist."""
+    system, path = _resolve(uri)
+    found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)

@@ -37,10 +37,10 @@ class Reader:
             layer, name = path.split("/")
             if layer in TECHNICAL or (only is not None and path not in only):
                 continue
-            table = warehouse.open(path, version)
+            table = warehouse.dataset(path, version)
             if table is None:
                 continue
-            self.connection.register(f"_{layer}_{name}", table.to_pyarrow_dataset())
+            self.connection.register(f"_{layer}_{name}", table)
             self.connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
             self.connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM "_{layer}_{name}"')
 
@@ -74,9 +74,7 @@ def differing_rows(warehouse: Warehouse, path: str, one: int, other: int) -> int
     """Rows that stand in one of two versions of a table and not in the other; 0 where they are alike."""
     connection = duckdb.connect()
     for name, version in (("one", one), ("other", other)):
-        stored = warehouse.open(path, version)
-        assert stored is not None
-        connection.register(name, stored.to_pyarrow_dataset())
+        connection.register(name, warehouse.dataset(path, version))
     query = """SELECT count(*) FROM (
         (SELECT * FROM one EXCEPT ALL SELECT * FROM other)
         UNION ALL (SELECT * FROM other EXCEPT ALL SELECT * FROM one))"""
