@@ -133,14 +133,23 @@ def sha256(uri: str) -> str:
 
 def read_text(uri: str) -> str:
     """A small UTF-8 file. Raises FileNotFoundError."""
+    return read_bytes(uri).decode("utf-8")
+
+
+def read_bytes(uri: str) -> bytes:
+    """A small file. Raises FileNotFoundError."""
     with open_input(uri) as stream:
-        return bytes(stream.read()).decode("utf-8")
+        return bytes(stream.read())
 
 
 def write_text(uri: str, text: str) -> None:
     """Write a small UTF-8 file, its folder too; readers see the old content or the new, never half."""
+    write_bytes(uri, text.encode("utf-8"))
+
+
+def write_bytes(uri: str, content: bytes) -> None:
+    """``write_text`` for what is no text."""
     system, path = _resolve(uri)
-    content = text.encode("utf-8")
     if not isinstance(system, fs.LocalFileSystem):
         # An object appears when its upload is complete.
         with system.open_output_stream(path) as stream:

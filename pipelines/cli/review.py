@@ -36,18 +36,19 @@ KEYS = {
 @click.command()
 @click.option("--by", default=None, metavar="NAME", help="Who reviews (default: the login name).")
 @click.option(
-    "--export", "exported", metavar="FILE.csv", help="Write the cases to a file that a steward fills in."
+    "--export",
+    "exported",
+    metavar="FILE",
+    help="Write the cases to a file that a steward fills in: CSV, or XLSX by its ending.",
 )
-@click.option(
-    "--import", "imported", metavar="FILE.csv", help="Take a filled-in file's answers as decisions."
-)
+@click.option("--import", "imported", metavar="FILE", help="Take a filled-in file's answers as decisions.")
 @click.option(
     "--sample",
     default=None,
     type=click.IntRange(20),
     help="With --export: about so many pairs to judge, drawn from all, for the estimate of quality.",
 )
-@click.option("--estimate", "estimated", metavar="FILE.csv", help="Precision and recall by a judged sample.")
+@click.option("--estimate", "estimated", metavar="FILE", help="Precision and recall by a judged sample.")
 @click.option("--limit", default=None, type=click.IntRange(1), help="Cases at most.")
 @click.option("--yes", is_flag=True, help="With --import: do not ask.")
 @options.warehouse
@@ -75,7 +76,7 @@ def review(
     if sum(map(bool, (exported, imported, estimated))) > 1:
         raise UsageError("--export, --import and --estimate are three commands: give one.")
     if sample is not None and exported is None:
-        raise UsageError("--sample writes a file: add --export FILE.csv.")
+        raise UsageError("--sample writes a file: add --export FILE.")
     if estimated is not None:
         return _estimate(estimated, as_json=as_json)
     desk, steward = desk_of(warehouse, config), login() if by is None else by

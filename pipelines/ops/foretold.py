@@ -6,18 +6,17 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from pipelines.gold.rfm import RFM
 from pipelines.gold.xref import XREF
 from pipelines.identity.tables import ASSIGNMENTS, EVENTS
+from pipelines.ops.reading import side_by_side
 from pipelines.silver.orders import ORDERS
 from pipelines.silver.renames import RENAMES
-from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipelines.ops.reading import Connection
     from pipelines.storage import Warehouse
 
 READ = (ASSIGNMENTS, EVENTS, RENAMES, XREF, ORDERS, RFM)
@@ -125,9 +124,7 @@ def foretell(house: Warehouse, before: Mapping[str, int], after: Mapping[str, in
 
     A table that one of them lacks counts as empty.
     """
-    asked = duckdb.connect()
-    _register(asked, house, "before", before)
-    _register(asked, house, "after", after)
+    asked = side_by_side(house, {"before": before, "after": after}, READ)
     asked.execute(_RECORDS)
     asked.execute(_MOVED)
     counts, customers = _rows(asked, _COUNTS)[0], _rows(asked, _CUSTOMERS)[0]
@@ -144,16 +141,6 @@ def foretell(house: Warehouse, before: Mapping[str, int], after: Mapping[str, in
     )
 
 
-def _register(
-    asked: duckdb.DuckDBPyConnection, house: Warehouse, state: str, versions: Mapping[str, int]
-) -> None:
-    asked.execute(f"CREATE SCHEMA {state}")
-    for table in READ:
-        found = house.dataset(table.path, versions[table.path]) if table.path in versions else None
-        asked.register(f"{state}_{table.name}", found or arrow_schema(table).empty_table())
-        asked.execute(f"CREATE VIEW {state}.{table.name} AS SELECT * FROM {state}_{table.name}")
-
-
-def _rows(asked: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+def _rows(asked: Connection, query: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = asked.sql(query).to_arrow_table().to_pylist()
     return found

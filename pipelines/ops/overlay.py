@@ -6,7 +6,7 @@ For nights that are only tried: the warehouse below is never written, and the la
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -16,9 +16,7 @@ from pipelines.tables import Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
-    from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -64,7 +62,7 @@ class Overlay(Warehouse):
     def version(self, path: str) -> int | None:
         return max(self._made.get(path, {}), default=self.below.version(path))
 
-    def open(self, path: str, version: int | None = None) -> DeltaTable | None:
+    def open(self, path: str, version: int | None = None) -> Any:
         """The table without Spark. Raises ValueError where its rows are in two places: read it as ``dataset``."""
         places = self._places(path, version)
         if len(places) > 1:

@@ -1,21 +1,19 @@
-"""A stratified sample of pairs for stewards to judge, through a CSV file, and what the answers say of quality.
+"""A stratified sample of pairs for stewards to judge, through a file, and what the answers say of quality.
 
 Answers here are labels: they tell how good the clusters are, and decide nothing.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
 
-from pipelines import files
 from pipelines.errors import UsageError
 from pipelines.linkage.decisions import MATCH, NO_MATCH
 from pipelines.linkage.labels import KEYS
 from pipelines.linkage.stratified import Estimate, Judged, Stratum, allocate, estimate, merged
 from pipelines.ops.cases import SHOWN
-from pipelines.ops.review_files import ANSWERS, UNSURE, cell, read_rows
+from pipelines.ops.review_files import ANSWERS, UNSURE
+from pipelines.ops.sheets import read_rows, write_rows
 
 if TYPE_CHECKING:
     from pipelines.ops.desk import Desk
@@ -94,15 +92,13 @@ def export_sample(desk: Desk, path: str, wanted: int) -> int:
         names,
     )
     by_name = {s.name: s for s in drawn}
-    text = io.StringIO()
     columns = [*NEEDED, *(f"{name}_{side}" for name in shown for side in ("l", "r"))]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
+    drawn_rows: list[dict[str, object]] = []
     for row in rows:
         stratum = by_name[row.pop("drawn")]
-        writer.writerow(
+        drawn_rows.append(
             {
-                **{name: value if name in KEYS else cell(value) for name, value in row.items()},
+                **row,
                 "answer": "",
                 "release": desk.release.release_id,
                 "stratum": stratum.name,
@@ -111,8 +107,8 @@ def export_sample(desk: Desk, path: str, wanted: int) -> int:
                 "stratum_pairs": stratum.pairs,
             }
         )
-    files.write_text(path, "\ufeff" + text.getvalue())
-    return len(rows)
+    write_rows(path, columns, drawn_rows, (MATCH, NO_MATCH, UNSURE))
+    return len(drawn_rows)
 
 
 def estimate_from(path: str) -> tuple[str, Estimate]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from openpyxl import load_workbook
 from stewards_house import stewards_house
 
 from pipelines.cli import execute, padron
@@ -207,6 +208,25 @@ def test_a_file_with_a_mistake_changes_nothing(
     assert imported(house, path) == 2
     assert said in capsys.readouterr().err
     assert decisions(house) == []
+
+
+def test_a_workbook_is_filled_in_and_taken_whole_or_not_at_all(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cases.xlsx"
+    assert execute(["review", "--warehouse", house.root, "--export", str(path)]) == 0
+    book: Any = load_workbook(path)
+    sheet = book.worksheets[0]
+    place = {cell.value: cell.column for cell in sheet[1]}
+    lines = {sheet.cell(line, place["case"]).value: line for line in range(2, sheet.max_row + 1)}
+    answer = sheet.cell(next(lines[case] for case in lines if case.startswith("erp:E8|")), place["answer"])
+    for said, code in (("perhaps", 2), ("=1=1", 2), ("Match", 0)):
+        answer.value = said
+        book.save(path)
+        capsys.readouterr()
+        assert imported(house, path) == code
+        assert code == 0 or "is no answer" in capsys.readouterr().err
+    assert [row["kind"] for row in decisions(house)] == ["match"]
 
 
 def test_files_that_are_none_of_ours_are_said(house: Warehouse, tmp_path: Path) -> None:
