@@ -10,11 +10,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from pipelines import files
-from pipelines.linkage.decisions import DECISIONS
 from pipelines.night import published
 from pipelines.night_gates import gates
 from pipelines.ops import releases, stewards
-from pipelines.ops.one_night import prepare
+from pipelines.ops.one_night import given_versions, prepare
 from pipelines.ops.overlay import Overlay
 from pipelines.ops.plan import PlannedNight
 from pipelines.ops.repeat import Unrecorded
@@ -120,8 +119,7 @@ def _run(
 ) -> dict[str, int]:
     """Run the nights one after the other; the tables that the last would release."""
     tables, base_date = dict(nights[0].night.base), nights[0].night.base_date
-    decisions = house.version(DECISIONS.path)
-    assert decisions is not None
+    given = given_versions(house)
     for at, prepared in enumerate(nights):
         planned = prepared.planned
         night = replace(
@@ -130,7 +128,7 @@ def _run(
             started_at=datetime.now(UTC),
             base=tables,
             base_date=base_date,
-            given={DECISIONS.path: decisions},
+            given=given,
             problems=prepared.night.problems if at == 0 else (),
             generation=prepared.night.generation if at == 0 else None,
         )
