@@ -155,7 +155,7 @@ def _estimate(path: str, warehouse: str, keeper: str | None, *, as_json: bool) -
     )
     if kept is not None:
         say_wrapped(
-            f"{kept:,} answers kept: the gate precision_estimate goes by this sample from the next night on."
+            f"{kept:,} new answers kept: the gate precision_estimate goes by this sample from the next night on."
         )
     return 0
 

@@ -210,8 +210,8 @@ def test_judged_pairs_tell_the_precision_of_tonight_under_the_names_of_now(spark
         for name, given in said.items()
     ]
     clusters = [
-        {**row, "cluster_final": row["record_id"][1:], "cluster_rules": "", "cluster_model": ""}
-        for row in records
+        {"source": "crm", "record_id": name, "party_type": "person", "cluster_final": name[1:]}
+        for name in said
     ]
     silver = table(spark, CUSTOMER_RECORDS, records)
     digests = {row["record_id"]: digest_of(row) for row in silver.toArrow().to_pylist()}
