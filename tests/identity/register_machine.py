@@ -22,7 +22,7 @@ from pipelines.identity.build import build_identity
 from pipelines.identity.renamed import named
 from pipelines.linkage.decided import decide
 from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
-from pipelines.linkage.decisions import ACTIVE, MATCH, NO_MATCH, REVOKE, standing
+from pipelines.linkage.decisions import ACTIVE, standing
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import link_night
 from pipelines.silver.renames import SCHEMA as RENAME_ROWS
@@ -30,6 +30,8 @@ from pipelines.silver.renames import decisions_now
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from pipelines.identity.assign import Identity
 
 PEOPLE = {
     "ana": {"given": "ana", "surname": "garcia", "emails": ["ana.garcia@mail.com"]},
@@ -65,6 +67,8 @@ class Register:
     """What the records said at the last publication."""
     _known: tuple[int, int] = (0, 0)
     """Decisions and renames that the last publication knew."""
+    _audited: tuple[Identity, State, Scene] | None = None
+    """The prior state by the names of now, the last publication, and its clusters."""
     _named: dict[Key, Key] = field(default_factory=dict)
     """Former names to the next."""
 
@@ -144,15 +148,17 @@ class Register:
         state = after(made, prior)
         edited = {k for k, said in content.items() if k in self._content and self._content[k] != said}
         self._check(state, scene, states, edited)
-        counted = audit(
-            before if renamed is None else renamed.prior,
-            frames(self.spark, state),
-            clusters_frame(self.spark, scene),
-            day,
-        )
-        assert {r["invariant"]: r["violations"] for r in rows(counted) if r["violations"]} == {}
+        self._audited = (before if renamed is None else renamed.prior, state, scene)
         self.published.append(state)
         self._content, self._known = dict(content), (len(self.decisions), len(self.renames))
+
+    def audit(self) -> None:
+        """The night's own audit finds nothing in the last publication."""
+        if self._audited is not None:
+            prior, state, scene = self._audited
+            now = frames(self.spark, state), clusters_frame(self.spark, scene)
+            counted = rows(audit(prior, *now, self.day))
+            assert {r["invariant"]: r["violations"] for r in counted if r["violations"]} == {}
 
     def _said(self, content: dict[Key, Any]) -> DataFrame:
         """silver/customer_records, as far as identity reads it."""
@@ -246,6 +252,3 @@ class Register:
 def _key(name: str) -> Key:
     source, _, record_id = name.partition(":")
     return source, record_id
-
-
-__all__ = ["ACTIVE", "MATCH", "NO_MATCH", "PEOPLE", "REVOKE", "Register"]
