@@ -130,7 +130,7 @@ def _tried(
     try:
         with rehearsed(asked, settings, starter(settings), progress, more) as made:
             if made is None:
-                say(NOTHING)
+                click.echo(json.dumps({"nights": []})) if as_json else say(NOTHING)
                 return 0
             found = foretell(made.house, made.base.tables if made.base else {}, made.tables)
     finally:
