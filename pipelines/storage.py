@@ -23,6 +23,7 @@ from pipelines.tables import Kind, Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
 
 CONSTRAINT = "contract"
@@ -138,6 +139,11 @@ class Warehouse:
         """A small table as Arrow (ops tables, published figures); None where there is none."""
         table = self.open(path, version)
         return table.to_pyarrow_table() if table is not None else None
+
+    def dataset(self, path: str, version: int | None = None) -> Dataset | None:
+        """The table's files as Arrow reads them, for a query; None where there is no table."""
+        table = self.open(path, version)
+        return None if table is None else table.to_pyarrow_dataset()
 
     def read(self, spark: SparkSession, table: Table, version: int | None) -> DataFrame:
         """The table at ``version``; without one an empty frame of the declared shape.
