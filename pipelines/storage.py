@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction
 
 from pipelines import files
+from pipelines.data_files import BROKEN, write_files
 from pipelines.errors import PadronError
 from pipelines.tables import Kind, Table
 
@@ -187,18 +189,17 @@ class Warehouse:
             start = empty if base is None else base
             if self.version(table.path) != start:
                 self._restore(table.path, start)
-        mode = "append" if table.kind is Kind.APPEND else "overwrite"
+        mode: Literal["append", "overwrite"] = "append" if table.kind is Kind.APPEND else "overwrite"
         try:
             if isinstance(content, pa.Table):
                 schema = arrow_schema(table)
                 content = content.select(schema.names).cast(schema)
                 write_deltalake(self._native(table.path), content, mode=mode, schema_mode="merge")
             else:
-                writer = content.write.format("delta").mode(mode).option("mergeSchema", "true")
-                writer.save(self.uri(table.path))
+                self._commit(table, content, mode)
         except Exception as error:
             text = str(error)
-            if "DELTA_VIOLATE_CONSTRAINT" in text or "failed validation check" in text:
+            if BROKEN in text or "failed validation check" in text:
                 raise ContractBrokenError(
                     f"{table.path}: tonight's rows break the table's contract "
                     f"({check_condition(table)}); nothing was written."
@@ -207,6 +208,38 @@ class Warehouse:
         if table.kind is Kind.APPEND:
             self.compact(table.path)
         return self._promised(table)
+
+    def _commit(self, table: Table, content: DataFrame, mode: Literal["append", "overwrite"]) -> None:
+        """Write what Spark computes as files, and name them in a commit of the log.
+
+        Raises ContractBrokenError where a column has another type than the stored table's.
+        """
+        stored = self._with_columns(table, content)
+        made = write_files(content, self.uri(table.path), check_condition(table))
+        if not made and mode == "append":
+            return
+        actions = [AddAction(f.path, f.size, {}, f.modified_ms, True, f.stats) for f in made]
+        stored.create_write_transaction(actions, mode, stored.schema())
+
+    def _with_columns(self, table: Table, content: DataFrame) -> DeltaTable:
+        """The stored table with every column of ``content``: new ones come at its end."""
+        stored = DeltaTable(self._native(table.path))
+        known = {field["name"]: field for field in json.loads(stored.schema().to_json())["fields"]}
+        coming = content.schema.jsonValue()
+        differing = [
+            field["name"]
+            for field in coming["fields"]
+            if field["name"] in known and _bare(field["type"]) != _bare(known[field["name"]]["type"])
+        ]
+        if differing:
+            raise ContractBrokenError(
+                f"{table.path}: {', '.join(differing)} would be written with another type than is stored."
+            )
+        new = [field for field in coming["fields"] if field["name"] not in known]
+        if not new:
+            return stored
+        stored.alter.add_columns(list(Schema.from_json(json.dumps(coming | {"fields": new})).fields))
+        return DeltaTable(self._native(table.path))
 
     def _promised(self, table: Table) -> int:
         """The newest version, with the retention that conf promises now: it may be another than when the

@@ -1,0 +1,106 @@
+"""Tables that Spark computes and the storage commits: what any reader sees, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from pipelines.storage import ContractBrokenError, Warehouse
+from pipelines.tables import DATE, DOUBLE, LONG, MONEY, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
+
+ROWS = """SELECT * FROM VALUES
+    ('a', 2, DATE '2026-07-01', TIMESTAMP '2026-07-01 10:00:00.5', CAST(1.5 AS DECIMAL(20,4)), 0.5D, array('x')),
+    ('ñ', NULL, DATE '2026-07-03', NULL, NULL, DOUBLE('NaN'), NULL)
+    AS t(name, number, day, moment, amount, share, many)"""
+
+
+def table(kind: Kind = Kind.SNAPSHOT, *more: Column) -> Table:
+    return Table(
+        layer="gold",
+        name="things",
+        grain="One thing.",
+        key=("name",),
+        columns=(
+            Column("name", STRING, "Its name.", required=True),
+            Column("number", LONG, "A number."),
+            Column("day", DATE, "A day."),
+            Column("moment", TIMESTAMP, "A moment."),
+            Column("amount", MONEY, "Money."),
+            Column("share", DOUBLE, "A share."),
+            Column("many", STRINGS, "Texts."),
+            *more,
+        ),
+        owner="data engineering",
+        kind=kind,
+        check="number > 1 OR number IS NULL",
+    )
+
+
+def test_every_reader_sees_the_rows_and_the_log_says_their_bounds(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    house, things = Warehouse(str(tmp_path)), table()
+    frame = things.conform(spark.sql(ROWS).repartition(1))
+    first = house.write(things, frame, None)
+    version = house.write(things, frame, first)
+    stored = DeltaTable(house.uri(things.path), version=version)
+    assert [row["name"] for row in stored.to_pyarrow_table().sort_by("name").to_pylist()] == ["a", "ñ"]
+    by_delta = spark.read.format("delta").option("versionAsOf", version).load(house.uri(things.path))
+    assert by_delta.exceptAll(frame).count() == frame.exceptAll(by_delta).count() == 0
+    assert house.differences(things, version) == []
+    assert house.rows(things.path, version) == 2
+    [added] = [a for a in log(house.uri(things.path), version) if "add" in a]
+    stats = json.loads(added["add"]["stats"])
+    assert stats["numRecords"] == 2
+    assert stats["minValues"] == {"name": "a", "number": 2, "day": "2026-07-01"}
+    assert stats["maxValues"] == {"name": "ñ", "number": 2, "day": "2026-07-03"}
+    assert stats["nullCount"]["number"] == 1
+
+
+def test_rows_that_break_the_contract_are_not_committed(spark: SparkSession, tmp_path: Path) -> None:
+    house, things = Warehouse(str(tmp_path)), table()
+    good = house.write(things, things.conform(spark.sql(ROWS)), None)
+    for broken in ("'b' AS name, 1L AS number", "CAST(NULL AS STRING) AS name, 3L AS number"):
+        rest = "NULL AS day, NULL AS moment, NULL AS amount, NULL AS share, NULL AS many"
+        frame = things.conform(spark.sql(f"SELECT {broken}, {rest}"))
+        with pytest.raises(ContractBrokenError, match="break the table's contract") as raised:
+            house.write(things, frame, good)
+        assert "'b'" not in str(raised.value)
+    assert house.version(things.path) == good
+
+
+def test_a_new_column_is_added_and_another_type_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    house = Warehouse(str(tmp_path))
+    old = table(Kind.APPEND)
+    first = house.write(old, old.conform(spark.sql(ROWS)), None)
+    wider = table(Kind.APPEND, Column("note", STRING, "A note."))
+    frame = wider.conform(spark.sql(f"SELECT *, 'new' AS note FROM ({ROWS})"))
+    second = house.write(wider, frame, first)
+    notes = house.read(spark, wider, second).select("note").collect()
+    assert sorted(str(row["note"]) for row in notes) == ["None", "None", "new", "new"]
+    as_text = spark.sql(ROWS).withColumn("number", F.col("number").cast("string"))
+    with pytest.raises(ContractBrokenError, match=r"gold/things: number would be written with another type"):
+        house.write(old, as_text, second)
+    assert house.version(old.path) == second
+
+
+def test_no_rows_empty_a_snapshot_and_leave_an_append(spark: SparkSession, tmp_path: Path) -> None:
+    house, things = Warehouse(str(tmp_path)), table()
+    nobody = things.conform(spark.sql(ROWS).limit(0))
+    first = house.write(things, things.conform(spark.sql(ROWS)), None)
+    assert house.rows(things.path, house.write(things, nobody, first)) == 0
+    log_of = Warehouse(str(tmp_path / "other"))
+    kept = table(Kind.APPEND)
+    first = log_of.write(kept, kept.conform(spark.sql(ROWS)), None)
+    assert log_of.rows(kept.path, log_of.write(kept, nobody, first)) == 2
+
+
+def log(uri: str, version: int) -> list[dict[str, dict[str, str]]]:
+    """The actions of a commit."""
+    path = Path(uri.removeprefix("file://")) / "_delta_log" / f"{version:020}.json"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
