@@ -133,9 +133,14 @@ def sha256(uri: str) -> str:
 
 def read_text(uri: str) -> str:
     """A small UTF-8 file. Raises FileNotFoundError."""
+    return read_bytes(uri).decode("utf-8")
+
+
+def read_bytes(uri: str) -> bytes:
+    """A small file. Raises FileNotFoundError."""
     try:
         with open_input(uri) as stream:
-            return bytes(stream.read()).decode("utf-8")
+            return bytes(stream.read())
     except NotADirectoryError:
         # The defaults of conf/ may lie in an archive: below a file there is nothing.
         raise FileNotFoundError(f"{uri} does not exist") from None
@@ -143,8 +148,12 @@ def read_text(uri: str) -> str:
 
 def write_text(uri: str, text: str) -> None:
     """Write a small UTF-8 file, its folder too; readers see the old content or the new, never half."""
+    write_bytes(uri, text.encode("utf-8"))
+
+
+def write_bytes(uri: str, content: bytes) -> None:
+    """``write_text`` for what is no text."""
     system, path = _resolve(uri)
-    content = text.encode("utf-8")
     if not isinstance(system, fs.LocalFileSystem):
         # An object appears when its upload is complete.
         with system.open_output_stream(path) as stream:
@@ -160,3 +169,17 @@ def write_text(uri: str, text: str) -> None:
         if system.get_file_info(draft).is_file:
             system.delete_file(draft)
         raise
+
+
+def delete(uri: str) -> None:
+    """Delete a folder with all that is in it; nothing where there is none."""
+    system, path = _resolve(uri)
+    if system.get_file_info(path).type != fs.FileType.NotFound:
+        system.delete_dir(path.rstrip("/"))
+
+
+def folders(uri: str) -> list[str]:
+    """The names of the folders in a folder; none where it does not exist."""
+    system, path = _resolve(uri)
+    found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)

@@ -19,6 +19,7 @@ from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
 from pipelines.errors import GateStopped
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
+from pipelines.gold.judged_quality import judged_quality, measured_rows
 from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
 from pipelines.gold.ownership import customer_register, record_owners, resolve, with_former_names
 from pipelines.gold.rates import converted
@@ -37,6 +38,7 @@ from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
 from pipelines.linkage.generations import GENERATIONS
 from pipelines.linkage.generic_values import GENERIC_VALUES
+from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.linkage.links import LINKS
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
@@ -70,8 +72,10 @@ LINKAGE = (
     DECISION_STATES,
     GENERATIONS,
 )
+GIVEN = (DECISIONS, JUDGEMENTS)
+"""What stewards wrote between the nights: a night reads it as it was when it started."""
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
-_TABLES = (*SILVER, RENAMES, *LINKAGE, DECISIONS, *IDENTITY, CHANGES, *GOLD)
+_TABLES = (*SILVER, RENAMES, *LINKAGE, *GIVEN, *IDENTITY, CHANGES, *GOLD)
 PUBLISHED = {table.path: table for table in _TABLES}
 """By layer/table: what a night releases beside bronze."""
 
@@ -165,7 +169,17 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             "gold.measures",
             (MEASURES,),
             _measures,
-            reads=(ASSIGNMENTS, EVENTS, CUSTOMER_RECORDS, SCORED_PAIRS, XREF, ORDERS),
+            reads=(
+                ASSIGNMENTS,
+                EVENTS,
+                CUSTOMER_RECORDS,
+                SCORED_PAIRS,
+                CLUSTERS,
+                JUDGEMENTS,
+                RENAMES,
+                XREF,
+                ORDERS,
+            ),
             previous=(MEASURES, ASSIGNMENTS),
         ),
         Stage("quality.contracts", (), _nothing, reads=GOLD),
@@ -343,7 +357,12 @@ def _measures(inputs: Inputs) -> Content:
         _owned_orders(inputs),
         inputs.night.business_date,
     )
-    return {MEASURES.path: measures_so_far(inputs.previous_arrow(MEASURES), tonight)}
+    judgements = inputs.arrow(JUDGEMENTS)
+    said = judgements and judged_quality(
+        judgements, inputs.arrow(RENAMES), inputs.frame(CUSTOMER_RECORDS), inputs.frame(CLUSTERS)
+    )
+    judged = measured_rows(said, inputs.night.business_date) if said else ()
+    return {MEASURES.path: measures_so_far(inputs.previous_arrow(MEASURES), tonight, judged)}
 
 
 def _nothing(inputs: Inputs) -> Content:

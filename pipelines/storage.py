@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines import files
 from pipelines.errors import PadronError
@@ -26,6 +23,7 @@ from pipelines.tables import Kind, Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
 
 CONSTRAINT = "contract"
@@ -70,7 +68,7 @@ def _bare(kind: Any) -> Any:
 
 def arrow_schema(table: Table) -> pa.Schema:
     """The table's schema in Arrow."""
-    return to_arrow_schema(table.schema)
+    return table.arrow
 
 
 def check_condition(table: Table) -> str | None:
@@ -142,6 +140,11 @@ class Warehouse:
         table = self.open(path, version)
         return table.to_pyarrow_table() if table is not None else None
 
+    def dataset(self, path: str, version: int | None = None) -> Dataset | None:
+        """The table's files as Arrow reads them, for a query; None where there is no table."""
+        table = self.open(path, version)
+        return None if table is None else table.to_pyarrow_dataset()
+
     def read(self, spark: SparkSession, table: Table, version: int | None) -> DataFrame:
         """The table at ``version``; without one an empty frame of the declared shape.
 
@@ -150,6 +153,8 @@ class Warehouse:
         """
         if version is None:
             return spark.createDataFrame([], table.schema)
+        from pyspark.sql import functions as F
+
         frame = self._frame(spark, table.path, version)
         missing = [c for c in table.columns if c.name not in frame.columns]
         frame = frame.withColumns({c.name: F.lit(None).cast(c.type) for c in missing})
@@ -163,6 +168,8 @@ class Warehouse:
         protocol = stored.protocol()
         if len(uris) > FEW_FILES or protocol.min_reader_version > 1:
             return spark.read.format("delta").option("versionAsOf", version).load(self.uri(path))
+        from pyspark.sql import types as T
+
         schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
         if not uris:
             return spark.createDataFrame([], schema)

@@ -100,6 +100,15 @@ def execute(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+LEAN = frozenset({"link", "lookup", "history", "show", "explain", "evaluate", "sql", "status", "runs"})
+"""Commands that are soon over, start no Spark, and hand pyarrow nothing of pandas."""
+
+
 def main() -> None:
     """The console script."""
-    sys.exit(execute())
+    if not LEAN.intersection(sys.argv[1:3]):
+        sys.exit(execute())
+    from pipelines.cli.lean import arrow_without_pandas, leave
+
+    arrow_without_pandas()
+    leave(execute())

@@ -127,7 +127,7 @@ def _repeat(run_id: str, asked: Options, settings: Settings) -> int:
     progress = night_progress()
     house = warehouse_of(asked, settings)
     try:
-        found = run_again(run_id, asked.landing, settings, house, _starter(settings), progress)
+        found = run_again(run_id, asked.landing, settings, house, starter(settings), progress)
     finally:
         progress.stop()
     different = {path: rows for path, rows in found.items() if rows}
@@ -167,7 +167,7 @@ def _generation(name: str, warehouse: str) -> Generation:
     return find(name, Warehouse(warehouse))
 
 
-def _starter(settings: Settings) -> Callable[[], SparkSession]:
+def starter(settings: Settings) -> Callable[[], SparkSession]:
     """Starts Spark when it is asked for. Raises UsageError at once where Java is missing."""
     from pipelines.spark import check_java, session, submitted
 
@@ -182,7 +182,7 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
 
     progress = night_progress()
     try:
-        outcome = run_all(asked, settings, _starter(settings), progress)
+        outcome = run_all(asked, settings, starter(settings), progress)
     finally:
         progress.stop()
     if outcome.waits_for is not None:

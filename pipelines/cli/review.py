@@ -36,18 +36,22 @@ KEYS = {
 @click.command()
 @click.option("--by", default=None, metavar="NAME", help="Who reviews (default: the login name).")
 @click.option(
-    "--export", "exported", metavar="FILE.csv", help="Write the cases to a file that a steward fills in."
+    "--export",
+    "exported",
+    metavar="FILE",
+    help="Write the cases to a file that a steward fills in: CSV, or XLSX by its ending.",
 )
-@click.option(
-    "--import", "imported", metavar="FILE.csv", help="Take a filled-in file's answers as decisions."
-)
+@click.option("--import", "imported", metavar="FILE", help="Take a filled-in file's answers as decisions.")
 @click.option(
     "--sample",
     default=None,
     type=click.IntRange(20),
     help="With --export: about so many pairs to judge, drawn from all, for the estimate of quality.",
 )
-@click.option("--estimate", "estimated", metavar="FILE.csv", help="Precision and recall by a judged sample.")
+@click.option("--estimate", "estimated", metavar="FILE", help="Precision and recall by a judged sample.")
+@click.option(
+    "--keep", is_flag=True, help="With --estimate: the gate precision_estimate goes by it from now on."
+)
 @click.option("--limit", default=None, type=click.IntRange(1), help="Cases at most.")
 @click.option("--yes", is_flag=True, help="With --import: do not ask.")
 @options.warehouse
@@ -60,6 +64,7 @@ def review(
     imported: str | None,
     sample: int | None,
     estimated: str | None,
+    keep: bool,
     limit: int | None,
     yes: bool,
     warehouse: str,
@@ -75,12 +80,15 @@ def review(
     if sum(map(bool, (exported, imported, estimated))) > 1:
         raise UsageError("--export, --import and --estimate are three commands: give one.")
     if sample is not None and exported is None:
-        raise UsageError("--sample writes a file: add --export FILE.csv.")
-    if estimated is not None:
-        return _estimate(estimated, as_json=as_json)
-    desk, steward = desk_of(warehouse, config), login() if by is None else by
-    if not steward.strip():
+        raise UsageError("--sample writes a file: add --export FILE.")
+    if keep and estimated is None:
+        raise UsageError("--keep keeps the answers of a judged sample: add --estimate FILE.")
+    steward = login() if by is None else by
+    if not steward.strip() and (keep or estimated is None):
         raise UsageError("a review needs somebody who reviews: name them with --by.")
+    if estimated is not None:
+        return _estimate(estimated, warehouse, steward if keep else None, as_json=as_json)
+    desk = desk_of(warehouse, config)
     if exported is not None:
         return _export(desk, exported, limit) if sample is None else _sample(desk, exported, sample)
     if imported is not None:
@@ -128,19 +136,27 @@ def _sample(desk: Desk, path: str, wanted: int) -> int:
     return 0
 
 
-def _estimate(path: str, *, as_json: bool) -> int:
-    from pipelines.ops.sampling import estimate_from
+def _estimate(path: str, warehouse: str, keeper: str | None, *, as_json: bool) -> int:
+    """The quality by a judged sample; with a ``keeper`` its answers are kept for the nights to come."""
+    from pipelines.ops.sampling import estimate_of, keep_sample, read_sample
+    from pipelines.storage import Warehouse
 
-    release, found = estimate_from(path)
+    sample = read_sample(path)
+    found = estimate_of(sample)
+    kept = None if keeper is None else keep_sample(Warehouse(warehouse), sample, keeper)
     if as_json:
-        click.echo(json.dumps({"release": release, **asdict(found)}))
+        click.echo(json.dumps({"release": sample.release_id, **asdict(found), "kept": kept}))
         return 0
-    say(f"Release {release}: {found.labelled:,} judged pairs stand for {found.pairs:,}")
+    say(f"Release {sample.release_id}: {found.labelled:,} judged pairs stand for {found.pairs:,}")
     for name, share in (("Precision", found.precision), ("Recall", found.recall)):
         say(f"{name:<10} {share.value:.4f}  95 % interval {share.low:.4f} to {share.high:.4f}")
     say_wrapped(
         "Recall is of the pairs that linkage kept or put together; what blocking never brought is outside."
     )
+    if kept is not None:
+        say_wrapped(
+            f"{kept:,} new answers kept: the gate precision_estimate goes by this sample from the next night on."
+        )
     return 0
 
 

@@ -7,6 +7,7 @@ A night that is published again replaces its own rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import reduce
 
@@ -34,13 +35,14 @@ MEASURES = Table(
             STRING,
             "consolidation, deduplication, cross_source, id_jitter, revenue_jitter, over_clustering, "
             "under_clustering, largest_customer, p99_customer, customers_over_64, customers_over_500, "
-            "records_over_64, records_over_500, weakest_link, completeness or recency.",
+            "records_over_64, records_over_500, weakest_link, completeness, recency, precision_estimate or recall_estimate.",
             required=True,
         ),
         Column(
             "part",
             STRING,
-            "all, or what the measure is split into: source, kind of change, currency, kind of mixture, key, source/attribute group.",
+            "all, or what the measure is split into: source, kind of change, currency, kind of mixture, key, source/attribute "
+            "group; of an estimate low and high, the ends of its 95 % interval, and left_out, the judged pairs that changed.",
             required=True,
         ),
         Column(
@@ -101,13 +103,17 @@ def build_measures(
     return MEASURES.conform(tonight)
 
 
-def measures_so_far(past: pa.Table | None, tonight: DataFrame) -> pa.Table:
+def measures_so_far(
+    past: pa.Table | None, tonight: DataFrame, judged: Sequence[Mapping[str, object]] = ()
+) -> pa.Table:
     """``tonight`` (of ``build_measures``) beside ``past``, the table of the prior state; of the same night tonight's count.
 
-    A night has some hundred rows whatever the number of its records.
+    ``judged``: rows of tonight by what stewards judged (``judged_quality``). A night has some hundred rows whatever
+    the number of its records.
     """
     schema = arrow_schema(MEASURES)
     new = tonight.toArrow().select(schema.names).cast(schema)
+    new = pa.concat_tables([new, pa.Table.from_pylist([dict(row) for row in judged], schema=schema)])
     if past is not None:
         measured = pc.is_in(past["business_date"], value_set=new["business_date"].unique())
         new = pa.concat_tables([past.filter(pc.invert(measured)).select(schema.names).cast(schema), new])

@@ -59,7 +59,9 @@ def look_ahead(desk: Desk, generation: Generation | None = None, decisions: str 
     New files are not looked at: records are those of the release. Raises UsageError for a file or generation that
     does not fit.
     """
-    waiting = [*_waiting(desk), *_written(desk, decisions)]
+    waiting = _waiting(desk)
+    if decisions is not None:
+        waiting += written_decisions(desk, decisions)
     if generation is None:
         outlook = desk.outlook(waiting, base=desk.released_decisions)
         states, consequence = outlook.states, outlook.consequence
@@ -93,10 +95,8 @@ def _waiting(desk: Desk) -> list[Row]:
     return [row for row in desk.decisions.to_pylist() if row["decision_id"] not in released]
 
 
-def _written(desk: Desk, path: str | None) -> list[Row]:
+def written_decisions(desk: Desk, path: str) -> list[Row]:
     """The rows of a file that were not recorded yet. Raises UsageError where it names what is not there."""
-    if path is None:
-        return []
     rows = read_decisions(path)
     if not rows.num_rows:
         raise UsageError(f"{path} holds no decision, or does not exist.")

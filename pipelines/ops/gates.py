@@ -47,6 +47,7 @@ BOUNDS = {
     "freshness": Bounds(warn=0),
     "id_jitter": Bounds(warn=0.005, block=0.02, least=1_000),
     "over_clustering": Bounds(warn=0.02),
+    "precision_estimate": Bounds(warn=0.03, block=0.1, least=100),
     "profile_drift": Bounds(warn=0.2, least=100),
     "residual_duplicates": Bounds(warn=0.05),
     "revenue_jitter": Bounds(warn=0.01, block=0.03, least=1_000),

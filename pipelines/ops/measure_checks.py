@@ -50,7 +50,8 @@ def measured(measures: pa.Table | None, business_date: date) -> dict[tuple[str, 
 
 
 def identity_quality(inputs: Inputs) -> list[Verdict]:
-    """``id_jitter``, ``revenue_jitter``, ``two_tax_ids``, ``over_clustering``, ``residual_duplicates``."""
+    """``id_jitter``, ``revenue_jitter``, ``two_tax_ids``, ``over_clustering``, ``residual_duplicates``,
+    ``precision_estimate``."""
     night = inputs.night
     found = measured(inputs.arrow(MEASURES), night.business_date)
     return judge(inputs.settings.project, found, adopts=night.generation is not None)
@@ -128,4 +129,22 @@ def judge(project: Project, found: dict[tuple[str, str], Measured], *, adopts: b
             message=f"for each 100 names with one e-mail, phone or address in one customer, {100 * left.value:.1f} "
             f"stand in several{left.trend(1)}.",
         )
-    return verdicts
+    return [*verdicts, *_precision(project, found)]
+
+
+def _precision(project: Project, found: dict[tuple[str, str], Measured]) -> list[Verdict]:
+    """What may be wrong at the most, by the pairs that stewards judged; none where nobody did."""
+    said, low, high, gone = (found.get(("precision_estimate", p)) for p in ("all", "low", "high", "left_out"))
+    if said is None or low is None or high is None:
+        return []
+    left_out = ""
+    if gone is not None and gone.numerator:
+        left_out = f"; {gone.numerator:,.0f} of {gone.rows:,} pairs changed since and are left out"
+    return graded(
+        project,
+        "precision_estimate",
+        value=1 - low.value,
+        rows=low.rows,
+        message=f"{said.value:.2%} of the pairs in one customer are right, 95 % interval {low.value:.2%} to "
+        f"{high.value:.2%}, by {low.rows:,} judged pairs{left_out}{said.trend()}.",
+    )

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.config import digest
 from pipelines.digests import LAYERS, code_digest
 from pipelines.errors import GateStopped, PadronError
-from pipelines.linkage.decisions import DECISIONS
-from pipelines.night import published, stages
+from pipelines.night import GIVEN, published, stages
 from pipelines.night_gates import gates
 from pipelines.ops import releases
 from pipelines.ops.failures import told
@@ -72,7 +71,6 @@ def prepare(
     origin = {base.release_id} if base and not options.full else set()
     todo = stages(settings.sources)
     names = [s.name for s in todo]
-    decisions = warehouse.version(DECISIONS.path)
     return Prepared(
         planned=planned,
         night=Night(
@@ -82,7 +80,7 @@ def prepare(
             landing=options.landing,
             files=planned.files,
             base=base.tables if base else {},
-            given={} if decisions is None else {DECISIONS.path: decisions},
+            given=given_versions(warehouse),
             base_date=base.business_date if base else None,
             is_full=options.full,
             problems=tuple(problems),
@@ -105,6 +103,12 @@ def prepare(
         memory=remembered(warehouse, set(resumable) | origin),
         next_layer=_after(options.layer),
     )
+
+
+def given_versions(warehouse: Warehouse) -> dict[str, int]:
+    """The newest versions of the tables that no stage writes."""
+    found = {table.path: warehouse.version(table.path) for table in GIVEN}
+    return {path: version for path, version in found.items() if version is not None}
 
 
 def _up_to(layer: str | None, todo: Sequence[Stage]) -> list[Stage]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.ops import releases
+from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
+    from pipelines.tables import Table
 
+Connection = duckdb.DuckDBPyConnection
 Parameters = list[object] | dict[str, object]
 """Values of ``?`` by place, or of ``$name`` by name."""
 
@@ -37,10 +40,10 @@ class Reader:
             layer, name = path.split("/")
             if layer in TECHNICAL or (only is not None and path not in only):
                 continue
-            table = warehouse.open(path, version)
+            table = warehouse.dataset(path, version)
             if table is None:
                 continue
-            self.connection.register(f"_{layer}_{name}", table.to_pyarrow_dataset())
+            self.connection.register(f"_{layer}_{name}", table)
             self.connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
             self.connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM "_{layer}_{name}"')
 
@@ -70,13 +73,27 @@ class Reader:
         return next(iter(rows[0].values())) if rows else None
 
 
+def side_by_side(
+    warehouse: Warehouse, states: Mapping[str, Mapping[str, int]], tables: Sequence[Table]
+) -> Connection:
+    """DuckDB with the views ``state.name`` of ``tables`` at each state's versions; a table that one lacks is empty."""
+    connection = duckdb.connect()
+    for state, versions in states.items():
+        connection.execute(f'CREATE SCHEMA "{state}"')
+        for table in tables:
+            found = warehouse.dataset(table.path, versions[table.path]) if table.path in versions else None
+            connection.register(f"_{state}_{table.name}", found or arrow_schema(table).empty_table())
+            connection.execute(
+                f'CREATE VIEW "{state}"."{table.name}" AS SELECT * FROM "_{state}_{table.name}"'
+            )
+    return connection
+
+
 def differing_rows(warehouse: Warehouse, path: str, one: int, other: int) -> int:
     """Rows that stand in one of two versions of a table and not in the other; 0 where they are alike."""
     connection = duckdb.connect()
     for name, version in (("one", one), ("other", other)):
-        stored = warehouse.open(path, version)
-        assert stored is not None
-        connection.register(name, stored.to_pyarrow_dataset())
+        connection.register(name, warehouse.dataset(path, version))
     query = """SELECT count(*) FROM (
         (SELECT * FROM one EXCEPT ALL SELECT * FROM other)
         UNION ALL (SELECT * FROM other EXCEPT ALL SELECT * FROM one))"""

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.bronze.landing import discover
 from pipelines.errors import UsageError
-from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.generations import GENERATIONS, newest
-from pipelines.night import stages
+from pipelines.night import GIVEN, stages
 from pipelines.ops.lock import Lock
 from pipelines.ops.past_run import PastRun, past_run
 from pipelines.ops.reading import differing_rows
@@ -113,9 +112,9 @@ def _compare_configuration(past: PastRun, settings: Settings, watcher: Watcher) 
 
 
 def _given(past: PastRun) -> dict[str, int]:
-    """The version that the run read of what stewards decided, which is no output of any stage."""
+    """The versions that the run read of what stewards wrote, which is no output of any stage."""
     read = {path: version for row in past.stages for path, version in dict(row["inputs"] or {}).items()}
-    return {DECISIONS.path: read[DECISIONS.path]} if DECISIONS.path in read else {}
+    return {table.path: read[table.path] for table in GIVEN if table.path in read}
 
 
 def _is_of(stage: str, past: PastRun) -> bool:

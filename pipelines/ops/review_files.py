@@ -1,20 +1,17 @@
-"""Cases through a CSV file: exported for a steward who fills in answers, read back whole or not at all."""
+"""Cases through a file, CSV or XLSX: exported for a steward who fills in answers, read back whole or not at all."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines import files
 from pipelines.errors import UsageError
 from pipelines.linkage.decisions import MATCH, NO_MATCH
 from pipelines.ops.cases import SHOWN, Case, cases, members
 from pipelines.ops.claims import Claims
 from pipelines.ops.deciding import propose, record
 from pipelines.ops.reviewing import Review
+from pipelines.ops.sheets import read_rows, write_rows
 
 if TYPE_CHECKING:
     from pipelines.ops.deciding import Proposal
@@ -54,7 +51,7 @@ class Answers:
 
 
 def export(desk: Desk, path: str, limit: int | None = None) -> int:
-    """Write the cases to ``path`` as CSV; how many. The file says what records say: personal data."""
+    """Write the cases to ``path``; how many. The file says what records say: personal data."""
     found = cases(desk)[:limit]
     records = {
         f"{row['source']}:{row['record_id']}": row
@@ -62,9 +59,7 @@ def export(desk: Desk, path: str, limit: int | None = None) -> int:
     }
     shown = [name for name in SHOWN if any(name in row for row in records.values())]
     columns = [*FILLED, *FIXED, *(f"{name}_{side}" for name in shown for side in ("left", "right"))]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
+    rows: list[dict[str, object]] = []
     for case in found:
         row: dict[str, object] = {
             "case": case.case_id,
@@ -78,18 +73,10 @@ def export(desk: Desk, path: str, limit: int | None = None) -> int:
             "probability": f"{case.probability:.4f}",
         }
         for side, name in (("left", case.left), ("right", case.right)):
-            row |= {f"{column}_{side}": cell(records[name][column]) for column in shown}
-        writer.writerow(row)
-    # Spreadsheets take a file for UTF-8 by its first bytes.
-    files.write_text(path, "\ufeff" + text.getvalue())
+            row |= {f"{column}_{side}": records[name][column] for column in shown}
+        rows.append(row)
+    write_rows(path, columns, rows, (MATCH, NO_MATCH, UNSURE))
     return len(found)
-
-
-def cell(value: object) -> str:
-    """A value as text that no spreadsheet runs as a formula."""
-    text = "; ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-    # A cell that begins so would be run as a formula; phones begin with + and are no formula behind a quote.
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def read_answers(desk: Desk, path: str, steward: str) -> Answers:
@@ -140,26 +127,6 @@ def read_answers(desk: Desk, path: str, steward: str) -> Answers:
         raise UsageError(f"{path} answers no case: write match, no_match or unsure in its column answer.")
     proposal = propose(desk, made) if made else None
     return Answers(tuple(answered), tuple(made), tuple(unsure), blank, proposal)
-
-
-def read_rows(path: str, needed: Sequence[str], made_by: str) -> list[tuple[int, dict[str, str]]]:
-    """The rows with their lines. Raises UsageError for a file without the ``needed`` columns, or without rows."""
-    try:
-        text = files.read_text(path).removeprefix("\ufeff")
-    except FileNotFoundError:
-        raise UsageError(f"{path} does not exist: `{made_by} {path}` writes one.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8: save it as CSV UTF-8.") from None
-    # Spreadsheets of many countries write semicolons.
-    first = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
-    missing = [name for name in needed if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UsageError(f"{path} has no column {', '.join(missing)}: `{made_by} {path}` writes such files.")
-    found = [(reader.line_num, {name: value or "" for name, value in row.items() if name}) for row in reader]
-    if not found:
-        raise UsageError(f"{path} has no row in it.")
-    return found
 
 
 def settle(desk: Desk, answers: Answers, steward: str) -> list[str]:

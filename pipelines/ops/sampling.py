@@ -1,24 +1,28 @@
-"""A stratified sample of pairs for stewards to judge, through a CSV file, and what the answers say of quality.
+"""A stratified sample of pairs for stewards to judge, through a file, and what the answers say of quality.
 
 Answers here are labels: they tell how good the clusters are, and decide nothing.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipelines import files
 from pipelines.errors import UsageError
 from pipelines.linkage.decisions import MATCH, NO_MATCH
+from pipelines.linkage.judgements import JUDGEMENTS, SAID, digest_of, newest_sample
 from pipelines.linkage.labels import KEYS
 from pipelines.linkage.stratified import Estimate, Judged, Stratum, allocate, estimate, merged
 from pipelines.ops.cases import SHOWN
-from pipelines.ops.review_files import ANSWERS, UNSURE, cell, read_rows
+from pipelines.ops.reading import Reader
+from pipelines.ops.releases import all_releases
+from pipelines.ops.review_files import ANSWERS, UNSURE
+from pipelines.ops.sheets import read_rows, write_rows
 
 if TYPE_CHECKING:
     from pipelines.ops.desk import Desk
+    from pipelines.storage import Warehouse
 
 BANDS = (0, 5, 10, 20)
 """Match weights, in bits, at which a band begins."""
@@ -94,15 +98,13 @@ def export_sample(desk: Desk, path: str, wanted: int) -> int:
         names,
     )
     by_name = {s.name: s for s in drawn}
-    text = io.StringIO()
     columns = [*NEEDED, *(f"{name}_{side}" for name in shown for side in ("l", "r"))]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
+    drawn_rows: list[dict[str, object]] = []
     for row in rows:
         stratum = by_name[row.pop("drawn")]
-        writer.writerow(
+        drawn_rows.append(
             {
-                **{name: value if name in KEYS else cell(value) for name, value in row.items()},
+                **row,
                 "answer": "",
                 "release": desk.release.release_id,
                 "stratum": stratum.name,
@@ -111,18 +113,25 @@ def export_sample(desk: Desk, path: str, wanted: int) -> int:
                 "stratum_pairs": stratum.pairs,
             }
         )
-    files.write_text(path, "\ufeff" + text.getvalue())
-    return len(rows)
+    write_rows(path, columns, drawn_rows, (MATCH, NO_MATCH, UNSURE))
+    return len(drawn_rows)
 
 
-def estimate_from(path: str) -> tuple[str, Estimate]:
-    """The release that a filled-in sample is of, and its quality. Raises UsageError, a line a problem.
+@dataclass(frozen=True)
+class JudgedSample:
+    """A filled-in sample."""
 
-    Pairs without an answer, or answered unsure, count as not judged: their stratum's others stand for them.
-    """
-    strata: dict[str, Stratum] = {}
-    counts: dict[str, list[int]] = {}
-    problems, seen, releases = [], set(), set()
+    path: str
+    release_id: str
+    rows: tuple[dict[str, Any], ...]
+    """Its pairs as ``linkage/judgements`` says them, without digests, who and when."""
+
+
+def read_sample(path: str) -> JudgedSample:
+    """A filled-in sample. Raises UsageError, a line a problem."""
+    problems: list[str] = []
+    seen: set[tuple[str, ...]] = set()
+    found: list[dict[str, Any]] = []
     for line, row in read_rows(path, NEEDED, "padron review --sample 200 --export"):
         answer = row["answer"].strip().lower()
         key = tuple(row[name] for name in KEYS)
@@ -135,23 +144,97 @@ def estimate_from(path: str) -> tuple[str, Estimate]:
             problems.append(f"{path}:{line}: the pair stands twice: keep one row of it.")
             continue
         seen.add(key)
-        releases.add(row["release"])
         try:
             pairs, is_inside = int(row["stratum_pairs"]), bool(int(row["is_inside"]))
         except ValueError:
             problems.append(f"{path}:{line}: stratum_pairs and is_inside are not as they were exported.")
             continue
-        strata.setdefault(row["stratum"], Stratum(row["stratum"], row["band"], is_inside, pairs, 0.5))
-        found = counts.setdefault(row["stratum"], [0, 0])
-        said = ANSWERS.get(answer, UNSURE)
-        found[0] += said in (MATCH, NO_MATCH)
-        found[1] += said == MATCH
-    if len(releases) > 1:
+        said = {**dict(zip(KEYS, key, strict=True)), "answer": ANSWERS.get(answer, UNSURE)}
+        drawn = {
+            "stratum": row["stratum"],
+            "band": row["band"],
+            "stratum_pairs": pairs,
+            "is_inside": is_inside,
+        }
+        found.append({"release_id": row["release"], **said, **drawn})
+    if len({row["release_id"] for row in found}) > 1:
         problems.append(f"{path} holds pairs of several releases: judge one sample at a time.")
     if problems:
         raise UsageError("\n".join(problems[:10]))
+    return JudgedSample(path, found[0]["release_id"], tuple(found))
+
+
+def estimate_of(sample: JudgedSample) -> Estimate:
+    """The quality of the sample's release. Raises UsageError where too little is judged.
+
+    Pairs without an answer, or answered unsure, count as not judged: their stratum's others stand for them.
+    """
+    strata: dict[str, Stratum] = {}
+    counts: dict[str, list[int]] = {}
+    for row in sample.rows:
+        name = row["stratum"]
+        strata.setdefault(name, Stratum(name, row["band"], row["is_inside"], row["stratum_pairs"], 0.5))
+        found = counts.setdefault(name, [0, 0])
+        found[0] += row["answer"] in (MATCH, NO_MATCH)
+        found[1] += row["answer"] == MATCH
     try:
-        found_quality = estimate([Judged(strata[name], n, matches) for name, (n, matches) in counts.items()])
+        return estimate([Judged(strata[name], n, matches) for name, (n, matches) in counts.items()])
     except ValueError as error:
-        raise UsageError(f"{path}: {error}: answer match or no_match for some of them.") from None
-    return releases.pop(), found_quality
+        raise UsageError(f"{sample.path}: {error}: answer match or no_match for some of them.") from None
+
+
+def keep_sample(warehouse: Warehouse, sample: JudgedSample, steward: str) -> int:
+    """Append the sample's answers to ``linkage/judgements``, for the nights to come; how many are new.
+
+    Raises UsageError where its release is not kept, or has not one of its records.
+    """
+    release = next((r for r in all_releases(warehouse) if r.release_id == sample.release_id), None)
+    if release is None:
+        raise UsageError(
+            f"{sample.path} was drawn from release {sample.release_id}, which is not in this warehouse."
+        )
+    try:
+        reader = Reader(warehouse, release, ("silver/customer_records",))
+    except Exception:
+        raise UsageError(
+            f"{sample.path} was drawn from release {sample.release_id}, which is not readable any more (retention_days in "
+            "conf/padron.yml): draw another."
+        ) from None
+    names = sorted(
+        {f"{row[f'source_{s}']}:{row[f'record_id_{s}']}" for row in sample.rows for s in ("l", "r")}
+    )
+    there: Any = reader.rows(
+        f"""SELECT source || ':' || record_id AS name, {", ".join(SAID)} FROM silver.customer_records
+        SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS asked) ON asked = source || ':' || record_id""",
+        [names],
+    )
+    digests = {row["name"]: digest_of(row) for row in there}
+    unknown = [name for name in names if name not in digests]
+    if unknown:
+        raise UsageError(
+            f"{sample.path}: release {sample.release_id} has no record {', '.join(unknown[:3])} ({len(unknown)} in all): "
+            "did a spreadsheet change the ids?"
+        )
+    now = datetime.now(UTC)
+    kept = newest_sample(rows_of_sample(warehouse, sample.release_id))
+    known = {tuple(row[name] for name in KEYS): row["answer"] for row in kept}
+    new = [
+        {
+            **row,
+            "digest_l": digests[f"{row['source_l']}:{row['record_id_l']}"],
+            "digest_r": digests[f"{row['source_r']}:{row['record_id_r']}"],
+            "judged_by": steward,
+            "judged_at": now,
+        }
+        for row in sample.rows
+        if known.get(tuple(row[name] for name in KEYS)) != row["answer"]
+    ]
+    if new:
+        warehouse.append_rows(JUDGEMENTS, new)
+    return len(new)
+
+
+def rows_of_sample(warehouse: Warehouse, release_id: str) -> list[dict[str, Any]]:
+    """The answers kept so far to the sample of a release."""
+    kept = warehouse.arrow(JUDGEMENTS.path)
+    return [] if kept is None else [row for row in kept.to_pylist() if row["release_id"] == release_id]

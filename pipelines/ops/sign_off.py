@@ -16,7 +16,7 @@ from pipelines.identity.assign import Identity
 from pipelines.identity.changes import CHANGES
 from pipelines.identity.restore import restored
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
-from pipelines.linkage.decisions import DECISIONS
+from pipelines.night import GIVEN
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import (
@@ -241,8 +241,7 @@ def _go_back(
         if withdrawn:
             tables |= _compensated(warehouse, start_spark(), newest, target)
             # What stewards decided holds until they revoke it, whatever becomes of a night.
-            if DECISIONS.path in newest.tables:
-                tables[DECISIONS.path] = newest.tables[DECISIONS.path]
+            tables |= {t.path: newest.tables[t.path] for t in GIVEN if t.path in newest.tables}
     except BaseException as error:
         record.state("failed", f"{said}: {type(error).__name__}")
         raise

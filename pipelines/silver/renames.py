@@ -6,7 +6,7 @@ event log keeps the old names for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +170,12 @@ def decisions_now(decisions: pa.Table | None, renames: pa.Table | None) -> pa.Ta
         place = decisions.column_names.index(side)
         decisions = decisions.set_column(place, side, pa.array(named, decisions.schema.field(side).type))
     return decisions
+
+
+def names_now(named: Iterable[tuple[str, date]], renames: pa.Table) -> list[str]:
+    """What a few records, each source:record_id as it was called on a date, are called now."""
+    steps = [step.to_pylist() for step in _in_order(renames)]
+    return [_name_now(name, said, steps) for name, said in named]
 
 
 def _name_now(name: str, made: date, steps: list[list[dict[str, Any]]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,10 +11,14 @@ from gold_box import D, line, lines, table
 from gold_box import orders as order_rows
 
 from pipelines.gold.clustering import sizes_and_mixtures
+from pipelines.gold.judged_quality import judged_quality, measured_rows
 from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
 from pipelines.identity.tables import ASSIGNMENTS, EVENTS
+from pipelines.linkage.clusters import CLUSTERS
+from pipelines.linkage.judgements import JUDGEMENTS, digest_of
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.silver.renames import RENAMES
 from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
@@ -196,3 +200,54 @@ def test_the_first_night_has_no_jitter(spark: SparkSession) -> None:
     names = set(measures_so_far(None, built)["measure"].to_pylist())
     assert {"id_jitter", "revenue_jitter", "weakest_link"}.isdisjoint(names)
     assert "over_clustering" in names
+
+
+def test_judged_pairs_tell_the_precision_of_tonight_under_the_names_of_now(spark: SparkSession) -> None:
+    """Ana's pair is right and still together; Leo's is wrong, and his W2 was called X2 when it was judged."""
+    said = {"C1": "Ana", "W1": "Ana", "C2": "Leo", "W2": "Lea"}
+    records = [
+        {"source": "crm", "record_id": name, "party_type": "person", "given_name": given}
+        for name, given in said.items()
+    ]
+    clusters = [
+        {"source": "crm", "record_id": name, "party_type": "person", "cluster_final": name[1:]}
+        for name in said
+    ]
+    silver = table(spark, CUSTOMER_RECORDS, records)
+    digests = {row["record_id"]: digest_of(row) for row in silver.toArrow().to_pylist()}
+    judged_at = datetime(2026, 7, 1, tzinfo=UTC)
+    common = {
+        "release_id": "r",
+        "stratum": "s",
+        "stratum_pairs": 2,
+        "band": "b",
+        "is_inside": True,
+        "judged_by": "ana",
+    }
+    pairs = [
+        {
+            **common,
+            "source_l": "crm",
+            "record_id_l": left,
+            "source_r": "crm",
+            "record_id_r": right,
+            "answer": answer,
+            "digest_l": digests[left],
+            "digest_r": digests[right.replace("X", "W")],
+            "judged_at": judged_at,
+        }
+        for left, right, answer in (("C1", "W1", "match"), ("C2", "X2", "no_match"))
+    ]
+    renamed = {"source": "crm", "record_id": "X2", "new_source": "crm", "new_record_id": "W2"}
+    found = judged_quality(
+        pa.Table.from_pylist(pairs, schema=arrow_schema(JUDGEMENTS)),
+        pa.Table.from_pylist([{**renamed, "since": D, "business_date": D}], schema=arrow_schema(RENAMES)),
+        silver,
+        table(spark, CLUSTERS, clusters),
+    )
+    assert found is not None
+    rows = {line(row, "measure", "part"): row for row in measured_rows(found, D)}
+    assert rows["precision_estimate all"]["value"] == 0.5
+    assert rows["precision_estimate low"]["value"] < 0.5
+    assert rows["precision_estimate left_out"]["numerator"] == 0
+    assert rows["recall_estimate all"]["value"] == 1

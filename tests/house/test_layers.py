@@ -24,6 +24,7 @@ HOMES = {
     "click": {"cli/"},
     "rich": {"cli/", "ops/terminal.py"},
     "jinja2": {"ops/"},
+    "openpyxl": {"ops/sheets.py"},
 }
 
 

@@ -97,6 +97,23 @@ def test_measures_become_verdicts_with_the_night_before() -> None:
     assert judge(Project(), {}) == [], "the first night has no jitter, and no verdict on it"
 
 
+@pytest.mark.parametrize(
+    ("low", "labelled", "status"),
+    [(0.975, 400, "passed"), (0.96, 400, "warned"), (0.88, 400, "blocked"), (0.88, 60, "warned")],
+)
+def test_the_lower_end_of_the_judged_precision_is_what_counts(low: float, labelled: int, status: str) -> None:
+    """A few judged pairs prove little: they warn at the most."""
+    found = {
+        ("precision_estimate", part): Measured(value, value * labelled, float(labelled), 0.97)
+        for part, value in (("all", 0.98), ("low", low), ("high", 0.99))
+    }
+    found |= {("precision_estimate", "left_out"): Measured(0.03, 3.0, 100.0, None)}
+    (verdict,) = judge(Project(), found)
+    assert (verdict["gate"], verdict["status"]) == ("precision_estimate", status)
+    assert f"95 % interval {low:.2%} to 99.00%, by {labelled} judged pairs; 3 of 100" in verdict["message"]
+    assert verdict["message"].endswith("(97.00% the night before).")
+
+
 def test_what_is_about_a_source_is_its_owners_issue() -> None:
     sources = load_sources(Conf())
     gates = ("freshness erp", "volume_high crm/contacts", "profile_drift web/users.email", "reconciliation")

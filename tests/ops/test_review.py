@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from openpyxl import load_workbook
 from stewards_house import stewards_house
 
 from pipelines.cli import execute, padron
 from pipelines.errors import UsageError
 from pipelines.linkage.decisions import standing
+from pipelines.linkage.judgements import JUDGEMENTS, Standing, digest_of, newest_sample, quality_now
 from pipelines.ops import claims as claiming
 from pipelines.ops import stewards
 from pipelines.ops.cases import cases
@@ -209,6 +211,25 @@ def test_a_file_with_a_mistake_changes_nothing(
     assert decisions(house) == []
 
 
+def test_a_workbook_is_filled_in_and_taken_whole_or_not_at_all(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cases.xlsx"
+    assert execute(["review", "--warehouse", house.root, "--export", str(path)]) == 0
+    book: Any = load_workbook(path)
+    sheet = book.worksheets[0]
+    place = {cell.value: cell.column for cell in sheet[1]}
+    lines = {sheet.cell(line, place["case"]).value: line for line in range(2, sheet.max_row + 1)}
+    answer = sheet.cell(next(lines[case] for case in lines if case.startswith("erp:E8|")), place["answer"])
+    for said, code in (("perhaps", 2), ("=1=1", 2), ("Match", 0)):
+        answer.value = said
+        book.save(path)
+        capsys.readouterr()
+        assert imported(house, path) == code
+        assert code == 0 or "is no answer" in capsys.readouterr().err
+    assert [row["kind"] for row in decisions(house)] == ["match"]
+
+
 def test_files_that_are_none_of_ours_are_said(house: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     assert imported(house, tmp_path / "other.csv") == 2
@@ -244,6 +265,31 @@ def test_a_judged_sample_tells_the_quality(
     assert found["precision"]["value"] == pytest.approx(4 / 5)
     assert found["precision"]["low"] < 4 / 5 < found["precision"]["high"] + 1e-3
     assert (found["labelled"], found["pairs"]) == (7, 8)
+    keep = [*where, "--estimate", str(path), "--keep"]
+    for kept in (8, 0):
+        assert execute([*keep, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["kept"] == kept, "the same answers are kept once"
+    stored = house.arrow(JUDGEMENTS.path)
+    assert stored is not None
+    # Nothing changed since: the night finds what the file says.
+    clusters = house.arrow("linkage/clusters")
+    assert clusters is not None
+    silver = house.arrow("silver/customer_records")
+    assert silver is not None
+    records = {(r["source"], r["record_id"]): r for r in silver.to_pylist()}
+    homes = {(r["source"], r["record_id"]): r["cluster_final"] for r in clusters.to_pylist()}
+    standing = {key: Standing(homes[key], digest_of(record)) for key, record in records.items()}
+    said = quality_now(newest_sample(stored.to_pylist()), standing)
+    assert said is not None
+    assert (said.estimate.precision.value, said.left_out) == (pytest.approx(4 / 5), 0)
+    rows[1]["answer"] = "unsure" if rows[1]["answer"] == "match" else "match"
+    write(path, rows)
+    assert execute([*keep, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] == 1
+    spoilt = [{**row, "record_id_l": row["record_id_l"].lstrip("CEW")} for row in rows]
+    write(path, spoilt)
+    assert execute(keep) == 2
+    assert "did a spreadsheet change the ids?" in capsys.readouterr().err
     rows[0]["answer"] = "maybe"
     write(path, rows)
     assert execute([*where, "--estimate", str(path)]) == 2
@@ -253,3 +299,4 @@ def test_a_judged_sample_tells_the_quality(
     write(path, rows)
     assert execute([*where, "--estimate", str(path)]) == 2
     assert execute([*where, "--sample", "40"]) == 2
+    assert execute([*where, "--keep"]) == 2

@@ -27,7 +27,7 @@ from deltalake.table import TableAlterer
 
 from pipelines import files, storage
 from pipelines.bronze.batches import BATCHES
-from pipelines.ops import lock, one_night, releases, repeat
+from pipelines.ops import lock, one_night, rehearsal, releases, repeat
 from pipelines.ops import run as run_module
 from pipelines.ops.run import Options, Outcome, run
 from pipelines.settings import Settings, load_settings
@@ -223,6 +223,7 @@ def install(patch: Callable[[object, str, Any], None], stages: tuple[Stage, ...]
     patch(one_night, "stages", lambda _: list(stages))
     patch(repeat, "stages", lambda _: list(stages))
     patch(one_night, "gates", lambda _: gates)
+    patch(rehearsal, "gates", lambda _: gates)
 
 
 def tiny(monkeypatch: pytest.MonkeyPatch, folder: Path, gates: dict[str, Any] | None = None) -> Tiny:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
 from pipelines.linkage.evaluate import quality
-from pipelines.linkage.peers.model import ID
+from pipelines.linkage.peers import ID
 from pipelines.ops.speed.given import TRUTH
 
 if TYPE_CHECKING:

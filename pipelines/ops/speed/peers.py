@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pipelines
-from pipelines.linkage.peers.model import ID
+from pipelines.linkage.peers import ID
 from pipelines.ops.speed.agreement import read_clusters
 from pipelines.ops.speed.given import Given
 from pipelines.ops.speed.processes import Measured
@@ -27,7 +27,16 @@ Command = Callable[[Any, str], list[str]]
 Read = Callable[[Any, str, Measured], dict[str, Any]]
 """Fields of a cell, from a size's files, the folder of the results and what was measured."""
 _ROOT = Path(pipelines.__file__).resolve().parent
-_PADRON = ("linkage", "standardise", "cli/link.py", "config.py", "queries.py", "settings.py", "spark.py")
+_PADRON = (
+    "linkage",
+    "standardise",
+    "cli/link.py",
+    "cli/lean.py",
+    "config.py",
+    "queries.py",
+    "settings.py",
+    "spark.py",
+)
 """Code that decides what a padron peer does."""
 
 
