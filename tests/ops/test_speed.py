@@ -56,6 +56,18 @@ def test_memory_and_cpu_of_the_processes_that_a_process_starts_count(tmp_path: P
     assert found.seconds > 0.7
 
 
+def test_a_process_that_was_only_just_forked_is_not_counted_twice(tmp_path: Path) -> None:
+    fork = (
+        "import os, time; held = bytearray(80_000_000)\n"
+        "for _ in range(3):\n"
+        "    if os.fork() == 0: time.sleep(0.5); os._exit(0)\n"
+        "    os.wait()"
+    )
+    found = measured(python(fork), str(tmp_path), CAP)
+    assert found.outcome == "done"
+    assert 80_000_000 < found.peak_bytes < 130_000_000
+
+
 def test_what_takes_longer_than_the_cap_is_ended_with_all_it_started(tmp_path: Path) -> None:
     # As Spark's workers do, the child leaves its parent's process group.
     child = "import os, time; os.setpgid(0, 0); open(os.environ['THERE'], 'w').write(str(os.getpid())); time.sleep(60)"

@@ -21,6 +21,8 @@ LOOK = 0.2
 """Seconds between two looks at the memory."""
 TURN = 0.02
 """Seconds between two looks at whether it has ended."""
+NEWBORN = 1.0
+"""Seconds of a process's life in which it may still be its parent's memory: see ``_Tree.look``."""
 LAST_LINES = 5
 _PROC = "/proc"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -54,8 +56,17 @@ class _Tree:
     strangers: set[int] = field(default_factory=set)
 
     def look(self) -> list[int]:
-        """The processes that are alive now."""
-        alive, resident = [], 0
+        """The processes that are alive now.
+
+        A process that starts another one is for a moment two with one memory, and a look then would
+        count a JVM of 4 GB as 8: the newborn that is as large as its parent is left out.
+        """
+        alive: list[int] = []
+        sizes: dict[int, tuple[int, int]] = {}
+        """Virtual and resident size of each."""
+        newborn: dict[int, int] = {}
+        """Parent of those that have only just started."""
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
         for name in os.listdir(_PROC):
             if not name.isdigit() or int(name) in self.strangers:
                 continue
@@ -65,14 +76,20 @@ class _Tree:
                     values = file.read().rpartition(")")[2].split()
             except OSError:
                 continue
-            state, session, user, system, start, pages = (values[i] for i in (0, 3, 11, 12, 19, 21))
+            state, parent, session, user, system, start, virtual, pages = (
+                values[i] for i in (0, 1, 3, 11, 12, 19, 20, 21)
+            )
             if int(session) != self.session:
                 self.strangers.add(int(name))
                 continue
             self.cpu[int(name), start] = (int(user) + int(system)) / _TICKS
             if state not in "ZX":
                 alive.append(int(name))
-                resident += int(pages) * _PAGE
+                sizes[int(name)] = int(virtual), int(pages) * _PAGE
+                if now - int(start) / _TICKS < NEWBORN:
+                    newborn[int(name)] = int(parent)
+        twins = {p for p, parent in newborn.items() if parent in sizes and sizes[p][0] == sizes[parent][0]}
+        resident = sum(size for process, (_, size) in sizes.items() if process not in twins)
         self.memory.append((time.time(), resident))
         return alive
 
