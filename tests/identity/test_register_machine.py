@@ -152,7 +152,7 @@ def test_the_contract_holds_through_any_decisions_and_renames(spark: SparkSessio
     run_state_machine_as_test(
         Steps,
         settings=settings(
-            max_examples=30,
+            max_examples=15,
             stateful_step_count=14,
             deadline=None,
             database=None,
