@@ -158,7 +158,8 @@ class Register:
             prior, state, scene = self._audited
             now = frames(self.spark, state), clusters_frame(self.spark, scene)
             counted = rows(audit(prior, *now, self.day))
-            assert {r["invariant"]: r["violations"] for r in counted if r["violations"]} == {}
+            broken = {r["invariant"]: r["violations"] for r in counted if r["violations"]}
+            assert not broken, broken
 
     def _said(self, content: dict[Key, Any]) -> DataFrame:
         """silver/customer_records, as far as identity reads it."""
