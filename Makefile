@@ -28,7 +28,7 @@ JAVA_HINT = install Java 17 or 21 (Debian/Ubuntu: apt install openjdk-17-jre-hea
 COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check soak clean lock wheel needs-python needs-java
+.PHONY: help run test check soak clean lock wheel zip needs-python needs-java
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -75,6 +75,10 @@ lock: | needs-python ## Write requirements.lock anew from the newest versions th
 wheel: $(INSTALLED) ## Build the wheel into dist/
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
 	@ls dist/*.whl
+
+# The same content under another name: executors import from a .zip, and not from a .whl.
+zip: wheel ## Build dist/padron.zip, for spark-submit --py-files
+	cp "$$(ls -t dist/padron-*.whl | head -n 1)" dist/padron.zip
 
 needs-python:
 	@$(if $(shell $(or $(PYTHON),false) -c '$(FITS)' 2>/dev/null && echo fits),,$(error $(PYTHON_HINT)))

@@ -14,16 +14,21 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipelines.errors import UsageError
+from pipelines.packaged import default_conf, is_there
 
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+KEPT_LAYERS = ("bronze", "silver", "linkage", "identity", "gold", "ops")
+"""Layers whose tables may have a retention of their own."""
 Model = TypeVar("Model", bound=BaseModel)
-PACKAGE = Path(__file__).resolve().parent
 
 
 class Strict(BaseModel):
@@ -71,6 +76,9 @@ class Project(Strict):
         None, description="Currency that rates convert to; none: money stays as it is."
     )
     retention_days: int = Field(60, ge=7, description="Days that released versions stay readable.")
+    retention_by_layer: dict[str, Annotated[int, Field(ge=7)]] = Field(
+        default_factory=dict, description="Days of a layer's own tables instead."
+    )
     maintain_every: int | None = Field(
         7, ge=1, description="Releases between two upkeeps at the end of a night; null: padron maintain only."
     )
@@ -93,6 +101,13 @@ class Project(Strict):
         # YAML reads a bare off as false.
         return {k: "off" if v is False else v for k, v in value.items()} if isinstance(value, dict) else value
 
+    @field_validator("retention_by_layer")
+    @classmethod
+    def _known_layers(cls, value: dict[str, int]) -> dict[str, int]:
+        if unknown := sorted(set(value) - set(KEPT_LAYERS)):
+            raise ValueError(f"no layer {', '.join(unknown)}; there are {', '.join(KEPT_LAYERS)}")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -101,15 +116,13 @@ class Project(Strict):
             raise ValueError(f"unknown time zone{f'; did you mean {near[0]}?' if near else ''}")
         return value
 
+    def retention(self, layer: str) -> int:
+        """Days that released versions of the layer's tables stay readable."""
+        return self.retention_by_layer.get(layer, self.retention_days)
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
-
-
-def default_conf() -> Path:
-    """The folder of defaults: inside the wheel, or beside the package in a checkout."""
-    inside = PACKAGE / "conf"
-    return inside if inside.is_dir() else PACKAGE.parent / "conf"
 
 
 class _Loader(yaml.SafeLoader):
@@ -239,7 +252,7 @@ class Conf:
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
         self.defaults = default_conf()
-        self.folder = (
+        self.folder: Traversable = (
             Path(folder) if folder is not None else (Path("conf") if Path("conf").is_dir() else self.defaults)
         )
         if not self.folder.is_dir():
@@ -247,7 +260,7 @@ class Conf:
         self.environment = os.environ.get("PADRON_ENV") or None
         self.overlay = self._overlay(self.environment)
 
-    def _overlay(self, environment: str | None) -> Path | None:
+    def _overlay(self, environment: str | None) -> Traversable | None:
         """The folder of the environment. Raises UsageError where PADRON_ENV names none."""
         if environment is None:
             return None
@@ -259,24 +272,24 @@ class Conf:
             raise UsageError(f"PADRON_ENV={environment}: there is no folder conf/env/{environment}. {hint}")
         return base / environment
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str) -> Traversable:
         """The file ``name`` (``rates.csv``, ``spark-defaults.conf``): the environment's, the project's or
         the default."""
-        if self.overlay is not None and (self.overlay / name).exists():
+        if self.overlay is not None and is_there(self.overlay / name):
             return self.overlay / name
         return self._beneath(name)
 
-    def _beneath(self, name: str) -> Path:
+    def _beneath(self, name: str) -> Traversable:
         own = self.folder / name
-        return own if own.exists() else self.defaults / name
+        return own if is_there(own) else self.defaults / name
 
     def load(self, name: str, model: type[Model]) -> Model:
         """``name`` as ``model``. A file that is nowhere gives the model's defaults."""
         path = self._beneath(name)
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
         content, node = parse(text, f"conf/{name}")
         over = None if self.overlay is None else self.overlay / name
-        if over is not None and over.exists():
+        if over is not None and over.is_file():
             shown = f"conf/env/{self.environment}/{name}"
             laid, laid_node = parse(over.read_text(encoding="utf-8"), shown)
             # Once beneath and once on top: a problem is told where it stands.
@@ -288,10 +301,11 @@ class Conf:
     def project(self) -> Project:
         return self.load("padron.yml", Project)
 
-    def files(self, folder: str, suffix: str = ".yml") -> list[Path]:
+    def files(self, folder: str, suffix: str = ".yml") -> list[Traversable]:
         """The files of a sub-folder. A project, or an environment, that has the folder replaces it whole."""
         base = self.path(folder)
-        return sorted(p for p in base.glob(f"*{suffix}") if p.is_file())
+        inside = base.iterdir() if base.is_dir() else ()
+        return sorted((p for p in inside if p.name.endswith(suffix) and p.is_file()), key=lambda p: p.name)
 
 
 def digest(*parts: Any) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from pathlib import Path
 
-import pipelines
-from pipelines.config import default_conf
+from pipelines.packaged import beneath, default_conf, package
 
 LEFT_OUT = ("cli", "simulate")
 """Parts of the program that do not decide what a night publishes."""
@@ -28,15 +26,14 @@ def code_digest(layer: str | None = None) -> str:
     With ``layer`` of those that decide what that layer writes: its own folder, the ones to its
     left, and what all share.
     """
-    root = Path(pipelines.__file__).resolve().parent
     without = _RIGHT_OF.get(layer or "", set(LEFT_OUT))
     found = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        relative = path.relative_to(root)
-        if relative.parts[0] not in without or relative.parts == PROFILES:
-            found.update(str(relative).encode())
+    for parts, path in beneath(package()):
+        if parts[-1].endswith(".py") and (parts[0] not in without or parts == PROFILES):
+            found.update("/".join(parts).encode())
             found.update(path.read_bytes())
-    for path in sorted((default_conf() / "dictionaries").glob("*.csv*")):
-        found.update(path.name.encode())
-        found.update(path.read_bytes())
+    for parts, path in beneath(default_conf() / "dictionaries"):
+        if parts[-1].endswith((".csv", ".csv.gz")):
+            found.update(parts[-1].encode())
+            found.update(path.read_bytes())
     return found.hexdigest()[:16]

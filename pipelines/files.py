@@ -138,8 +138,12 @@ def read_text(uri: str) -> str:
 
 def read_bytes(uri: str) -> bytes:
     """A small file. Raises FileNotFoundError."""
-    with open_input(uri) as stream:
-        return bytes(stream.read())
+    try:
+        with open_input(uri) as stream:
+            return bytes(stream.read())
+    except NotADirectoryError:
+        # The defaults of conf/ may lie in an archive: below a file there is nothing.
+        raise FileNotFoundError(f"{uri} does not exist") from None
 
 
 def write_text(uri: str, text: str) -> None:

@@ -221,7 +221,7 @@ def _land(inputs: Inputs) -> Content:
 
 def _profile(inputs: Inputs) -> Content:
     delivered = delivered_feeds(inputs, bronze_tables(inputs.settings.sources))
-    keep_days, today = inputs.settings.project.retention_days, inputs.night.business_date
+    keep_days, today = inputs.settings.project.retention("ops"), inputs.night.business_date
     past = inputs.previous_arrow(PROFILES)
     return {PROFILES.path: build_profiles(delivered, past, today, keep_days)} if delivered else {}
 

@@ -22,9 +22,14 @@ def computed_once(frame: DataFrame) -> DataFrame:
     """``frame`` computed now, and held by the executors until nothing refers to it any more.
 
     For frames that much is asked of. A cache would not do: it keeps the plan, and plans that hold
-    each other several times take Spark minutes to analyse where the data take seconds.
+    each other several times take Spark minutes to analyse where the data take seconds. What is held
+    cannot be computed again, so on a cluster two executors hold it and one of them may be lost.
     """
-    return frame.localCheckpoint()
+    if (frame.sparkSession.sparkContext.master or "").startswith("local"):
+        return frame.localCheckpoint()
+    from pyspark import StorageLevel
+
+    return frame.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK_2)
 
 
 Say = Callable[[str], None]

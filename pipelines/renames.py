@@ -8,6 +8,7 @@ names: what landed before is read under them, and renames follow one another by 
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from pipelines.config import Conf, Strict
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from importlib.resources.abc import Traversable
 
     from pipelines.sources import Source
 
@@ -140,11 +141,11 @@ def _check_one_to_one(pairs: Iterable[tuple[str, str]], where: str, *, named: bo
         settled |= path
 
 
-def _read_keys(path: Path, name: str) -> list[tuple[str, str]]:
+def _read_keys(path: Traversable, name: str) -> list[tuple[str, str]]:
     """(old, new) of a CSV. Raises UsageError with the line, never with a key."""
     if not path.is_file():
         raise UsageError(f"{FILE}: {name} does not exist.")
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="") as file:
         reader = csv.DictReader(file)
         if not {"old", "new"} <= set(reader.fieldnames or ()):
             raise UsageError(f"{name}: expected the columns old and new.")

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-NOT_IN_TABLES = {"gates", "bounds", "max_deleted_share", "retention_days", "maintain_every", "alerts"}
+NOT_IN_TABLES = {
+    "gates",
+    "bounds",
+    "max_deleted_share",
+    "retention_days",
+    "retention_by_layer",
+    "maintain_every",
+    "alerts",
+}
 """Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it writes."""
 
 

@@ -21,6 +21,7 @@ from pipelines.errors import PadronError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from importlib.resources.abc import Traversable
 
     from pyspark.sql import SparkSession
 
@@ -57,7 +58,7 @@ def check_java() -> None:
         raise UsageError(f"Java {version} was found, Spark 4.1 needs 17 or 21: {JAVA_HINT}.")
 
 
-def read_properties(path: Path) -> dict[str, str]:
+def read_properties(path: Traversable) -> dict[str, str]:
     """The settings of a spark-defaults.conf, in spark-submit's own syntax."""
     settings = {}
     for raw in path.read_text(encoding="utf-8").splitlines():
@@ -68,9 +69,14 @@ def read_properties(path: Path) -> dict[str, str]:
     return settings
 
 
+def is_databricks() -> bool:
+    """True on a cluster of Databricks: its runtime brings Spark, Delta and the session."""
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
+
+
 def submitted() -> bool:
-    """True where spark-submit started the JVM: its settings stand."""
-    return "PYSPARK_GATEWAY_PORT" in os.environ
+    """True where spark-submit, or a runtime, started the JVM: its settings stand."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ or is_databricks()
 
 
 @contextmanager
@@ -97,7 +103,7 @@ def _own_noise() -> Iterator[Callable[[], str]]:
             os.close(terminal)
 
 
-def session(properties: Path, overrides: Mapping[str, str] | None = None) -> SparkSession:
+def session(properties: Traversable, overrides: Mapping[str, str] | None = None) -> SparkSession:
     """The Spark session of this process.
 
     ``properties`` is conf/spark-defaults.conf; ``overrides`` win over it (tests, ``--spark-conf``).
@@ -120,8 +126,9 @@ def session(properties: Path, overrides: Mapping[str, str] | None = None) -> Spa
             **read_properties(properties),
             **(overrides or {}),
         }
-        logging = properties.with_name("log4j2.properties")
-        if logging.exists():
+        # Java reads its logging's configuration by itself, and from no archive of Python's.
+        logging = properties.with_name("log4j2.properties") if isinstance(properties, Path) else None
+        if logging is not None and logging.exists():
             options = settings.get("spark.driver.extraJavaOptions", "")
             settings["spark.driver.extraJavaOptions"] = (
                 f"{options} -Dlog4j2.configurationFile={logging.resolve().as_uri()}".strip()
@@ -143,7 +150,12 @@ def session(properties: Path, overrides: Mapping[str, str] | None = None) -> Spa
 
 
 def check_delta(spark: SparkSession) -> None:
-    """Raises DeltaMissing unless Delta's classes can be loaded and its extension is on."""
+    """Raises DeltaMissing unless Delta's classes can be loaded and its extension is on.
+
+    Databricks has Delta inside, under names of its own: there it is taken as given.
+    """
+    if is_databricks():
+        return
     jvm = spark._jvm
     if jvm is None:
         raise DeltaMissing("Spark Connect is not supported: start a classic session.")

@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines import files
 from pipelines.errors import PadronError
@@ -71,7 +68,7 @@ def _bare(kind: Any) -> Any:
 
 def arrow_schema(table: Table) -> pa.Schema:
     """The table's schema in Arrow."""
-    return to_arrow_schema(table.schema)
+    return table.arrow
 
 
 def check_condition(table: Table) -> str | None:
@@ -85,9 +82,17 @@ def check_condition(table: Table) -> str | None:
 class Warehouse:
     """The tables under one URI (a local path, s3a, abfss, hdfs)."""
 
-    def __init__(self, uri: str, *, retention_days: int = 60) -> None:
+    def __init__(
+        self, uri: str, *, retention_days: int = 60, by_layer: Mapping[str, int] | None = None
+    ) -> None:
+        """``retention_days`` of released versions; ``by_layer``: of layers that have others."""
         self.root = uri if "://" in uri else os.path.abspath(uri)
         self.retention_days = retention_days
+        self.by_layer = by_layer or {}
+
+    def retention(self, path: str) -> int:
+        """Days that released versions of the table stay readable."""
+        return self.by_layer.get(path.partition("/")[0], self.retention_days)
 
     def uri(self, path: str) -> str:
         """Where ``layer/name`` lives."""
@@ -148,6 +153,8 @@ class Warehouse:
         """
         if version is None:
             return spark.createDataFrame([], table.schema)
+        from pyspark.sql import functions as F
+
         frame = self._frame(spark, table.path, version)
         missing = [c for c in table.columns if c.name not in frame.columns]
         frame = frame.withColumns({c.name: F.lit(None).cast(c.type) for c in missing})
@@ -161,6 +168,8 @@ class Warehouse:
         protocol = stored.protocol()
         if len(uris) > FEW_FILES or protocol.min_reader_version > 1:
             return spark.read.format("delta").option("versionAsOf", version).load(self.uri(path))
+        from pyspark.sql import types as T
+
         schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
         if not uris:
             return spark.createDataFrame([], schema)
@@ -197,9 +206,18 @@ class Warehouse:
             raise
         if table.kind is Kind.APPEND:
             self.compact(table.path)
-        version = self.version(table.path)
-        assert version is not None
-        return version
+        return self._promised(table)
+
+    def _promised(self, table: Table) -> int:
+        """The newest version, with the retention that conf promises now: it may be another than when the
+        table was created, and Delta deletes its log by it."""
+        stored = DeltaTable(self._native(table.path))
+        wanted = {name: value or "" for name, value in self._properties(table).items()}
+        if wanted.items() <= stored.metadata().configuration.items():
+            return int(stored.version())
+        # After the content: a restore to an earlier version would take it back.
+        stored.alter.set_table_properties(wanted)
+        return int(DeltaTable(self._native(table.path)).version())
 
     def compact(self, path: str) -> int:
         """Join the table's small files where there are more than ``FEW_FILES``; how many were joined.
@@ -216,7 +234,7 @@ class Warehouse:
         """Delete files that no version younger than ``hours`` (default: the retention) and none of ``keep``
         needs; how many. Commits of the log that no version needs any more go too."""
         stored = DeltaTable(self._native(path))
-        hours = 24 * self.retention_days if hours is None else hours
+        hours = 24 * self.retention(path) if hours is None else hours
         # A version whose log is gone already cannot be kept.
         kept = [version for version in keep if self._has_log(path, version)]
 
@@ -238,6 +256,15 @@ class Warehouse:
             vacuum(dry_run=False)
             DeltaTable(self._native(path)).create_checkpoint()
         return len(removed)
+
+    def is_whole(self, path: str, version: int) -> bool:
+        """True where that version can still be read: its log and all its files are there."""
+        if not self._has_log(path, version):
+            return False
+        there = {info.path for info in files.listing(self.uri(path), recursive=True)}
+        needed = DeltaTable(self._native(path), version=version).file_uris()
+        # Names of files are unique in a table, and the two sides may spell the root differently.
+        return {uri.rpartition("/")[2] for uri in needed} <= {p.rpartition("/")[2] for p in there}
 
     def _has_log(self, path: str, version: int) -> bool:
         try:
@@ -276,14 +303,16 @@ class Warehouse:
     def create(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Create the table with its first rows; raises where it exists already."""
         content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
-        write_deltalake(self._native(table.path), content, mode="error", configuration=self._properties())
+        write_deltalake(
+            self._native(table.path), content, mode="error", configuration=self._properties(table)
+        )
 
     def _native(self, path: str) -> str:
         """The URI in the spelling of Rust's object stores (``s3a`` is Hadoop's)."""
         return self.uri(path).replace("s3a://", "s3://", 1)
 
-    def _properties(self) -> dict[str, str | None]:
-        keep = f"interval {self.retention_days} days"
+    def _properties(self, table: Table) -> dict[str, str | None]:
+        keep = f"interval {self.retention(table.path)} days"
         return {"delta.deletedFileRetentionDuration": keep, "delta.logRetentionDuration": keep}
 
     def _create(self, table: Table) -> int:
@@ -297,7 +326,7 @@ class Warehouse:
                 schema=Schema.from_json(table.schema.json()),
                 mode="error",
                 description=table.grain,
-                configuration=self._properties(),
+                configuration=self._properties(table),
             )
         # A run may have died between the two commits.
         if condition and created.version() == 0:

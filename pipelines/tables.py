@@ -10,21 +10,41 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+import pyarrow as pa
+
+from pipelines.column_types import (
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INT,
+    LONG,
+    MONEY,
+    STRING,
+    STRINGS,
+    TIMESTAMP,
+    arrow_type,
+    spark_type,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql import types as T
 
-STRING = T.StringType()
-BOOLEAN = T.BooleanType()
-INT = T.IntegerType()
-LONG = T.LongType()
-DOUBLE = T.DoubleType()
-DATE = T.DateType()
-TIMESTAMP = T.TimestampType()
-MONEY = T.DecimalType(20, 4)  # four decimals hold every ISO 4217 currency exactly
-STRINGS = T.ArrayType(STRING)
+__all__ = [
+    "BOOLEAN",
+    "DATE",
+    "DOUBLE",
+    "INT",
+    "LONG",
+    "MONEY",
+    "STRING",
+    "STRINGS",
+    "TIMESTAMP",
+    "Column",
+    "Kind",
+    "Personal",
+    "Table",
+]
 
 
 class Personal(StrEnum):
@@ -54,7 +74,8 @@ class Column:
     """One column: its name, type, meaning and what it says about a person."""
 
     name: str
-    type: T.DataType
+    type: str
+    """As Spark's SQL writes it; one of ``pipelines.column_types``."""
     meaning: str
     personal: Personal = Personal.NONE
     unit: str | None = None
@@ -91,9 +112,16 @@ class Table:
     @property
     def schema(self) -> T.StructType:
         """The Spark schema; nullable throughout, because required columns are a CHECK."""
+        from pyspark.sql import types as T
+
         return T.StructType(
-            [T.StructField(c.name, c.type, True, {"comment": c.meaning}) for c in self.columns]
+            [T.StructField(c.name, spark_type(c.type), True, {"comment": c.meaning}) for c in self.columns]
         )
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """The schema in Arrow, which loads no Spark."""
+        return pa.schema([pa.field(c.name, arrow_type(c.type)) for c in self.columns])
 
     def column(self, name: str) -> Column:
         for column in self.columns:
@@ -106,4 +134,6 @@ class Table:
 
         Raises Spark's AnalysisException when a column is missing or its type would lose data.
         """
+        from pyspark.sql import functions as F
+
         return frame.select(*[F.col(f"`{c.name}`").cast(c.type).alias(c.name) for c in self.columns])

@@ -9,8 +9,6 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.bronze.landing import micros
 from pipelines.bronze.secrets import REMOVED
@@ -75,6 +73,8 @@ _COUNTED = ("rows", "malformed", "secrets")
 
 def batch_rows(bronze: DataFrame) -> DataFrame:
     """Of each batch of a bronze table's slice: ``_batch_id``, rows, malformed, secrets."""
+    from pyspark.sql import functions as F
+
     texts = [F.col(f"`{c}`") for c in bronze.columns if c not in TECHNICAL or c == "_raw"]
     has_secret = reduce(or_, [F.coalesce(F.contains(text, F.lit(REMOVED)), F.lit(False)) for text in texts])
     return bronze.groupBy("_batch_id").agg(
@@ -121,7 +121,9 @@ def batches_frame(
         }
         for head in heads
     ]
-    own = pa.schema([f for f in to_arrow_schema(BATCHES.schema) if f.name not in _COUNTED])
+    from pyspark.sql import functions as F
+
+    own = pa.schema([f for f in BATCHES.arrow if f.name not in _COUNTED])
     known = spark.createDataFrame(pa.Table.from_pylist(rows, schema=own))
     counted = counts.withColumnRenamed("_batch_id", "batch_id")
     joined = known.join(F.broadcast(counted), on="batch_id", how="left")

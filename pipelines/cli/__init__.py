@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import ClassVar
@@ -9,7 +10,9 @@ from typing import ClassVar
 import click
 
 import pipelines
-from pipelines.cli.console import complain
+from pipelines.cli import options
+from pipelines.cli.console import complain, log_as
+from pipelines.cli.logs import log
 from pipelines.errors import PadronError
 
 
@@ -58,6 +61,7 @@ class Lazy(click.Group):
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(pipelines.__version__, prog_name="padron")
 @click.option("--debug", is_flag=True, help="Show whole errors; they may hold personal data.")
+@options.log_format
 @click.pass_context
 def padron(ctx: click.Context, debug: bool) -> None:
     """Nightly identity resolution on Spark: one customer id that stays, one customer view."""
@@ -68,29 +72,43 @@ def execute(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; never a traceback unless ``--debug``."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    log_as(os.environ.get("PADRON_LOG", "text"))
     try:
         result = padron.main(args=arguments, prog_name="padron", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        if log.is_on:
+            complain(error.format_message(), error.exit_code)
+        else:
+            error.show()
         return error.exit_code
     except click.exceptions.Abort:
-        complain("Stopped.")
+        complain("Stopped.", 1)
         return 1
     except PadronError as error:
         if debug:
             traceback.print_exc()
-        complain(str(error))
+        complain(str(error), error.exit_code)
         return error.exit_code
     except Exception as error:
         if debug:
             traceback.print_exc()
         complain(
-            f"Unexpected {type(error).__name__}: run again with --debug to see where (it may show personal data)."
+            f"Unexpected {type(error).__name__}: run again with --debug to see where (it may show personal data).",
+            1,
         )
         return 1
     return result if isinstance(result, int) else 0
 
 
+LEAN = frozenset({"link", "lookup", "history", "show", "explain", "evaluate", "sql", "status", "runs"})
+"""Commands that are soon over, start no Spark, and hand pyarrow nothing of pandas."""
+
+
 def main() -> None:
     """The console script."""
-    sys.exit(execute())
+    if not LEAN.intersection(sys.argv[1:3]):
+        sys.exit(execute())
+    from pipelines.cli.lean import arrow_without_pandas, leave
+
+    arrow_without_pandas()
+    leave(execute())

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli import options
-from pipelines.cli.console import err, out, say
+from pipelines.cli.console import err, out, say, tell
 from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipelines.cli.options import Command
     from pipelines.ops.speed.cells import Cell
     from pipelines.ops.speed.run import Outcome
 
 LEAST_RECORDS = 1_000
 """A smaller table says nothing: start and exit are all of it."""
+LONG = "Longest stages"
+WORDS = ("Peer", "Night", LONG)
+"""Columns of words; the others are figures."""
 
 
 @click.group()
 def bench() -> None:
-    """Measure padron: what it links right on sets with known answers, and how fast beside Splink."""
+    """Measure padron: what it links right on sets with known answers, how fast beside Splink, and whole nights."""
 
 
 @bench.command()
@@ -69,7 +75,7 @@ def quality(
 
     results: list[Result] = []
     for number, each in enumerate(asked, 1):
-        err.print(f"{number}/{len(asked)} {each.name}")
+        tell(f"{number}/{len(asked)} {each.name}")
         results.append(measure(each, data, settings.linkage, datetime.now(UTC).date(), run_night))
     if markdown is not None:
         write_table(markdown, table(results))
@@ -96,6 +102,10 @@ def quality(
     return 0
 
 
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 def _numbers(text: str | None) -> tuple[int, ...]:
     parts = [part.strip().replace("_", "") for part in (text or "").split(",") if part.strip()]
     wrong = [part for part in parts if not part.isdigit() or int(part) < LEAST_RECORDS]
@@ -106,23 +116,10 @@ def _numbers(text: str | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
-@bench.command()
-@click.option("--sizes", metavar="N,N…", help="Numbers of records (default: conf/benchmarks.yml).")
-@click.option(
-    "--peers",
-    metavar="NAME,…",
-    help="Only these of padron, splink-duckdb, padron-many, padron-night, padron-change, splink-spark.",
+_repeat = click.option(
+    "--repeat", default=3, show_default=True, type=click.IntRange(1), help="Measurements of each."
 )
-@click.option("--repeat", default=3, show_default=True, type=click.IntRange(1), help="Measurements of each.")
-@click.option(
-    "--cap",
-    default=600.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="What takes longer is ended; the result is then that it does.",
-)
-@click.option(
+_out = click.option(
     "--out",
     "folder",
     default="bench",
@@ -130,7 +127,33 @@ def _numbers(text: str | None) -> tuple[int, ...]:
     metavar="FOLDER",
     help="Results; what was measured before, of the same, is taken from there.",
 )
-@click.option("--write", "markdown", metavar="FILE", help="Put the tables into this Markdown file too.")
+_write = click.option(
+    "--write", "markdown", metavar="FILE", help="Put the tables into this Markdown file too."
+)
+
+
+def _cap(seconds: float) -> Callable[[Command], Command]:
+    return click.option(
+        "--cap",
+        default=seconds,
+        show_default=True,
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="What takes longer is ended; the result is then that it does.",
+    )
+
+
+@bench.command()
+@click.option("--sizes", metavar="N,N…", help="Numbers of records (default: conf/benchmarks.yml).")
+@click.option(
+    "--peers",
+    metavar="NAME,…",
+    help="Only these of padron, splink-duckdb, padron-many, padron-night, padron-change, splink-spark.",
+)
+@_repeat
+@_cap(600.0)
+@_out
+@_write
 @options.config
 @options.as_json
 @example("padron bench linkage --sizes 100000 --peers padron,splink-duckdb --repeat 1 --out bench")
@@ -151,7 +174,7 @@ def linkage(
     """
     from pipelines.ops.benchmark import Benchmarks, write_table
     from pipelines.ops.speed.given import Preparation
-    from pipelines.ops.speed.page import BEGIN, END
+    from pipelines.ops.speed.page import BEGIN, COLUMNS, END, row
     from pipelines.ops.speed.run import chosen, run
     from pipelines.settings import load_settings
 
@@ -159,7 +182,7 @@ def linkage(
     conf = settings.conf.load("benchmarks.yml", Benchmarks).linkage
     if asked := _numbers(sizes):
         conf = conf.model_copy(update={"sizes": asked})
-    timed = chosen([name.strip() for name in (peers or "").split(",") if name.strip()])
+    timed = chosen(_names(peers))
     properties = str(settings.conf.path("spark-defaults.conf"))
     keep = settings.linkage.review_probability
     with err.status("Measuring") as status:
@@ -172,14 +195,80 @@ def linkage(
     if markdown is not None:
         write_table(markdown, outcome.markdown, BEGIN, END)
     if as_json:
-        with open(f"{folder}/linkage.json", encoding="utf-8") as file:
-            click.echo(file.read())
+        _echo(folder, "linkage")
         return 0
-    _show(outcome)
-    say(f"\n{folder}/linkage.md, linkage.json, linkage.svg")
+    _show(outcome, COLUMNS, [row(figure) for figure in outcome.figures])
+    _where(folder, "linkage", markdown)
+    return 0
+
+
+@bench.command()
+@click.option("--sizes", metavar="N,N…", help="Numbers of records (default: conf/benchmarks.yml).")
+@click.option("--nights", metavar="NAME,…", help="Only these of first, change, resumed.")
+@_repeat
+@_cap(7200.0)
+@_out
+@_write
+@options.config
+@options.as_json
+@example("padron bench night --sizes 10000 --nights first,change --repeat 1 --out bench")
+def night(
+    sizes: str | None,
+    nights: str | None,
+    repeat: int,
+    cap: float,
+    folder: str,
+    markdown: str | None,
+    config: str | None,
+    as_json: bool,
+) -> int:
+    """Time whole nights of a simulated retailer: seconds and memory of every stage.
+
+    A first night, one of few changes after it, and a first night that was killed, run again; each at
+    every size, and on tiny data for what every night costs. One process a night. Writes night.md,
+    night.json and night.svg into the folder --out. A run that was stopped goes on where it was.
+    """
+    from pipelines.ops.benchmark import Benchmarks, write_table
+    from pipelines.ops.speed.night_page import BEGIN, COLUMNS, END, row
+    from pipelines.ops.speed.night_run import run
+    from pipelines.ops.speed.nights import NIGHTS, check_victim
+    from pipelines.ops.speed.retailers import Retailers
+    from pipelines.ops.speed.run import chosen
+    from pipelines.settings import load_settings
+
+    settings = load_settings(config)
+    conf = settings.conf.load("benchmarks.yml", Benchmarks).night
+    if asked := _numbers(sizes):
+        conf = conf.model_copy(update={"sizes": asked})
+    timed = chosen(_names(nights), NIGHTS, "--nights")
+    check_victim(conf, settings)
+    with err.status("Measuring") as status:
+
+        def doing(text: str) -> None:
+            status.update(text)
+
+        retailer = cache(Retailers(folder, conf, settings, doing).of)
+        outcome = run(folder, conf, timed, repeat, cap, retailer, _cell_ended, doing)
+    if markdown is not None:
+        write_table(markdown, outcome.markdown, BEGIN, END)
+    if as_json:
+        _echo(folder, "night")
+        return 0
+    rows = [row(figure, retailer(figure.size)) for figure in outcome.figures]
+    _show(outcome, COLUMNS, rows)
+    _where(folder, "night", markdown)
+    return 0
+
+
+def _echo(folder: str, name: str) -> None:
+    with open(f"{folder}/{name}.json", encoding="utf-8") as file:
+        click.echo(file.read())
+
+
+def _where(folder: str, name: str, markdown: str | None) -> None:
+    say(f"\n{folder}/{name}.md, {name}.json, {name}.svg")
     if markdown is not None:
         say(f"Tables written into {markdown}")
-    return 0
 
 
 def _cell_ended(number: int, of: int, cell: Cell) -> None:
@@ -190,17 +279,17 @@ def _cell_ended(number: int, of: int, cell: Cell) -> None:
         result = f"> {cell.seconds:,.0f} s, ended"
     else:
         result = f"{cell.seconds:,.1f} s, {cell.peak_bytes / 2**30:.2f} GB"
-    err.print(f"{number:>3}/{of} {cell.size:>9,} {cell.peer:<13} {cell.repetition}  {escape(result)}{known}")
+    tell(f"{number:>3}/{of} {cell.size:>9,} {cell.peer:<13} {cell.repetition}  {result}{known}")
 
 
-def _show(outcome: Outcome) -> None:
-    from pipelines.ops.speed.page import COLUMNS, row, verdict_row
+def _show(outcome: Outcome, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from pipelines.ops.speed.page import verdict_row
 
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in COLUMNS:
-        shown.add_column(name, justify="left" if name == "Peer" else "right", no_wrap=True)
-    for figure in outcome.figures:
-        shown.add_row(*row(figure))
+    for name in columns:
+        shown.add_column(name, justify="left" if name in WORDS else "right", no_wrap=name != LONG)
+    for each in rows:
+        shown.add_row(*each)
     out.print(shown)
     out.print("")
     bars = Table(box=None, pad_edge=False)

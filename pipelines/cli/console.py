@@ -1,15 +1,22 @@
-"""The terminal: what people read goes to standard output, complaints and progress to standard error."""
+"""The terminal: what people read goes to standard output, complaints and progress to standard error.
+
+The one home of what is printed. With ``log_as("json")`` everything on standard error is a line of ``cli.logs``.
+"""
 
 from __future__ import annotations
 
 import os
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from pipelines.cli.logs import LoggedNight, log
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipelines.ops.plan import PlannedNight
     from pipelines.stages import StageResult
 
@@ -26,14 +33,44 @@ out = _console(stderr=False)
 err = _console(stderr=True)
 
 
-def complain(text: str) -> None:
-    """One problem, said on standard error."""
-    err.print(f"[bold red]padron:[/] {escape(text)}")
+def log_as(form: str) -> None:
+    """How standard error is written from now on: ``text`` for people, or ``json``, an object a line."""
+    log.is_on, log.run = form == "json", None
+    # Without a line of its own nothing is drawn: a spinner would stand between the objects.
+    err.quiet = log.is_on
+
+
+def complain(text: str, exit_code: int | None = None) -> None:
+    """One problem, said on standard error; ``exit_code``: what the command ends with because of it."""
+    if log.is_on:
+        log.write("error", text, figures={} if exit_code is None else {"exit_code": exit_code})
+    else:
+        err.print(f"[bold red]padron:[/] {escape(text)}")
+
+
+def tell(text: str) -> None:
+    """One line about how it goes, on standard error."""
+    if log.is_on:
+        log.write("info", " ".join(text.split()))
+    else:
+        err.print(escape(text))
 
 
 def say(text: str) -> None:
     """One line of result."""
     out.print(escape(text))
+
+
+def conclude(text: str) -> None:
+    """One line about how a night ended: a result, or a line of the log.
+
+    spark-submit joins the program's standard error with its standard output, where nothing may stand
+    between the objects.
+    """
+    if log.is_on:
+        tell(text)
+    else:
+        say(text)
 
 
 class NightProgress:
@@ -71,6 +108,9 @@ class NightProgress:
             self._running[stage] = text
             self._show()
 
+    def judged(self, stage: str, verdicts: Sequence[dict[str, Any]]) -> None:
+        """Nothing: the summary says what gates found, and the complaint what stopped the night."""
+
     def ended(self, result: StageResult) -> None:
         self._running.pop(result.stage, None)
         self._ended += 1
@@ -92,3 +132,8 @@ class NightProgress:
         if self._status is not None:
             running = (f"{stage} ({text})" if text else stage for stage, text in self._running.items())
             self._status.update(f"{self._date}  {escape(', '.join(running))}")
+
+
+def night_progress() -> NightProgress | LoggedNight:
+    """Who tells how a night goes, in the form that ``log_as`` set."""
+    return LoggedNight() if log.is_on else NightProgress()

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from pipelines.cli import options
-from pipelines.cli.console import err, out, say
+from pipelines.cli.console import out, say, tell
 from pipelines.cli.options import Day, example
 
 
@@ -33,7 +33,7 @@ def simulate(out_folder: str, customers: int, nights: int, seed: int, start: dat
         nights=nights,
         seed=seed,
         start=start,
-        progress=lambda text: err.print(text),
+        progress=tell,
     )
     say(f"Simulated {customers:,} customers over {nights} nights in {made.landing}")
     return 0

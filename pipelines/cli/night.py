@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli import options
-from pipelines.cli.console import NightProgress, out, say
+from pipelines.cli.console import conclude, night_progress, out, say
+from pipelines.cli.logs import log
 from pipelines.cli.options import Days, example
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ NOTHING = "Nothing to do: everything that was delivered is released."
     help="Compute a past run again from its record and compare; releases nothing.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be run and why; change nothing.")
+@options.log_format
 @click.option("--debug", is_flag=True, hidden=True)
 @example("padron run --date 2026-07-01 --landing extracts --warehouse warehouse")
 def run(
@@ -114,16 +116,16 @@ def run(
     if dry_run:
         return _foretell(asked, settings)
     if not run_nights(asked, settings, truth):
-        say(NOTHING)
+        conclude(NOTHING)
     return 0
 
 
 def _repeat(run_id: str, asked: Options, settings: Settings) -> int:
     from pipelines.ops.repeat import repeat as run_again
-    from pipelines.storage import Warehouse
+    from pipelines.ops.run import warehouse_of
 
-    progress = NightProgress()
-    house = Warehouse(asked.warehouse, retention_days=settings.project.retention_days)
+    progress = night_progress()
+    house = warehouse_of(asked, settings)
     try:
         found = run_again(run_id, asked.landing, settings, house, starter(settings), progress)
     finally:
@@ -178,13 +180,13 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
     """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
     from pipelines.ops.run import run as run_all
 
-    progress = NightProgress()
+    progress = night_progress()
     try:
         outcome = run_all(asked, settings, starter(settings), progress)
     finally:
         progress.stop()
     if outcome.waits_for is not None:
-        say(f"The {outcome.waits_for} layer is next.")
+        conclude(f"The {outcome.waits_for} layer is next.")
         return True
     if not outcome.released:
         return False
@@ -193,7 +195,11 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
     from pipelines.ops.terminal import terminal
 
     summary = summarise(asked.warehouse, settings, truth=truth)
-    terminal(summary, out, report=write_report(asked.warehouse, summary))
+    report = write_report(asked.warehouse, summary)
+    if log.is_on:
+        conclude(f"Report: {report}")
+    else:
+        terminal(summary, out, report=report)
     return True
 
 

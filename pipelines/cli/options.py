@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from pipelines.cli.console import log_as
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 warehouse = click.option(
@@ -25,6 +27,23 @@ config = click.option(
     help="Folder of configuration (default ./conf).",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def _log_as(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        log_as(value)
+
+
+log_format = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default=None,
+    envvar="PADRON_LOG",
+    is_eager=True,
+    expose_value=False,
+    callback=_log_as,
+    help="Standard error as text for people, or as JSON, an object a line.",
+)
 
 
 class Day(click.ParamType[date]):

@@ -9,7 +9,7 @@ import click
 
 from pipelines.cli import options
 from pipelines.cli.blocking import say_blocking
-from pipelines.cli.console import err, say
+from pipelines.cli.console import err, say, tell
 from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
@@ -106,7 +106,7 @@ def _records(
         return of_warehouse(Warehouse(warehouse), settings)
     found = at_hand(file, settings, id_column=id_column, country=country, fields=_pairs(fields))
     for field, columns in found.fields.items():
-        err.print(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}", markup=False)
+        tell(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}")
     return found
 
 

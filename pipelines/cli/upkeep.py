@@ -31,7 +31,8 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
     from pipelines.storage import Warehouse
 
     settings = load_settings(config)
-    house = Warehouse(warehouse, retention_days=settings.project.retention_days)
+    project = settings.project
+    house = Warehouse(warehouse, retention_days=project.retention_days, by_layer=project.retention_by_layer)
     paths = [table.path for table in catalogue(settings.sources)]
     if dry_run:
         done = keep_up(house, paths, dry_run=True)
@@ -50,8 +51,9 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
         for kept in touched:
             table.add_row(kept.table, f"{kept.joined:,}", f"{kept.removed:,}", f"{kept.versions:,}")
         out.print(table)
+    own = [f", {layer} for {days}" for layer, days in project.retention_by_layer.items()]
     say(
         f"{len(done)} tables looked at, {len(touched)} {'would change' if dry_run else 'changed'}; releases stay "
-        f"readable for {settings.project.retention_days} days."
+        f"readable for {project.retention_days} days{''.join(own)}."
     )
     return 0

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pipelines import files
 from pipelines.errors import UsageError
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
 
 DECIMALS = 10
 """Of a rate: a cent of the smallest unit in use still has five figures."""
-RATE = T.DecimalType(20, DECIMALS)
+PRECISION = 20
+RATE = f"decimal({PRECISION},{DECIMALS})"
 RATES = pa.schema(
-    [("date", pa.date32()), ("currency", pa.string()), ("rate", pa.decimal128(RATE.precision, RATE.scale))]
+    [("date", pa.date32()), ("currency", pa.string()), ("rate", pa.decimal128(PRECISION, DECIMALS))]
 )
 _SHOWN = 10
 """Problems of a file that are listed; a wrong column would otherwise fill the screen."""
@@ -101,7 +101,7 @@ def _parsed(row: dict[str, str], reporting_currency: str) -> tuple[date, str, De
         rate = round(Decimal(row["rate"]), DECIMALS)
     except InvalidOperation:
         raise ValueError(f"rate {row['rate']!r} is not a number") from None
-    if not rate.is_finite() or not Decimal(0) < rate < Decimal(10) ** (RATE.precision - RATE.scale):
+    if not rate.is_finite() or not Decimal(0) < rate < Decimal(10) ** (PRECISION - DECIMALS):
         raise ValueError(f"rate {row['rate']!r} is not above 0, or too large")
     if currency == reporting_currency and rate != 1:
         raise ValueError(f"{currency} is the reporting currency, so its rate is 1 and not {row['rate']}")

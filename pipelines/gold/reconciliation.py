@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pipelines.gold.purchases import NO_CURRENCY
 from pipelines.tables import STRING, Column, Table
@@ -40,7 +39,7 @@ from pipelines.tables import STRING, Column, Table
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
-TOTAL = T.DecimalType(34, 4)
+TOTAL = "decimal(34,4)"
 """Sums of money of any number of rows, and counts."""
 NO_SOURCE = "unknown"
 COUNTS = ("orders", "lines", "return_rows", "cases")

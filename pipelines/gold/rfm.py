@@ -239,7 +239,7 @@ def _no_facts(ids: DataFrame) -> DataFrame:
         "0 AS currencies",
         *["CAST(NULL AS DATE) AS ever_first_order_on", "CAST(NULL AS DATE) AS ever_last_order_on"],
         *["CAST(NULL AS DATE) AS last_order_on", "CAST(NULL AS STRING) AS currency", "0L AS frequency"],
-        f"CAST(NULL AS {MONEY.simpleString()}) AS monetary",
+        f"CAST(NULL AS {MONEY}) AS monetary",
         *["CAST(NULL AS DATE) AS first_order_on", "0L AS n", "CAST(NULL AS DATE) AS rate_date"],
         "CAST(NULL AS INT) AS recency_days",
     )

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyspark.sql import functions as F
-
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
@@ -23,12 +21,16 @@ HEX_DIGITS = 15
 
 
 def _base32(hexadecimal: Column) -> Column:
+    from pyspark.sql import functions as F
+
     digits = F.lpad(F.conv(hexadecimal, 16, 32), HEX_DIGITS * 4 // 5, "0")
     return F.translate(digits, CONV_DIGITS, CROCKFORD)
 
 
 def minted_id(*origin: Column, salt: str) -> Column:
     """``C`` and 24 characters (120 bits) from ``origin``; ``salt`` keeps two warehouses' ids apart."""
+    from pyspark.sql import functions as F
+
     named = {f"p{place}": column for place, column in enumerate(origin)}
     text = F.to_json(
         F.struct(*[column.alias(name) for name, column in named.items()], F.lit(salt).alias("salt"))

@@ -15,7 +15,6 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import csr_matrix
 
 from pipelines.linkage.blocking import block_keys
 from pipelines.linkage.blocking_report import BlockingReport, RuleGain
@@ -28,6 +27,8 @@ from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.vocabulary import own_rules
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from pipelines.linkage.sample import Sample
 
 Floats = npt.NDArray[np.float64]
@@ -247,6 +248,9 @@ def _weighed(connection: duckdb.DuckDBPyConnection, scored: pa.Table, rules: int
     # A pair of two sampled records is seen from both ends, as all pairs would be were all records sampled.
     share = ends.to_numpy().astype(np.float64) / (2 * max(sample, 1))
     rows, columns = by_rule["rule"].to_numpy(), by_rule["pair"].to_numpy()
+    # Loading SciPy takes as long as linking a small file; only training needs it.
+    from scipy.sparse import csr_matrix
+
     found = csr_matrix((np.ones(len(rows), np.int8), (rows, columns)), shape=(rules, scored.num_rows))
     return _Trial(share, share * likely, found, sample)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.tables import LONG, STRING, Column, Personal, Table
 
@@ -56,4 +55,4 @@ CLUSTERS = Table(
     owner="data engineering",
 )
 
-SCHEMA: pa.Schema = to_arrow_schema(CLUSTERS.schema)
+SCHEMA: pa.Schema = CLUSTERS.arrow

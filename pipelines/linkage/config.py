@@ -233,7 +233,9 @@ class Linkage(Strict):
         default=(), description="Sources without duplicates: their own records are never compared or joined."
     )
     max_links: int = Field(
-        default=50_000_000, ge=1, description="Links that one process solves the components of."
+        default=50_000_000,
+        ge=1,
+        description="Links that a process holds at a time; placement one stops above it.",
     )
     max_component: int = Field(
         default=1_000,

@@ -83,12 +83,21 @@ def expected_precision(
     the same once more, max(p, q); it is evidence of its own, 1 - (1 - p)(1 - q); or the pair contradicts
     it, and what the three pairs leave possible counts, of which two never hold without the third.
     """
-    inside = group[left] == group[right]
-    if not inside.any():
+    home = group[left]
+    inside = home == group[right]
+    count = int(np.count_nonzero(inside))
+    if not count:
         return None
+    pairs_of = np.bincount(home[inside], minlength=len(group))
+    # Alone in its group a pair has no path, and all three readings are its own probability.
+    is_alone = inside & (pairs_of[home] == 1)
+    among = inside & ~is_alone
     # Nothing would be possible where one certainty contradicts another.
-    p = np.clip(probability[inside], LEAST_DOUBT, 1 - LEAST_DOUBT)
-    table = pa.table({"g": group[left[inside]], "a": left[inside], "b": right[inside], "p": p})
+    p = np.clip(probability, LEAST_DOUBT, 1 - LEAST_DOUBT)
+    right_ones = float(p[is_alone].sum())
+    if not among.any():
+        return right_ones / count
+    table = pa.table({"g": home[among], "a": left[among], "b": right[among], "p": p[among]})
     connection.register("grouped_pairs", table)
     value = connection.execute(
         f"""WITH small AS (
@@ -101,10 +110,10 @@ def expected_precision(
                   FROM grouped_pairs d LEFT JOIN paths ON paths.a = d.a AND paths.b = d.b),
         -- All three hold, or only this one (both halves of its path taken for equally likely).
         held AS (SELECT p, q, p * (q + pow(1 - sqrt(q), 2)) AS holds FROM known)
-        SELECT avg((greatest(p, q) + 1 - (1 - p) * (1 - q) + holds / (holds + (1 - p) * (1 - q))) / 3) FROM held"""
+        SELECT sum((greatest(p, q) + 1 - (1 - p) * (1 - q) + holds / (holds + (1 - p) * (1 - q))) / 3) FROM held"""
     ).fetchall()[0][0]
     connection.unregister("grouped_pairs")
-    return float(value)
+    return (right_ones + float(value)) / count
 
 
 def choose_cut(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.linkage.components import Cut
 from pipelines.tables import DOUBLE, LONG, STRING, Column, Personal, Table
@@ -40,7 +39,7 @@ CUT_COMPONENTS = Table(
     check="pieces > 1 AND largest_piece < records",
 )
 
-SCHEMA: pa.Schema = to_arrow_schema(CUT_COMPONENTS.schema)
+SCHEMA: pa.Schema = CUT_COMPONENTS.arrow
 
 
 def cut_rows(

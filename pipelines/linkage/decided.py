@@ -42,6 +42,7 @@ from pipelines.linkage.generations import Generation
 from pipelines.linkage.inside import score_inside
 from pipelines.linkage.judge import judge
 from pipelines.linkage.records import MODELS, Nodes, prepare
+from pipelines.linkage.scoring import scorer
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -200,7 +201,8 @@ class _Held:
         size = len(label)
         # A label of this party type alone: a match may have named a company too.
         own = _smallest(np.where(self.model == name, label, size + np.arange(size)))
-        found = score_inside(connection, model, own, None, self.nodes, conf.duplicate_free)
+        with scorer(connection, model) as scores:
+            found = score_inside(connection, scores.of, own, None, self.nodes, conf.duplicate_free)
         judged = judge(connection, name, model, tuple(rule.name for rule in rules), found, conf)
         left, right = ints(found, "node_l"), ints(found, "node_r")
         joins = Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)

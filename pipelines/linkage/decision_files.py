@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines import files
 from pipelines.errors import UsageError
 from pipelines.linkage.decisions import DECISIONS, MATCH, NO_MATCH, REVOKE
 
-SCHEMA: pa.Schema = to_arrow_schema(DECISIONS.schema)
+SCHEMA: pa.Schema = DECISIONS.arrow
 COLUMNS = (
     "kind",
     "left_records",

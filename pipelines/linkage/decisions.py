@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.tables import STRING, STRINGS, TIMESTAMP, Column, Kind, Personal, Table
 
@@ -71,7 +70,7 @@ DECISION_STATES = Table(
     check="state IN ('active', 'dormant', 'contradicted', 'revoked')",
 )
 
-STATES_SCHEMA: pa.Schema = to_arrow_schema(DECISION_STATES.schema)
+STATES_SCHEMA: pa.Schema = DECISION_STATES.arrow
 
 
 @dataclass(frozen=True)

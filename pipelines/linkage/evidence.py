@@ -7,6 +7,7 @@ components that these, or a lost link, changed.
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -31,7 +32,7 @@ from pipelines.linkage.recall import Recalled
 from pipelines.linkage.records import Nodes, choose, choose_more, prepare, prepare_lazily
 from pipelines.linkage.relation import classify, fit_relations
 from pipelines.linkage.sample import Sample
-from pipelines.linkage.scoring import score_pairs
+from pipelines.linkage.scoring import scorer
 from pipelines.linkage.training import train_model
 from pipelines.linkage.training_run import TrainingRun
 from pipelines.queries import Say
@@ -136,27 +137,32 @@ def gather(
     say(f"{name}: scoring {sum(cost.pairs for cost in costs):,} pairs")
     # What the relation model does not look at is left out at once.
     least = float(log_odds(np.array(conf.review_probability))) if is_foreign else LEAST_WEIGHT
-    candidates = score_pairs(connection, model, "blocked", least)
-    if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
-        of = count if sample is None else sample.stands_for(connection, name)
-        model = _with_relations(name, model, candidates, of)
-    if is_new and run is not None:
-        run.draw(connection, name, model)
-    links = _links(model, candidates, conf)
-    if recalled is not None:
-        links = joined(links, recalled.still(is_own & ~changed))
-    bounded = _bounded(name, links, sure, len(nodes), conf, say)
-    is_open = is_own
-    if recalled is not None:
-        is_open = is_own & ~recalled.holds(bounded.label, changed)
-        _listed(connection, "open_labels", is_open, bounded.label)
-        if is_lazy:
-            choose_more(connection, conf, name, "open_labels")
-        held.create(connection, "keys", held.of(is_open))
-        block_inside(connection, rules, "open_labels", free)
-    connection.execute("DROP TABLE keys")
-    label = np.where(is_open, bounded.label, np.arange(len(nodes)))
-    inside = score_inside(connection, model, label, candidates, nodes, free)
+    with ExitStack() as opened:
+        scores = opened.enter_context(scorer(connection, model))
+        candidates = scores.of("blocked", least)
+        if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
+            of = count if sample is None else sample.stands_for(connection, name)
+            model = _with_relations(name, model, candidates, of)
+        if is_new and run is not None:
+            run.draw(connection, name, model)
+        links = _links(model, candidates, conf)
+        if recalled is not None:
+            links = joined(links, recalled.still(is_own & ~changed))
+        bounded = _bounded(name, links, sure, len(nodes), conf, say)
+        is_open = is_own
+        if recalled is not None:
+            is_open = is_own & ~recalled.holds(bounded.label, changed)
+            _listed(connection, "open_labels", is_open, bounded.label)
+            if is_lazy:
+                choose_more(connection, conf, name, "open_labels")
+                # Splink must not go on with what it made of fewer records.
+                opened.close()
+                scores = opened.enter_context(scorer(connection, model))
+            held.create(connection, "keys", held.of(is_open))
+            block_inside(connection, rules, "open_labels", free)
+        connection.execute("DROP TABLE keys")
+        label = np.where(is_open, bounded.label, np.arange(len(nodes)))
+        inside = score_inside(connection, scores.of, label, candidates, nodes, free)
     judged = judge(connection, name, model, tuple(rule.name for rule in rules), inside, conf)
     return model, Evidence(name, bounded, links, inside, judged, costs, prints, changed, is_open)
 
@@ -237,7 +243,8 @@ def _bounded(
     links = joined(links, Links(*sure, np.full(len(sure[0]), np.inf)))
     if len(links) > conf.max_links:
         raise TooManyLinksError(
-            f"linkage: {len(links)} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
+            f"linkage: {len(links):,} links are more than max_links ({conf.max_links:,}) in conf/linkage.yml: set "
+            "placement: many there, which takes them in parts."
         )
     say(f"{name}: components of {len(links):,} links")
     return bounded_components(nodes, links, conf.max_component)

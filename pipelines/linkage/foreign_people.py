@@ -178,8 +178,14 @@ def _needed_as_text(
 
 
 def _nodes(connection: duckdb.DuckDBPyConnection, id_column: str) -> Nodes:
-    ids = connection.sql(f"SELECT {_ID} FROM people ORDER BY {NODE}").to_arrow_table()[_ID]
-    flat = pa.concat_arrays(ids.chunks) if ids.num_chunks else pa.array([], pa.string())
+    # Constants come from DuckDB: pyarrow loads pandas to look at a Python text.
+    rows = connection.sql(
+        f"SELECT '{SOURCE}' AS source, {_ID}, 'unknown' AS party_type FROM people ORDER BY {NODE}"
+    ).to_arrow_table()
+    source, flat, party_type = (
+        pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+        for column in rows.columns
+    )
     if flat.null_count:
         raise UsageError(f"{flat.null_count} records have no {id_column}.")
     # Nodes follow the ids, so that equal ones stand side by side.
@@ -188,4 +194,4 @@ def _nodes(connection: duckdb.DuckDBPyConnection, id_column: str) -> Nodes:
         raise UsageError(
             f"{doubled} records share their {id_column} with another: name a column of unique ids."
         )
-    return Nodes(pa.repeat(SOURCE, len(flat)), flat, pa.repeat("unknown", len(flat)))
+    return Nodes(source, flat, party_type)

@@ -16,7 +16,6 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking_report import BlockingReport
@@ -55,7 +54,7 @@ GENERATIONS = Table(
     kind=Kind.APPEND,
 )
 
-SCHEMA: pa.Schema = to_arrow_schema(GENERATIONS.schema)
+SCHEMA: pa.Schema = GENERATIONS.arrow
 Json = dict[str, Any]
 
 

@@ -13,7 +13,6 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.linkage.config import Linkage, Role
 from pipelines.linkage.engine import role_type
@@ -54,7 +53,7 @@ ONLY_VALUE_NAMES = 6
 _NAME = "coalesce(company_name, concat_ws(' ', given_phonetic, coalesce(surname_phonetic, surname)))"
 """One person's spellings differ, so a name is its sound: first given name and surname."""
 
-SCHEMA: pa.Schema = to_arrow_schema(GENERIC_VALUES.schema)
+SCHEMA: pa.Schema = GENERIC_VALUES.arrow
 
 
 def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Table:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.linkage.generations import Model
 from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.records import Nodes
-from pipelines.linkage.scoring import score_pairs
 
 Ints = npt.NDArray[np.int64]
 
 
 def score_inside(
     connection: duckdb.DuckDBPyConnection,
-    model: Model,
+    score: Callable[[str], pa.Table],
     label: Ints,
     candidates: pa.Table | None,
     nodes: Nodes,
@@ -26,7 +26,7 @@ def score_inside(
     """All pairs inside the components that ``label`` names, in the columns and order of ``score_pairs``.
 
     ``candidates`` (of ``score_pairs``) that lie inside are taken as they are; only the pairs that
-    are not among them are scored; None scores all. Their rule is that of table ``blocked``, or -1. Two
+    are not among them are scored, by ``score``, which is given the name of their table; None scores all. Their rule is that of table ``blocked``, or -1. Two
     records of one ``duplicate_free`` source are no pair.
     """
     if candidates is None:
@@ -57,7 +57,7 @@ def score_inside(
     )
     connection.unregister("labels")
     connection.unregister("known")
-    missed = score_pairs(connection, model, "inside")
+    missed = score("inside")
     connection.execute("DROP TABLE inside")
     order = [("node_l", "ascending"), ("node_r", "ascending")]
     found = missed if candidates is None else pa.concat_tables([known, missed])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.evaluate import Quality
-from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
 from pipelines.linkage.link import Linked
+
+if TYPE_CHECKING:
+    from pipelines.linkage.evaluate import Quality
+    from pipelines.linkage.evaluation import Basis, Evaluation
 
 ONE_FILE = "file"
 """Source of the records where there is one file."""
@@ -45,6 +48,8 @@ class LinkedFile:
 
 def measured(linked: Linked, truth: pa.Table, conf: Linkage, basis: Basis | None) -> Evaluation:
     """How good the clusters are, by ``truth`` (source, record_id, entity_id)."""
+    from pipelines.linkage.evaluation import evaluation
+
     known = truth.filter(pc.is_valid(truth["entity_id"]))
     return evaluation(
         linked.clusters,

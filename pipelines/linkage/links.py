@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.tables import DOUBLE, STRING, Column, Personal, Table
 
@@ -36,4 +35,4 @@ LINKS = Table(
     owner="data engineering",
 )
 
-SCHEMA: pa.Schema = to_arrow_schema(LINKS.schema)
+SCHEMA: pa.Schema = LINKS.arrow

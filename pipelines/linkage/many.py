@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking import RuleCost
 from pipelines.linkage.blocking_rules import Rule
-from pipelines.linkage.components import Bounded, Links, bounded_components
+from pipelines.linkage.components import Bounded, Links, bounded_by, bounded_components, with_links
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.evidence import LEAST_WEIGHT, TooManyLinksError, check_compared, usable
@@ -30,13 +30,16 @@ from pipelines.linkage.generic_values import ONLY_VALUE, ONLY_VALUE_NAMES, gener
 from pipelines.linkage.link import link_night, trained_on
 from pipelines.linkage.linked_many import LinkedFrames, Part, assemble
 from pipelines.linkage.placed import (
+    COLLECTED,
     LINK,
     Placed,
     all_work,
     collected,
     in_blocks,
+    in_order,
     largest_share,
     numbered,
+    parts_of,
     place,
     task_count,
     task_schema,
@@ -204,9 +207,7 @@ def _part(
     if recalled is not None and changed is not None:
         linked = computed_once(linked.unionByName(still(recalled.links, changed, people.select("node"))))
         found = linked.count()
-    links = _links(linked, found, _chained(people, conf), conf)
-    say(f"{name}: components of {len(links):,} links")
-    bounded = bounded_components(count, links, conf.max_component)
+    bounded = _bounded(name, linked, found, _chained(people, conf), count, conf, say)
     is_open = own
     if recalled is not None:
         is_open = own & ~recalled.on_driver.holds(bounded.label, is_changed)
@@ -276,22 +277,37 @@ def _chained(people: DataFrame, conf: Linkage) -> DataFrame | None:
     )
 
 
-def _links(links: DataFrame, found: int, chained: DataFrame | None, conf: Linkage) -> Links:
-    """The links, of which ``found`` were scored, on the driver, in order."""
+def _bounded(
+    name: str, links: DataFrame, found: int, chained: DataFrame | None, count: int, conf: Linkage, say: Say
+) -> Bounded:
+    """The components of ``found`` links and of what exact rules link, solved on the driver.
+
+    Up to ``max_links`` it holds them; of more it holds the nodes, sees a part of the links at a time, and asks
+    for those of over-large components again. Raises TooManyLinksError where these are too many to be held.
+    """
     sure = chained.count() if chained is not None else 0
-    if found + sure > conf.max_links:
-        raise TooManyLinksError(
-            f"linkage: {found + sure} links are more than max_links ({conf.max_links}) in conf/linkage.yml."
-        )
-    rows = pa.concat_tables(
-        [
-            collected(links, found).cast(LINK),
-            *([collected(chained, sure).cast(LINK)] if chained is not None else []),
-        ]
-    )
-    left, right, weight = (rows[c].to_numpy() for c in LINK.names)
-    order = np.lexsort((right, left))
-    return Links(left[order].astype(np.int64), right[order].astype(np.int64), weight[order])
+    every = links if chained is None else links.unionByName(chained)
+    say(f"{name}: components of {found + sure:,} links")
+    if found + sure <= conf.max_links:
+        held = in_order(collected(every, found + sure))
+        return bounded_components(count, held, conf.max_component)
+    label = np.arange(count)
+    for part in parts_of(every, found + sure, min(conf.max_links, COLLECTED)):
+        label = with_links(label, part["node_l"].to_numpy(), part["node_r"].to_numpy())
+
+    def of_large(is_over: Bools) -> Links:
+        large = pa.table({"node_l": np.flatnonzero(is_over)})
+        there = every.join(links.sparkSession.createDataFrame(large), on="node_l", how="left_semi")
+        rows = there.count()
+        if rows > conf.max_links:
+            raise TooManyLinksError(
+                f"linkage: components above max_component ({conf.max_component}) have {rows:,} links ({name}), more "
+                f"than max_links ({conf.max_links:,}) in conf/linkage.yml: look for a value that many share in "
+                "linkage/generic_values, or raise max_links if the driver holds 24 bytes for each."
+            )
+        return in_order(collected(there, rows))
+
+    return bounded_by(label, of_large, conf.max_component)
 
 
 def _inside(

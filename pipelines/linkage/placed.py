@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -22,6 +23,7 @@ from pyspark.sql import window as W
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from pipelines.linkage.blocking_rules import Rule
+from pipelines.linkage.components import Links
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.tasks import FULL_KEYS, KEYS, NUMBERED, Keys, Number
 from pipelines.queries import computed_once
@@ -260,6 +262,22 @@ def in_blocks(people: DataFrame, work: Work, columns: Sequence[str], tasks: int)
 
 def collected(frame: DataFrame, rows: int) -> pa.Table:
     """About ``rows`` rows of ``frame``, which is computed already, a part of its partitions at a time."""
-    times = max(1, math.ceil(rows / COLLECTED))
+    return pa.concat_tables(parts_of(frame, rows, COLLECTED))
+
+
+def parts_of(frame: DataFrame, rows: int, at_a_time: int) -> Iterator[pa.Table]:
+    """About ``rows`` rows of ``frame``, which is computed already, about ``at_a_time`` of them at a time.
+
+    A part is some of its partitions, so a partition comes whole.
+    """
+    times = max(1, math.ceil(rows / at_a_time))
     turn_of = F.pmod(F.spark_partition_id(), F.lit(times))
-    return pa.concat_tables([frame.where(turn_of == turn).toArrow() for turn in range(times)])
+    return (frame.where(turn_of == turn).toArrow() for turn in range(times))
+
+
+def in_order(links: pa.Table) -> Links:
+    """Rows of ``LINK`` as links, in the order of their nodes."""
+    rows = links.cast(LINK)
+    left, right, weight = (rows[name].to_numpy() for name in LINK.names)
+    order = np.lexsort((right, left))
+    return Links(left[order].astype(np.int64), right[order].astype(np.int64), weight[order])

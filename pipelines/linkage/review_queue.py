@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.linkage.decisions import CONTRADICTED
 from pipelines.tables import DOUBLE, INT, STRING, Column, Personal, Table
@@ -59,7 +58,7 @@ REVIEW_QUEUE = Table(
     owner="data stewards",
 )
 
-SCHEMA: pa.Schema = to_arrow_schema(REVIEW_QUEUE.schema)
+SCHEMA: pa.Schema = REVIEW_QUEUE.arrow
 SUSPECTS = pa.schema([field for field in SCHEMA if field.name not in ("priority", "decision_id")])
 """Cases inside clusters (``suspects``)."""
 STEPS = 6

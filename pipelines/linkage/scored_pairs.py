@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.tables import DOUBLE, STRING, Column, Personal, Table
 
@@ -58,4 +57,4 @@ SCORED_PAIRS = Table(
     check="(source_l, record_id_l) < (source_r, record_id_r) AND same_person_probability BETWEEN 0 AND 1",
 )
 
-SCHEMA: pa.Schema = to_arrow_schema(SCORED_PAIRS.schema)
+SCHEMA: pa.Schema = SCORED_PAIRS.arrow

@@ -7,6 +7,9 @@ all go through it, so that a pair has one score whoever asks.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -33,25 +36,55 @@ def score_pairs(
     ``least_weight`` are left out. Sorted by node_l, node_r. A foreign model gives no level numbers:
     nothing looks at them.
     """
+    with scorer(connection, model) as scores:
+        return scores.of(pairs, least_weight)
+
+
+@contextmanager
+def scorer(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Scorer]:
+    """Scores of several tables of pairs, as long as table ``people`` stays as it is."""
     api, linker = open_linker(connection, model)
-    linker.table_management.register_blocked_pairs_for_predict(
-        api.register(pairs, table_name="pairs_to_score")
-    )
-    predicted = linker.inference.predict(threshold_match_weight=least_weight, warning_mode="never")
-    comparisons = [] if model.is_foreign else linker._settings_obj.comparisons
-    gammas = "".join(f", {_gamma(comparison)}" for comparison in comparisons)
-    corrected = [c for c in comparisons if c._has_tf_adjustments]
-    rarity = "".join(
-        f", mw_tf_adj_{c.output_column_name} AS rarity_{c.output_column_name}" for c in corrected
-    )
-    weights = "".join(f", mw_{c.output_column_name} AS weight_{c.output_column_name}" for c in comparisons)
-    scored = connection.sql(
-        f"""SELECT node_l, node_r, greatest(match_weight, {LOWEST_WEIGHT}) AS match_weight,
-            match_probability, CAST(match_key AS INTEGER) AS rule{gammas}{rarity}{weights}
-        FROM {predicted.physical_name} ORDER BY node_l, node_r"""
-    ).to_arrow_table()
-    api.delete_tables_created_by_splink_from_db()
-    return scored
+    try:
+        yield Scorer(connection, model, api, linker)
+    finally:
+        api.delete_tables_created_by_splink_from_db()
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Splink's linker of one model over table ``people``."""
+
+    connection: duckdb.DuckDBPyConnection
+    model: Model
+    api: DuckDBAPI
+    linker: Linker
+
+    def of(self, pairs: str, least_weight: float | None = None) -> pa.Table:
+        """``score_pairs`` of a table."""
+        linker = self.linker
+        # Splink takes the pairs that were registered last, and knows its tables by their SQL.
+        given = linker.table_management.register_blocked_pairs_for_predict(
+            self.api.register(pairs, table_name=f"{pairs}_to_score")
+        )
+        # Of pairs that were given it would copy the records of both sides first, each time anew.
+        given.metadata["registered_for_predict"] = False
+        predicted = linker.inference.predict(threshold_match_weight=least_weight, warning_mode="never")
+        comparisons = [] if self.model.is_foreign else linker._settings_obj.comparisons
+        gammas = "".join(f", {_gamma(comparison)}" for comparison in comparisons)
+        corrected = [c for c in comparisons if c._has_tf_adjustments]
+        rarity = "".join(
+            f", mw_tf_adj_{c.output_column_name} AS rarity_{c.output_column_name}" for c in corrected
+        )
+        weights = "".join(
+            f", mw_{c.output_column_name} AS weight_{c.output_column_name}" for c in comparisons
+        )
+        scored = self.connection.sql(
+            f"""SELECT node_l, node_r, greatest(match_weight, {LOWEST_WEIGHT}) AS match_weight,
+                match_probability, CAST(match_key AS INTEGER) AS rule{gammas}{rarity}{weights}
+            FROM {predicted.physical_name} ORDER BY node_l, node_r"""
+        ).to_arrow_table()
+        predicted.drop_table_from_database_and_remove_from_cache()
+        return scored
 
 
 def open_linker(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[DuckDBAPI, Linker]:

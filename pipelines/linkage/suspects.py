@@ -12,8 +12,6 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import minimum_spanning_tree
 
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.review_queue import KEYS, SUSPECTS, uncertainty_sql
@@ -116,6 +114,10 @@ def _weakest(connection: duckdb.DuckDBPyConnection, nodes: int) -> pa.Table:
     rows = connection.sql("SELECT a, b FROM p ORDER BY round(probability, 9) DESC, a, b").fetchnumpy()
     left, right = (np.asarray(rows[name]).astype(np.int64) for name in ("a", "b"))
     rank = np.arange(1, len(left) + 1, dtype=np.float64)
+    # Loading SciPy takes as long as linking a small file.
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
     tree = minimum_spanning_tree(csr_array((rank, (left, right)), shape=(nodes, nodes))).tocoo()
     connection.register("tree", pa.table({"rank": np.rint(tree.data).astype(np.int64)}))
     connection.register("ranked", pa.table({"rank": rank.astype(np.int64), "a": left, "b": right}))

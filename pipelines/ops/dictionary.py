@@ -74,7 +74,7 @@ def _column_row(table: Table, column: Column) -> str:
     return _row(
         [
             _code(column.name),
-            _code(column.type.simpleString()),
+            _code(column.type),
             _cell(column.meaning),
             _cell(column.formula),
             _cell(column.unit),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.errors import PadronError
 
 FULL = ("No space left on device", "ENOSPC", "Disk quota exceeded")
+LOST = ("CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND", "ExecutorLostFailure")
 CONFLICTS = ("CommitFailedError", "DELTA_CONCURRENT", "ConcurrentWriteException", "ConcurrentAppendException")
 
 
@@ -29,6 +30,8 @@ def told(error: BaseException) -> str:
         return f"the disk is full ({name})"
     if any(sign in text or sign in name for sign in CONFLICTS):
         return f"another writer committed to the same table ({name})"
+    if any(sign in text or sign in name for sign in LOST):
+        return f"more executors were lost than Spark can make up for ({name})"
     return name
 
 
@@ -40,6 +43,8 @@ def stage_failed(stage: str, error: BaseException) -> StageFailed:
         advice = "when there is room"
     elif what.startswith("another writer"):
         advice = "and let nothing but padron write to the warehouse"
+    elif what.startswith("more executors"):
+        advice = "and look why they end: mostly spark.executor.memoryOverhead is too small"
     return StageFailed(
         f"{stage} failed: {what}. Nothing was released; run the night again to resume here, {advice}."
     )

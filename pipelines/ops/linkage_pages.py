@@ -14,8 +14,7 @@ from pipelines.linkage.breakdown import SizeCount, binned
 from pipelines.linkage.judge import COMPONENT
 from pipelines.linkage.mistakes import FALSE, MISSED, Mistakes
 from pipelines.ops import charts
-from pipelines.ops.pages import count, page, percent
-from pipelines.ops.report import Tile
+from pipelines.ops.pages import Tile, count, page, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -189,22 +188,25 @@ def _likely_by_rule(made: LinkedFile) -> dict[str, int]:
     """Pairs at the cut or above, by ``model.rule``; those that only a component brought together."""
     scored, rows = made.linked.scored_pairs, made.linked.clusters
     likely = pa.array(scored["same_person_probability"].to_numpy() >= made.linked.figures["cut"])
-    pairs = pa.table(
-        {"source": scored["source_l"], "record_id": scored["record_id_l"], "rule": scored["blocked_by"]}
-    ).filter(likely)
     models = {name.partition(".")[0] for name in made.linked.figures["blocks"]}
-    if len(models) > 1:
-        # Both ends are of one model: a company is never compared with a person.
-        pairs = pairs.join(rows.select(["source", "record_id", "party_type"]), keys=["source", "record_id"])
-        is_company = pc.equal(pairs["party_type"], "company")
-        pairs = pairs.append_column("model", pc.if_else(is_company, "company", "person"))
-    else:
-        pairs = pairs.append_column("model", pa.repeat("".join(models), pairs.num_rows))
-    found: dict[str, int] = {}
-    for row in pairs.group_by(["model", "rule"]).aggregate([([], "count_all")]).to_pylist():
-        name = COMPONENT if row["rule"] == COMPONENT else f"{row['model']}.{row['rule']}"
-        found[name] = found.get(name, 0) + row["count_all"]
-    return found
+    if len(models) == 1:
+        return _counted("".join(models), scored["blocked_by"].filter(likely))
+    # Both ends are of one model: a company is never compared with a person.
+    names = ["source", "record_id"]
+    pairs = pa.table([scored[f"{name}_l"] for name in names] + [scored["blocked_by"]], [*names, "rule"])
+    pairs = pairs.filter(likely).join(rows.select([*names, "party_type"]), keys=names)
+    is_company = pc.equal(pairs["party_type"], "company")
+    found = _counted("company", pairs["rule"].filter(is_company))
+    persons = _counted("person", pairs["rule"].filter(pc.invert(is_company)))
+    return {name: found.get(name, 0) + persons.get(name, 0) for name in {**found, **persons}}
+
+
+def _counted(model: str, rules: pa.ChunkedArray) -> dict[str, int]:
+    """Pairs of one model by ``model.rule``."""
+    return {
+        COMPONENT if row["values"] == COMPONENT else f"{model}.{row['values']}": row["counts"]
+        for row in pc.value_counts(rules).to_pylist()
+    }
 
 
 def _rules(made: LinkedFile, likely: dict[str, int]) -> list[RuleRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -11,6 +12,15 @@ import jinja2
 from pipelines.ops import charts
 
 NOT_DELIVERED = "not delivered"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One headline figure."""
+
+    name: str
+    value: str
+    note: str = ""
 
 
 def count(value: int | float | Decimal | None) -> str:

@@ -16,9 +16,9 @@ import pyarrow as pa
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pipelines.bronze.tables import TECHNICAL, stored_name
+from pipelines.column_types import map_of
 from pipelines.silver import values
 from pipelines.silver.mapping import has_no_code, origin
 from pipelines.silver.targets import personal_of, uses
@@ -68,7 +68,7 @@ PROFILES = Table(
             STRING,
             f"{', '.join(FORMS)}: the form of most values; mixed where none is; NULL when empty.",
         ),
-        Column("forms", T.MapType(STRING, DOUBLE), "Form → share of the values that have it.", unit="share"),
+        Column("forms", map_of(STRING, DOUBLE), "Form → share of the values that have it.", unit="share"),
         Column("shortest", INT, "Characters of the shortest value.", unit="characters"),
         Column("longest", INT, "Characters of the longest value.", unit="characters"),
         Column(
@@ -80,7 +80,7 @@ PROFILES = Table(
         Column("highest", STRING, "Largest number or date, where lowest stands.", Personal.QUASI),
         Column(
             "top",
-            T.MapType(STRING, LONG),
+            map_of(STRING, LONG),
             f"Most frequent values and their rows, of columns that say nothing about a person; from {SHOWN_FROM} rows on.",
             unit="rows",
         ),

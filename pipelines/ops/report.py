@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.gold.rfm_segments import CELLS, SPANISH, TIERS
 from pipelines.ops import charts
-from pipelines.ops.pages import count, duration, page, percent
+from pipelines.ops.pages import Tile, count, duration, page, percent
 from pipelines.ops.trends import trends
 
 if TYPE_CHECKING:
@@ -29,15 +29,6 @@ STATUS = {
     "reused": ("plain", "", "reused"),
 }
 """Class of colour, sign and word of a status: never the colour alone."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One headline figure."""
-
-    name: str
-    value: str
-    note: str = ""
 
 
 @dataclass(frozen=True)

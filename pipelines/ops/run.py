@@ -81,7 +81,7 @@ def run(
     Spark is started only when there is. Raises UsageError (2), GateStopped (3), LockHeld (4) or
     another PadronError (1); who is to be alerted has been by then.
     """
-    warehouse = _warehouse(options, settings)
+    warehouse = warehouse_of(options, settings)
     records: list[Record] = []
     try:
         return _run(options, settings, warehouse, start_spark, watcher, records)
@@ -95,7 +95,7 @@ def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Ware
 
     Only of the first night it is known what will be reused: the others build on what it makes.
     """
-    warehouse = _warehouse(options, settings)
+    warehouse = warehouse_of(options, settings)
     _check(options, settings, warehouse)
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, outcome)
@@ -104,8 +104,12 @@ def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Ware
     return found, warehouse, outcome.warnings
 
 
-def _warehouse(options: Options, settings: Settings) -> Warehouse:
-    return Warehouse(options.warehouse, retention_days=settings.project.retention_days)
+def warehouse_of(options: Options, settings: Settings) -> Warehouse:
+    """The warehouse that was asked for, with the retention of the configuration."""
+    project = settings.project
+    return Warehouse(
+        options.warehouse, retention_days=project.retention_days, by_layer=project.retention_by_layer
+    )
 
 
 def _check(options: Options, settings: Settings, warehouse: Warehouse) -> None:

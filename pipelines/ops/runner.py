@@ -31,6 +31,7 @@ class Progress(Protocol):
 
     def started(self, stage: str) -> None: ...
     def doing(self, stage: str, text: str) -> None: ...
+    def judged(self, stage: str, verdicts: Sequence[dict[str, Any]]) -> None: ...
     def ended(self, result: StageResult) -> None: ...
 
 
@@ -137,7 +138,7 @@ class Runner:
             # What a gate stops is done all the same: the night that is approved does not repeat it.
             is_done = True
             if gate is not None and key.value not in self.judged:
-                self._judge(gate)
+                self._judge(gate, stage.name)
         except Exception as error:
             failure = error if isinstance(error, PadronError) else stage_failed(stage.name, error)
             if not is_done:
@@ -181,7 +182,7 @@ class Runner:
         finally:
             inputs.release()
 
-    def _judge(self, gate: Gate) -> None:
+    def _judge(self, gate: Gate, stage: str) -> None:
         inputs = self.inputs()
         try:
             verdicts = gate(inputs)
@@ -191,6 +192,7 @@ class Runner:
             if row["status"] == "blocked" and row["value"] <= self.approved.get(row["gate"], -inf):
                 row["status"] = "approved"
         self.record.gates(verdicts)
+        self.progress.judged(stage, verdicts)
         blocked = [v for v in verdicts if v["status"] == "blocked"]
         if blocked:
             raise GateStopped("; ".join(f"{v['gate']}: {v['message']}" for v in blocked))

@@ -142,6 +142,12 @@ def rollback(
             raise UsageError(f"Release {release_id} is withdrawn: it cannot be gone back to.")
         if target.release_id == newest.release_id:
             raise UsageError(f"Release {release_id} is the newest one: readers see it already.")
+        gone = [path for path, version in target.tables.items() if not warehouse.is_whole(path, version)]
+        if gone:
+            raise UsageError(
+                f"Release {release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it is older than "
+                "retention_days or retention_by_layer in conf/padron.yml promise."
+            )
         return _go_back(warehouse, target, dict(target.tables), decider, "rollback", release_id, start_spark)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import types as T
-
+from pipelines.column_types import map_of
 from pipelines.tables import (
     BOOLEAN,
     DATE,
@@ -21,7 +20,7 @@ from pipelines.tables import (
 OWNER = "operations"
 _RUN = Column("run_id", STRING, "Business date and attempt: 2026-07-01.1.", required=True)
 _DATE = Column("business_date", DATE, "Date that the night publishes.", required=True)
-VERSIONS = T.MapType(STRING, LONG)
+VERSIONS = map_of(STRING, LONG)
 
 RUNS = Table(
     layer="ops",

@@ -1,7 +1,7 @@
 """Upkeep of the tables: small files joined, files deleted that no promised release needs.
 
-A released version stays readable for ``retention_days`` after its release, and the newest release
-for as long as it is the newest; what is older goes. Bronze and the other tables that nights append to join their
+A released version stays readable for ``retention_days`` after its release (``retention_by_layer`` for the tables
+of a layer that has its own), and the newest release for as long as it is the newest; what is older goes. Bronze and the other tables that nights append to join their
 small files when they are written; the operation's own tables join them here.
 """
 
@@ -63,7 +63,7 @@ def maintain(
     The caller holds the lock. With ``dry_run`` nothing is changed and ``removed`` counts what would be deleted.
     """
     known = releases.all_releases(warehouse)
-    keep = versions_of(promised(known, now or datetime.now(UTC), warehouse.retention_days))
+    now = now or datetime.now(UTC)
     paths = sorted({*tables, *versions_of(known)})
     own = {table.path for table in OWN}
     done = []
@@ -71,9 +71,10 @@ def maintain(
         # Whoever takes the lock keeps that table up: only its holder may write to it.
         if path == LOCK.path or warehouse.version(path) is None:
             continue
+        keep = versions_of(promised(known, now, warehouse.retention(path))).get(path, [])
         joined = warehouse.compact(path) if path in own and not dry_run else 0
-        removed = warehouse.vacuum(path, keep.get(path, []), dry_run=dry_run)
-        done.append(Kept(path, joined, removed, len(keep.get(path, []))))
+        removed = warehouse.vacuum(path, keep, dry_run=dry_run)
+        done.append(Kept(path, joined, removed, len(keep)))
     return done
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pipelines.errors import UsageError
 from pipelines.quality.contracts import nearest
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
 
     from pipelines.quality.contracts import Contract, Expectation
 
-Keeps = Callable[["Column", T.DataType], "Column"]
+Keeps = Callable[["Column", str], "Column"]
 _BOUNDS = ("min_value", "max_value", "strict_min", "strict_max")
 
 
-def _within(value: Column, kind: T.DataType, k: dict[str, Any]) -> Column:
+def _within(value: Column, kind: str, k: dict[str, Any]) -> Column:
     kept = F.lit(True)
     low, high = k.get("min_value"), k.get("max_value")
     if low is not None:
@@ -35,15 +34,15 @@ def _within(value: Column, kind: T.DataType, k: dict[str, Any]) -> Column:
     return kept
 
 
-def _one_of(value: Column, kind: T.DataType, k: dict[str, Any]) -> Column:
+def _one_of(value: Column, kind: str, k: dict[str, Any]) -> Column:
     return value.isin([F.lit(v).cast(kind) for v in k["value_set"]])
 
 
-def _matches(value: Column, kind: T.DataType, k: dict[str, Any]) -> Column:
-    return value.cast(T.StringType()).rlike(k["regex"])
+def _matches(value: Column, kind: str, k: dict[str, Any]) -> Column:
+    return value.cast("string").rlike(k["regex"])
 
 
-RULES: dict[str, tuple[str, tuple[str, ...], Callable[[Column, T.DataType, dict[str, Any]], Column]]] = {
+RULES: dict[str, tuple[str, tuple[str, ...], Callable[[Column, str, dict[str, Any]], Column]]] = {
     "expect_column_values_to_not_be_null": ("missing", (), lambda v, t, k: v.isNotNull()),
     "expect_column_values_to_be_in_set": ("not_in_set", ("value_set",), _one_of),
     "expect_column_values_to_not_be_in_set": ("in_set", ("value_set",), lambda v, t, k: ~_one_of(v, t, k)),
@@ -53,7 +52,7 @@ RULES: dict[str, tuple[str, tuple[str, ...], Callable[[Column, T.DataType, dict[
     "expect_column_value_lengths_to_be_between": (
         "bad_length",
         _BOUNDS,
-        lambda v, t, k: _within(F.length(v), T.IntegerType(), k),
+        lambda v, t, k: _within(F.length(v), "int", k),
     ),
 }
 """Expectation → the head of its code, its keyword arguments, and what it keeps. NULL is kept by all but the first."""

@@ -8,7 +8,6 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pipelines.bronze.tables import stored_name
 from pipelines.silver import values
@@ -104,7 +103,7 @@ def _text(made: Mapped, text: Origin, *, as_it_is: bool) -> Column:
 
 def made_column(
     made: Mapped | tuple[Mapped, ...],
-    wanted: T.DataType,
+    wanted: str,
     text: Origin,
     feed: Feed,
     *,

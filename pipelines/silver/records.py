@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, is_own_key, newest_of_key, uses_of
@@ -41,7 +40,7 @@ class _Standardise:
             date_formats=self.date_formats,
             business_date=self.business_date,
         )
-        schema = to_arrow_schema(CUSTOMER_RECORDS.schema)
+        schema = CUSTOMER_RECORDS.arrow
         for batch in batches:
             if not batch.num_rows:
                 continue

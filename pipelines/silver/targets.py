@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pyspark.sql import types as T
-
 from pipelines.bronze.tables import stored_name
+from pipelines.column_types import element_of
 from pipelines.errors import UsageError
 from pipelines.silver.customer_records import KEY, RAW, STANDARD
 from pipelines.sources import FILE, ROW
@@ -25,7 +24,7 @@ class Target:
 
     key: tuple[str, ...]
     """Key of the published table."""
-    columns: Mapping[str, T.DataType]
+    columns: Mapping[str, str]
     """What a map may name."""
     mandatory: Mapping[str, str] = field(default_factory=dict)
     """Column → why a row without it is quarantined: absent, or not to be read."""
@@ -161,7 +160,7 @@ PERSONAL: dict[str, dict[str, Personal]] = {
 }
 """By target: what a column says about a person; a column of an event that is not here narrows down who it is."""
 
-_PARSES: dict[T.DataType, Parse] = {
+_PARSES: dict[str, Parse] = {
     DATE: "date",
     TIMESTAMP: "timestamp",
     MONEY: "amount",
@@ -173,7 +172,7 @@ _PARSES: dict[T.DataType, Parse] = {
 _NUMBERS = ("amount", "number", "integer")
 
 
-def parse_of(made: Mapped, wanted: T.DataType) -> Parse:
+def parse_of(made: Mapped, wanted: str) -> Parse:
     """How the text is read: as YAML says, else as the column's type needs."""
     if made.product:
         return "amount"
@@ -226,18 +225,18 @@ def _problems(place: str, use: Use) -> list[str]:
     )
     for column, made in use.map.items():
         wanted = target.columns.get(column, STRING)
-        if isinstance(made, tuple) != isinstance(wanted, T.ArrayType):
+        if isinstance(made, tuple) != (element_of(wanted) is not None):
             found.append(
                 f"{place}.map.{column}: {'one value' if isinstance(made, tuple) else 'a list'} is expected."
             )
         elif not isinstance(made, tuple) and not _fits(parse_of(made, wanted), wanted):
-            found.append(f"{place}.map.{column}: parse {made.parse} does not give {wanted.simpleString()}.")
+            found.append(f"{place}.map.{column}: parse {made.parse} does not give {wanted}.")
     if any(p.take == "sum" and p.parse not in _NUMBERS and not p.product for p in use.parts):
         found.append(f"{place}.map: take sum needs parse amount, number or integer.")
     return found
 
 
-def _fits(parse: Parse, wanted: T.DataType) -> bool:
+def _fits(parse: Parse, wanted: str) -> bool:
     expected = _PARSES.get(wanted)
     return expected is None or parse == expected or (parse in _NUMBERS and expected in _NUMBERS)
 

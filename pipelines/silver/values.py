@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pipelines.tables import BOOLEAN, DATE, DOUBLE, LONG, MONEY, TIMESTAMP
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column
 
 BLANKS = " \t\r\n\u00a0"
-FACTOR = T.DecimalType(18, 6)  # the product of two has 37 digits, so that Spark need not round it
+FACTOR = "decimal(18,6)"  # the product of two has 37 digits, so that Spark need not round it
 
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 _OFFSET = r":\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)$"

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipelines import files
-from pipelines.config import default_conf
 from pipelines.errors import UsageError
+from pipelines.packaged import default_conf
 from pipelines.simulate.text import Ints, plain, text
 
 COUNTRIES = ("MX", "ES")
@@ -149,12 +148,11 @@ def spelled(name: str, accents: dict[str, str]) -> str:
 
 
 def _table(name: str) -> pd.DataFrame:
-    uri = files.join(str(default_conf()), "dictionaries", name)
-    if not files.exists(uri):
+    file = default_conf() / "dictionaries" / name
+    if not file.is_file():
         raise UsageError(f"The dictionary {name} is missing from the configuration's dictionaries folder.")
-    with files.open_input(uri) as stream:
-        raw = stream.read()
-    content = gzip.decompress(raw) if name.endswith(".gz") else bytes(raw)
+    raw = file.read_bytes()
+    content = gzip.decompress(raw) if name.endswith(".gz") else raw
     return pd.read_csv(pa.BufferReader(content), dtype=str, keep_default_na=False)
 
 

@@ -213,6 +213,9 @@ def standard_name(
     reasons = tuple(
         sorted({f"{'given_name' if f == 'full_name' else f}:placeholder" for f in present if f not in kept})
     )
+    if not kept:
+        # The dictionaries take most of a second to read: not for nobody.
+        return Name(reasons=reasons)
     known = evidence_for(country)
     whole = kept.pop("full_name", None)
     if whole is not None and not kept:

@@ -9,9 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from pipelines import files
-from pipelines.config import default_conf
 from pipelines.errors import UsageError
+from pipelines.packaged import default_conf
 
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "ð": "d", "þ": "th"}
@@ -70,10 +69,9 @@ def dictionary(name: str) -> Iterator[dict[str, str]]:
 
     Raises UsageError where it is missing.
     """
-    uri = files.join(str(default_conf()), "dictionaries", name)
-    if not files.exists(uri):
+    file = default_conf() / "dictionaries" / name
+    if not file.is_file():
         raise UsageError(f"The dictionary {name} is missing from the configuration's dictionaries folder.")
-    with files.open_input(uri) as stream:
-        raw = bytes(stream.read())
+    raw = file.read_bytes()
     content = gzip.decompress(raw) if name.endswith(".gz") else raw
     yield from csv.DictReader(io.StringIO(content.decode("utf-8")))

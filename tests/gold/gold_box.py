@@ -60,7 +60,7 @@ def frame(spark: SparkSession, ddl: str, rows: str | Iterable[dict[str, Any]]) -
 
 def table(spark: SparkSession, declared: Table, rows: str | Iterable[dict[str, Any]]) -> DataFrame:
     """``rows`` as a frame of a declared table."""
-    ddl = "\n".join(f"{column.name} {column.type.simpleString()}" for column in declared.columns)
+    ddl = "\n".join(f"{column.name} {column.type}" for column in declared.columns)
     return frame(spark, ddl, rows)
 
 

@@ -104,3 +104,10 @@ def test_an_environment_that_does_not_exist_is_refused(
     monkeypatch.setenv("PADRON_ENV", "prd")
     with pytest.raises(UsageError, match=r"no folder conf/env/prd\. Did you mean prod\?"):
         Conf(tmp_path)
+
+
+def test_retention_is_of_layers_that_there_are(tmp_path: Path) -> None:
+    said = problem(tmp_path, "country: MX\nretention_by_layer: {brons: 400}\n")
+    assert said.startswith("conf/padron.yml:2: retention_by_layer: no layer brons; there are bronze, silver")
+    made = conf(tmp_path, "padron.yml", "retention_by_layer: {bronze: 400}\n").project
+    assert (made.retention("bronze"), made.retention("gold")) == (400, 60)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines.config import default_conf
 from pipelines.errors import UsageError
+from pipelines.packaged import default_conf
 from pipelines.renames import DECLARED
 from pipelines.settings import load_settings
 from pipelines.silver.renames import SCHEMA, begun_on, former_names, in_force, source_now

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -152,6 +154,22 @@ def test_pairs_and_weights_are_splinks(as_csv: Path, tmp_path: Path) -> None:
     }
     rows = pq.read_table(tmp_path / "out" / "pairs.parquet").to_pylist()
     assert {r["decided_by"] for r in rows} == {"splink"}
+
+
+def test_a_trained_model_needs_no_heavy_library(as_csv: Path, tmp_path: Path) -> None:
+    """Loading these takes as long as linking a small file."""
+    code = (
+        "import sys; from pipelines.cli import execute; from pipelines.cli.lean import arrow_without_pandas\n"
+        "arrow_without_pandas(); code = execute(sys.argv[1:])\n"
+        "heavy = {'pandas', 'pyspark', 'scipy.sparse', 'great_expectations'}.intersection(sys.modules)\n"
+        "sys.exit(code or ' '.join(sorted(heavy)) or 0)"
+    )
+    model = written(tmp_path, settings())
+    where = ["--id", "key", "--settings", str(model), "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "link", str(as_csv), *where], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (0, [])
 
 
 def test_the_report_says_what_each_rule_of_the_settings_brought(as_csv: Path, tmp_path: Path) -> None:

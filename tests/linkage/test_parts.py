@@ -20,7 +20,7 @@ from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import Rule, rules_for
 from pipelines.linkage.comparisons import MODELS, comparisons_for, level_number, splink_settings
-from pipelines.linkage.components import Links, bounded_components, components
+from pipelines.linkage.components import Links, bounded_by, bounded_components, components, with_links
 from pipelines.linkage.config import Blocking, Linkage
 from pipelines.linkage.cut import Joins, counted, expected_precision, log_odds
 from pipelines.linkage.engine import engine, read_records
@@ -61,6 +61,42 @@ def test_components_are_those_of_union_find(graph: tuple[int, list[tuple[int, in
         parent[high] = low
     left, right = (np.array([e[i] for e in edges], np.int64) for i in (0, 1))
     assert components(n, left, right).tolist() == [root(x) for x in range(n)]
+
+
+@given(
+    st.integers(2, 30).flatmap(
+        lambda n: st.tuples(
+            st.just(n),
+            st.lists(
+                st.tuples(st.integers(0, n - 1), st.integers(0, n - 1), st.integers(-3, 9)).filter(
+                    lambda e: e[0] < e[1]
+                ),
+                max_size=60,
+            ),
+        )
+    ),
+    st.integers(1, 7),
+)
+def test_links_that_come_in_parts_give_the_same_components(
+    graph: tuple[int, list[tuple[int, int, int]]], at_a_time: int
+) -> None:
+    n, edges = graph
+    ends = np.array(edges, np.int64).reshape(-1, 3)
+    links = Links(ends[:, 0], ends[:, 1], ends[:, 2].astype(float))
+    label = np.arange(n)
+    for at in range(0, len(edges), at_a_time):
+        label = with_links(label, links.left[at : at + at_a_time], links.right[at : at + at_a_time])
+    assert label.tolist() == components(n, links.left, links.right).tolist()
+    whole = bounded_components(n, links, 4)
+    parts = bounded_by(label, lambda is_over: links.where(is_over[links.left]), 4)
+    assert (parts.label.tolist(), parts.cuts) == (whole.label.tolist(), whole.cuts)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_chain_of_all_records_is_one_component(shuffled: bool) -> None:
+    nodes = np.random.default_rng(1).permutation(200_000) if shuffled else np.arange(200_000)
+    assert not components(len(nodes), nodes[:-1], nodes[1:]).any()
+    assert not components(len(nodes), nodes[1:], nodes[:-1]).any()
 
 
 def test_a_long_chain_is_cut_at_its_weakest_links() -> None:

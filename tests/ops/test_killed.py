@@ -137,6 +137,10 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, path: str) -> Non
             deltalake.exceptions.CommitFailedError("Metadata changed since last commit."),
             "identity.assign failed: another writer committed to the same table .* nothing but padron",
         ),
+        (
+            RuntimeError("[CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND] Checkpoint block rdd_7_0 not found! Ana Ruiz"),
+            "identity.assign failed: more executors were lost than Spark can make up for .*memoryOverhead",
+        ),
         (ValueError("Ana Ruiz"), "identity.assign failed: ValueError. Nothing was released"),
     ],
 )
@@ -156,6 +160,33 @@ def test_a_write_that_fails_is_told_in_one_line_and_made_good_by_the_rerun(
     shop.run(watch)
     assert watch.stages["linkage.link"] == "reused"
     assert [r["customer"] for r in shop.content()[tiny_night.OWNERS.path]] == [1, 2, 1]
+
+
+def test_a_commit_that_another_writer_comes_before_is_lost_and_told(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.run()
+    shop.deliver("2026-07-02", {"4": "iris"})
+    commit = storage.write_deltalake
+    others: list[str] = []
+
+    def overtaken(target: Any, content: Any, **options: Any) -> None:
+        if str(target).endswith(tiny_night.PEOPLE.path) and not others:
+            seen = deltalake.DeltaTable(target)
+            commit(target, content.slice(1), mode="overwrite")
+            others.append(target)
+            target = seen
+        commit(target, content, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write_deltalake", overtaken)
+        with pytest.raises(PadronError, match=r"silver\.build failed: another writer committed") as raised:
+            shop.run()
+    assert (len(others), raised.value.exit_code) == (1, 1)
+    assert len(releases.all_releases(shop.house)) == 1
+    shop.run()
+    # What the other writer left is not what the rerun builds on.
+    assert [r["about"] for r in shop.content()[tiny_night.PEOPLE.path]] == ["1", "2", "3", "4"]
 
 
 def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(

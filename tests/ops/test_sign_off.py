@@ -199,6 +199,14 @@ def test_what_cannot_be_rolled_back_to_is_said(two_nights: Tiny) -> None:
         sign_off.rollback(shop.house, "2026-07-02.2", MARIA, no_spark)
 
 
+def test_a_release_that_is_not_whole_any_more_is_not_gone_back_to(two_nights: Tiny) -> None:
+    house = two_nights.house
+    newest = releases.required(house).tables
+    house.vacuum(PEOPLE.path, [newest[PEOPLE.path]], hours=0)
+    with pytest.raises(UsageError, match=r"not readable whole any more \(silver/people\)"):
+        sign_off.rollback(house, "2026-07-01.1", MARIA, no_spark)
+
+
 def test_a_rollback_that_dies_anywhere_is_made_good_by_another(
     two_nights: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -19,8 +19,8 @@ from pipelines.cli import execute
 from pipelines.errors import UsageError
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.foreign_link import link_by_settings
-from pipelines.linkage.peers import padron_night, splink_duckdb
-from pipelines.linkage.peers.model import ID, frequent_values, generation, splink_settings, train
+from pipelines.linkage.peers import ID, padron_night, splink_duckdb
+from pipelines.linkage.peers.model import frequent_values, generation, splink_settings, train
 from pipelines.ops.speed import given as given_module
 from pipelines.ops.speed.cells import Cell, order, run_cell
 from pipelines.ops.speed.config import Bars, LinkageBench

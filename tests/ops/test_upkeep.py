@@ -118,3 +118,40 @@ def test_the_command_says_what_it_would_do_and_takes_the_lock(
     assert house.open("ops/lock") is None, "a dry run locks nobody out"
     assert execute(["maintain", "--warehouse", house.root]) == 0
     assert "releases stay readable for 60 days" in capsys.readouterr().out
+
+
+def test_a_layer_may_have_days_of_its_own(house: Warehouse) -> None:
+    other = Warehouse(house.root, retention_days=10, by_layer={"gold": 20, "bronze": 400})
+    assert [other.retention(path) for path in ("bronze/crm_contacts", SHELF.path, LOANS.path)] == [
+        400,
+        20,
+        10,
+    ]
+    (kept,) = [k for k in maintain(other, [], dry_run=True, now=NOW) if k.table == SHELF.path]
+    assert kept.versions == 3
+    other.write(LOANS, books("a loan"), None)
+    made = other.open(LOANS.path)
+    assert made is not None
+    assert made.metadata().configuration["delta.logRetentionDuration"] == "interval 10 days"
+
+
+def test_what_is_deleted_is_known_to_be_gone(house: Warehouse) -> None:
+    known = releases.all_releases(house)
+    house.vacuum(SHELF.path, [r.tables[SHELF.path] for r in promised(known, NOW, 10)], hours=0)
+    assert [house.is_whole(SHELF.path, r.tables[SHELF.path]) for r in known] == [False, False, True, True]
+    assert not house.is_whole(SHELF.path, 99)
+
+
+def test_another_retention_holds_from_the_next_write_on(tmp_path: Path) -> None:
+    def promised_days(version: int) -> str | None:
+        stored = Warehouse(str(tmp_path)).open(LOANS.path, version)
+        assert stored is not None
+        return stored.metadata().configuration["delta.logRetentionDuration"]
+
+    first = Warehouse(str(tmp_path), retention_days=10).write(LOANS, books("a"), None)
+    longer = Warehouse(str(tmp_path), retention_days=400)
+    second = longer.write(LOANS, books("b"), first)
+    third = longer.write(LOANS, books("c"), second)
+    days = [promised_days(version) for version in (first, second, third)]
+    assert days == ["interval 10 days", "interval 400 days", "interval 400 days"]
+    assert (longer.rows(LOANS.path, third), third) == (3, second + 1)

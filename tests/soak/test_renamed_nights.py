@@ -11,8 +11,8 @@ import pytest
 from night_box import Shop, write_csv
 from pyspark.sql import SparkSession
 
-from pipelines.config import default_conf
 from pipelines.ops.history import history
+from pipelines.packaged import default_conf
 from pipelines.simulate import simulate
 
 pytestmark = pytest.mark.soak

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, RAW, STANDARD
 from pipelines.standardise import Hints, standardise_records
@@ -33,7 +32,7 @@ def standard(*rows: dict[str, Any], hints: Hints = HINTS) -> list[dict[str, Any]
 
 
 def test_the_columns_are_those_of_silver() -> None:
-    declared = to_arrow_schema(CUSTOMER_RECORDS.schema)
+    declared = CUSTOMER_RECORDS.arrow
     computed = [c.name for c in STANDARD + MATCHING if c.name not in PASSED_ON]
     assert SCHEMA.names == computed
     for name in computed:

@@ -22,13 +22,13 @@ from pipelines.errors import PadronError
 from pipelines.linkage.config import Blocking, Linkage
 from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.generations import Generation, Model
+from pipelines.linkage.peers import ID
 from pipelines.linkage.relation import no_relations
 from pipelines.linkage.vocabulary import own_rules
 
 Json = dict[str, Any]
 Rules = Sequence[Sequence[str]]
 
-ID = "rec_id"
 FREQUENT = 0.0002
 """Share of the records from which a value counts with its own frequency: a rarer one counts as rare as this."""
 U_PAIRS = 1_000_000

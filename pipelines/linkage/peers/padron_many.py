@@ -17,7 +17,8 @@ from pyspark.sql import functions as F
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.many import link_many
-from pipelines.linkage.peers.model import ID, many_conf
+from pipelines.linkage.peers import ID
+from pipelines.linkage.peers.model import many_conf
 from pipelines.spark import session
 
 

@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import Linked, link_night
-from pipelines.linkage.peers.model import ID, many_conf
+from pipelines.linkage.peers import ID
+from pipelines.linkage.peers.model import many_conf
 from pipelines.linkage.recall import Remembered
 
 TABLES = ("clusters", "links", "scored_pairs")

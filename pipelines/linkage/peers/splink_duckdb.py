@@ -14,7 +14,7 @@ import sys
 import duckdb
 from splink import DuckDBAPI, Linker
 
-from pipelines.linkage.peers.model import ID
+from pipelines.linkage.peers import ID
 
 
 def main(records: str, settings: str, out: str, keep: float, threshold: float) -> None:
@@ -28,7 +28,6 @@ def main(records: str, settings: str, out: str, keep: float, threshold: float) -
         api.register("records", table_name="people"), plain, log_level=logging.ERROR, validate_settings=False
     )
     blocked = linker.inference.compute_blocked_pairs_for_predict()
-    linker.table_management.register_blocked_pairs_for_predict(blocked)
     predicted = linker.inference.predict(threshold_match_probability=keep, warning_mode="never")
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(
         predicted, threshold_match_probability=threshold

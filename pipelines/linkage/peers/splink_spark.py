@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from splink import Linker, SparkAPI
 from splink.backends.spark import similarity_jar_location
 
-from pipelines.linkage.peers.model import ID
+from pipelines.linkage.peers import ID
 from pipelines.spark import check_java
 
 PARTITIONS = 8

@@ -1,1 +1,1 @@
-"""``padron bench linkage``: padron and Splink on the same records, each as whole processes."""
+"""``padron bench linkage`` and ``bench night``: whole processes measured, one at a time."""

@@ -12,20 +12,27 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any, Protocol
 
 import pipelines
 from pipelines.config import digest
 from pipelines.errors import UsageError
-from pipelines.linkage.evaluate import quality
-from pipelines.linkage.peers.model import ID
-from pipelines.ops.speed.given import TRUTH, Given
 from pipelines.ops.speed.peers import Peer
 from pipelines.ops.speed.processes import measured
+from pipelines.ops.speed.stage_costs import StageCost
 from pipelines.spark import check_java
+
+
+class Sized(Protocol):
+    """The files of one size."""
+
+    @property
+    def size(self) -> int:
+        """Records, as it was asked for."""
+
+    @property
+    def digest(self) -> str:
+        """Of all that the files are made of."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,10 @@ class Cell:
     clusters: int | None = None
     f1: float | None = None
     """Pairwise, of the clusters against the truth."""
+    stages: tuple[StageCost, ...] = ()
+    """Of a night, what each of its stages took."""
+    repeated: tuple[str, ...] | None = None
+    """Of a resumed night, the stages that had ended and were run again."""
     said: tuple[str, ...] = ()
     is_reused: bool = False
 
@@ -72,7 +83,7 @@ def order(sizes: Sequence[int], peers: Sequence[Peer], repeat: int) -> list[tupl
     ]
 
 
-def run_cell(given: Given, peer: Peer, repetition: int, cap: float, out: str) -> Cell:
+def run_cell(given: Sized, peer: Peer, repetition: int, cap: float, out: str) -> Cell:
     """Measure one cell, or take it from ``out``/cells where the same was measured."""
     of = digest(given.digest, peer.name, peer.digest())
     path = os.path.join(out, "cells", f"{given.size}-{peer.name}-{repetition}.json")
@@ -95,7 +106,7 @@ def run_cell(given: Given, peer: Peer, repetition: int, cap: float, out: str) ->
     return cell
 
 
-def _measured(cell: Cell, given: Given, peer: Peer, cap: float, folder: str) -> Cell:
+def _measured(cell: Cell, given: Sized, peer: Peer, cap: float, folder: str) -> Cell:
     results = os.path.join(folder, "results")
     os.makedirs(results)
     if peer.before is not None:
@@ -114,27 +125,7 @@ def _measured(cell: Cell, given: Given, peer: Peer, cap: float, folder: str) -> 
     )
     if found.outcome != "done":
         return cell
-    with open(os.path.join(results, "report.json"), encoding="utf-8") as file:
-        report = json.load(file)
-    clusters = pq.read_table(os.path.join(results, "clusters.parquet"), columns=[ID, "cluster_id"])
-    truth = pq.read_table(given.records, columns=[ID, TRUTH])
-    agreement = quality(*_aligned(clusters, truth))
-    return replace(
-        cell,
-        candidate_pairs=report["candidate_pairs"],
-        links=report["links"],
-        clusters=agreement.clusters,
-        f1=agreement.f1,
-    )
-
-
-def _aligned(clusters: pa.Table, truth: pa.Table) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """The cluster and the person of each record. Raises UsageError where a peer lost a record, or made one up."""
-    made = clusters.set_column(0, ID, clusters[ID].cast(pa.int64())).sort_by(ID)
-    known = truth.sort_by(ID)
-    if not made[ID].equals(known[ID]):
-        raise UsageError("bench: the clusters of a peer hold other records than it was given.")
-    return made["cluster_id"], known[TRUTH]
+    return replace(cell, **peer.read(given, results, found))
 
 
 def _environment(folder: str) -> dict[str, str]:
@@ -148,6 +139,9 @@ def _kept(path: str) -> Cell | None:
     try:
         with open(path, encoding="utf-8") as file:
             plain = json.load(file)
+        plain["stages"] = tuple(StageCost(**stage) for stage in plain.get("stages", ()))
+        again = plain.get("repeated")
+        plain["repeated"] = None if again is None else tuple(again)
         return Cell(**{**plain, "said": tuple(plain["said"])})
     except (OSError, ValueError, TypeError, KeyError):
         # Not measured, cut short, or of another version: it is measured now.

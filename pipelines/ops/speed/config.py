@@ -1,4 +1,4 @@
-"""conf/benchmarks.yml, ``linkage``: what is timed, and what it must reach."""
+"""conf/benchmarks.yml, ``linkage`` and ``night``: what is timed, and what it must reach."""
 
 from __future__ import annotations
 
@@ -59,3 +59,50 @@ class LinkageBench(Strict):
         default="4g", pattern=r"^\d+[mg]$", description="Memory of Spark's driver, for both."
     )
     bars: Bars = Bars()
+
+
+class NightBars(Strict):
+    """What the figures of whole nights must reach."""
+
+    growth: float = Field(
+        default=1.1,
+        gt=0,
+        description="Exponent of a first night's seconds over records, from one size to the next, at most.",
+    )
+    peak_gigabytes: float = Field(
+        default=10.0,
+        gt=0,
+        description="Resident memory (2^30 bytes) of a first night of the largest size, at most.",
+    )
+    change_of_first: float = Field(
+        default=0.15,
+        gt=0,
+        description="Seconds of a night of few changes over a first night, largest size, at most.",
+    )
+    fixed_seconds: float = Field(default=60.0, gt=0, description="Seconds of a night on tiny data, at most.")
+    repeated_stages: int = Field(
+        default=0, ge=0, description="Stages that had ended before a kill and are run again, at most."
+    )
+
+
+class NightBench(Strict):
+    """What `padron bench night` times."""
+
+    sizes: tuple[int, ...] = Field(
+        default=(10_000, 100_000, 1_000_000), min_length=1, description="Records of a first night."
+    )
+    tiny: int = Field(
+        default=200, ge=50, description="Records of the night that shows what every night costs."
+    )
+    seed: int = Field(default=20260701, ge=0, description="Seed of the simulated retailer.")
+    changed: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="Share of the records that come new, changed or deleted in the second night.",
+    )
+    killed_in: str = Field(
+        default="gold.customers", description="Stage that is killed when the first of its tables is written."
+    )
+    driver_memory: str = Field(default="4g", pattern=r"^\d+[mg]$", description="Memory of Spark's JVM.")
+    bars: NightBars = NightBars()

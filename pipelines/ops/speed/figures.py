@@ -94,6 +94,8 @@ class Verdict:
             return "not known"
         if self.is_reached:
             return "reached"
+        if not self.bar:
+            return "missed"
         return f"missed by {abs(self.value / self.bar - 1):.0%}".replace("%", " %")
 
     def as_dict(self) -> dict[str, Any]:
@@ -114,28 +116,29 @@ def verdicts(found: Sequence[Figure], bars: Bars) -> list[Verdict]:
     made = []
     for size in sizes:
         if {(size, "padron"), (size, "splink-duckdb")} <= by.keys():
-            ratio = _ratio(by[size, "padron"], by[size, "splink-duckdb"])
+            value = ratio(by[size, "padron"], by[size, "splink-duckdb"])
             made.append(
                 Verdict(
-                    f"padron / splink-duckdb, {compact(size)}", bars.padron_of_splink_duckdb, True, *ratio
+                    f"padron / splink-duckdb, {compact(size)}", bars.padron_of_splink_duckdb, True, *value
                 )
             )
     for size in sizes:
         if {(size, "padron-many"), (size, "splink-spark")} <= by.keys():
-            ratio = _ratio(by[size, "splink-spark"], by[size, "padron-many"])
+            value = ratio(by[size, "splink-spark"], by[size, "padron-many"])
             name = f"splink-spark / padron-many, {compact(size)}"
-            made.append(Verdict(name, bars.splink_spark_of_padron_many, False, *ratio))
+            made.append(Verdict(name, bars.splink_spark_of_padron_many, False, *value))
     if sizes and {(sizes[-1], "padron-change"), (sizes[-1], "padron-night")} <= by.keys():
-        ratio = _ratio(by[sizes[-1], "padron-change"], by[sizes[-1], "padron-night"])
+        value = ratio(by[sizes[-1], "padron-change"], by[sizes[-1], "padron-night"])
         name = f"padron-change / padron-night, {compact(sizes[-1])}"
-        made.append(Verdict(name, bars.change_of_night, True, *ratio))
+        made.append(Verdict(name, bars.change_of_night, True, *value))
     own = [figure for figure in found if figure.peer == "padron"]
     if own:
         made += _of_padron(own, bars)
     return made
 
 
-def _ratio(above: Figure, below: Figure) -> tuple[float | None, bool]:
+def ratio(above: Figure, below: Figure) -> tuple[float | None, bool]:
+    """Seconds of one over those of the other, and whether it is at least that; None where they do not say."""
     if above.outcome == "died" or below.outcome != "done":
         return None, False
     return above.seconds / below.seconds, above.outcome == "capped"
@@ -151,8 +154,8 @@ def _of_padron(own: Sequence[Figure], bars: Bars) -> list[Verdict]:
     if first.size < last.size:
         growth = pairs_growth = None
         if is_done and first.outcome == "done":
-            growth = _exponent(first, last, first.seconds, last.seconds)
-            pairs_growth = _exponent(
+            growth = exponent(first, last, first.seconds, last.seconds)
+            pairs_growth = exponent(
                 first, last, first.cell.candidate_pairs or 1, last.cell.candidate_pairs or 1
             )
         name = f"padron: growth, {compact(first.size)} to {compact(last.size)}"
@@ -164,5 +167,6 @@ def _of_padron(own: Sequence[Figure], bars: Bars) -> list[Verdict]:
     return made
 
 
-def _exponent(first: Figure, last: Figure, before: float, after: float) -> float:
+def exponent(first: Figure, last: Figure, before: float, after: float) -> float:
+    """By which power of the records something grew from one figure to the other."""
     return math.log(after / before) / math.log(last.size / first.size)

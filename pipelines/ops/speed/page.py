@@ -50,7 +50,7 @@ def markdown(
         "",
         *(f"- **{peer.name}** ({peer.versions()}): {peer.what}." for peer in peers),
         "",
-        f"{_machine()}. Every cell is a process of its own, from the start of its interpreter to its exit; {repeats} "
+        f"{machine()}. Every cell is a process of its own, from the start of its interpreter to its exit; {repeats} "
         f"of each, peers in turns, the median is shown. Memory is resident memory (RSS) summed over the process tree, "
         f"looked at every {LOOK:g} s, the highest of all repetitions; pages that processes share count in each. CPU "
         f"is of the whole tree. Made-up records with known truth (`pipelines/simulate/flat.py`, seed {conf.seed}); one model, "
@@ -58,11 +58,16 @@ def markdown(
         f"Links: pairs that reach the peer's own cut; Splink's is {conf.threshold:g}. Pairs a second and core: candidate "
         "pairs over wall seconds times cores.",
     ]
+    return "\n".join([*lines, *last_words(found)]) + "\n"
+
+
+def last_words(found: Sequence[Figure]) -> list[str]:
+    """Lines about the cells that died; none where none did."""
     died = [cell for figure in found for cell in figure.cells if cell.said]
-    if died:
-        lines += ["", "What died, and its last words:", ""]
-        lines += [f"- {cell.size:,} {cell.peer} {cell.repetition}: {_quoted(cell.said)}" for cell in died]
-    return "\n".join(lines) + "\n"
+    if not died:
+        return []
+    told = [f"- {cell.size:,} {cell.peer} {cell.repetition}: {_quoted(cell.said)}" for cell in died]
+    return ["", "What died, and its last words:", "", *told]
 
 
 def _quoted(said: Sequence[str]) -> str:
@@ -81,7 +86,8 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 1_000 else f"{value:.2f}"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """``2 cores, 24 GB, Linux x86_64, Python 3.11.7``"""
     with open("/proc/meminfo", encoding="ascii") as file:
         memory = int(file.readline().split()[1]) / 2**20
     return (
@@ -95,7 +101,7 @@ def as_dict(
 ) -> dict[str, Any]:
     """All cells and bars as plain values."""
     return {
-        "machine": _machine(),
+        "machine": machine(),
         "conf": conf.model_dump(mode="json"),
         "peers": [{"name": p.name, "versions": p.versions(), "what": p.what} for p in peers],
         "cells": [cell.as_dict() for figure in found for cell in figure.cells],

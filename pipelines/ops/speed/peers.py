@@ -1,7 +1,8 @@
 """Who is timed: a command a peer, and what it is told.
 
 A new kind of cell is a ``Peer`` in ``PEERS``. Its command takes the files of a ``Given`` and leaves
-in its folder ``clusters.parquet`` (rec_id, cluster_id) and ``report.json`` (candidate_pairs, links).
+in its folder ``clusters.parquet`` (rec_id, cluster_id) and ``report.json`` (candidate_pairs, links), unless
+it has its own ``read``.
 """
 
 from __future__ import annotations
@@ -13,15 +14,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pipelines
-from pipelines.linkage.peers.model import ID
+from pipelines.linkage.peers import ID
+from pipelines.ops.speed.agreement import read_clusters
 from pipelines.ops.speed.given import Given
+from pipelines.ops.speed.processes import Measured
 
-Command = Callable[[Given, str], list[str]]
+Command = Callable[[Any, str], list[str]]
 """The command for a size's files; the second is the folder of its results."""
+Read = Callable[[Any, str, Measured], dict[str, Any]]
+"""Fields of a cell, from a size's files, the folder of the results and what was measured."""
 _ROOT = Path(pipelines.__file__).resolve().parent
-_PADRON = ("linkage", "standardise", "cli/link.py", "config.py", "queries.py", "settings.py", "spark.py")
+_PADRON = (
+    "linkage",
+    "standardise",
+    "cli/link.py",
+    "cli/lean.py",
+    "config.py",
+    "queries.py",
+    "settings.py",
+    "spark.py",
+)
 """Code that decides what a padron peer does."""
 
 
@@ -40,6 +55,8 @@ class Peer:
     needs_java: bool = False
     before: Command | None = None
     """A command that makes, in the same folder, what the timed one starts from; it is not timed."""
+    read: Read = read_clusters
+    """What the results say."""
 
     def digest(self) -> str:
         """Digest of the versions and the code."""

@@ -37,6 +37,8 @@ class Measured:
     cpu_seconds: float
     peak_bytes: int
     """Resident memory (RSS), summed over the processes; pages that several share count in each."""
+    memory: tuple[tuple[float, int], ...] = ()
+    """Every look: seconds since the epoch, resident bytes."""
     said: tuple[str, ...] = ()
     """Of one that died, how, and the last lines of its standard error."""
 
@@ -46,7 +48,7 @@ class _Tree:
     """The processes of a session, looked at again and again."""
 
     session: int
-    peak_bytes: int = 0
+    memory: list[tuple[float, int]] = field(default_factory=list)
     cpu: dict[tuple[int, str], float] = field(default_factory=dict)
     """CPU seconds of each process ever seen, by number and start."""
     strangers: set[int] = field(default_factory=set)
@@ -71,8 +73,12 @@ class _Tree:
             if state not in "ZX":
                 alive.append(int(name))
                 resident += int(pages) * _PAGE
-        self.peak_bytes = max(self.peak_bytes, resident)
+        self.memory.append((time.time(), resident))
         return alive
+
+    @property
+    def peak_bytes(self) -> int:
+        return max((resident for _, resident in self.memory), default=0)
 
     def kill(self) -> None:
         """End all of them, also those that start while others are ended."""
@@ -132,7 +138,8 @@ def measured(
         "capped" if is_capped else "done" if not process.returncode else "died"
     )
     said = _said(process.returncode, complaints) if outcome == "died" else ()
-    return Measured(outcome, cap if is_capped else now - started, cpu, tree.peak_bytes, said)
+    seconds = cap if is_capped else now - started
+    return Measured(outcome, seconds, cpu, tree.peak_bytes, tuple(tree.memory), said)
 
 
 def _said(code: int, complaints: str) -> tuple[str, ...]:

@@ -1,0 +1,10 @@
+#!/bin/sh
+# night.sh [OPTIONS OF padron run]: the night on YARN, from an edge node with HADOOP_CONF_DIR. Ends with padron's exit code.
+# The executors get their Python from python.tar.gz, a packed environment of requirements.lock, and padron from the zip.
+set -eu
+cd "$(dirname "$0")/../../.."
+export PYSPARK_DRIVER_PYTHON="$PWD/.venv/bin/python" PYSPARK_PYTHON=./python/bin/python SPARK_CONF_DIR="$PWD/conf" PADRON_LOG=json
+exec spark-submit --master yarn --deploy-mode client --properties-file conf/spark-defaults.conf \
+  --archives hdfs:///apps/padron/python.tar.gz#python --py-files dist/padron.zip \
+  --num-executors 4 --executor-cores 2 --executor-memory 6g \
+  jobs/night.py --config conf --landing hdfs:///data/extracts --warehouse hdfs:///data/warehouse "$@"
