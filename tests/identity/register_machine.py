@@ -217,7 +217,7 @@ class Register:
         assert holders.keys() | customers.keys() <= leads, "every id ever published resolves"
 
     def _check_log(self, state: State, before: dict[Key, str], edited: set[Key]) -> None:
-        """Each change has its event, nothing else has; a rename is told twice; the log replays to the map."""
+        """Each change has its event, nothing else has; a rename is told twice; log and history give the map."""
         now, told = state.ids, {(e["source"], e["record_id"]): e for e in state.tonight}
         assert len(told) == len(state.tonight)
         changed = {k for k in before.keys() | now.keys() if before.get(k) != now.get(k)}
@@ -228,6 +228,9 @@ class Register:
             assert event["customer_id"] == now.get(key)
             if event["event"] == "added" and event["cause"] == "rename":
                 assert event["customer_id"] == before[key]
+        stays = [r for r in state.assignment_history if r["valid_to"] is None]
+        assert len(stays) == len(now)
+        assert {(r["source"], r["record_id"]): r["customer_id"] for r in stays} == now
         replayed: dict[Key, str | None] = {}
         for event in sorted(
             state.events, key=lambda e: (e["business_date"], e["publication"], e["sequence"])

@@ -143,7 +143,6 @@ def test_the_contract_holds_through_a_split_a_rename_a_match_and_their_revocatio
     steps.revoke(0)
     steps.publish(0)
     assert steps.register.ids == {steps.register.now(key): customer for key, customer in whole.items()}
-    steps.teardown()
 
 
 @pytest.mark.soak
