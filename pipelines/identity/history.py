@@ -29,6 +29,7 @@ def history_after(
     """
     changes = _changes(assigned, business_date)
     if renamed is not None:
+        changes = _under_own_name(changes, assignment_history, business_date)
         changes = changes.unionByName(_under_new_names(assigned, renamed))
     begun = changes.filter(F.col("next_id").isNotNull() & ~F.col("goes_on")).select(
         *RECORD,
@@ -54,6 +55,20 @@ def _changes(assigned: DataFrame, business_date: date) -> DataFrame:
         F.col("customer_id").alias("next_id"),
         (has_left & was_with.eqNullSafe(F.col("customer_id"))).alias("goes_on"),
     )
+
+
+def _under_own_name(changes: DataFrame, assignment_history: DataFrame, business_date: date) -> DataFrame:
+    """``changes`` that go on only where the stay that ended tonight is under the name of now.
+
+    Where the date's first publication renamed the record, the older stay ended under its former name.
+    """
+    ended = (F.col("valid_to") == F.lit(business_date)) & (F.col("valid_from") < F.lit(business_date))
+    resumable = assignment_history.filter(ended).select(
+        *RECORD, F.col("customer_id").alias("next_id"), F.lit(True).alias("is_there")
+    )
+    found = changes.join(resumable, on=[*RECORD, "next_id"], how="left")
+    goes_on = F.col("goes_on") & F.coalesce("is_there", F.lit(False))
+    return found.withColumn("goes_on", goes_on).select(*changes.columns)
 
 
 def _under_new_names(assigned: DataFrame, renamed: DataFrame) -> DataFrame:

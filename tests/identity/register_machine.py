@@ -158,7 +158,8 @@ class Register:
             prior, state, scene = self._audited
             now = frames(self.spark, state), clusters_frame(self.spark, scene)
             counted = rows(audit(prior, *now, self.day))
-            assert {r["invariant"]: r["violations"] for r in counted if r["violations"]} == {}
+            broken = {r["invariant"]: r["violations"] for r in counted if r["violations"]}
+            assert not broken, broken
 
     def _said(self, content: dict[Key, Any]) -> DataFrame:
         """silver/customer_records, as far as identity reads it."""
@@ -216,7 +217,7 @@ class Register:
         assert holders.keys() | customers.keys() <= leads, "every id ever published resolves"
 
     def _check_log(self, state: State, before: dict[Key, str], edited: set[Key]) -> None:
-        """Each change has its event, nothing else has; a rename is told twice; the log replays to the map."""
+        """Each change has its event, nothing else has; a rename is told twice; log and history give the map."""
         now, told = state.ids, {(e["source"], e["record_id"]): e for e in state.tonight}
         assert len(told) == len(state.tonight)
         changed = {k for k in before.keys() | now.keys() if before.get(k) != now.get(k)}
@@ -227,6 +228,9 @@ class Register:
             assert event["customer_id"] == now.get(key)
             if event["event"] == "added" and event["cause"] == "rename":
                 assert event["customer_id"] == before[key]
+        stays = [r for r in state.assignment_history if r["valid_to"] is None]
+        assert len(stays) == len(now)
+        assert {(r["source"], r["record_id"]): r["customer_id"] for r in stays} == now
         replayed: dict[Key, str | None] = {}
         for event in sorted(
             state.events, key=lambda e: (e["business_date"], e["publication"], e["sequence"])
