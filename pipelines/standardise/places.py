@@ -159,7 +159,8 @@ def _state(
     region_of_code = by_prefix.get((country, postal[:2])) if postal else None
     value = _named(raw)
     if value is None:
-        named = by_name.get((country, folded(city))) if city else None
+        spellings = (city, _before_state(city)) if city else ()
+        named = next(filter(None, (by_name.get((country, folded(name))) for name in spellings)), None)
         region_of_city = named if named and named.kind == "city" else None
         region = _numbered_region(raw, country) or region_of_code or region_of_city
         return (region.name, region.code) if region else (None, None)
@@ -180,15 +181,19 @@ def _known_city(value: str, country: str, state_code: str | None) -> str | None:
     return None
 
 
+def _before_state(city: str) -> str:
+    """The city of "Tijuana, B.C." or "Alcobendas (Madrid)": what follows is the state, which has its own field."""
+    own = next(part for part in re.split(r"[,(]", city) if any(c.isalpha() for c in part))
+    return _OFFICE.sub("", own.strip())
+
+
 def _city(value: str | None, country: str, state_code: str | None) -> str | None:
     if value is None:
         return None
     whole = _known_city(value, country, state_code)
     if whole is not None:
         return whole
-    # "Tijuana, B.C.", "Alcobendas (Madrid)": what follows is the state, which has its own field.
-    own = next(part for part in re.split(r"[,(]", value) if any(c.isalpha() for c in part))
-    name = _OFFICE.sub("", own.strip())
+    name = _before_state(value)
     return _known_city(name, country, state_code) or blank_to_none(spelled(name, country))
 
 

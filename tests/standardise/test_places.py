@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.standardise.places import Place, standard_country, standard_place
@@ -240,6 +240,8 @@ def test_nothing_raises(postal: str, city: str, state: str, country: str) -> Non
     st.none() | NAMES,
     st.sampled_from(["MX", "ES", "PT", "GB", "AR"]),
 )
+@example(None, "0,A", None, "ES")
+@example(None, "CDMX, centro", None, "MX")
 def test_a_standard_place_is_standard_again(
     postal: str | None, city: str | None, state: str | None, country: str
 ) -> None:
