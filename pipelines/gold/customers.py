@@ -14,6 +14,7 @@ from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
 from pipelines.gold.ownership import RECORD
 from pipelines.gold.purchases import is_counted, within
+from pipelines.queries import computed_once
 from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, STRINGS, Column, Personal, Table
 
 if TYPE_CHECKING:
@@ -188,10 +189,12 @@ def build_customers(
     ``orders``: silver/orders resolved to customer_id, None where no source delivers orders.
     ``previous``: gold/customers of the prior state (None or empty the first night), from which
     customers without live records keep their values. ``stale_sources`` missed their cadence.
+    Runs a job: what both tables are made of is computed once.
     """
     held = owners.filter("is_live").select(*RECORD, "customer_id", "first_seen_on")
     live = records.join(held, on=RECORD, how="inner")
-    ranked = rank_candidates(live, survivorship, business_date)
+    # Both tables are made of it, and sorting the candidates is the dear part.
+    ranked = computed_once(rank_candidates(live, survivorship, business_date))
     golden = golden_values(ranked).join(_profiles(live), on="customer_id", how="inner")
     if previous is not None:
         golden = golden.unionByName(_kept(previous, register), allowMissingColumns=True)

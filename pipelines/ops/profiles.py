@@ -205,10 +205,20 @@ Row = dict[str, Any]
 _FORM_NAMES = (*FORMS, "other")
 
 
+def _form(value: SparkColumn) -> SparkColumn:
+    """The first of FORMS that fits, or other; NULL for none."""
+    fits = {form: F.when(value.rlike(regex), form) for form, regex in FORMS.items()}
+    # From ( to 9 lie all characters that a number, a date and a phone can begin with: words are spared their forms.
+    is_figure = F.ascii(value).between(ord("("), ord("9"))
+    other = F.lit("other")
+    return F.when(is_figure, F.coalesce(*fits.values(), other)).when(
+        value.isNotNull(), F.coalesce(fits["email"], fits["words"], other)
+    )
+
+
 def _counted(cells: Sequence[DataFrame]) -> DataFrame:
     """One row a source, feed and column, with what is counted in the one pass over the rows."""
-    fitting = [F.when(F.col("value").rlike(regex), form) for form, regex in FORMS.items()]
-    form = F.when(F.col("value").isNotNull(), F.coalesce(*fitting, F.lit("other")))
+    form = _form(F.col("value"))
     has_number = F.col("has_range") & F.col("form").isin("integer", "decimal")
     number = F.when(has_number, values.as_number(F.col("value")))
     day = F.when(F.col("has_range") & F.col("form").isin("date", "timestamp"), F.col("value"))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
+
+from pipelines.standardise.text import REMEMBERED
 
 _RULES = tuple(
     (re.compile(pattern), sound)
@@ -39,6 +42,7 @@ def _letters(word: str) -> str:
     return "".join(c for c in composed if "a" <= c <= "z" or c == "ñ")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def phonetic(word: str) -> str:
     """The sound of a word or name, blanks and signs aside; empty where it has no letter.
 

@@ -8,8 +8,9 @@ a value and says nothing.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from pipelines.standardise.text import plain
+from pipelines.standardise.text import REMEMBERED, plain
 
 # Folded: small letters without accents, and nothing but letters and digits.
 _BLANK_TEXT = """
@@ -27,6 +28,7 @@ _UP = "01234567890123456789"
 _DOWN = _UP[::-1]
 
 
+@lru_cache(maxsize=REMEMBERED)
 def folded(text: str) -> str:
     """Small letters without accents, and nothing but letters and digits.
 

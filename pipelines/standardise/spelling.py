@@ -6,7 +6,7 @@ import re
 from functools import cache, lru_cache
 from itertools import pairwise
 
-from pipelines.standardise.text import dictionary, one_space, plain
+from pipelines.standardise.text import REMEMBERED, dictionary, one_space, plain
 
 _BINDING = "de del la las los el y d l les dels els da do das"
 SMALL_WORDS = frozenset(_BINDING.split()) | {"al", "en", "entre"}
@@ -46,7 +46,7 @@ _YEAR = "enero febrero marzo abril mayo junio julio agosto septiembre setiembre 
 _MONTHS = frozenset(_YEAR.split())
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=REMEMBERED)
 def word_key(word: str) -> str:
     """A word to look up: small, without accents and punctuation; ``º`` and ``ª`` become ``°``.
 
@@ -120,7 +120,7 @@ def _cased(word: str, following: str, country: str, *, is_first: bool, is_spanis
     )
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=REMEMBERED)
 def spelled(value: str, country: str) -> str:
     """A place's or street's name in standard spelling; a standard spelling stays as it is.
 

@@ -8,6 +8,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pipelines.errors import UsageError
 from pipelines.packaged import default_conf
@@ -17,6 +18,8 @@ _LETTERS = str.maketrans(
     # Most text of this house is through here without a look at Unicode's tables.
     | dict(zip("áàâäéèêëíìîïóòôöúùûüñç", "aaaaeeeeiiiioooouuuunc", strict=True))
 )
+REMEMBERED = 1 << 16
+"""Texts whose key is remembered: the words of names and places come again and again."""
 _APOSTROPHES = re.compile(r"(?<=\w)['’´`](?=\w)")
 _OTHER = re.compile(r"[\W_]+")
 _MOJIBAKE = re.compile("[ÃÂ][\u0080-\u00bf\u0152-\u017e\u2013-\u2122]")
@@ -43,6 +46,7 @@ def one_space(value: str) -> str:
     return " ".join(unicodedata.normalize("NFC", value).split())
 
 
+@lru_cache(maxsize=REMEMBERED)
 def plain(value: str) -> str:
     """Lower case without accents; ``ñ`` becomes ``n``, ``ç`` becomes ``c``. Signs stay."""
     small = value.casefold().translate(_LETTERS)
@@ -52,6 +56,7 @@ def plain(value: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
 
 
+@lru_cache(maxsize=REMEMBERED)
 def fold(value: str) -> str:
     """The key of a text: lower case, no accents, only letters and digits, one space between words.
 
