@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,6 +31,17 @@ def computed_once(frame: DataFrame) -> DataFrame:
     from pyspark import StorageLevel
 
     return frame.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK_2)
+
+
+def no_rows(spark: SparkSession, schema: StructType) -> DataFrame:
+    """A frame of ``schema`` without rows, which Spark knows to be empty: what it is joined with is not read.
+
+    One made of an empty list is a job that starts a worker of Python to find nothing.
+    """
+    from pyspark.sql import functions as F
+
+    columns = [F.lit(None).cast(field.dataType).alias(field.name) for field in schema]
+    return spark.range(1).where(F.lit(False)).select(*columns)
 
 
 Say = Callable[[str], None]

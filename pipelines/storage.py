@@ -20,6 +20,7 @@ from deltalake.transaction import AddAction
 from pipelines import files
 from pipelines.data_files import BROKEN, write_files
 from pipelines.errors import PadronError
+from pipelines.queries import no_rows
 from pipelines.tables import Kind, Table
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Warehouse:
         table that are not declared come too.
         """
         if version is None:
-            return spark.createDataFrame([], table.schema)
+            return no_rows(spark, table.schema)
         from pyspark.sql import functions as F
 
         frame = self._frame(spark, table.path, version)
@@ -174,7 +175,7 @@ class Warehouse:
 
         schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
         if not uris:
-            return spark.createDataFrame([], schema)
+            return no_rows(spark, schema)
         names = [uri.replace(self._native(path), self.uri(path), 1) for uri in uris]
         return spark.read.schema(schema).parquet(*names)
 

@@ -34,6 +34,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.gold.purchases import NO_CURRENCY
+from pipelines.queries import no_rows
 from pipelines.tables import STRING, Column, Table
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def build_reconciliation(
     if cases is not None:
         reconcile({"cases": F.count("*")}, _without_currency(cases.silver), _without_currency(cases.resolved))
     if not sides:
-        return ids.sparkSession.createDataFrame([], RECONCILIATION.schema)
+        return no_rows(ids.sparkSession, RECONCILIATION.schema)
     total = reduce(DataFrame.unionByName, sides).groupBy("measure", "currency", "source")
     amounts = {side: F.sum(F.when(F.col("side") == side, F.col("amount"))) for side in _SIDES}
     return RECONCILIATION.conform(

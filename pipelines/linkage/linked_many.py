@@ -32,7 +32,7 @@ from pipelines.linkage.scored_pairs import SCHEMA as SCORED
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.linkage.task_prints import PRINTS
 from pipelines.linkage.tasks import JUDGED
-from pipelines.queries import computed_once
+from pipelines.queries import computed_once, no_rows
 
 Bools = npt.NDArray[np.bool_]
 RECORD = ("source", "record_id")
@@ -94,12 +94,12 @@ def assemble(
     """
     spark = records.sparkSession
     nodes = records.select("node", *KEY_COLUMNS)
-    empty = spark.createDataFrame([], task_schema(JUDGED))
+    empty = no_rows(spark, task_schema(JUDGED))
     judged = reduce(DataFrame.unionByName, [p.judged for p in parts.values() if p.judged is not None], empty)
     prints = reduce(
         DataFrame.unionByName,
         [p.prints for p in parts.values() if p.prints is not None],
-        spark.createDataFrame([], task_schema(PRINTS)),
+        no_rows(spark, task_schema(PRINTS)),
     )
     is_open = np.logical_or.reduce([p.is_open for p in parts.values()])
     pairs = judged.where("node IS NULL")
@@ -206,7 +206,7 @@ def _held(recalled: RecalledFrames, nodes: DataFrame, clusters: DataFrame, is_op
 
 def _link_rows(nodes: DataFrame, parts: dict[str, Part]) -> DataFrame:
     """Rows of ``linkage/links``."""
-    empty = nodes.sparkSession.createDataFrame([], task_schema(LINK))
+    empty = no_rows(nodes.sparkSession, task_schema(LINK))
     found = reduce(DataFrame.unionByName, [p.links for p in parts.values() if p.links is not None], empty)
     for side in ("l", "r"):
         end = nodes.select(*(F.col(name).alias(f"{name}_{side}") for name in ("node", "source", "record_id")))

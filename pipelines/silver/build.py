@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pipelines.queries import no_rows
 from pipelines.silver.cases import CASES, cases
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, rows_of
@@ -118,4 +119,4 @@ def build_from(
 
 
 def _or_empty(frame: DataFrame | None, table: Table, spark: SparkSession) -> DataFrame:
-    return frame if frame is not None else spark.createDataFrame([], table.schema)
+    return frame if frame is not None else no_rows(spark, table.schema)

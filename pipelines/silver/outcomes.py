@@ -30,7 +30,7 @@ from pipelines.silver import values
 from pipelines.silver.mapping import is_unmapped, key_of, origin, standard_column
 from pipelines.silver.targets import TARGETS, is_physical, uses
 from pipelines.sources import OP, Mapped
-from pipelines.tables import BOOLEAN, DATE, LONG, STRING, Column, Table
+from pipelines.tables import DATE, LONG, STRING, Column, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -158,6 +158,21 @@ def _add(checks: dict[str, SparkColumn], reason: str, broken: SparkColumn) -> No
     checks[reason] = checks[reason] | broken if reason in checks else broken
 
 
+def _batches_of(
+    bronze: DataFrame, source: Source, feed_name: str, batches: DataFrame | None
+) -> DataFrame | None:
+    """``_deliveries`` of a feed; None where its rows count whatever their batch is."""
+    feed = source.feeds[feed_name]
+    own = None
+    if batches is not None:
+        own = batches.filter(
+            (F.col("source") == source.source) & (F.col("feed") == feed_name) & (F.col("status") == "landed")
+        )
+    elif feed.mode != "snapshot" and not is_physical(feed):
+        return None
+    return _deliveries(bronze, feed, own)
+
+
 def _prepared(
     bronze: DataFrame,
     source: Source,
@@ -167,13 +182,9 @@ def _prepared(
 ) -> DataFrame:
     """Bronze rows with ``_key``, ``_op``, ``_landing_date``, what their batch is, ``_reason`` and ``_standing``."""
     feed = source.feeds[feed_name]
-    own = None
-    if batches is not None:
-        own = batches.filter(
-            (F.col("source") == source.source) & (F.col("feed") == feed_name) & (F.col("status") == "landed")
-        )
-    if own is not None or feed.mode == "snapshot" or is_physical(feed):
-        placed = bronze.join(F.broadcast(_deliveries(bronze, feed, own)), on="_batch_id", how="inner")
+    known = _batches_of(bronze, source, feed_name, batches)
+    if known is not None:
+        placed = bronze.join(F.broadcast(known), on="_batch_id", how="inner")
     else:
         placed = bronze.withColumns(
             {
@@ -199,15 +210,17 @@ def _prepared(
     return judged.withColumn("_standing", standing)
 
 
-def _in_keys(rows: DataFrame, feed: Feed) -> DataFrame:
+def _in_keys(rows: DataFrame, feed: Feed, is_replaced: SparkColumn | None = None) -> DataFrame:
     """The rows that say something about a key: the usable ones, and mentions of a key in a full snapshot.
 
     A quarantined row of a full snapshot mentions its key. Of a malformed one nobody knows which
     value is the key, so each is mentioned; those that are nobody's key change nothing.
+    ``is_replaced``: whether a correction replaced the row's file, where it is not ``_is_replaced``.
     """
     if feed.mode != "snapshot":
         return rows.filter(F.col("_reason").isNull())
-    is_in_snapshot = F.col("_is_snapshot") & ~F.col("_is_replaced")
+    gone = F.col("_is_replaced") if is_replaced is None else is_replaced
+    is_in_snapshot = F.col("_is_snapshot") & ~gone
     tokens = F.array_distinct(F.transform(F.split("_raw", _TOKEN), lambda t: F.trim(t)))
     of_malformed = F.transform(tokens, lambda t: F.array(t)) if len(feed.key) == 1 else F.array("_key")
     keys = F.when(F.col("_key").isNotNull(), F.array("_key")).when(
@@ -312,6 +325,25 @@ def outcome_counts(classified: Mapping[tuple[str, str], DataFrame], *, business_
     return OUTCOME_COUNTS.conform(united.withColumn("business_date", F.lit(business_date)))
 
 
+def _state(counts: SparkColumn, is_replaced: SparkColumn, newest: SparkColumn) -> SparkColumn:
+    """What a key's rows that count say of it: standing and op of the last, when it was seen, the newest snapshot."""
+    is_usable = F.col("_reason").isNull()
+    applies = counts & (is_usable | (F.col("_is_snapshot") & ~is_replaced))
+    standing = F.when(~is_usable, _MENTION).when(is_replaced, _REPLACED).otherwise(_STANDING)
+    order = F.struct(standing.alias("_standing"), *[F.col(name) for name in _ORDER[1:]])
+    return F.struct(
+        F.max_by(F.struct(standing.alias("standing"), "_op"), F.when(applies, order)).alias("last"),
+        F.max(F.when(applies & (standing != _REPLACED), F.col("_landing_date"))).alias("seen"),
+        F.max(F.when(applies, newest)).alias("newest"),
+    )
+
+
+def _lives(state: str) -> SparkColumn:
+    """Whether a key is live by a ``_state`` of its; one of which nothing is said is not."""
+    said = [F.col(f"{state}.{part}") for part in ("last.standing", "last._op", "seen", "newest")]
+    return F.coalesce(_is_alive(*said), F.lit(False))
+
+
 def deleted_share(
     bronze: DataFrame,
     source: Source,
@@ -328,36 +360,28 @@ def deleted_share(
     """
     feed = source.feeds[feed_name]
     names = list(tonight)
-    earlier_batches = None if batches is None else batches.filter(~F.col("batch_id").isin(names))
-    states = []
-    for is_before, rows, known in (
-        (True, bronze.filter(~F.col("_batch_id").isin(names)), earlier_batches),
-        (False, bronze, batches),
-    ):
-        last = F.max_by(F.struct("_standing", "_op"), F.struct(*_ORDER))
-        prepared = _in_keys(_prepared(rows, source, feed_name, known), feed)
-        states.append(
-            prepared.groupBy("_key")
-            .agg(
-                last.alias("_last"),
-                F.max(_seen()).alias("_seen"),
-                F.max("_newest_snapshot").alias("_newest_snapshot"),
-            )
-            .select(
-                "_key",
-                F.lit(is_before).cast(BOOLEAN).alias("_is_before"),
-                _is_alive(
-                    F.col("_last._standing"), F.col("_last._op"), F.col("_seen"), F.col("_newest_snapshot")
-                ).alias("_is_live"),
-            )
+    is_tonight = F.col("_batch_id").isin(names)
+    earlier = None if batches is None else batches.filter(~F.col("batch_id").isin(names))
+    # One pass for both states: a row is the same in either, but for what its batch is.
+    rows = _prepared(bronze, source, feed_name, batches)
+    known = _batches_of(bronze.filter(~is_tonight), source, feed_name, earlier)
+    if known is None:
+        both = rows.withColumns({"_was_replaced": F.lit(False), "_former_snapshot": F.lit(None).cast(DATE)})
+    else:
+        former = known.select(
+            "_batch_id",
+            F.col("_is_replaced").alias("_was_replaced"),
+            F.col("_newest_snapshot").alias("_former_snapshot"),
         )
-    lived = F.max(F.col("_is_before") & F.col("_is_live")).alias("lived")
-    lives = F.max(~F.col("_is_before") & F.col("_is_live")).alias("lives")
+        both = rows.join(F.broadcast(former), on="_batch_id", how="left")
+    was_replaced = is_tonight | F.col("_was_replaced")
+    lives = _state(F.lit(True), F.col("_is_replaced"), F.col("_newest_snapshot"))
+    lived = _state(~is_tonight, was_replaced, F.col("_former_snapshot"))
+    keyed = _in_keys(both, feed, F.col("_is_replaced") & was_replaced)
     return (
-        states[0]
-        .unionByName(states[1])
-        .groupBy("_key")
-        .agg(lived, lives)
+        keyed.groupBy("_key")
+        .agg(lives.alias("now"), lived.alias("before"))
+        .select(_lives("now").alias("lives"), _lives("before").alias("lived"))
         .agg(
             F.count_if("lived").alias("live_before"),
             F.count_if(F.col("lived") & ~F.col("lives")).alias("deleted_tonight"),
