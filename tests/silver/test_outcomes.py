@@ -306,14 +306,33 @@ def live_by_hand(lines: list[Line]) -> dict[str, tuple[int, str, str]]:
     return {key: row[:3] for key, row in last.items() if row[3] != "D" and row[0] >= newest}
 
 
+def as_text(lines: list[Line]) -> str:
+    return "| date | file | batch | op | id | name | problem |\n" + "\n".join(
+        "|" + "|".join(map(str, line)) + "|" for line in lines
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_a_night_deletes_lives_in_a_replay_without_it_and_not_in_one_with_it(
+    spark: SparkSession, seed: int
+) -> None:
+    lines = deliveries(seed)
+    # Not the newest day: a late file can delete too, and be without effect.
+    day = 3 + seed % 2
+    before = live_by_hand([line for line in lines if line[0] != day]).keys()
+    deleted = before - live_by_hand(lines).keys()
+    tonight = sorted(
+        {f"2026-07-{d:02d}/crm/contacts/{b * 12}/{file}" for d, file, b, *_ in lines if d == day}
+    )
+    share = deleted_share(bronze(spark, as_text(lines)), CRM, "contacts", tonight=tonight)
+    assert told(share, "live_before", "deleted_tonight") == [f"{len(before)} {len(deleted)}"]
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_live_keys_are_those_of_a_plain_replay_and_outcomes_add_up(spark: SparkSession, seed: int) -> None:
     lines = deliveries(seed)
-    text = "| date | file | batch | op | id | name | problem |\n" + "\n".join(
-        "|" + "|".join(map(str, line)) + "|" for line in lines
-    )
     # Shuffled: neither the order of rows nor their partitions decide.
-    made = classify(bronze(spark, text).repartition(3, "name"), CRM, "contacts").cache()
+    made = classify(bronze(spark, as_text(lines)).repartition(3, "name"), CRM, "contacts").cache()
     current = {
         row["id"]: (
             row["_landing_date"].day,
