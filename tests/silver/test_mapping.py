@@ -88,6 +88,19 @@ def test_timestamps_are_local_to_the_source_unless_they_carry_an_offset(spark: S
         "2026-07-01T25:00:00 = None",
         "yesterday = None",
     ]
+    zones = [
+        "2026-07-01T10:00:00z",
+        "2026-07-01T10:00:00-06",
+        "2026-07-01T10:00:00+05:30",
+        "2026-07-01T10:00:00",
+    ]
+    iso = ["yyyy-MM-dd'T'HH:mm:ssX", "yyyy-MM-dd'T'HH:mm:ss"]
+    assert read(spark, zones, values.as_timestamp(text_column(), iso, zone="Europe/Madrid")) == [
+        "2026-07-01T10:00:00z = 2026-07-01 10:00:00",
+        "2026-07-01T10:00:00-06 = 2026-07-01 16:00:00",
+        "2026-07-01T10:00:00+05:30 = 2026-07-01 04:30:00",
+        "2026-07-01T10:00:00 = 2026-07-01 08:00:00",
+    ]
 
 
 def test_impossible_dates_and_halves_of_whole_numbers_are_null(spark: SparkSession) -> None:
