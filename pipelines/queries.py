@@ -34,7 +34,7 @@ def computed_once(frame: DataFrame) -> DataFrame:
 
 
 def no_rows(spark: SparkSession, schema: StructType) -> DataFrame:
-    """A frame of ``schema`` without rows, which Spark knows to be empty: what it is joined with is not read.
+    """A frame of ``schema`` without rows, which Spark knows to be empty: it leaves out joins and unions with it.
 
     One made of an empty list is a job that starts a worker of Python to find nothing.
     """
