@@ -131,6 +131,10 @@ class Inputs:
         """Rows of the table as tonight's stages left it, by its log; 0 where there is none."""
         return self._warehouse.rows(table.path, self._versions.get(table.path))
 
+    def previous_rows(self, table: Table) -> int:
+        """Rows of the table in the prior state, by its log; 0 where there is none."""
+        return self._warehouse.rows(table.path, self.night.base.get(table.path))
+
     def differences(self, table: Table) -> list[str]:
         """Where the table as tonight's stages left it is not what its declaration says."""
         version = self._versions.get(table.path)

@@ -17,6 +17,7 @@ from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS, order_lines, o
 from pipelines.silver.outcomes import OUTCOME_COUNTS, classify, outcome_counts
 from pipelines.silver.quarantine import QUARANTINE, quarantine
 from pipelines.silver.records import customer_records
+from pipelines.silver.standard_form import Before
 from pipelines.silver.targets import check_sources
 
 if TYPE_CHECKING:
@@ -71,18 +72,25 @@ def build(
     *,
     business_date: date,
     batches: DataFrame | None = None,
+    before: Before | None = None,
 ) -> Silver:
     """Every silver table from the bronze tables, by (source, feed), that exist.
 
-    ``batches``: bronze/batches (see ``classify``). Each table reads only the feeds that it is made of.
+    ``batches``: bronze/batches (see ``classify``). ``before``: the night before, to take over what did
+    not change (see ``customer_records``). Each table reads only the feeds that it is made of.
     Raises UsageError where a map does not fit its target, ValueError without any feed.
     """
     classified = classify_all(bronze, sources, batches=batches)
-    return build_from(classified, sources, project, business_date=business_date)
+    return build_from(classified, sources, project, business_date=business_date, before=before)
 
 
 def build_from(
-    classified: Feeds, sources: Mapping[str, Source], project: Project, *, business_date: date
+    classified: Feeds,
+    sources: Mapping[str, Source],
+    project: Project,
+    *,
+    business_date: date,
+    before: Before | None = None,
 ) -> Silver:
     """``build`` from classified feeds, for a runner that keeps them in memory between tables."""
     if not classified:
@@ -92,7 +100,12 @@ def build_from(
     current = {key: rows.filter(F.col("_outcome") == "current") for key, rows in classified.items()}
 
     records = customer_records(
-        current, sources, default_country=project.country, timezone=zone, business_date=business_date
+        current,
+        sources,
+        default_country=project.country,
+        timezone=zone,
+        business_date=business_date,
+        before=before,
     )
     order_rows = rows_of("orders", current, sources, timezone=zone)
     line_rows = rows_of("order_lines", current, sources, timezone=zone)

@@ -157,6 +157,11 @@ PROVENANCE = (
     Column("_row", STRING, "Physical line or row number inside the file.", _P),
     Column("_landing_date", DATE, "Landing folder's date of that file."),
     Column("_ingested_at", TIMESTAMP, "When the night took the file in."),
+    Column(
+        "_standardised_by",
+        STRING,
+        "Digest of the program and of the feed's hints that made the standard and matching columns.",
+    ),
 )
 
 CUSTOMER_RECORDS = Table(

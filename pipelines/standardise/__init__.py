@@ -1,5 +1,5 @@
 """Standardisation and matching keys, once for the whole product: functions on Arrow columns."""
 
-from pipelines.standardise.records import Hints, standardise_records
+from pipelines.standardise.records import Hints, same_birth_date, standardise_records
 
-__all__ = ["Hints", "standardise_records"]
+__all__ = ["Hints", "same_birth_date", "standardise_records"]

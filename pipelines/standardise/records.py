@@ -116,6 +116,20 @@ def standard_loyalty(raw: str | None) -> Loyalty:
     return Loyalty(compact)
 
 
+def same_birth_date(raw: Column, hints: Hints, before: date) -> pa.Array:
+    """True for each birth date as received that reads on the hints' business date as it did on ``before``.
+
+    Nothing else of a record's standard form depends on the date.
+    """
+
+    def same(text: str | None) -> bool:
+        on = (hints.business_date, before)
+        one, other = (standard_birth_date(text, hints.date_formats, day, hints.oldest) for day in on)
+        return one == other
+
+    return mapped(same, raw, kind=pa.bool_())
+
+
 def _phones(raw: tuple[str | None, ...] | None, country: str) -> Phones:
     return standard_phones(raw or (), country)
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, RAW, STANDARD
-from pipelines.standardise import Hints, standardise_records
+from pipelines.silver.customer_records import CUSTOMER_RECORDS, RAW
+from pipelines.silver.standard_form import MADE
+from pipelines.standardise import Hints, same_birth_date, standardise_records
 from pipelines.standardise.arrow import cells, column, mapped, mapped_fields
 from pipelines.standardise.names import Name
 from pipelines.standardise.records import SCHEMA, standard_loyalty
@@ -21,10 +22,6 @@ RAW_SCHEMA = pa.schema(
     [(c.name, pa.list_(pa.string()) if c.name in ("emails_raw", "phones_raw") else pa.string()) for c in RAW]
     + [("loyalty_id", pa.string()), ("gender", pa.string())]
 )
-PASSED_ON = {
-    *("loyalty_id", "cookie_id", "gender", "occupation", "employer", "education", "language"),
-    *("preferred_channel", "marketing_opt_in", "home_store", "registered_at", "updated_at"),
-}
 
 
 def standard(*rows: dict[str, Any], hints: Hints = HINTS) -> list[dict[str, Any]]:
@@ -33,9 +30,8 @@ def standard(*rows: dict[str, Any], hints: Hints = HINTS) -> list[dict[str, Any]
 
 def test_the_columns_are_those_of_silver() -> None:
     declared = CUSTOMER_RECORDS.arrow
-    computed = [c.name for c in STANDARD + MATCHING if c.name not in PASSED_ON]
-    assert SCHEMA.names == computed
-    for name in computed:
+    assert tuple(SCHEMA.names) == MADE
+    for name in MADE:
         assert SCHEMA.field(name).type == declared.field(name).type, name
 
 
@@ -217,3 +213,29 @@ ROWS = st.fixed_dictionaries(
 def test_a_record_does_not_depend_on_those_beside_it(rows: list[dict[str, Any]], cut: int) -> None:
     assert standard(*rows) == standard(*rows[:cut]) + standard(*rows[cut:])
     assert standard(*reversed(rows)) == standard(*rows)[::-1]
+
+
+NEAR = st.dates(date(2026, 6, 20), date(2026, 7, 10))
+BORN = st.one_of(
+    st.sampled_from(["", "unknown", "00/00/0000", "1970-01-01", "31/02/1980"]),
+    st.builds(
+        lambda day, age, pattern: day.replace(year=day.year - age).strftime(pattern),
+        NEAR,
+        st.sampled_from([-1, 0, 1, 20, 99, 100, 101, 119, 120, 121]),
+        st.sampled_from(["%d/%m/%y", "%y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%Y-%m-%d"]),
+    ),
+)
+FORMATS = st.permutations(["dd/MM/yy", "yyMMdd", "dd/MM/yyyy", "MM/dd/yyyy"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(BORN, min_size=1, max_size=8), FORMATS, NEAR, NEAR)
+def test_but_for_its_birth_date_a_record_does_not_depend_on_the_night(
+    born: list[str], formats: list[str], one: date, other: date
+) -> None:
+    rows = [{"full_name_raw": "Ana Ruiz", "tax_id_raw": "RUAA060630AB1", "birth_date_raw": b} for b in born]
+    hints = [Hints("auto", "MX", tuple(formats), night) for night in (one, other)]
+    first, second = (standard(*rows, hints=known) for known in hints)
+    same = same_birth_date(pa.array(born), hints[1], one).to_pylist()
+    for holds, before, after in zip(same, first, second, strict=True):
+        assert not holds or before == after

@@ -1,0 +1,152 @@
+"""Customer records as received → in standard form, on Arrow columns; what last night made is taken over.
+
+Standardising a record is the dearest thing that silver does, and from night to night few records
+change. A record's standard form follows from what the source says of it (``RECEIVED``), from what
+is known of its feed, from the program, and for birth dates alone from the business date: where all
+of it is as it was, the form in last night's table is the one that would be made again.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import functions as F
+
+from pipelines.config import digest
+from pipelines.digests import code_digest
+from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, RAW, STANDARD
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from pipelines.standardise import Hints
+
+RECEIVED = (*[column.name for column in RAW], "loyalty_id")
+"""What standardisation looks at."""
+PASSED_ON = (
+    *("loyalty_id", "cookie_id", "gender", "occupation", "employer", "education", "language"),
+    *("preferred_channel", "marketing_opt_in", "home_store", "registered_at", "updated_at"),
+)
+"""Standard columns that hold what was received."""
+MADE = tuple(column.name for column in (*STANDARD, *MATCHING) if column.name not in PASSED_ON)
+"""What standardisation makes."""
+MADE_BY = "_standardised_by"
+
+
+@dataclass(frozen=True)
+class FeedHints:
+    """What is known of a feed's records beside their rows; see ``pipelines.standardise.Hints``."""
+
+    name_order: str
+    default_country: str
+    date_formats: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """What standardises the feed's records, but for the business date: these hints and the program."""
+        return digest(self.name_order, self.default_country, self.date_formats, code_digest("silver"))
+
+
+@dataclass(frozen=True)
+class Before:
+    """``silver/customer_records`` of the night before, and that night's business date."""
+
+    records: DataFrame
+    business_date: date
+
+
+def in_standard_form(
+    rows: DataFrame, hints: Mapping[int, FeedHints], business_date: date, before: Before | None = None
+) -> DataFrame:
+    """``silver/customer_records`` of ``rows``: what was received, one row a record, with its ``_feed``.
+
+    ``hints``: of the feeds, by that number. ``before``: where to take over what did not change.
+    """
+    made_by = {feed: known.digest for feed, known in hints.items()}
+    told = F.lit(None).cast("string")
+    for feed, name in made_by.items():
+        told = F.when(F.col("_feed") == feed, F.lit(name)).otherwise(told)
+    rows = rows.withColumn(MADE_BY, told)
+    if before is not None:
+        rows = _with_form(rows, before.records)
+    standardise = _Standardise(hints, business_date, None if before is None else before.business_date)
+    return CUSTOMER_RECORDS.conform(rows.mapInArrow(standardise, CUSTOMER_RECORDS.schema))
+
+
+def _with_form(rows: DataFrame, records: DataFrame) -> DataFrame:
+    """``rows`` with ``_form``: what was made of a record that was received as it is now; else NULL."""
+    key = CUSTOMER_RECORDS.key
+    compared = (*RECEIVED, MADE_BY)
+    old = records.select(
+        *key,
+        F.struct(*compared).alias("_was"),
+        F.struct(*MADE).alias("_made"),
+    )
+    is_same = reduce(operator.and_, [F.col(name).eqNullSafe(F.col(f"_was.{name}")) for name in compared])
+    joined = rows.join(old, on=list(key), how="left")
+    return joined.withColumn("_form", F.when(is_same, F.col("_made"))).drop("_was", "_made")
+
+
+@dataclass(frozen=True)
+class _Standardise:
+    """Runs on a worker: rows as received in, customer records out."""
+
+    feeds: Mapping[int, FeedHints]
+    business_date: date
+    date_before: date | None
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            every = pa.Table.from_batches([batch])
+            for feed, known in self.feeds.items():
+                rows = every.filter(pc.equal(every["_feed"], feed))
+                for part in self._made(rows, known) if rows.num_rows else ():
+                    yield from part.to_batches()
+
+    def _made(self, rows: pa.Table, known: FeedHints) -> Iterator[pa.Table]:
+        # Here and not above: its dictionaries are needed on workers only.
+        from pipelines.standardise import Hints, standardise_records
+
+        hints = Hints(
+            name_order=known.name_order,
+            default_country=known.default_country,
+            date_formats=known.date_formats,
+            business_date=self.business_date,
+        )
+        if self.date_before is not None:
+            holds = _still_holds(rows, hints, self.date_before)
+            kept = rows.filter(holds)
+            yield _records(kept, _form(kept))
+            rows = rows.filter(pc.invert(holds))
+        yield _records(rows, standardise_records(rows.select(RECEIVED), hints))
+
+
+def _still_holds(rows: pa.Table, hints: Hints, before: date) -> pa.ChunkedArray:
+    """True where a row has a form from the night before, and its birth date reads on both nights the same."""
+    from pipelines.standardise import same_birth_date
+
+    has_form = rows["_form"].is_valid()
+    if before == hints.business_date:
+        return has_form
+    return pc.and_(has_form, same_birth_date(rows["birth_date_raw"], hints, before))
+
+
+def _form(rows: pa.Table) -> pa.Table:
+    form = rows["_form"]
+    return pa.table({name: pc.struct_field(form, name) for name in MADE})
+
+
+def _records(received: pa.Table, made: pa.Table) -> pa.Table:
+    """The published columns: those that were made, the others as received."""
+    columns = []
+    for field in CUSTOMER_RECORDS.arrow:
+        source = made if field.name in made.column_names else received
+        columns.append(source.column(field.name).cast(field.type))
+    return pa.Table.from_arrays(columns, schema=CUSTOMER_RECORDS.arrow)

@@ -1,0 +1,127 @@
+"""What last night made of a record is taken over where it would be made again, and only there."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+from pyspark.sql import functions as F
+from silver_box import bronze, source, told
+
+from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.silver.records import customer_records
+from pipelines.silver.standard_form import MADE_BY, Before
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from pipelines.sources import Source
+
+JUNE_30, JULY_1 = date(2026, 6, 30), date(2026, 7, 1)
+PEOPLE = """
+source: {name}
+owner: sales
+channel: pos
+feeds:
+  people:
+    mode: snapshot
+    key: [id]
+    target: customer_records
+    name_order: {order}
+    birth_date_formats: [dd/MM/yy, yyyy-MM-dd]
+    columns: {{id: {{required: true}}, name:, born:, card:, job:}}
+    map: {{record_id: id, full_name_raw: name, birth_date_raw: born, loyalty_id: card, occupation: job}}
+"""
+TILL = """
+    | id | name      | born       | card   | job     |
+    | a  | ana ruiz  | 1980-05-17 | 4411ab |         |
+    | b  | bea soto  | 1981-05-17 | 4412ab |         |
+    | c  | cruz leal | 1982-05-17 | 4413ab |         |
+    | d  | dora paz  | 1983-05-17 | 4414ab | abogada |
+    | f  | fe luna   | 2026-07-01 | 4416ab |         |
+    | o  | olga rey  | 1906-06-30 | 4417ab |         |
+    | y  | yago gil  | 01/07/26   | 4418ab |         |
+"""
+"""On the first of July the birth dates of f, o and y read differently than the day before."""
+TILL_THEN = TILL.replace("bea soto", "bea soler").replace("4413ab", "4499ab").replace("abogada", "jueza")
+WEB = """
+    | id | name      | born       | card   | job     |
+    | w  | wu li     | 1984-05-17 | 4419ab |         |
+"""
+
+
+def feeds(order: str) -> dict[str, Source]:
+    declared = {"till": "given_first", "web": order}
+    return {name: source(PEOPLE.format(name=name, order=way)) for name, way in declared.items()}
+
+
+def records(
+    spark: SparkSession, till: str, day: date, before: Before | None = None, order: str = "given_first"
+) -> DataFrame:
+    received = {"till": till, "web": WEB}
+    current = {
+        (name, "people"): bronze(spark, rows, of=f"{name}/people").withColumn("_landing_date", F.lit(JUNE_30))
+        for name, rows in received.items()
+    }
+    made = customer_records(
+        current,
+        feeds(order),
+        default_country="ES",
+        timezone="Europe/Madrid",
+        business_date=day,
+        before=before,
+    )
+    assert made is not None
+    return made
+
+
+@pytest.fixture(scope="module")
+def last_night(spark: SparkSession) -> DataFrame:
+    """The records of the thirtieth of June, as that night standardised them, held in memory."""
+    return records(spark, TILL_THEN, JUNE_30).localCheckpoint()
+
+
+def marked(frame: DataFrame) -> DataFrame:
+    """What shows that a standard form comes from last night."""
+    return frame.withColumn("street_name", F.lit("Taken over"))
+
+
+def taken(frame: DataFrame) -> list[str]:
+    return told(frame.filter(F.col("street_name").isNotNull()), "record_id")
+
+
+def test_only_what_would_be_made_again_is_taken_over(spark: SparkSession, last_night: DataFrame) -> None:
+    tonight = records(spark, TILL, JULY_1, Before(marked(last_night), JUNE_30))
+    assert taken(tonight) == ["a", "d", "w"]
+    on_the_same_day = records(spark, TILL, JUNE_30, Before(marked(last_night), JUNE_30))
+    assert taken(on_the_same_day) == ["a", "d", "f", "o", "w", "y"]
+
+
+def test_the_table_is_that_of_a_night_that_takes_nothing_over(
+    spark: SparkSession, last_night: DataFrame
+) -> None:
+    tonight = records(spark, TILL, JULY_1, Before(last_night, JUNE_30))
+    anew = records(spark, TILL, JULY_1)
+    names = CUSTOMER_RECORDS.arrow.names
+    assert told(tonight, *names) == told(anew, *names)
+    assert told(tonight, "record_id", "surname", "birth_date", "occupation") == [
+        "a Ruiz 1980-05-17 -",
+        "b Soto 1981-05-17 -",
+        "c Leal 1982-05-17 -",
+        "d Paz 1983-05-17 abogada",
+        "f Luna 2026-07-01 -",
+        "o Rey - -",
+        "w Li 1984-05-17 -",
+        "y Gil 2026-07-01 -",
+    ]
+
+
+def test_another_program_or_other_hints_of_a_feed_make_it_anew(
+    spark: SparkSession, last_night: DataFrame
+) -> None:
+    swapped = records(spark, TILL, JUNE_30, Before(marked(last_night), JUNE_30), order="surname_first")
+    assert taken(swapped) == ["a", "d", "f", "o", "y"]
+    assert told(swapped.filter("record_id = 'w'"), "given_name", "surname") == ["Li Wu"]
+    older = marked(last_night).withColumn(MADE_BY, F.lit("another program"))
+    assert taken(records(spark, TILL, JUNE_30, Before(older, JUNE_30))) == []
