@@ -79,6 +79,8 @@ GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCI
 _TABLES = (*SILVER, RENAMES, *LINKAGE, *GIVEN, *IDENTITY, CHANGES, *GOLD)
 WORTH_A_JOIN = 5_000
 """Customer records; fewer are standardised in less time than a join with last night's takes."""
+WORTH_A_LOOK = 20_000
+"""Live records; of fewer, all ids are assigned in less time than it takes to find out which can change."""
 PUBLISHED = {table.path: table for table in _TABLES}
 """By layer/table: what a night releases beside bronze."""
 
@@ -282,6 +284,7 @@ def _identity(inputs: Inputs) -> Content:
         pairs=inputs.frame(SCORED_PAIRS),
         renamed=renamed_prior(inputs, prior),
         is_adoption=inputs.night.generation is not None,
+        is_large=inputs.previous_rows(ASSIGNMENTS) >= WORTH_A_LOOK,
     )
     return built.tables
 

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.aliases import aliases_after
 from pipelines.identity.changes import CHANGES, changed_customers
+from pipelines.identity.concerned import concerned_records, of_others, of_records
 from pipelines.identity.events import numbered, published_so_far, stays, unnumbered_events
 from pipelines.identity.evidence import explained
 from pipelines.identity.history import history_after
@@ -29,7 +30,7 @@ SALT = "padron"
 """Goes into every new id; two warehouses whose ids must never meet take different ones."""
 
 FEW = 200_000
-"""Events of a night that are sent to every task whole: most of the register is not moved for them."""
+"""Records and events of a night that are sent to every task whole: most of the register is not moved for them."""
 
 
 @dataclass(frozen=True)
@@ -66,32 +67,45 @@ def assign(
     pairs: DataFrame | None = None,
     renamed: Renamed | None = None,
     is_adoption: bool = False,
+    is_large: bool = False,
     salt: str = SALT,
 ) -> Identity:
     """Tonight's identity tables, by the contract in definitions.
 
     ``clusters``: linkage/clusters, the live records. ``edited``, ``decided``: keys (source, record_id)
     of records whose matching content changed, or that a steward's decision (decision_id) names, since the
-    prior state. ``renamed``: the prior state by the names of now, where any were changed. ``pairs``: linkage/scored_pairs, from which events get their evidence. ``is_adoption``:
-    a new generation is adopted tonight. The result depends on nothing but these; a rerun mints the
-    same ids. Runs jobs: what is read several times is computed once.
+    prior state. ``renamed``: the prior state by the names of now, where any were changed. ``pairs``:
+    linkage/scored_pairs, from which events get their evidence. ``is_adoption``: a new generation is
+    adopted tonight. ``is_large``: the register is so large that it is worth finding out first which
+    records the night can move, and to look at these alone. The result depends on nothing but the tables; a
+    rerun mints the same ids. Runs jobs: what is read several times is computed once.
     """
     published = published_so_far(prior.events, business_date)
-    past = prior.events if renamed is None else renamed.prior.events
-    records = computed_once(known_records(clusters, past, prior.aliases, edited, decided))
+    known = prior if renamed is None else renamed.prior
+    names = None if renamed is None else computed_once(renamed.holders)
+    seen, past, stay = clusters, known.events, None
+    if is_large:
+        marked = [edited, decided, *([] if names is None else [names])]
+        keys = concerned_records(clusters, known.assignments, known.events, known.aliases, marked, FEW)
+        if keys is not None:
+            seen, past = of_records(clusters, keys), of_records(known.events, keys)
+            stay = of_others(known.assignments, keys)
+    records = computed_once(known_records(seen, past, prior.aliases, edited, decided))
     found = computed_once(homes(cast_votes(records)))
-    settled = computed_once(fates(found, stays(past)))
+    settled = computed_once(fates(found, stays(known.events), few=stay is not None))
     assigned = computed_once(
         assigned_records(records, settled, business_date, published.publications + 1, salt)
     )
     moved = computed_once(moved_records(assigned, settled))
     happened = computed_once(unnumbered_events(assigned, moved, is_adoption=is_adoption))
     few = happened.count() <= FEW
-    names = None if renamed is None else computed_once(renamed.holders)
     told = happened if names is None else computed_once(with_renames(happened, assigned, names))
+    live = ASSIGNMENTS.conform(assigned.filter(F.col("customer_id").isNotNull()))
     return Identity(
-        assignments=ASSIGNMENTS.conform(assigned.filter(F.col("customer_id").isNotNull())),
-        assignment_history=history_after(prior.assignment_history, assigned, business_date, names),
+        assignments=live if stay is None else live.unionByName(ASSIGNMENTS.conform(stay)),
+        assignment_history=history_after(
+            prior.assignment_history, assigned, business_date, names, few=stay is not None
+        ),
         aliases=ALIASES.conform(aliases_after(prior.aliases, assigned, moved, business_date)),
         events=numbered(explained(told, assigned, pairs, few=few), published, business_date),
         changes=changed_customers(happened, assigned, published, business_date, few=few),

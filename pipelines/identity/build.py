@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType
 
 from pipelines.identity.assign import SALT, Identity, assign
 from pipelines.identity.tables import RECORD
@@ -13,13 +14,19 @@ from pipelines.silver.renames import named_now
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+    from pyspark.sql.types import StructType
 
     from pipelines.identity.renamed import Renamed
 
 
-def _matching_content(columns: list[str]) -> Column:
-    """A digest of what linkage compares; NULL and absent are alike, lists keep their order."""
-    return F.sha2(F.to_json(F.struct(*columns)), 256)
+def _matching_content(columns: list[str], schema: StructType) -> Column:
+    """A digest of what linkage compares; lists keep their order.
+
+    What a hash leaves out, that a value is NULL and where a list ends, goes in besides.
+    """
+    is_list = {name: isinstance(schema[name].dataType, ArrayType) for name in columns}
+    shape = [F.coalesce(F.size(name), F.lit(-1)) if is_list[name] else F.isnull(name) for name in columns]
+    return F.xxhash64(*columns, *shape)
 
 
 def edited_records(records: DataFrame, previous: DataFrame) -> DataFrame:
@@ -29,8 +36,8 @@ def edited_records(records: DataFrame, previous: DataFrame) -> DataFrame:
     """
     is_matching = [c for c in records.columns if c.startswith("match_") or c == "party_type"]
     columns = sorted(c for c in is_matching if c in previous.columns)
-    now = records.select(*RECORD, _matching_content(columns).alias("now"))
-    before = previous.select(*RECORD, _matching_content(columns).alias("before"))
+    now = records.select(*RECORD, _matching_content(columns, records.schema).alias("now"))
+    before = previous.select(*RECORD, _matching_content(columns, previous.schema).alias("before"))
     both = now.join(before, on=list(RECORD), how="inner")
     return both.filter(F.col("now") != F.col("before")).select(*RECORD)
 
@@ -75,12 +82,13 @@ def build_identity(
     pairs: DataFrame | None = None,
     renamed: Renamed | None = None,
     is_adoption: bool = False,
+    is_large: bool = False,
     salt: str = SALT,
 ) -> Identity:
     """``assign`` from the tables of a night: linkage's clusters, decisions and scored ``pairs``, silver's records.
 
     ``previous_…`` and ``prior`` are of the prior state as published, empty the first night; ``renamed``:
-    the same by the names of now, where any changed.
+    the same by the names of now, where any changed. ``is_large``, ``is_adoption``: see ``assign``.
     """
     decided = decided_records(decisions, previous_decisions)
     if renamed is not None:
@@ -95,5 +103,6 @@ def build_identity(
         pairs=pairs,
         renamed=renamed,
         is_adoption=is_adoption,
+        is_large=is_large,
         salt=salt,
     )

@@ -18,10 +18,13 @@ def history_after(
     assigned: DataFrame,
     business_date: date,
     renamed: DataFrame | None = None,
+    *,
+    few: bool = False,
 ) -> DataFrame:
     """The history with tonight's stays; ``assigned``: of ``moves.assigned_records``.
 
     ``renamed``: ``Renamed.holders``; a stay ends under the old name, as published, and begins under the new.
+    ``few``: what changed fits every task, and the history stays where it is.
 
     A stay lasts from ``valid_from`` until before ``valid_to``. Where a business date is published
     again, the stay that began on it is replaced, and one that ended on it goes on if the record
@@ -37,7 +40,7 @@ def history_after(
         F.lit(business_date).alias("valid_from"),
         F.lit(None).alias("valid_to"),
     )
-    carried = _carried(assignment_history, changes, business_date)
+    carried = _carried(assignment_history, F.broadcast(changes) if few else changes, business_date)
     return ASSIGNMENT_HISTORY.conform(carried).unionByName(ASSIGNMENT_HISTORY.conform(begun))
 
 

@@ -81,17 +81,18 @@ def _oldest_first() -> Column:
     )
 
 
-def fates(homes: DataFrame, past_stays: DataFrame) -> DataFrame:
+def fates(homes: DataFrame, past_stays: DataFrame, *, few: bool = False) -> DataFrame:
     """One row per id voted for: customer_id, its home ``cluster``, and the id kept there.
 
     ``home_id``: the oldest id at home in the cluster, which is its customer; ``is_held``: records held
     that one in the prior state and still do. ``past_stays``: of ``events.stays``; it says when an id
-    was first published, and is asked only where ids compete.
+    was first published, and is asked only where ids compete. ``few``: those fit every task.
     """
     rivals = homes.withColumn("rivals", F.count("*").over(all_of("cluster"))).filter(F.col("rivals") > 1)
+    rival = rivals.select("cluster", "customer_id")
     published = (
-        rivals.select("cluster", "customer_id")
-        .join(past_stays.withColumnRenamed("stay_id", "customer_id"), on="customer_id", how="inner")
+        past_stays.withColumnRenamed("stay_id", "customer_id")
+        .join(F.broadcast(rival) if few else rival, on="customer_id", how="inner")
         .groupBy("cluster", "customer_id")
         .agg(F.min("since").alias("published_at"))
     )

@@ -137,13 +137,14 @@ def after(made: Identity, prior: State) -> State:
 
 
 def play(spark: SparkSession, prior: State, business_date: date, scene: Scene, **options: Any) -> State:
-    """The state after a night on top of ``prior``."""
+    """The state after a night on top of ``prior``, by the records that it can move."""
     made = assign(
         clusters_frame(spark, scene),
         frames(spark, prior),
         business_date,
         edited=keys_frame(spark, scene.edited),
         decided=keys_frame(spark, scene.decided).selectExpr("*", "'d1' AS decision_id"),
+        is_large=True,
         **options,
     )
     return after(made, prior)

@@ -144,6 +144,7 @@ class Register:
             before,
             day,
             renamed=renamed,
+            is_large=bool(self.published),
         )
         state = after(made, prior)
         edited = {k for k, said in content.items() if k in self._content and self._content[k] != said}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from identity_world import State, clusters_frame, frames, on, play, rows, scene
+from identity_world import State, clusters_frame, frames, keys_frame, on, play, rows, scene
 from pyspark.sql import functions as F
 
 from pipelines.identity.audit import audit
 from pipelines.identity.build import decided_records, edited_records
+from pipelines.identity.concerned import concerned_records
 from pipelines.identity.mint import minted_id
 from pipelines.identity.tables import CAUSES, EVENT_KINDS, EVENTS
 from pipelines.linkage.decisions import DECISIONS
@@ -121,3 +122,47 @@ def test_the_audit_counts_what_breaks_the_contract(spark: SparkSession) -> None:
 def test_events_and_causes_are_a_closed_list_that_the_table_holds() -> None:
     assert EVENTS.check is not None
     assert all(f"'{word}'" in EVENTS.check for word in (*EVENT_KINDS, *CAUSES))
+
+
+def test_a_night_looks_only_at_whom_it_can_move(spark: SparkSession) -> None:
+    """``new`` joins a and b. ``back`` held Y last, c holds it, and c held W once, which w holds now."""
+    past = [
+        ("a", "X", "created"),
+        ("b", "X", "created"),
+        ("back", "Y", "created"),
+        ("c", "W", "created"),
+        ("w", "W", "created"),
+        ("x", "X", "created"),
+        ("z", "Z", "created"),
+        ("back", None, "retired"),
+        ("c", "Y", "split"),
+        ("x", "V", "split"),
+    ]
+    holds = {"a": "X", "b": "X", "c": "Y", "w": "W", "x": "V", "z": "Z"}
+    register = State(
+        assignments=[{"source": "crm", "record_id": r, "customer_id": c} for r, c in holds.items()],
+        events=[
+            {"source": "crm", "record_id": r, "customer_id": c, "event": event, "cause": "linkage"}
+            for r, c, event in past
+        ],
+    )
+    prior = frames(spark, register)
+
+    def concerned(text: str, marked: str, most: int = 9) -> str | None:
+        found = concerned_records(
+            clusters_frame(spark, scene("crm", text)),
+            prior.assignments,
+            prior.events,
+            prior.aliases,
+            [keys_frame(spark, [("crm", name) for name in marked.split()])],
+            most,
+        )
+        return None if found is None else " ".join(sorted(row["record_id"] for row in rows(found)))
+
+    assert concerned("a b | c | w | x | z", "") == ""
+    assert concerned("a b | c | w | x | z", "z unknown") == "unknown z"
+    assert concerned("a b new | c | w | x | z", "") == "a b new"
+    assert concerned("a b | c | w | x | z | back", "") == "back c w"
+    assert concerned("a b | c | w | x", "") == "z"
+    assert concerned("a | b | c | w | x z", "") == "a b x z"
+    assert concerned("a | b | c | w | x z", "", most=3) is None

@@ -62,6 +62,7 @@ def night(
         edited=nobody,
         decided=nobody.selectExpr("*", "'' AS decision_id"),
         renamed=renamed,
+        is_large=True,
     )
     state = after(made, prior)
     if not begun:
