@@ -54,7 +54,6 @@ from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, begun_on
-from pipelines.silver.standard_form import Before
 from pipelines.stages import Content, Inputs, Stage
 from pipelines.storage import arrow_schema
 from pipelines.tables import Table
@@ -261,14 +260,12 @@ def _silver(inputs: Inputs) -> Content:
     return content
 
 
-def _records_before(inputs: Inputs) -> Before | None:
+def _records_before(inputs: Inputs) -> DataFrame | None:
     """Last night's customer records, where there are so many that taking their form over is worth a join."""
-    night = inputs.night
-    if night.is_full or night.base_date is None or not inputs.previous_fits(CUSTOMER_RECORDS):
+    if inputs.night.is_full or not inputs.previous_fits(CUSTOMER_RECORDS):
         return None
-    if inputs.previous_rows(CUSTOMER_RECORDS) < WORTH_A_JOIN:
-        return None
-    return Before(inputs.previous(CUSTOMER_RECORDS), night.base_date)
+    is_worth_it = inputs.previous_rows(CUSTOMER_RECORDS) >= WORTH_A_JOIN
+    return inputs.previous(CUSTOMER_RECORDS) if is_worth_it else None
 
 
 def _identity(inputs: Inputs) -> Content:

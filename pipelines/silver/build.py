@@ -17,7 +17,6 @@ from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS, order_lines, o
 from pipelines.silver.outcomes import OUTCOME_COUNTS, classify, outcome_counts
 from pipelines.silver.quarantine import QUARANTINE, quarantine
 from pipelines.silver.records import customer_records
-from pipelines.silver.standard_form import Before
 from pipelines.silver.targets import check_sources
 
 if TYPE_CHECKING:
@@ -72,12 +71,12 @@ def build(
     *,
     business_date: date,
     batches: DataFrame | None = None,
-    before: Before | None = None,
+    before: DataFrame | None = None,
 ) -> Silver:
     """Every silver table from the bronze tables, by (source, feed), that exist.
 
-    ``batches``: bronze/batches (see ``classify``). ``before``: the night before, to take over what did
-    not change (see ``customer_records``). Each table reads only the feeds that it is made of.
+    ``batches``: bronze/batches (see ``classify``). ``before``: silver/customer_records of the night
+    before, to take over what did not change. Each table reads only the feeds that it is made of.
     Raises UsageError where a map does not fit its target, ValueError without any feed.
     """
     classified = classify_all(bronze, sources, batches=batches)
@@ -90,7 +89,7 @@ def build_from(
     project: Project,
     *,
     business_date: date,
-    before: Before | None = None,
+    before: DataFrame | None = None,
 ) -> Silver:
     """``build`` from classified feeds, for a runner that keeps them in memory between tables."""
     if not classified:

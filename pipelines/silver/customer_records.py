@@ -162,6 +162,7 @@ PROVENANCE = (
         STRING,
         "Digest of the program and of the feed's hints that made the standard and matching columns.",
     ),
+    Column("_standardised_on", DATE, "Business date for which they were made, or found to be the same."),
 )
 
 CUSTOMER_RECORDS = Table(

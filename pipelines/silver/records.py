@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, is_own_key, newest_of_key, uses_of
 from pipelines.silver.mapping import standard_rows
-from pipelines.silver.standard_form import Before, FeedHints, in_standard_form
+from pipelines.silver.standard_form import FeedHints, in_standard_form
 from pipelines.tables import STRING
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def customer_records(
     default_country: str,
     timezone: str,
     business_date: date,
-    before: Before | None = None,
+    before: DataFrame | None = None,
 ) -> DataFrame | None:
     """``silver/customer_records`` from the current rows of all feeds, by (source, feed).
 
     ``default_country``: of records that name none and whose source declares none. ``timezone``: of
-    timestamps without an offset in sources that declare none. ``before``: the night before, whose
-    standard forms are taken over where nothing changed. Where several feeds of a source bring one
+    timestamps without an offset in sources that declare none. ``before``: the table of the
+    night before, whose standard forms are taken over where nothing changed. Where several feeds of a source bring one
     record, the newest row stands. None where no feed of customers ever came in.
     """
     found = uses_of("customer_records", current, sources)

@@ -26,8 +26,6 @@ from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, RAW, S
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from pipelines.standardise import Hints
-
 RECEIVED = (*[column.name for column in RAW], "loyalty_id")
 """What standardisation looks at."""
 PASSED_ON = (
@@ -38,6 +36,7 @@ PASSED_ON = (
 MADE = tuple(column.name for column in (*STANDARD, *MATCHING) if column.name not in PASSED_ON)
 """What standardisation makes."""
 MADE_BY = "_standardised_by"
+MADE_ON = "_standardised_on"
 
 
 @dataclass(frozen=True)
@@ -54,29 +53,22 @@ class FeedHints:
         return digest(self.name_order, self.default_country, self.date_formats, code_digest("silver"))
 
 
-@dataclass(frozen=True)
-class Before:
-    """``silver/customer_records`` of the night before, and that night's business date."""
-
-    records: DataFrame
-    business_date: date
-
-
 def in_standard_form(
-    rows: DataFrame, hints: Mapping[int, FeedHints], business_date: date, before: Before | None = None
+    rows: DataFrame, hints: Mapping[int, FeedHints], business_date: date, before: DataFrame | None = None
 ) -> DataFrame:
     """``silver/customer_records`` of ``rows``: what was received, one row a record, with its ``_feed``.
 
-    ``hints``: of the feeds, by that number. ``before``: where to take over what did not change.
+    ``hints``: of the feeds, by that number. ``before``: the table of an earlier night, from which to take
+    over what did not change.
     """
     made_by = {feed: known.digest for feed, known in hints.items()}
     told = F.lit(None).cast("string")
     for feed, name in made_by.items():
         told = F.when(F.col("_feed") == feed, F.lit(name)).otherwise(told)
-    rows = rows.withColumn(MADE_BY, told)
+    rows = rows.withColumns({MADE_BY: told, MADE_ON: F.lit(business_date)})
     if before is not None:
-        rows = _with_form(rows, before.records)
-    standardise = _Standardise(hints, business_date, None if before is None else before.business_date)
+        rows = _with_form(rows, before)
+    standardise = _Standardise(hints, business_date, takes_over=before is not None)
     return CUSTOMER_RECORDS.conform(rows.mapInArrow(standardise, CUSTOMER_RECORDS.schema))
 
 
@@ -87,7 +79,7 @@ def _with_form(rows: DataFrame, records: DataFrame) -> DataFrame:
     old = records.select(
         *key,
         F.struct(*compared).alias("_was"),
-        F.struct(*MADE).alias("_made"),
+        F.struct(*MADE, MADE_ON).alias("_made"),
     )
     is_same = reduce(operator.and_, [F.col(name).eqNullSafe(F.col(f"_was.{name}")) for name in compared])
     joined = rows.join(old, on=list(key), how="left")
@@ -100,7 +92,7 @@ class _Standardise:
 
     feeds: Mapping[int, FeedHints]
     business_date: date
-    date_before: date | None
+    takes_over: bool
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -112,7 +104,7 @@ class _Standardise:
 
     def _made(self, rows: pa.Table, known: FeedHints) -> Iterator[pa.Table]:
         # Here and not above: its dictionaries are needed on workers only.
-        from pipelines.standardise import Hints, standardise_records
+        from pipelines.standardise import Hints, same_birth_date, standardise_records
 
         hints = Hints(
             name_order=known.name_order,
@@ -120,22 +112,12 @@ class _Standardise:
             date_formats=known.date_formats,
             business_date=self.business_date,
         )
-        if self.date_before is not None:
-            holds = _still_holds(rows, hints, self.date_before)
+        if self.takes_over:
+            holds = same_birth_date(rows["birth_date_raw"], pc.struct_field(rows["_form"], MADE_ON), hints)
             kept = rows.filter(holds)
             yield _records(kept, _form(kept))
             rows = rows.filter(pc.invert(holds))
         yield _records(rows, standardise_records(rows.select(RECEIVED), hints))
-
-
-def _still_holds(rows: pa.Table, hints: Hints, before: date) -> pa.ChunkedArray:
-    """True where a row has a form from the night before, and its birth date reads on both nights the same."""
-    from pipelines.standardise import same_birth_date
-
-    has_form = rows["_form"].is_valid()
-    if before == hints.business_date:
-        return has_form
-    return pc.and_(has_form, same_birth_date(rows["birth_date_raw"], hints, before))
 
 
 def _form(rows: pa.Table) -> pa.Table:

@@ -116,18 +116,20 @@ def standard_loyalty(raw: str | None) -> Loyalty:
     return Loyalty(compact)
 
 
-def same_birth_date(raw: Column, hints: Hints, before: date) -> pa.Array:
-    """True for each birth date as received that reads on the hints' business date as it did on ``before``.
+def same_birth_date(raw: Column, before: Column, hints: Hints) -> pa.Array:
+    """True for each birth date as received that reads on the hints' business date as it did on that of ``before``.
 
-    Nothing else of a record's standard form depends on the date.
+    Nothing else of a record's standard form depends on the date. False where no date is given.
     """
 
-    def same(text: str | None) -> bool:
-        on = (hints.business_date, before)
-        one, other = (standard_birth_date(text, hints.date_formats, day, hints.oldest) for day in on)
+    def same(text: str | None, day: date | None) -> bool:
+        if day is None or day == hints.business_date:
+            return day is not None
+        both = (day, hints.business_date)
+        one, other = (standard_birth_date(text, hints.date_formats, on, hints.oldest) for on in both)
         return one == other
 
-    return mapped(same, raw, kind=pa.bool_())
+    return mapped(same, raw, before, kind=pa.bool_())
 
 
 def _phones(raw: tuple[str | None, ...] | None, country: str) -> Phones:

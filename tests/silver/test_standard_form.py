@@ -11,7 +11,7 @@ from silver_box import bronze, source, told
 
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.records import customer_records
-from pipelines.silver.standard_form import MADE_BY, Before
+from pipelines.silver.standard_form import MADE_BY
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -57,7 +57,7 @@ def feeds(order: str) -> dict[str, Source]:
 
 
 def records(
-    spark: SparkSession, till: str, day: date, before: Before | None = None, order: str = "given_first"
+    spark: SparkSession, till: str, day: date, before: DataFrame | None = None, order: str = "given_first"
 ) -> DataFrame:
     received = {"till": till, "web": WEB}
     current = {
@@ -92,16 +92,16 @@ def taken(frame: DataFrame) -> list[str]:
 
 
 def test_only_what_would_be_made_again_is_taken_over(spark: SparkSession, last_night: DataFrame) -> None:
-    tonight = records(spark, TILL, JULY_1, Before(marked(last_night), JUNE_30))
+    tonight = records(spark, TILL, JULY_1, marked(last_night))
     assert taken(tonight) == ["a", "d", "w"]
-    on_the_same_day = records(spark, TILL, JUNE_30, Before(marked(last_night), JUNE_30))
+    on_the_same_day = records(spark, TILL, JUNE_30, marked(last_night))
     assert taken(on_the_same_day) == ["a", "d", "f", "o", "w", "y"]
 
 
 def test_the_table_is_that_of_a_night_that_takes_nothing_over(
     spark: SparkSession, last_night: DataFrame
 ) -> None:
-    tonight = records(spark, TILL, JULY_1, Before(last_night, JUNE_30))
+    tonight = records(spark, TILL, JULY_1, last_night)
     anew = records(spark, TILL, JULY_1)
     names = CUSTOMER_RECORDS.arrow.names
     assert told(tonight, *names) == told(anew, *names)
@@ -120,8 +120,8 @@ def test_the_table_is_that_of_a_night_that_takes_nothing_over(
 def test_another_program_or_other_hints_of_a_feed_make_it_anew(
     spark: SparkSession, last_night: DataFrame
 ) -> None:
-    swapped = records(spark, TILL, JUNE_30, Before(marked(last_night), JUNE_30), order="surname_first")
+    swapped = records(spark, TILL, JUNE_30, marked(last_night), order="surname_first")
     assert taken(swapped) == ["a", "d", "f", "o", "y"]
     assert told(swapped.filter("record_id = 'w'"), "given_name", "surname") == ["Li Wu"]
     older = marked(last_night).withColumn(MADE_BY, F.lit("another program"))
-    assert taken(records(spark, TILL, JUNE_30, Before(older, JUNE_30))) == []
+    assert taken(records(spark, TILL, JUNE_30, older)) == []
