@@ -11,6 +11,7 @@ import click
 from rich.table import Table
 
 from pipelines.cli import options
+from pipelines.cli.bench_register import ids, lookup
 from pipelines.cli.console import err, out, say, tell
 from pipelines.cli.options import example
 from pipelines.errors import UsageError
@@ -31,7 +32,12 @@ WORDS = ("Peer", "Night", LONG)
 
 @click.group()
 def bench() -> None:
-    """Measure padron: what it links right on sets with known answers, how fast beside Splink, and whole nights."""
+    """Measure padron: what it links right on sets with known answers, how fast beside Splink, whole nights, and
+    the register."""
+
+
+bench.add_command(ids)
+bench.add_command(lookup)
 
 
 @bench.command()
@@ -106,7 +112,8 @@ def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
-def _numbers(text: str | None) -> tuple[int, ...]:
+def numbers(text: str | None) -> tuple[int, ...]:
+    """The sizes that ``100000,1000000`` names; none without a text. Raises UsageError."""
     parts = [part.strip().replace("_", "") for part in (text or "").split(",") if part.strip()]
     wrong = [part for part in parts if not part.isdigit() or int(part) < LEAST_RECORDS]
     if wrong:
@@ -180,7 +187,7 @@ def linkage(
 
     settings = load_settings(config)
     conf = settings.conf.load("benchmarks.yml", Benchmarks).linkage
-    if asked := _numbers(sizes):
+    if asked := numbers(sizes):
         conf = conf.model_copy(update={"sizes": asked})
     timed = chosen(_names(peers))
     properties = str(settings.conf.path("spark-defaults.conf"))
@@ -238,7 +245,7 @@ def night(
 
     settings = load_settings(config)
     conf = settings.conf.load("benchmarks.yml", Benchmarks).night
-    if asked := _numbers(sizes):
+    if asked := numbers(sizes):
         conf = conf.model_copy(update={"sizes": asked})
     timed = chosen(_names(nights), NIGHTS, "--nights")
     check_victim(conf, settings)

@@ -22,7 +22,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
 from pipelines.linkage.files import IGNORE, link_file, read_any, sources
 from pipelines.ops.linkage_release import evaluate_released
-from pipelines.ops.speed.config import LinkageBench, NightBench
+from pipelines.ops.speed.config import IdBench, LinkageBench, NightBench
 from pipelines.ops.summarise import read_truth
 
 BEGIN, END = "<!-- padron bench quality: written by the command -->", "<!-- end of padron bench quality -->"
@@ -65,6 +65,7 @@ class Benchmarks(Strict):
     quality: tuple[QualitySet, ...] = Field(default=(), description="Sets of `padron bench quality`.")
     linkage: LinkageBench = Field(default=LinkageBench(), description="What `padron bench linkage` times.")
     night: NightBench = Field(default=NightBench(), description="What `padron bench night` times.")
+    ids: IdBench = Field(default=IdBench(), description="What `padron bench ids` times.")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""conf/benchmarks.yml, ``linkage`` and ``night``: what is timed, and what it must reach."""
+"""conf/benchmarks.yml, ``linkage``, ``night`` and ``ids``: what is timed, and what it must reach."""
 
 from __future__ import annotations
 
@@ -106,3 +106,20 @@ class NightBench(Strict):
     )
     driver_memory: str = Field(default="4g", pattern=r"^\d+[mg]$", description="Memory of Spark's JVM.")
     bars: NightBars = NightBars()
+
+
+class IdBench(Strict):
+    """What `padron bench ids` times."""
+
+    sizes: tuple[int, ...] = Field(
+        default=(100_000, 1_000_000), min_length=1, description="Records of the register."
+    )
+    changed: tuple[float, ...] = Field(
+        default=(0.001, 0.01, 0.1), min_length=1, description="Shares of its people that a night changes."
+    )
+    driver_memory: str = Field(default="4g", pattern=r"^\d+[mg]$", description="Memory of Spark's JVM.")
+    same_changes: float = Field(
+        default=3.0,
+        gt=0,
+        description="Bar: seconds of a night of the largest register over one with as many changes in a smaller, at most.",
+    )
