@@ -269,7 +269,10 @@ def _records_before(inputs: Inputs) -> DataFrame | None:
 
 
 def _identity(inputs: Inputs) -> Content:
-    prior = Identity(*[inputs.previous(table) for table in IDENTITY])
+    prior, night = Identity(*[inputs.previous(table) for table in IDENTITY]), inputs.night
+    # An adoption moves most of the register.
+    is_ordinary = not night.is_full and night.generation is None
+    is_large = is_ordinary and inputs.previous_rows(ASSIGNMENTS) >= WORTH_A_LOOK
     built = build_identity(
         inputs.frame(CLUSTERS),
         inputs.frame(CUSTOMER_RECORDS),
@@ -277,11 +280,11 @@ def _identity(inputs: Inputs) -> Content:
         inputs.frame(DECISIONS),
         inputs.previous(DECISIONS),
         prior,
-        inputs.night.business_date,
+        night.business_date,
         pairs=inputs.frame(SCORED_PAIRS),
         renamed=renamed_prior(inputs, prior),
-        is_adoption=inputs.night.generation is not None,
-        is_large=inputs.previous_rows(ASSIGNMENTS) >= WORTH_A_LOOK,
+        is_adoption=night.generation is not None,
+        is_large=is_large,
     )
     return built.tables
 

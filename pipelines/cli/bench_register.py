@@ -44,9 +44,10 @@ def ids(
     if asked := numbers(sizes):
         conf = conf.model_copy(update={"sizes": asked})
     spark = session(settings.conf.path("spark-defaults.conf"), {"spark.driver.memory": conf.driver_memory})
+    os.makedirs(folder, exist_ok=True)
     found = []
     with err.status("Measuring") as status:
-        for night in id_nights.id_nights(spark, f"{folder}/registers", conf, repeat, status.update):
+        for night in id_nights.id_nights(spark, folder, conf, repeat, status.update):
             found.append(night)
             content = json.dumps(id_nights.as_dict(found, conf), indent=1)
             for kind, body in (("md", id_nights.markdown(found, conf, repeat)), ("json", content)):

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.aliases import aliases_after
 from pipelines.identity.changes import CHANGES, changed_customers
-from pipelines.identity.concerned import concerned_records, of_others, of_records
+from pipelines.identity.concerned import at_odds, concerned_records, of_others, of_records
 from pipelines.identity.events import numbered, published_so_far, stays, unnumbered_events
 from pipelines.identity.evidence import explained
 from pipelines.identity.history import history_after
@@ -85,7 +85,10 @@ def assign(
     names = None if renamed is None else computed_once(renamed.holders)
     seen, past, stay = clusters, known.events, None
     if is_large:
-        marked = [edited, decided, *([] if names is None else [names])]
+        edited, decided = computed_once(edited), computed_once(decided)
+        marked = [edited, decided]
+        if names is not None and renamed is not None:
+            marked += [names, at_odds(known.events, known.assignments, renamed.sources)]
         keys = concerned_records(clusters, known.assignments, known.events, known.aliases, marked, FEW)
         if keys is not None:
             seen, past = of_records(clusters, keys), of_records(known.events, keys)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def _matching_content(columns: list[str], schema: StructType) -> Column:
     """A digest of what linkage compares; lists keep their order.
 
-    What a hash leaves out, that a value is NULL and where a list ends, goes in besides.
+    What a hash leaves out, that a value is NULL and where a list ends, goes in besides; no list of silver
+    holds NULLs.
     """
     is_list = {name: isinstance(schema[name].dataType, ArrayType) for name in columns}
     shape = [F.coalesce(F.size(name), F.lit(-1)) if is_list[name] else F.isnull(name) for name in columns]

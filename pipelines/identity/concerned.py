@@ -39,7 +39,7 @@ def concerned_records(
     marked: Sequence[DataFrame],
     most: int,
 ) -> DataFrame | None:
-    """Keys (source, record_id) of the records that decide the night; None where there are more than ``most``.
+    """Keys (source, record_id) of the records that decide the night; None where more than ``most`` were touched.
 
     ``assignments``, ``events`` and ``aliases``: the prior state, by the names of now. ``marked``: keys of
     records that something happened to, whether or not they exist. Runs jobs.
@@ -49,6 +49,19 @@ def concerned_records(
         return None
     claimed = computed_once(_with_holders(touched, assignments, events, aliases))
     return computed_once(_with_holders(claimed, assignments, events, aliases))
+
+
+def at_odds(events: DataFrame, assignments: DataFrame, sources: Sequence[str]) -> DataFrame:
+    """Keys of the records of ``sources`` for which log and register, by the names of now, do not say the same.
+
+    A rename that is declared late, when both names were known already, makes one past of two.
+    """
+    moves = events.filter(F.col("source").isin(list(sources)) & (F.col("event") != "changed"))
+    newest = F.max(F.struct("business_date", "publication", "customer_id"))["customer_id"]
+    told = moves.groupBy(*RECORD).agg(newest.alias("told"))
+    held = assignments.filter(F.col("source").isin(list(sources)))
+    both = told.join(held, on=list(RECORD), how="full_outer")
+    return both.filter(~F.col("told").eqNullSafe(F.col("customer_id"))).select(*RECORD)
 
 
 def of_records(frame: DataFrame, keys: DataFrame) -> DataFrame:

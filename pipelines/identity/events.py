@@ -71,10 +71,16 @@ def unnumbered_events(assigned: DataFrame, moved: DataFrame, *, is_adoption: boo
 def numbered(events: DataFrame, published: Published, business_date: date) -> DataFrame:
     """``events`` as rows of the table, numbered on from what the date has.
 
-    Numbers follow event, source and record, part by part, so that no task sorts them all.
+    Numbers follow event, source and record, part by part, so that no task sorts them all. What ends goes
+    before what begins: where keys move up, a name ends as one record's and begins as another's.
     """
-    part = ["event", "source", "part"]
-    parted = events.withColumn("part", F.pmod(F.xxhash64("record_id"), F.lit(SPREAD)))
+    part = ["begins", "event", "source", "part"]
+    parted = events.withColumns(
+        {
+            "begins": F.col("event").isin(*STARTS),
+            "part": F.pmod(F.xxhash64("record_id"), F.lit(SPREAD)),
+        }
+    )
     earlier = W.orderBy(*part).rowsBetween(W.unboundedPreceding, -1)
     starts = (
         parted.groupBy(*part)

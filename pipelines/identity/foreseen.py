@@ -142,9 +142,13 @@ def _homes(votes: list[_Vote]) -> dict[str, tuple[str, int, int]]:
     """Of each id voted for: its home, and the strong and all votes there."""
     is_held = {vote.vote for vote in votes if vote.is_strong}
     counted: dict[str, dict[str, list[_Vote]]] = defaultdict(lambda: defaultdict(list))
-    for vote in votes:
-        is_void = vote.vote != vote.prior and vote.vote in is_held
-        counted[vote.prior if is_void else vote.vote][vote.cluster].append(vote)
+    chosen = [(v, v.prior if v.vote != v.prior and v.vote in is_held else v.vote) for v in votes]
+    held_here = {(c, v.cluster) for v, c in chosen if v.is_strong or c in {s for _, s in _stays(v.past)}}
+    for vote, customer in chosen:
+        # Nobody gets an id by an alias alone.
+        is_grounded = customer in is_held or (customer, vote.cluster) in held_here
+        own = customer if is_grounded else _stays(vote.past)[-1][1]
+        counted[own][vote.cluster].append(vote)
     homes = {}
     for customer, places in counted.items():
         ranked = {

@@ -40,6 +40,12 @@ class Renamed:
     begun: pa.Table
     """Those of them that begin tonight."""
 
+    @property
+    def sources(self) -> list[str]:
+        """The sources whose records were ever renamed, by the names that they had since."""
+        named = self.renames.column("new_source").to_pylist() + self.renames.column("source").to_pylist()
+        return sorted(set(named))
+
 
 def renamed_prior(inputs: Inputs, prior: Identity) -> Renamed | None:
     """``named`` of a night; None where nothing was ever renamed."""
@@ -59,9 +65,11 @@ def named(prior: Identity, renames: pa.Table, begun: pa.Table, business_date: da
     assignments = named_now(prior.assignments.withColumns(former), begun)
     is_other = (F.col("source") != F.col("old_source")) | (F.col("record_id") != F.col("old_record_id"))
     # A new name that somebody bears already was given before the rename was declared: both are known then.
+    # One whose bearer is renamed too is free.
+    borne = assignments.filter(~is_other).select(*RECORD)
     holders = (
         assignments.filter(is_other)
-        .join(prior.assignments.select(*RECORD), on=list(RECORD), how="left_anti")
+        .join(borne, on=list(RECORD), how="left_anti")
         .select(*OLD, *RECORD, F.col("customer_id").alias("held_id"))
     )
     named_prior = replace(prior, assignments=assignments.select(*prior.assignments.columns), events=events)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pipelines.identity.frames import all_of
+from pipelines.identity.records import stays_of
 from pipelines.identity.tables import RECORD
 from pipelines.identity.undo import undone_votes
 
@@ -52,13 +53,16 @@ def homes(votes: DataFrame) -> DataFrame:
 
     Records that hold the id go before claims from the past: customers that nothing touched keep
     theirs. A claim to an id that others hold is void: the record votes, weakly, for its prior id.
+    An id that nobody holds goes only where somebody is who held it once: a record that comes back alone, after
+    its id became another's, claims its own again.
     """
     is_claim = F.col("vote_id") != F.col("prior_id")
     is_void = is_claim & F.max("is_strong").over(all_of("vote_id"))
     valid = votes.withColumn("customer_id", F.when(is_void, F.col("prior_id")).otherwise(F.col("vote_id")))
     counted = (
         # Both counts find the rows where they are: one shuffle instead of two.
-        valid.repartition("customer_id")
+        _to_those_who_held_it(valid)
+        .repartition("customer_id")
         .groupBy("customer_id", "cluster")
         .agg(
             F.count_if("is_strong").alias("strong"),
@@ -69,6 +73,18 @@ def homes(votes: DataFrame) -> DataFrame:
     most_first = F.struct((-F.col("strong")).alias("s"), (-F.col("votes")).alias("v"), "eldest")
     best = F.min_by(F.struct("cluster", "strong", "votes"), most_first)
     return counted.groupBy("customer_id").agg(best.alias("home")).select("customer_id", "home.*")
+
+
+def _to_those_who_held_it(votes: DataFrame) -> DataFrame:
+    """``votes`` in which nobody gets an id by an alias alone: such a vote is for the record's own last id."""
+    stays = stays_of(F.col("past"))
+    has_held = F.col("is_strong") | F.exists(stays, lambda stay: stay["customer_id"] == F.col("customer_id"))
+    marked = votes.withColumn("has_held", has_held)
+    is_held_here = F.max("has_held").over(all_of("customer_id", "cluster"))
+    is_held = F.max("is_strong").over(all_of("customer_id"))
+    own = F.try_element_at(stays, F.lit(-1))["customer_id"]
+    chosen = F.when(is_held_here | is_held, F.col("customer_id")).otherwise(own)
+    return marked.withColumn("customer_id", chosen).drop("has_held")
 
 
 def _oldest_first() -> Column:

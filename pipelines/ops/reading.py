@@ -89,12 +89,23 @@ def side_by_side(
     return connection
 
 
+MADE_BY_WHOM = frozenset({"_standardised_by"})
+"""Columns that say what program made a row, and nothing of what it made."""
+
+
 def differing_rows(warehouse: Warehouse, path: str, one: int, other: int) -> int:
-    """Rows that stand in one of two versions of a table and not in the other; 0 where they are alike."""
-    connection = duckdb.connect()
+    """Rows that stand in one of two versions of a table and not in the other; 0 where they are alike.
+
+    Compared are the columns that both have: an older program's table may lack some.
+    """
+    connection, columns = duckdb.connect(), []
     for name, version in (("one", one), ("other", other)):
-        connection.register(name, warehouse.dataset(path, version))
-    query = """SELECT count(*) FROM (
-        (SELECT * FROM one EXCEPT ALL SELECT * FROM other)
-        UNION ALL (SELECT * FROM other EXCEPT ALL SELECT * FROM one))"""
+        found = warehouse.dataset(path, version)
+        connection.register(name, found)
+        columns.append([] if found is None else found.schema.names)
+    both = [c for c in columns[0] if c in columns[1] and c not in MADE_BY_WHOM]
+    chosen = ", ".join(f'"{c}"' for c in both)
+    query = f"""SELECT count(*) FROM (
+        (SELECT {chosen} FROM one EXCEPT ALL SELECT {chosen} FROM other)
+        UNION ALL (SELECT {chosen} FROM other EXCEPT ALL SELECT {chosen} FROM one))"""
     return int(connection.execute(query).fetchall()[0][0])

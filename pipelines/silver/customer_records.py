@@ -160,7 +160,7 @@ PROVENANCE = (
     Column(
         "_standardised_by",
         STRING,
-        "Digest of the program and of the feed's hints that made the standard and matching columns.",
+        "Digest of the program, its libraries and the feed's hints that made the standard and matching columns.",
     ),
     Column("_standardised_on", DATE, "Business date for which they were made, or found to be the same."),
 )

@@ -64,6 +64,8 @@ def is_own_key(target: str, use: Use) -> bool:
         if (
             how is not None
             and not isinstance(how, tuple)
+            # Parts joined may be one text in several ways.
+            and not how.join
             and (how.parse, how.codes, how.patterns) == ("text", None, None)
         ):
             made_of.update(how.columns)

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
+from importlib.metadata import version
 from typing import TYPE_CHECKING
+from unicodedata import unidata_version
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,8 +51,11 @@ class FeedHints:
 
     @property
     def digest(self) -> str:
-        """What standardises the feed's records, but for the business date: these hints and the program."""
-        return digest(self.name_order, self.default_country, self.date_formats, code_digest("silver"))
+        """What standardises the feed's records, but for the business date: these hints, the program, and the
+        libraries that know numbering plans, check digits, legal forms and characters."""
+        libraries = [f"{name} {version(name)}" for name in ("phonenumbers", "python-stdnum", "cleanco")]
+        known = (code_digest("silver"), *libraries, unidata_version)
+        return digest(self.name_order, self.default_country, self.date_formats, known)
 
 
 def in_standard_form(

@@ -188,6 +188,18 @@ def test_a_record_that_comes_back_moves_nobody_who_stayed(tell: Tell) -> None:
     assert nights(tell("comeback_of_heir")) == ["a:A", "a:A b:B", "a:A b:A", "b:A", "a:A2 b:A"]
 
 
+def test_a_record_takes_no_id_that_only_an_alias_gives_it(tell: Tell) -> None:
+    # e's customer A became part of B while e was away; then nobody is left of B.
+    told = tell("comeback_of_merged")
+    assert nights(told)[:5] == ["a:A b:B e:A", "b:B", "a:B b:B", "", "e:A"]
+    assert told.events(4) == ["e revived A>A new_record"]
+    assert told.aliases(3) == ["A merged B"]
+    assert told.aliases(4) == ["B split A", "B split B"]
+    assert nights(tell("comeback_beside_merged"))[4] == "a:B e:A"
+    # With somebody who held B it is B's, as its id says.
+    assert nights(tell("comeback_with_merged"))[4] == "b:B e:B"
+
+
 def test_a_record_that_comes_back_votes_for_what_its_id_has_become(tell: Tell) -> None:
     told = tell("comeback_after_merge")
     assert nights(told)[-1] == "a:A b:A c:A"

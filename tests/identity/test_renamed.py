@@ -47,7 +47,14 @@ def renames(*told: tuple[str, str, int]) -> pa.Table:
 
 
 def night(
-    spark: SparkSession, prior: State, number: int, scene: Scene, known: pa.Table, begun: int
+    spark: SparkSession,
+    prior: State,
+    number: int,
+    scene: Scene,
+    known: pa.Table,
+    begun: int,
+    *,
+    is_large: bool = True,
 ) -> tuple[State, dict[str, int]]:
     """The state after a night on which the last ``begun`` of the ``known`` renames begin; what the audit counts."""
     before = frames(spark, prior)
@@ -62,7 +69,7 @@ def night(
         edited=nobody,
         decided=nobody.selectExpr("*", "'' AS decision_id"),
         renamed=renamed,
-        is_large=True,
+        is_large=is_large,
     )
     state = after(made, prior)
     if not begun:
@@ -136,3 +143,28 @@ def test_records_keep_their_customer_through_a_chain_of_names(spark: SparkSessio
     assert {name: owners[name] for name in ("shop:a", "web:a", "app:x")} == dict.fromkeys(
         ("shop:a", "web:a", "app:x"), ab
     )
+
+
+def test_keys_that_move_up_one_place_take_their_customers_along(spark: SparkSession) -> None:
+    first, _ = night(spark, State(), 0, clusters("shop:a", "shop:b"), renames(), 0)
+    a, b = first.ids["shop", "a"], first.ids["shop", "b"]
+    shift = renames(("shop:a", "shop:b", 1), ("shop:b", "shop:c", 1))
+    second, broken = night(spark, first, 1, clusters("shop:b", "shop:c"), shift, 2)
+    assert second.ids == {("shop", "b"): a, ("shop", "c"): b}
+    assert broken == {}
+    assert open_stays(second) == second.ids
+    assert second.changes == []
+
+
+def test_a_rename_declared_late_moves_the_same_records_in_a_large_register(spark: SparkSession) -> None:
+    """Both names were delivered for a while: by the names of now the record was there, and went."""
+    none = renames()
+    state, _ = night(spark, State(), 0, clusters("shop:old", "crm:z"), none, 0)
+    state, _ = night(spark, state, 1, clusters("shop:old shop:new", "crm:z"), none, 0)
+    state, _ = night(spark, state, 2, clusters("shop:new", "crm:z"), none, 0)
+    late = renames(("shop:old", "shop:new", 4))
+    scene = clusters("shop:new", "crm:z")
+    few, whole = (night(spark, state, 4, scene, late, 1, is_large=way)[0] for way in (True, False))
+    assert said(few) == said(whole) == ["shop:new revived new_record"]
+    for table in ("assignments", "assignment_history", "aliases", "changes"):
+        assert sorted(map(str, getattr(few, table))) == sorted(map(str, getattr(whole, table)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pipelines.errors import UsageError
 from pipelines.ops.speed.config import IdBench
 from pipelines.ops.speed.id_nights import IdNight, id_nights, markdown, verdicts
 from pipelines.ops.speed.lookups import LookUps, look_ups
@@ -42,7 +43,7 @@ def test_the_bar_compares_nights_with_as_many_changes() -> None:
 
 
 def test_look_ups_ask_for_values_of_the_register() -> None:
-    drawn = {"phones_raw": ["55 12", "55 13"], "order_id": ["o1"], "concat_ws": ["Ana Ruiz"]}
+    drawn = {"phones_raw": ["55 12", "55 13", "0000"], "order_id": ["o1"], "concat_ws": ["Ana Ruiz"]}
     asked: list[dict[str, str]] = []
 
     def rows(query: str) -> list[dict[str, object]]:
@@ -51,23 +52,26 @@ def test_look_ups_ask_for_values_of_the_register() -> None:
 
     def lookup(**said: str) -> Any:
         asked.append(said)
+        if said.get("phone") == "0000":
+            raise UsageError("no phone")
         return SimpleNamespace(outcome="candidates" if said.get("phone") == "55 13" else "one")
 
     reader = SimpleNamespace(has=lambda path: path != "silver/orders", rows=rows)
     register = cast("Register", SimpleNamespace(reader=reader, lookup=lookup))
-    found = list(look_ups(register, 2))
+    found = list(look_ups(register, 3))
     assert [(each.by, len(each.seconds), dict(each.outcomes)) for each in found] == [
-        ("phone", 2, {"one": 1, "candidates": 1}),
+        ("phone", 3, {"one": 1, "candidates": 1, "unreadable": 1}),
         ("name, birth date", 1, {"one": 1}),
     ]
     assert asked == [
         {"phone": "55 12"},
         {"phone": "55 12"},
         {"phone": "55 13"},
+        {"phone": "0000"},
         {"name": "Ana Ruiz", "birth_date": "1980-05-17"},
     ]
     slow = LookUps("tax_id", (0.1, 0.2, 0.9), Counter(one=2, nobody=1))
-    assert slow.row() == ("tax id", "3", "0.20", "0.90", "2", "0", "1")
+    assert slow.row() == ("tax id", "3", "0.20", "0.90", "2", "0", "1", "0")
 
 
 @pytest.mark.soak

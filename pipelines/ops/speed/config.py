@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from pipelines.config import Strict
@@ -114,7 +116,7 @@ class IdBench(Strict):
     sizes: tuple[int, ...] = Field(
         default=(100_000, 1_000_000), min_length=1, description="Records of the register."
     )
-    changed: tuple[float, ...] = Field(
+    changed: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         default=(0.001, 0.01, 0.1), min_length=1, description="Shares of its people that a night changes."
     )
     driver_memory: str = Field(default="4g", pattern=r"^\d+[mg]$", description="Memory of Spark's JVM.")

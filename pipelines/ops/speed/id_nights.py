@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipelines.identity.assign import Identity
@@ -66,15 +68,17 @@ def id_nights(
 ) -> Iterator[IdNight]:
     """Every size of ``conf`` with every share of change, the smallest size first.
 
-    Each starts from the same first night; ``folder`` keeps the tables. Times are of a session that is warm:
+    Each starts from the same first night; the tables are made in ``folder`` and go. Times are of a session that is warm:
     a night of the smallest size is thrown away before.
     """
     sizes = sorted(conf.sizes)
-    _Register(spark, f"{folder}/warm", sizes[0], silent).night(max(conf.changed), 1)
-    for size in sizes:
-        register = _Register(spark, f"{folder}/{size}", size, say)
-        for share in sorted(conf.changed):
-            yield register.night(share, repeat)
+    with TemporaryDirectory(dir=folder) as kept:
+        _Register(spark, f"{kept}/warm", sizes[0], silent).night(max(conf.changed), 1)
+        for size in sizes:
+            register = _Register(spark, f"{kept}/{size}", size, say)
+            for share in sorted(conf.changed):
+                yield register.night(share, repeat)
+            rmtree(f"{kept}/{size}")
 
 
 class _Register:
@@ -170,7 +174,8 @@ def markdown(found: Sequence[IdNight], conf: IdBench, repeat: int) -> str:
         "",
         f"{machine()}. A made register on Spark `local[*]`, the session warm, {repeat} of each, the median. Changed: the "
         "share of people who lose a record, get one, say something else, or come apart or join another. Assigning reads "
-        "clusters, records, pairs and the register, and writes the five tables of identity.",
+        "clusters, records, pairs and the register, and writes the five tables of identity. The register has one night "
+        "behind it: no merges to be undone, no renames.",
     ]
     return "\n".join(lines) + "\n"
 

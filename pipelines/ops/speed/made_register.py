@@ -7,22 +7,22 @@ changes a quarter each loses a record, gets one, says something else, and comes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
-from pipelines.silver.customer_records import CUSTOMER_RECORDS
-from pipelines.tables import Table
+from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING
+from pipelines.tables import DATE, INT, STRING, STRINGS, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 PARTS = 1_000_000
 """Shares of people are counted in millionths."""
-_WORDS = ("match_given", "match_surname", "match_email_local", "match_city", "match_street")
-_LISTS = ("match_given_tokens", "match_phones", "match_emails")
+_BORN = date(1940, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,21 @@ def _clusters(live: DataFrame) -> DataFrame:
 
 
 def _records(live: DataFrame) -> DataFrame:
-    def word(name: str) -> Column:
-        return F.concat(F.lit(name[6]), F.hex(F.xxhash64("id", "version", F.lit(name))))
+    """Every matching column is filled."""
 
-    words = {name: word(name) for name in _WORDS}
-    lists = {name: F.array(word(name), F.lit(name)) for name in _LISTS}
-    return _whole(CUSTOMER_RECORDS, live.withColumns({**words, **lists}))
+    def word(name: str, *more: str) -> Column:
+        return F.hex(F.xxhash64("id", "version", *[F.lit(part) for part in (name, *more)]))
+
+    def made(name: str, kind: str) -> Column:
+        by_kind = {
+            STRING: word(name),
+            STRINGS: F.array(word(name), word(name, "second")),
+            DATE: F.date_add(F.lit(_BORN), F.pmod(F.xxhash64("id"), F.lit(20_000)).cast("int")),
+            INT: F.pmod(F.xxhash64("id"), F.lit(60)).cast("int"),
+        }
+        return by_kind[kind]
+
+    return _whole(CUSTOMER_RECORDS, live.withColumns({c.name: made(c.name, c.type) for c in MATCHING}))
 
 
 def _pairs(live: DataFrame) -> DataFrame:
