@@ -11,6 +11,7 @@ from silver_box import bronze, source, told
 from pipelines.config import Conf
 from pipelines.errors import UsageError
 from pipelines.silver import values
+from pipelines.silver.frames import is_own_key
 from pipelines.silver.mapping import standard_rows
 from pipelines.silver.outcomes import classify
 from pipelines.silver.targets import check_sources
@@ -262,3 +263,22 @@ def test_a_map_that_does_not_fit_its_target_says_so() -> None:
 
 def test_the_default_sources_fit_their_targets() -> None:
     check_sources(load_sources(Conf(Path(__file__).resolve().parents[2] / "conf")))
+
+
+def test_a_key_of_joined_columns_is_not_sure_to_be_one_of_its_own() -> None:
+    """1 + 23 and 12 + 3 may be joined to one text: the newest row stands."""
+    text = """
+source: crm
+owner: sales
+channel: crm
+feeds:
+  people:
+    mode: snapshot
+    key: [branch, number]
+    target: customer_records
+    columns: {branch: {required: true}, number: {required: true}, name:}
+    map: {record_id: HOW, full_name_raw: name}
+"""
+    joined = source(text.replace("HOW", "{join: [branch, number]}")).feeds["people"]
+    plain = source(text.replace("HOW", "number").replace("[branch, number]", "[number]")).feeds["people"]
+    assert [is_own_key("customer_records", feed) for feed in (joined, plain)] == [False, True]
