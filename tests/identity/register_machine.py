@@ -144,7 +144,7 @@ class Register:
             before,
             day,
             renamed=renamed,
-            is_large=bool(self.published),
+            is_large=len(self.published) % 2 == 1,
         )
         state = after(made, prior)
         edited = {k for k, said in content.items() if k in self._content and self._content[k] != said}

@@ -54,7 +54,7 @@ def night(
     known: pa.Table,
     begun: int,
     *,
-    is_large: bool = True,
+    is_large: bool = False,
 ) -> tuple[State, dict[str, int]]:
     """The state after a night on which the last ``begun`` of the ``known`` renames begin; what the audit counts."""
     before = frames(spark, prior)
@@ -119,7 +119,7 @@ def test_records_keep_their_customer_through_a_chain_of_names(spark: SparkSessio
 
     # The next night, the source has yet another name, a record another key, and both join crm:c.
     app = pa.concat_tables([web, renames(("web", "app", 2), ("app:a", "app:x", 2))])
-    third, broken = night(spark, second, 2, clusters("app:x app:b crm:c"), app, 2)
+    third, broken = night(spark, second, 2, clusters("app:x app:b crm:c"), app, 2, is_large=True)
     assert third.ids == {("app", "x"): ab, ("app", "b"): ab, ("crm", "c"): ab}
     assert said(third) == [
         "app:b added rename",
@@ -158,13 +158,35 @@ def test_keys_that_move_up_one_place_take_their_customers_along(spark: SparkSess
 
 def test_a_rename_declared_late_moves_the_same_records_in_a_large_register(spark: SparkSession) -> None:
     """Both names were delivered for a while: by the names of now the record was there, and went."""
-    none = renames()
-    state, _ = night(spark, State(), 0, clusters("shop:old", "crm:z"), none, 0)
-    state, _ = night(spark, state, 1, clusters("shop:old shop:new", "crm:z"), none, 0)
-    state, _ = night(spark, state, 2, clusters("shop:new", "crm:z"), none, 0)
-    late = renames(("shop:old", "shop:new", 4))
-    scene = clusters("shop:new", "crm:z")
-    few, whole = (night(spark, state, 4, scene, late, 1, is_large=way)[0] for way in (True, False))
+    past = [(0, "old", "A", "created"), (1, "new", "A", "added"), (2, "old", None, "retired")]
+    state = State(
+        assignments=[{"source": "shop", "record_id": "new", "customer_id": "A"}],
+        assignment_history=[
+            {
+                "source": "shop",
+                "record_id": "old",
+                "customer_id": "A",
+                "valid_from": on(0),
+                "valid_to": on(2),
+            },
+            {"source": "shop", "record_id": "new", "customer_id": "A", "valid_from": on(1), "valid_to": None},
+        ],
+        events=[
+            {
+                "source": "shop",
+                "record_id": record,
+                "customer_id": customer,
+                "event": event,
+                "business_date": on(number),
+                "publication": 1,
+                "sequence": 1,
+                "cause": "linkage",
+            }
+            for number, record, customer, event in past
+        ],
+    )
+    late, scene = renames(("shop:old", "shop:new", 4)), clusters("shop:new")
+    few, whole = (night(spark, state, 4, scene, late, 0, is_large=way)[0] for way in (True, False))
     assert said(few) == said(whole) == ["shop:new revived new_record"]
     for table in ("assignments", "assignment_history", "aliases", "changes"):
         assert sorted(map(str, getattr(few, table))) == sorted(map(str, getattr(whole, table)))
