@@ -7,6 +7,7 @@ never published.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
 
@@ -74,19 +75,23 @@ def _as_surname(letters: str, known: Evidence) -> str | None:
     return bare if len(bare) >= _LEAST_SURNAME and known.is_surname(bare) else None
 
 
-def _after(letters: str, surname: str, known: Evidence) -> str | None:
-    """The surname that stands behind ``surname`` in a local part."""
+def _after(letters: str, surname: str, given: tuple[str, ...], known: Evidence) -> str | None:
+    """The surname that stands behind ``surname`` in a local part; the given name of ``ruizana`` is none."""
     start = letters.find(surname)
-    return None if start < 0 else _as_surname(letters[start + len(surname) :], known)
+    second = None if start < 0 else _as_surname(letters[start + len(surname) :], known)
+    if second is None or second in given or (start == 0 and known.leans_to_given(second) > 0):
+        return None
+    return second
 
 
 def _family(letters: str, given: tuple[str, ...], known: Evidence) -> tuple[str, str | None] | None:
-    """The surnames behind a given name or its initial."""
-    for front in (*(g for g in given if len(g) >= _LEAST_GIVEN), given[0][0]):
+    """The surnames behind a given name or its initial, or the one ahead of a given name."""
+    names = tuple(name for name in given if len(name) >= _LEAST_GIVEN)
+    for front in (*names, given[0][0]):
         rest = letters.removeprefix(front)
         if rest == letters:
             continue
-        if whole := _as_surname(rest, known):
+        if whole := _alone(rest, known):
             return whole, None
         divisions = [
             (known.surname(first) + known.surname(second), first, second)
@@ -94,8 +99,33 @@ def _family(letters: str, given: tuple[str, ...], known: Evidence) -> tuple[str,
             if (first := _as_surname(rest[:at], known)) and (second := _as_surname(rest[at:], known))
         ]
         if divisions:
-            return max(divisions)[1:]
+            likelihood, *family = max(divisions)
+            return (family[0], family[1]) if likelihood > _of_another(letters, known) else None
+    for back in names:
+        if letters.endswith(back) and (whole := _alone(letters.removesuffix(back), known)):
+            return whole, None
     return None
+
+
+def _alone(letters: str, known: Evidence) -> str | None:
+    """The one surname that these letters are; behind ``ana`` in ``anamaria`` stands no surname."""
+    surname = _as_surname(letters, known)
+    return surname if surname and known.leans_to_given(surname) <= 0 else None
+
+
+def _of_another(letters: str, known: Evidence) -> float:
+    """Log likelihood of the letters as a given name and a surname, whoever bears them.
+
+    ``mariagomez`` of a Malena is María Gómez's mailbox sooner than that of an M. Aria Gómez.
+    """
+    return max(
+        (
+            known.given((letters[:at],)) + known.surname(surname)
+            for at in range(_LEAST_GIVEN, len(letters) - _LEAST_SURNAME + 1)
+            if known.is_given(letters[:at]) and (surname := _as_surname(letters[at:], known))
+        ),
+        default=-math.inf,
+    )
 
 
 def email_hints(
@@ -114,6 +144,9 @@ def email_hints(
     EmailHints(surname=None, second_surname='flores', surname_sound=None, births=('82',))
     >>> email_hints(("apadillavelasco@live.com.mx",), ("ana",), None, None, "MX")[:2]
     ('padilla', 'velasco')
+    >>> email_hints(("diaz.victoria@gmail.com",), ("victoria",), "diaz", None, "ES").second_surname
+    >>> email_hints(("diaz.victoria@gmail.com",), ("victoria",), None, None, "ES").surname
+    'diaz'
     >>> email_hints(("info@tienda.mx",), ("ana",), "ruiz", None, "MX")
     EmailHints(surname=None, second_surname=None, surname_sound=None, births=None)
     """
@@ -126,7 +159,7 @@ def email_hints(
     for key in keys:
         letters = "".join(c for c in plain(_local(key)) if c.isalpha())
         if surname:
-            second = _after(letters, surname.replace(" ", ""), known)
+            second = _after(letters, surname.replace(" ", ""), given or (), known)
             if second:
                 return EmailHints(second_surname=second, births=births)
         elif given and given[0]:

@@ -11,6 +11,8 @@ import pytest
 from night_box import Shop, write_csv
 from pyspark.sql import SparkSession
 
+from pipelines.cli import execute
+from pipelines.ops import releases
 from pipelines.ops.history import history
 from pipelines.packaged import default_conf
 from pipelines.simulate import simulate
@@ -100,3 +102,11 @@ def test_a_renamed_source_and_new_keys_change_no_id(spark: SparkSession, tmp_pat
     assert shop.run() == 0
     assert shop.versions() == versions
     assert shop.value("SELECT count(*) FROM silver.renames") == len(keys) + 1
+
+    # Taken back to before both renames, everybody has the older name and id; run again, the newer ones.
+    release = min(releases.all_releases(shop.house), key=lambda r: r.business_date).release_id
+    decided = ["--by", "maria", "--why", "a test", "--warehouse", str(shop.warehouse)]
+    assert execute(["release", "rollback", release, *decided]) == 0
+    assert ids(shop) == before
+    assert shop.run() == 0
+    assert ids(shop) == later

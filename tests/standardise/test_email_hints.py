@@ -41,6 +41,15 @@ def test_digits_are_years_or_days(local: str, hints: set[str]) -> None:
         ("msanchezperez@gmail.com", ("maria", "luz"), None, None, ("sanchez", "perez")),
         ("vguzmanzavala@icloud.com", ("v",), None, None, ("guzman", "zavala")),
         ("rociolozano922@gmail.com", ("rocio",), None, None, ("lozano", None)),
+        # The given name may stand behind the surname, and is none.
+        ("diaz.victoria@hotmail.com", ("victoria",), "diaz", None, (None, None)),
+        ("molina.alicia@hotmail.com", ("elena",), "molina", None, (None, None)),
+        ("ruizsantiago@gmail.com", ("santiago",), "ruiz", None, (None, None)),
+        ("garcia.josefina@gmail.com", ("josefina",), None, None, ("garcia", None)),
+        ("anamaria@gmail.com", ("ana",), None, None, (None, None)),
+        # The mailbox of a María is not that of an M. Aria.
+        ("maria.gomez@hotmail.com", ("malena",), None, None, (None, None)),
+        ("josefinamartinez@hotmail.com", ("jose",), None, None, (None, None)),
         # Letters that no dictionary has as a surname stay letters.
         ("anaxyzqw@gmail.com", ("ana",), None, None, (None, None)),
         ("ruizpedidos@gmail.com", ("ana",), "ruiz", None, (None, None)),
