@@ -21,6 +21,14 @@ class GateStopped(PadronError):
     exit_code = 3
 
 
+class UnusableFiles(GateStopped):
+    """Files that were delivered cannot be read, or break what was agreed; nothing was landed."""
+
+    def __init__(self, text: str, files: int) -> None:
+        super().__init__(text)
+        self.files = files
+
+
 class LockHeld(PadronError):
     """Another run holds the warehouse's lock."""
 

@@ -17,7 +17,7 @@ from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame
 from pipelines.bronze.problems import stop_message
 from pipelines.bronze.read import land
 from pipelines.bronze.tables import bronze_table
-from pipelines.errors import GateStopped
+from pipelines.errors import UnusableFiles
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
 from pipelines.gold.judged_quality import judged_quality, measured_rows
 from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
@@ -207,7 +207,7 @@ def _land(inputs: Inputs) -> Content:
     landed = land(inputs.spark, night.files, sources, ingested_at=night.started_at)
     stop = stop_message(landed.problems)
     if stop is not None:
-        raise GateStopped(stop)
+        raise UnusableFiles(stop, len({p.path for p in landed.problems if p.severity == "stop"}))
     # Read once: the rows are counted by batch besides being written.
     frames = inputs.keep_all(landed.tables)
     counts = reduce(DataFrame.unionByName, [batch_rows(frame) for frame in frames.values()])

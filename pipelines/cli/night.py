@@ -11,6 +11,7 @@ from pipelines.cli import options
 from pipelines.cli.console import conclude, night_progress, out, say
 from pipelines.cli.logs import log
 from pipelines.cli.options import Days, example
+from pipelines.errors import PadronError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,10 +170,20 @@ def _generation(name: str, warehouse: str) -> Generation:
 
 def starter(settings: Settings) -> Callable[[], SparkSession]:
     """Starts Spark when it is asked for. Raises UsageError at once where Java is missing."""
-    from pipelines.spark import check_java, session, submitted
+    _check_spark()
+    return _start(settings)
+
+
+def _check_spark() -> None:
+    from pipelines.spark import check_java, submitted
 
     if not submitted():
         check_java()
+
+
+def _start(settings: Settings) -> Callable[[], SparkSession]:
+    from pipelines.spark import session
+
     return lambda: session(settings.conf.path("spark-defaults.conf"))
 
 
@@ -180,9 +191,13 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
     """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
     from pipelines.ops.run import run as run_all
 
+    if truth is not None:
+        from pipelines.ops.summarise import read_truth
+
+        read_truth(truth)
     progress = night_progress()
     try:
-        outcome = run_all(asked, settings, starter(settings), progress)
+        outcome = run_all(asked, settings, _start(settings), progress, _check_spark)
     finally:
         progress.stop()
     if outcome.waits_for is not None:
@@ -194,8 +209,16 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
     from pipelines.ops.summarise import summarise, write_report
     from pipelines.ops.terminal import terminal
 
-    summary = summarise(asked.warehouse, settings, truth=truth)
-    report = write_report(asked.warehouse, summary)
+    try:
+        summary = summarise(asked.warehouse, settings, truth=truth)
+        report = write_report(asked.warehouse, summary)
+    except Exception as error:
+        from pipelines.ops.failures import kind
+
+        # The night is released: what is only told about it does not change how it ended.
+        why = str(error) if isinstance(error, PadronError) else kind(error)
+        progress.warned(f"there is no report of this night ({why}): `padron report` makes it.")
+        return True
     if log.is_on:
         conclude(f"Report: {report}")
     else:

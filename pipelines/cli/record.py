@@ -16,11 +16,15 @@ from pipelines.cli.options import Day, example
 from pipelines.ops import releases
 from pipelines.ops.lock import holder
 from pipelines.ops.past_run import PastRun, past_run
-from pipelines.ops.record import last_states, rows_of
+from pipelines.ops.record import rows_of
 from pipelines.ops.tables import GATES, STAGES
 from pipelines.storage import Warehouse
 
-EXITS = {"released": 0, "stopped": 3, "approved": 3, "rejected": 3, "running": 4, "waiting": 4}
+EXITS = {
+    "released": 0,
+    **dict.fromkeys(("stopped", "approved", "rejected", "withdrawn", "restored"), 3),
+    **dict.fromkeys(("running", "waiting"), 4),
+}
 """Exit code of ``padron status`` by state; 1 for failed, dead and none, which all ask for another run."""
 
 
@@ -38,11 +42,11 @@ EXITS = {"released": 0, "stopped": 3, "approved": 3, "rejected": 3, "running": 4
 def status(warehouse: str, business_date: date | None, as_json: bool) -> int:
     """How the newest run ended.
 
-    Exit codes: 0 released; 3 stopped by a gate, approved or rejected; 4 running, or waiting for its
-    next layer; 1 failed, dead, or no run of that date: run the night (again).
+    Exit codes: 0 released; 3 stopped by a gate, or somebody decided about it (approved, rejected,
+    withdrawn, restored: an older release was gone back to); 4 running, or waiting for its next layer; 1 failed, dead, or no run of that date: run the night (again).
     """
     house = Warehouse(warehouse)
-    runs = [r for r in last_states(house).values() if business_date in (None, r["business_date"])]
+    runs = [r for r in releases.run_states(house).values() if business_date in (None, r["business_date"])]
     last = max(runs, key=lambda r: r["at"]) if runs else None
     state = "none" if last is None else _state(house, last)
     release = releases.newest(house)
@@ -76,7 +80,7 @@ def _state(house: Warehouse, run: dict[str, Any]) -> str:
     """The run's state; of one that never said how it ended, whether it can still be at work."""
     if run["status"] != "started":
         return str(run["status"])
-    newest = max(last_states(house).values(), key=lambda r: r["at"])
+    newest = max(releases.run_states(house).values(), key=lambda r: r["at"])
     is_at_work = run["run_id"] == newest["run_id"] and holder(house) is not None
     return "running" if is_at_work else "dead"
 
@@ -98,7 +102,7 @@ def runs(run: str | None, warehouse: str, show: str | None, as_json: bool) -> in
             _explain(found)
         return 0
     if show is None:
-        rows = list(last_states(house).values())
+        rows = list(releases.run_states(house).values())
         columns = ["run_id", "status", "files", "late_files", "seconds", "message"]
     else:
         rows = [r for r in rows_of(house, STAGES.path) if r["run_id"] == show]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
-from pipelines.bronze.batches import BATCHES
 from pipelines.gold.reconciliation import RECONCILIATION, imbalances
 from pipelines.identity.assign import Identity
 from pipelines.identity.audit import audit
@@ -19,57 +18,31 @@ from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
-from pipelines.ops.delivery_checks import delivered
-from pipelines.ops.gates import Verdict, owned, verdict
+from pipelines.ops.delivery_checks import delivered, held_back
+from pipelines.ops.gates import Verdict, listed, owned, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
 from pipelines.silver.received import Received
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pipelines.stages import Inputs
     from pipelines.tables import Table
 
 Feeds = Mapping[tuple[str, str], "Table"]
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
-SHOWN = 3
-"""Names that one message lists; more of them are counted."""
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def deliveries(inputs: Inputs) -> list[Verdict]:
-    """``landing``, ``late_files`` and ``new_columns``: what was delivered and not expected."""
-    project, night = inputs.settings.project, inputs.night
-    batches = inputs.arrow(BATCHES)
-    names = {file.batch_id for file in night.files}
-    rows = [] if batches is None else [r for r in batches.to_pylist() if r["batch_id"] in names]
-    late = sorted(r["file"] for r in rows if r["is_late"])
-    undeclared = sorted(f"{r['file']}: {', '.join(r['new_columns'])}" for r in rows if r["new_columns"])
-    return [
-        *verdict(
-            project,
-            "landing",
-            value=len(night.problems),
-            bound=0,
-            message=" ".join(night.problems[:SHOWN]),
-        ),
-        *verdict(
-            project,
-            "late_files",
-            value=len(late),
-            bound=0,
-            message=f"{_listed(late)}: dated before the newest release, applied at that date's place.",
-        ),
-        *verdict(
-            project,
-            "new_columns",
-            value=len(undeclared),
-            bound=0,
-            message=f"{_listed(undeclared)}: landed, not used; declare them in conf/sources.",
-        ),
-    ]
+def landing(inputs: Inputs) -> list[Verdict]:
+    """``landing``: what lies in the landing folder and was not expected there."""
+    problems = inputs.night.problems
+    return verdict(
+        inputs.settings.project,
+        "landing",
+        value=len(problems),
+        bound=0,
+        message=listed(problems, separator=" "),
+    )
 
 
 def deletions(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
@@ -117,7 +90,7 @@ def landed(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
     """What is checked when the files have landed."""
     too_many = deletions(feeds)
     return lambda inputs: owned(
-        [*deliveries(inputs), *delivered(inputs), *too_many(inputs)], inputs.settings.sources
+        [*landing(inputs), *delivered(inputs), *too_many(inputs)], inputs.settings.sources
     )
 
 
@@ -125,8 +98,7 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
     """``rows_conserved``: every bronze row by the tables' logs has one outcome; and ``quarantine``."""
 
     def gate(inputs: Inputs) -> list[Verdict]:
-        outcomes = inputs.arrow(OUTCOME_COUNTS)
-        counted = {(r["source"], r["feed"]): r for r in (outcomes.to_pylist() if outcomes else [])}
+        counted = _by_feed(inputs.arrow(OUTCOME_COUNTS))
         received = Received(inputs, feeds)
         batches = received.batch_rows()
         skipped: dict[tuple[str, str], int] = {}
@@ -138,27 +110,25 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
         for key in feeds:
             stands = sum(inputs.rows(table) for table in received.tables(key)) - skipped.get(key, 0)
             lost += abs(stands - (counted[key]["bronze_rows"] if key in counted else 0))
-        held = {f"{s}/{f}": r["quarantined"] for (s, f), r in counted.items() if r["quarantined"]}
-        project = inputs.settings.project
-        return [
+        before = inputs.previous_arrow(OUTCOME_COUNTS)
+        verdicts = [
             *verdict(
-                project,
+                inputs.settings.project,
                 "rows_conserved",
                 value=lost,
                 bound=0,
                 message=f"{lost:,} bronze rows have no outcome: look at silver/outcomes against bronze/batches.",
             ),
-            *verdict(
-                project,
-                "quarantine",
-                value=sum(held.values()),
-                bound=0,
-                message=f"{sum(held.values()):,} rows of {_listed(sorted(held))} are held back: "
-                "silver/quarantine has each with its reason.",
-            ),
+            *held_back(inputs.settings.project, counted, _by_feed(before)),
         ]
+        return owned(verdicts, inputs.settings.sources)
 
     return gate
+
+
+def _by_feed(outcomes: pa.Table | None) -> dict[tuple[str, str], dict[str, Any]]:
+    """The rows of silver/outcomes by (source, feed)."""
+    return {(row["source"], row["feed"]): row for row in (outcomes.to_pylist() if outcomes else [])}
 
 
 def linked(inputs: Inputs) -> list[Verdict]:
@@ -191,7 +161,7 @@ def model(inputs: Inputs) -> list[Verdict]:
     if generation is None or generation.created_on != inputs.night.business_date:
         return []
     said = [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes]
-    return verdict(inputs.settings.project, "model", value=len(said), bound=0, message=f"{_listed(said)}.")
+    return verdict(inputs.settings.project, "model", value=len(said), bound=0, message=f"{listed(said)}.")
 
 
 def component_size(inputs: Inputs) -> list[Verdict]:
@@ -203,7 +173,7 @@ def component_size(inputs: Inputs) -> list[Verdict]:
         f"{row['largest_piece']:,} at a probability of {row['lowest_threshold']:.3g} to {row['highest_threshold']:.5g}"
         for row in rows
     ]
-    message = f"{_listed(said)}. linkage/cut_components names them: look for a value that many share."
+    message = f"{listed(said)}. linkage/cut_components names them: look for a value that many share."
     return verdict(inputs.settings.project, "component_size", value=len(said), bound=0, message=message)
 
 
@@ -214,7 +184,7 @@ def decisions(inputs: Inputs) -> list[Verdict]:
     held = [
         f"{row['decision_id']} ({', '.join(row['against'])})" for row in rows if row["state"] == CONTRADICTED
     ]
-    message = f"held back: {_listed(held)}. `padron decide list` shows them: revoke one."
+    message = f"held back: {listed(held)}. `padron decide list` shows them: revoke one."
     return verdict(inputs.settings.project, "decisions", value=len(held), bound=0, message=message)
 
 
@@ -232,7 +202,7 @@ def identity_kept(inputs: Inputs) -> list[Verdict]:
         "identity_contract",
         value=sum(broken.values()),
         bound=0,
-        message=f"{_listed(said)}. This is a fault of the program: keep the tables and report it.",
+        message=f"{listed(said)}. This is a fault of the program: keep the tables and report it.",
     )
 
 
@@ -245,7 +215,7 @@ def money_reconciled(inputs: Inputs) -> list[Verdict]:
         "reconciliation",
         value=len(rows),
         bound=0,
-        message=f"{_listed(names)}: customers and unassigned do not make up the source (gold/reconciliation).",
+        message=f"{listed(names)}: customers and unassigned do not make up the source (gold/reconciliation).",
     )
 
 
@@ -259,7 +229,7 @@ def schemas(tables: Sequence[Table]) -> Callable[[Inputs], list[Verdict]]:
             "schema",
             value=len(wrong),
             bound=0,
-            message=f"{_listed(wrong)}. Written by another version? Run with --full.",
+            message=f"{listed(wrong)}. Written by another version? Run with --full.",
         )
 
     return gate

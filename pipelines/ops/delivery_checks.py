@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from pipelines.bronze.batches import BATCHES, high_water_marks
-from pipelines.ops.gates import Verdict, graded, verdict
+from pipelines.ops.gates import Verdict, graded, listed, verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,15 +26,17 @@ Batch = dict[str, Any]
 
 
 def delivered(inputs: Inputs) -> list[Verdict]:
-    """``volume_high``, ``volume_low``, ``secrets``, ``lost_columns``, ``freshness`` and ``future_date``."""
+    """What is said about tonight's files: how many rows, which columns, from when."""
     project, night = inputs.settings.project, inputs.night
     batches = inputs.arrow(BATCHES)
     rows: list[Batch] = [] if batches is None else batches.to_pylist()
     tonight = {file.batch_id for file in night.files}
     return [
         *volumes(project, rows, tonight),
-        *secrets(project, rows, tonight),
+        *late_files(project, rows, tonight),
+        *new_columns(project, rows, tonight),
         *lost_columns(project, rows, tonight),
+        *secrets(project, rows, tonight),
         *freshness(project, batches, inputs.settings.sources, night.business_date),
         *future_date(project, night.business_date, night.started_at.astimezone(project.zone).date()),
     ]
@@ -48,6 +50,18 @@ def failed_or_one(gate: str, verdicts: Iterable[Verdict], message: str) -> list[
         return failed
     highest = max(found, key=lambda row: row["value"])
     return [{**highest, "gate": gate, "message": message}]
+
+
+def by_source(project: Project, gate: str, found: Iterable[tuple[str, str]], hint: str) -> list[Verdict]:
+    """One verdict for each source of which something was ``found`` (source, what), for its owner to read."""
+    said: dict[str, list[str]] = {}
+    for source, text in found:
+        said.setdefault(source, []).append(text)
+    verdicts = []
+    for source, texts in sorted(said.items()):
+        message = f"{listed(sorted(texts))}: {hint}"
+        verdicts += verdict(project, gate, value=len(texts), bound=0, message=message, about=source)
+    return verdicts or verdict(project, gate, value=0, bound=0, message=hint)
 
 
 def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
@@ -96,40 +110,74 @@ def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]
 def lost_columns(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
     """``lost_columns``: a declared column that the delivery before had, and tonight's file lacks."""
     known: dict[tuple[str, str], set[str]] = {}
-    lost: list[str] = []
+    lost: list[tuple[str, str]] = []
     for b in sorted(batches, key=lambda b: (b["landing_date"], b["file"])):
         key = b["source"], b["feed"]
         if b["batch_id"] in tonight and key in known:
             gone = sorted(known[key] & set(b["missing_columns"] or ()))
-            lost += [f"{b['file']} lacks {', '.join(gone)}"] if gone else []
+            lost += [(b["source"], f"{b['file']} lacks {', '.join(gone)}")] if gone else []
         known[key] = set(b["columns"] or ())
-    return verdict(
-        project,
-        "lost_columns",
-        value=len(lost),
-        bound=0,
-        message=f"{'; '.join(lost[:3])}: their values are NULL now. Ask the source's owner, "
-        "or take them out of conf/sources.",
-    )
+    hint = "their values are NULL now. Ask the source's owner, or take them out of conf/sources."
+    return by_source(project, "lost_columns", lost, hint)
+
+
+def held_back(
+    project: Project,
+    outcomes: Mapping[tuple[str, str], Mapping[str, Any]],
+    before: Mapping[tuple[str, str], Mapping[str, Any]],
+) -> list[Verdict]:
+    """``quarantine``: of the rows that a feed brought since the last release, the share that is held back.
+
+    ``outcomes``, ``before``: the feed's row of silver/outcomes tonight, and in the prior state. A rule that is
+    new holds rows of earlier nights back: of a feed that brought nothing they are counted against all its rows.
+    """
+    found: list[Verdict] = []
+    for (source, feed), tonight in sorted(outcomes.items()):
+        known = before.get((source, feed), {"quarantined": 0, "bronze_rows": 0})
+        held = tonight["quarantined"] - known["quarantined"]
+        rows = (tonight["bronze_rows"] - known["bronze_rows"]) or tonight["bronze_rows"]
+        found += graded(
+            project,
+            "quarantine",
+            value=max(held, 0) / max(rows, held, 1),
+            rows=rows,
+            message=f"{held:,} of {rows:,} rows of {source}/{feed} are held back: silver/quarantine has each with "
+            "its reason.",
+            about=f"{source}/{feed}",
+        )
+    return failed_or_one("quarantine", found, "few rows or none are held back")
 
 
 def secrets(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
     """``secrets``: credentials that a source delivered; they were not stored."""
     said = []
-    for b in sorted(batches, key=lambda b: str(b["file"])):
+    for b in batches:
         columns, rows = b.get("secret_columns") or (), int(b.get("secrets") or 0)
         if b["batch_id"] in tonight and (columns or rows):
             parts = [f"column {name}" for name in columns] + ([f"a value in {rows:,} rows"] if rows else [])
-            said.append(f"{b['file']}: {', '.join(parts)}")
-    more = f" and {len(said) - 3} more files" if len(said) > 3 else ""
-    return verdict(
-        project,
-        "secrets",
-        value=len(said),
-        bound=0,
-        message=f"{'; '.join(said[:3])}{more}: looks like credentials and was not stored. Have the source "
-        "stop sending it and change what was sent.",
+            said.append((b["source"], f"{b['file']} has {', '.join(parts)}"))
+    hint = (
+        "looks like credentials and was not stored. Have the source stop sending it and change what was sent."
     )
+    return by_source(project, "secrets", said, hint)
+
+
+def late_files(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
+    """``late_files``: files dated before the newest release."""
+    late = [(b["source"], b["file"]) for b in batches if b["batch_id"] in tonight and b["is_late"]]
+    return by_source(
+        project, "late_files", late, "dated before the newest release, applied at that date's place."
+    )
+
+
+def new_columns(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
+    """``new_columns``: columns that no feed declares."""
+    new = [
+        (b["source"], f"{b['file']} has {', '.join(b['new_columns'])}")
+        for b in batches
+        if b["batch_id"] in tonight and b["new_columns"]
+    ]
+    return by_source(project, "new_columns", new, "landed, not used; declare them in conf/sources.")
 
 
 def freshness(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Bounds
-from pipelines.errors import UsageError
+from pipelines.errors import UnusableFiles, UsageError
 
 if TYPE_CHECKING:
     from pipelines.config import Project
@@ -33,7 +33,6 @@ DEFAULTS = {
     "model": "warn",
     "new_columns": "warn",
     "new_currency": "warn",
-    "quarantine": "warn",
     "reconciliation": "block",
     "referential_integrity": "block",
     "rows_conserved": "block",
@@ -49,16 +48,26 @@ BOUNDS = {
     "over_clustering": Bounds(warn=0.02),
     "precision_estimate": Bounds(warn=0.03, block=0.1, least=100),
     "profile_drift": Bounds(warn=0.2, least=100),
+    "quarantine": Bounds(warn=0.01, block=0.1, least=100),
     "residual_duplicates": Bounds(warn=0.05),
     "revenue_jitter": Bounds(warn=0.01, block=0.03, least=1_000),
     "unmapped_codes": Bounds(warn=0.01, least=100),
-    "volume_high": Bounds(warn=3, block=10, least=100),
+    "volume_high": Bounds(warn=3, block=9, least=100),
     "volume_low": Bounds(warn=2, least=100),
 }
 """Bounds of each gate with two where conf/padron.yml says nothing: above ``warn`` it warns, above
 ``block`` it stops the night. On fewer rows than ``least`` a share says little: it warns at the most."""
 
+UNUSABLE_FILES = "unusable_files"
 Verdict = dict[str, Any]
+SHOWN = 3
+"""Names that one message lists; more of them are counted."""
+
+
+def listed(texts: Sequence[str], separator: str = ", ") -> str:
+    """The first few of ``texts``, and how many more there are."""
+    more = len(texts) - SHOWN
+    return separator.join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def check_names(project: Project) -> None:
@@ -125,6 +134,11 @@ def graded(
     status = "blocked" if is_blocked else "warned" if is_warned else "passed"
     shown = block if is_blocked else warn
     return [_row(gate, about, status, "warn" if block is None else "block", value, shown, block, message)]
+
+
+def unusable_files(error: UnusableFiles) -> Verdict:
+    """``unusable_files``: the verdict on files that could not be landed. Nobody can agree to it, nor switch it off."""
+    return _row(UNUSABLE_FILES, None, "blocked", "block", error.files, 0, None, str(error))
 
 
 def owned(verdicts: Iterable[Verdict], sources: Mapping[str, Source]) -> list[Verdict]:

@@ -1,8 +1,8 @@
 """One run at a time: the lock is a Delta commit with owner and heartbeat in ``ops/lock``.
 
 Object stores have no safe second driver, so the commit itself decides: of two that try at once
-one conflicts. A holder whose process is dead on this host is stale at once; one on another host
-when its heartbeat ran out. A night that runs as a job a layer parks the lock between its jobs:
+one conflicts. A holder whose process is dead on this host is stale at once, any other when its
+heartbeat ran out: a process id may be somebody else's by now. A night that runs as a job a layer parks the lock between its jobs:
 only a run of the same night takes it from there, until the night has waited too long.
 """
 
@@ -34,6 +34,22 @@ PARKED = timedelta(hours=12)
 """How long a night may wait for the job of its next layer."""
 FREE: dict[str, Any] = {"owner": None, "run": None, "host": None, "pid": None, "heartbeat_at": None}
 
+_FIRST_NAMESPACE = 0xEFFFFFFC
+"""What Linux calls the process ids of the machine itself; a container has its own."""
+
+_mine: set[str] = set()
+"""Owners of the locks that this process holds: the one of a restarted container may have had its process id."""
+
+
+def this_host() -> str:
+    """Name of the host; in a container with the namespace that its process ids belong to."""
+    name = socket.gethostname()
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return name
+    return name if namespace == _FIRST_NAMESPACE else f"{name}/{namespace}"
+
 
 def _alive(pid: int) -> bool:
     try:
@@ -49,9 +65,12 @@ def is_stale(row: dict[str, Any], now: datetime, host: str) -> bool:
     """True where the holder cannot be alive any more, or waited too long for its next job."""
     if row["pid"] is None:
         return bool(now - row["heartbeat_at"] > PARKED)
-    if row["host"] == host:
-        return not _alive(int(row["pid"]))
-    return bool(now - row["heartbeat_at"] > EXPIRY)
+    if now - row["heartbeat_at"] > EXPIRY:
+        return True
+    if row["host"] != host:
+        return False
+    pid = int(row["pid"])
+    return not _alive(pid) or (pid == os.getpid() and row["owner"] not in _mine)
 
 
 def holder(warehouse: Warehouse) -> dict[str, Any] | None:
@@ -59,7 +78,7 @@ def holder(warehouse: Warehouse) -> dict[str, Any] | None:
     content = warehouse.arrow(LOCK.path)
     rows = [] if content is None else content.to_pylist()
     held = rows[0] if rows and rows[0]["owner"] is not None else None
-    is_held = held is not None and not is_stale(held, datetime.now(UTC), socket.gethostname())
+    is_held = held is not None and not is_stale(held, datetime.now(UTC), this_host())
     return held if is_held else None
 
 
@@ -75,7 +94,7 @@ class Lock:
         self.night = night
         self._parks: str | None = None
         self.owner = uuid.uuid4().hex
-        self.host = socket.gethostname()
+        self.host = this_host()
         self.taken_over: str | None = None
         self._stop = threading.Event()
         self._beat: threading.Thread | None = None
@@ -108,6 +127,7 @@ class Lock:
             raise LockHeld("Another run took the lock at the same moment: wait for it to end.") from None
         except OSError as error:
             raise PadronError(f"The lock cannot be written: {told(error)}.") from None
+        _mine.add(self.owner)
         # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it.
         self.warehouse.vacuum(LOCK.path, [], hours=24)
         self._beat = threading.Thread(target=self._heartbeats, daemon=True)
@@ -144,6 +164,7 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        _mine.discard(self.owner)
         if self._beat is not None:
             self._beat.join()
         # A lock that cannot be given back is stale as soon as this process has ended; how the run ended matters more.

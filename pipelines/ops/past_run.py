@@ -11,7 +11,8 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.digests import code_digest
 from pipelines.errors import UsageError
 from pipelines.ops import releases
-from pipelines.ops.record import configuration, finished, last_states, rows_of
+from pipelines.ops.record import configuration, finished, rows_of
+from pipelines.ops.releases import run_states
 from pipelines.ops.tables import GATES, RUNS, STAGES
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class PastRun:
 
 def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
     """The record of ``run_id``. Raises UsageError where there is none."""
-    run = last_states(warehouse).get(run_id)
+    run = run_states(warehouse).get(run_id)
     if run is None:
         raise UsageError(f"There is no run {run_id}: `padron runs` lists them.")
     known = {r.release_id: r for r in releases.all_releases(warehouse)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import files
 from pipelines.errors import PadronError
+from pipelines.ops.record import last_states
 from pipelines.ops.tables import RELEASES
 from pipelines.storage import Warehouse
 
@@ -74,6 +75,22 @@ def required(warehouse: Warehouse) -> Release:
     if release is None:
         raise NoReleaseError("Nothing is released in this warehouse yet: run `padron run` first.")
     return release
+
+
+def run_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """The newest row of every run, by run_id; whether what it released still stands says more than how it ended."""
+    known = {r.release_id: r for r in all_releases(warehouse)}
+    states = last_states(warehouse)
+    for run_id, row in states.items():
+        release = known.get(run_id)
+        if release is None or row["status"] == "rejected":
+            continue
+        if release.status == "withdrawn":
+            row |= {"status": "withdrawn", "message": release.reason}
+        elif row["status"] == "started":
+            # A run that died after its release was published did all that it had to.
+            row["status"] = "released"
+    return states
 
 
 def publish(warehouse: Warehouse, row: dict[str, Any]) -> None:

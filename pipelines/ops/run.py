@@ -74,16 +74,21 @@ class Outcome:
 
 
 def run(
-    options: Options, settings: Settings, start_spark: Callable[[], SparkSession], watcher: Watcher
+    options: Options,
+    settings: Settings,
+    start_spark: Callable[[], SparkSession],
+    watcher: Watcher,
+    check: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run what there is to run.
 
-    Spark is started only when there is. Raises UsageError (2), GateStopped (3), LockHeld (4) or
+    Spark is started only when there is; ``check`` is asked before anything else whether it can be. Raises UsageError (2), GateStopped (3), LockHeld (4) or
     another PadronError (1); who is to be alerted has been by then.
     """
     warehouse = warehouse_of(options, settings)
     records: list[Record] = []
     try:
+        check()
         return _run(options, settings, warehouse, start_spark, watcher, records)
     except Exception as error:
         alerts.failed(settings.project.alerts, warehouse, error, records, watcher.warned)
@@ -183,7 +188,7 @@ def _plan(options: Options, settings: Settings, warehouse: Warehouse, outcome: O
     if options.takes_files:
         landing = discover(options.landing, settings.sources, upto=options.date, known=known)
         sorted_out = pending(landing, known)
-        outcome.warnings = [p.text for p in (*landing.problems, *sorted_out.problems)]
+        outcome.warnings = [p.text for p in (*sorted_out.problems, *landing.problems)]
         new = list(sorted_out.new)
     same = release is not None and (release.code_digest, release.conf_digest) == (
         code_digest(),

@@ -10,9 +10,10 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines.errors import GateStopped, PadronError
+from pipelines.errors import GateStopped, PadronError, UnusableFiles
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.failures import stage_failed, told
+from pipelines.ops.gates import unusable_files
 from pipelines.ops.keys import needs, recall, stage_key
 from pipelines.queries import THREADS, at_once
 from pipelines.stages import Inputs, Night, Stage, StageResult
@@ -145,6 +146,8 @@ class Runner:
                 result.status, result.message = "failed", told(error)
             # The record may not be writable either; what went wrong first is what to tell.
             with suppress(Exception):
+                if isinstance(error, UnusableFiles):
+                    self.record.gates([unusable_files(error)])
                 self._ended(result, begun)
             if failure is error:
                 raise

@@ -18,6 +18,7 @@ from pipelines.identity.restore import restored
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.night import GIVEN
 from pipelines.ops import releases
+from pipelines.ops.gates import UNUSABLE_FILES
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import (
     OPEN,
@@ -60,13 +61,13 @@ def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[
     The next `padron run` of that night, with the same files, repeats nothing that was finished, lets
     these gates pass up to the values they had, and releases. Raises UsageError where no gate stopped it.
     """
-    check_version(warehouse)
+    _check_used(warehouse)
     with Lock(warehouse, "padron release approve", _night_of(warehouse, run_id)):
         run = _stopped(warehouse, run_id, ("stopped",))
         gates = [g for g in rows_of(warehouse, GATES.path) if g["run_id"] == run["run_id"]]
         # A run that went on after an earlier approval has judged its gates again.
         newest = {g["gate"]: g for g in gates}
-        blocked = [g for g in newest.values() if g["status"] == "blocked"]
+        blocked = [g for g in newest.values() if g["status"] == "blocked" and g["gate"] != UNUSABLE_FILES]
         if not blocked:
             raise UsageError(
                 f"Run {run['run_id']} was not stopped by a gate that can be approved: {run['message']}"
@@ -92,7 +93,7 @@ def reject(
     again. A released night is withdrawn, with all releases built on it: the files of these are taken
     in again by the next run. Returns the release that readers see from now on.
     """
-    check_version(warehouse)
+    _check_used(warehouse)
     with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)):
         run = _stopped(warehouse, run_id, (*OPEN, "released"))
         name = run["run_id"]
@@ -132,7 +133,7 @@ def rollback(
     published stays resolvable, and their files are taken in again by the next run. Returns the release that
     readers see from now on.
     """
-    check_version(warehouse)
+    _check_used(warehouse)
     with Lock(warehouse, "padron release rollback"):
         known = {r.release_id: r for r in releases.all_releases(warehouse)}
         target, newest = known.get(release_id), releases.required(warehouse)
@@ -151,6 +152,13 @@ def rollback(
         return _go_back(warehouse, target, dict(target.tables), decider, "rollback", release_id, start_spark)
 
 
+def _check_used(warehouse: Warehouse) -> None:
+    """Raises UsageError where nothing ever ran, before anything is written there, or a newer program did."""
+    if not last_states(warehouse):
+        raise UsageError(f"No run is recorded in the warehouse {warehouse.root}: check --warehouse.")
+    check_version(warehouse)
+
+
 def _night_of(warehouse: Warehouse, run_id: str | None) -> str | None:
     """The night of a run that waits for its next job: its lock may be taken to decide about it."""
     run = last_states(warehouse).get(run_id or "")
@@ -161,8 +169,6 @@ def _stopped(warehouse: Warehouse, run_id: str | None, states: tuple[str, ...]) 
     """The newest row of a run in one of ``states``: the one named, or the newest. Raises UsageError."""
     runs = last_states(warehouse)
     if run_id is None:
-        if not runs:
-            raise UsageError("No run is recorded in this warehouse.")
         run_id = max(runs.values(), key=lambda r: r["at"])["run_id"]
     run = runs.get(run_id)
     if run is None:
@@ -259,7 +265,7 @@ def _go_back(
         },
         withdrawn,
     )
-    record.state("released", said)
+    record.state("restored" if withdrawn else "released", said)
     return releases.required(warehouse)
 
 

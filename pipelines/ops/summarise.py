@@ -147,7 +147,7 @@ def _rows(house: Warehouse, path: str) -> Rows:
 
 
 def _ended(run: dict[str, Any]) -> bool:
-    return bool(run["status"] == "released")
+    return run["status"] in ("released", "restored")
 
 
 def _nights(house: Warehouse, reader: Reader, settings: Settings) -> tuple[summary.NightFigures, ...]:

@@ -37,7 +37,7 @@ RUNS = Table(
             "status",
             STRING,
             "started, waiting (for the job of the next layer), stopped (by a gate), approved (what stopped it "
-            "was agreed to), failed, rejected or released.",
+            "was agreed to), failed, rejected, released, or restored (an older release was gone back to).",
             required=True,
         ),
         Column("base_release", STRING, "Release that the night builds on; NULL for the first night."),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.cli import Lazy
 from pipelines.config import parse, validate
-from pipelines.ops.gates import DEFAULTS
+from pipelines.ops.gates import BOUNDS, DEFAULTS, UNUSABLE_FILES
 from pipelines.renames import Renames
 from pipelines.silver.customer_records import KEY, RAW
 from pipelines.sources import Source
@@ -62,4 +62,4 @@ def test_the_renames_in_the_example_are_valid() -> None:
 
 def test_every_gate_has_a_line_that_says_what_to_do() -> None:
     lines = README[README.index("| Gate |") :].partition("\n\n")[0]
-    assert set(DEFAULTS) <= set(re.findall(r"`(\w+)`", lines))
+    assert {*DEFAULTS, *BOUNDS, UNUSABLE_FILES} <= set(re.findall(r"`(\w+)`", lines))

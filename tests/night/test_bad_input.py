@@ -198,6 +198,12 @@ def test_a_truncated_gzip_stops(tonight: Shop, capsys: pytest.CaptureFixture[str
     path.unlink()
     path.with_name("members.csv.gz").write_bytes(whole[: len(whole) // 2])
     assert "gzip" in _stops(tonight, capsys, 3)
+    # It is a gate like others, but for that nobody can agree to it.
+    where = ["--warehouse", str(tonight.warehouse)]
+    assert execute(["runs", "2026-07-02.1", *where]) == 0
+    assert "gate unusable_files: blocked" in capsys.readouterr().out
+    assert execute(["release", "approve", "--why", "it is right", *where]) == 2
+    assert "was not stopped by a gate that can be approved" in capsys.readouterr().err
 
 
 def test_a_wrong_encoding_stops(tonight: Shop, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,15 @@ import pyarrow as pa
 from pipelines.config import Conf, Project
 from pipelines.gold.rfm import RFM
 from pipelines.gold.service import SERVICE
-from pipelines.ops.delivery_checks import freshness, future_date, lost_columns, volumes
+from pipelines.ops.delivery_checks import (
+    freshness,
+    future_date,
+    held_back,
+    late_files,
+    lost_columns,
+    new_columns,
+    volumes,
+)
 from pipelines.ops.event_checks import (
     ahead,
     currencies_never_seen,
@@ -62,6 +70,47 @@ def test_a_ten_fold_volume_stops_and_a_three_fold_warns() -> None:
         "volume_high": ("passed", "as much as usual"),
         "volume_low": ("passed", "as much as usual"),
     }
+
+
+def test_exactly_ten_times_the_usual_stops() -> None:
+    assert tonight(10_500)["volume_high erp/customers"][0] == "blocked"
+
+
+def outcome(rows: int, held: int) -> dict[tuple[str, str], dict[str, int]]:
+    return {("erp", "customers"): {"bronze_rows": rows, "quarantined": held}}
+
+
+def test_rows_held_back_are_judged_by_what_the_night_brought() -> None:
+    def status(now: tuple[int, int], before: tuple[int, int] | None = None) -> tuple[str, str]:
+        (verdict,) = held_back(Project(), outcome(*now), {} if before is None else outcome(*before))
+        return verdict["gate"], verdict["status"]
+
+    assert status((1_000, 10)) == ("quarantine", "passed")
+    assert status((1_000, 11)) == ("quarantine erp/customers", "warned")
+    assert status((1_000, 101)) == ("quarantine erp/customers", "blocked")
+    assert status((1_100, 101), (1_000, 101)) == ("quarantine", "passed"), (
+        "what is held since earlier is known"
+    )
+    assert status((1_100, 201), (1_000, 101))[1] == "blocked", "a day whose every row is held"
+    assert status((9, 2))[1] == "warned", "two of nine rows say little"
+    assert status((1_000, 500), (1_000, 0))[1] == "blocked", "a new rule holds old rows back"
+
+
+def test_each_source_is_told_about_its_own_files() -> None:
+    files = [
+        batch(4, 9),
+        batch(5, 9, is_late=True, new_columns=["zone"]),
+        batch(6, 9, is_late=True, new_columns=[], source="crm", file="2026-07-06/crm/contacts.csv"),
+    ]
+    found = [*late_files(Project(), files, {"b5", "b6"}), *new_columns(Project(), files, {"b5", "b6"})]
+    assert [(v["gate"], v["status"], v["value"]) for v in found] == [
+        ("late_files crm", "warned", 1),
+        ("late_files erp", "warned", 1),
+        ("new_columns erp", "warned", 1),
+    ]
+    assert found[2]["message"].startswith("2026-07-05/erp/customers.csv has zone: landed, not used")
+    (fine,) = late_files(Project(), files, set())
+    assert (fine["gate"], fine["status"]) == ("late_files", "passed")
 
 
 def test_less_than_half_of_the_usual_warns() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import LockHeld
-from pipelines.ops.lock import EXPIRY, Lock, is_stale
+from pipelines.ops.lock import EXPIRY, Lock, is_stale, this_host
 from pipelines.ops.tables import LOCK
 from pipelines.storage import Warehouse
 
@@ -40,7 +39,7 @@ def test_a_lock_of_a_dead_process_on_this_host_is_taken_over(tmp_path: Path) -> 
     dead = {
         "owner": "x",
         "run": "padron run 2026-07-01",
-        "host": socket.gethostname(),
+        "host": this_host(),
         "pid": dead_process(),
         "heartbeat_at": datetime.now(UTC),
     }
@@ -48,6 +47,14 @@ def test_a_lock_of_a_dead_process_on_this_host_is_taken_over(tmp_path: Path) -> 
     with Lock(house, "next") as lock:
         assert lock.taken_over is not None
         assert "2026-07-01" in lock.taken_over
+
+
+def test_another_process_may_have_the_id_of_a_dead_holder() -> None:
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    held = {"owner": "x", "host": "here", "pid": os.getppid(), "heartbeat_at": now}
+    assert not is_stale(held, now, "here")
+    assert is_stale(held, now + EXPIRY + timedelta(seconds=1), "here"), "the machine was started anew"
+    assert is_stale({**held, "pid": os.getpid()}, now, "here"), "a container was: this process holds no lock"
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from tiny_night import ROOT, STAGES, Tiny, Watch, configured, tiny
 
-from pipelines.cli import execute
+from pipelines.cli import execute, night
 from pipelines.digests import LAYERS, code_digest
 from pipelines.errors import LockHeld, PadronError, UsageError
-from pipelines.ops import lock, releases
+from pipelines.ops import lock, releases, summarise
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.repeat import repeat
@@ -231,6 +231,60 @@ def test_a_dry_run_says_what_would_run_and_why_and_changes_nothing(
     assert "Nothing to do" in capsys.readouterr().out
 
 
+def padron_run(shop: Tiny, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    """`padron run` of the small night, without Spark."""
+    monkeypatch.setattr(night, "_check_spark", lambda: None)
+    monkeypatch.setattr(night, "_start", lambda settings: lambda: None)
+    where = ["--landing", str(shop.landing), "--warehouse", str(shop.warehouse), "--config", str(shop.config)]
+    return execute(["run", *where, *options])
+
+
+def test_a_truth_that_is_not_there_is_said_before_the_night(
+    shop: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert padron_run(shop, monkeypatch, "--truth", "nowhere.csv") == 2
+    assert "The truth nowhere.csv does not exist" in capsys.readouterr().err
+    assert not shop.warehouse.exists()
+
+
+def test_a_released_night_is_released_whatever_becomes_of_its_report(
+    shop: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(summarise, "summarise", full)
+    assert padron_run(shop, monkeypatch) == 0
+    assert "there is no report of this night" in capsys.readouterr().err
+    assert releases.required(shop.house).release_id == f"{DAY}.1"
+
+
+def test_spark_that_cannot_be_started_is_alerted(
+    shop: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = tmp_path / "told.json"
+    alerts = f"alerts: {{command: [tee, {told}]}}\n"
+    (tmp_path / "conf" / "padron.yml").write_text(alerts, encoding="utf-8")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no-java"))
+    where = ["--landing", str(shop.landing), "--warehouse", str(shop.warehouse), "--config", str(shop.config)]
+    assert execute(["run", *where]) == 2
+    assert "Java" in capsys.readouterr().err
+    assert json.loads(told.read_text(encoding="utf-8"))["exit_code"] == 2
+    assert not shop.warehouse.exists()
+
+
+def test_what_is_no_warehouse_is_not_made_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = tmp_path / "typo"
+    for command in (
+        ["maintain"],
+        ["release", "approve", "--why", "x"],
+        ["release", "rollback", "r", "--why", "x"],
+    ):
+        assert execute([*command, "--warehouse", str(nowhere)]) in (1, 2)
+        assert "in this warehouse yet" in (said := capsys.readouterr().err) or "check --warehouse" in said
+    assert not nowhere.exists()
+
+
 def test_a_warehouse_of_a_newer_version_is_refused_and_left_alone(
     shop: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -264,6 +318,8 @@ def test_status_has_a_code_for_everything_that_an_orchestrator_does_differently(
         mark(shop.house, run, status, "")
         assert state(shop, capsys) == (code, status)
     mark(shop.house, run, "started", "")
+    assert state(shop, capsys) == (0, "released"), "it died after its release"
+    mark(shop.house, {**run, "run_id": f"{DAY}.2"}, "started", "")
     assert state(shop, capsys) == (1, "dead")
     with Lock(shop.house, "padron run"):
         monkeypatch.setattr(lock, "_alive", lambda pid: False)

@@ -162,6 +162,11 @@ def test_a_rollback_gives_readers_the_older_release_and_the_next_night_its_base(
     assert [r["record_id"] for r in shop.content()[PEOPLE.path]] == ["1", "2", "3"]
     assert padron(shop, "list") == 0
     assert "by maria: the shop was closed" in capsys.readouterr().out
+    for when, code, state in (("2026-07-01", 0, "released"), ("2026-07-02", 3, "restored")):
+        assert execute(["status", "--date", when, "--warehouse", str(shop.warehouse)]) == code
+        assert f": {state}" in capsys.readouterr().out
+    assert execute(["runs", "--warehouse", str(shop.warehouse)]) == 0
+    assert "2026-07-02.2  withdrawn" in capsys.readouterr().out
     # The files of the night that was taken back are taken in again; the gate is asked again.
     with pytest.raises(GateStopped):
         shop.run()
