@@ -174,3 +174,13 @@ def check_delta(spark: SparkSession) -> None:
             "spark.sql.extensions lacks io.delta.sql.DeltaSparkSessionExtension: pass "
             "--properties-file conf/spark-defaults.conf to spark-submit."
         )
+
+
+def give_memory_back(spark: SparkSession) -> None:
+    """Have the driver's JVM collect its garbage, after which it returns the heap that it does not use.
+
+    It holds what the largest stage so far needed, and another process on the machine may need it now.
+    """
+    jvm = spark.sparkContext._jvm
+    if jvm is not None:
+        jvm.System.gc()

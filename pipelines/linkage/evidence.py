@@ -220,10 +220,8 @@ def _with_relations(name: str, model: Model, candidates: pa.Table, records: int)
     """The model with the relations that it sees among its candidates."""
     relations = fit_relations(name, candidates, model.settings, records)
     notes = list(model.notes)
-    if not relations.converged:
-        notes.append("the relation model had not settled when it was stopped")
-    if not relations.trusted:
-        notes.append("the relation model lost the class of one person: Splink's probability decides")
+    if relations.doubt is not None:
+        notes.append(f"the relation model {relations.doubt}: Splink's probability decides")
     return replace(model, relations=relations, notes=tuple(notes))
 
 

@@ -36,6 +36,8 @@ LEAST_OF_U = 0.02
 """Part of u that remains at least when true pairs are taken out of it."""
 LEAST_RIVAL = 0.05
 """Share of the candidate pairs from which a class can be the one that Splink believes in."""
+LEAST_PATTERNS = 3
+"""Distinct patterns a class from which classes can be told apart."""
 LEAST_OF_SPLINK = 0.25
 """The class of one person keeps at least this part of what Splink believes, or the fit is not used."""
 
@@ -53,7 +55,9 @@ class Relations:
     """What is taken off the rarity of each role, in bits, so that it speaks for no class on the whole."""
     converged: bool
     trusted: bool
-    """False where the fit lost the class of one person: Splink's probability then decides."""
+    """False where the fit says less than Splink's model alone: Splink's probability then decides."""
+    doubt: str | None = None
+    """Why it is not trusted, as the end of a sentence about it."""
 
     def as_json(self) -> dict[str, Any]:
         """The classes as plain values."""
@@ -65,6 +69,7 @@ class Relations:
             "rarity": dict(self.rarity),
             "converged": self.converged,
             "trusted": self.trusted,
+            "doubt": self.doubt,
         }
 
     @classmethod
@@ -72,7 +77,13 @@ class Relations:
         """The classes that ``as_json`` gave."""
         levels = {k: {r: tuple(v) for r, v in roles.items()} for k, roles in plain["levels"].items()}
         return cls(
-            plain["model"], plain["shares"], levels, plain["rarity"], plain["converged"], plain["trusted"]
+            plain["model"],
+            plain["shares"],
+            levels,
+            plain["rarity"],
+            plain["converged"],
+            plain["trusted"],
+            plain.get("doubt"),
         )
 
 
@@ -157,11 +168,16 @@ def _posterior(log_likelihood: Floats) -> tuple[Floats, Floats]:
 
 def by_chance(settings: Mapping[str, Any], roles: Sequence[str]) -> dict[str, tuple[float, ...]]:
     """Share of each level among random pairs, the strongest first: Splink's u, by role."""
+    return _learnt(settings, roles, "u_probability")
+
+
+def _learnt(settings: Mapping[str, Any], roles: Sequence[str], what: str) -> dict[str, tuple[float, ...]]:
+    """Splink's m or u of each level, the strongest first, by role; sum 1."""
     known = {c["output_column_name"]: c["comparison_levels"] for c in settings["comparisons"]}
     found = {}
     for role in roles:
-        u = [level["u_probability"] for level in known[role] if not level.get("is_null_level")]
-        found[role] = tuple(float(f"{value / sum(u):.9g}") for value in u)
+        values = [level[what] for level in known[role] if not level.get("is_null_level")]
+        found[role] = tuple(float(f"{value / sum(values):.9g}") for value in values)
     return found
 
 
@@ -185,7 +201,8 @@ def fit_relations(model: str, scored: pa.Table, settings: Mapping[str, Any], rec
 
     Expectation maximisation starts twice: from the profiles, and from what Splink believes of each
     pair. Of the outcomes whose class of one person is the one that Splink believes in most, the likelier
-    is kept; where there is none, the fit is not trusted.
+    is kept. It is not trusted where there is none, where it does not settle, where it makes the pairs no
+    likelier than Splink's model alone, or where there are too few patterns to tell classes apart.
     """
     roles = _roles(model, scored)
     kinds = list(PROFILES[model])
@@ -216,7 +233,12 @@ def fit_relations(model: str, scored: pa.Table, settings: Mapping[str, Any], rec
         _fitted(patterns, posterior, anchors, observed, (same, other), shares[other])
         for posterior in (by_profile, by_splink)
     ]
-    best = max(fits, key=lambda fit: (fit.trusted, fit.likelihood))
+    best = max(fits, key=lambda fit: (fit.keeps_person, fit.likelihood))
+    m = _learnt(settings, roles, "m_probability")
+    alone = _single_stage(
+        patterns, [[np.array(m[role])[::-1] for role in roles], observed], (same, other), shares[other]
+    )
+    doubt = _doubt(best, alone, patterns, len(kinds))
     return Relations(
         model,
         {kind: float(f"{best.shares[k]:.9g}") for k, kind in enumerate(kinds)},
@@ -229,7 +251,8 @@ def fit_relations(model: str, scored: pa.Table, settings: Mapping[str, Any], rec
         },
         shift,
         converged=best.converged,
-        trusted=best.trusted,
+        trusted=doubt is None,
+        doubt=doubt,
     )
 
 
@@ -268,7 +291,41 @@ class _Fit:
     shares: Floats
     likelihood: float
     converged: bool
-    trusted: bool
+    keeps_person: bool
+    """Whether the class of one person is what Splink believes in, and has not lost most of it."""
+
+
+def _doubt(fit: _Fit, alone: float, patterns: _Patterns, kinds: int) -> str | None:
+    """Why the fit is not to be trusted. ``alone``: log-likelihood of the pairs by Splink's model."""
+    distinct = len(np.unique(patterns.gammas, axis=0))
+    if distinct < LEAST_PATTERNS * kinds:
+        return f"has only {distinct} patterns to tell {kinds} classes apart by"
+    if not fit.converged:
+        return f"had not settled after {ITERATIONS} rounds"
+    if not fit.keeps_person:
+        return "lost the class of one person"
+    if fit.likelihood <= alone:
+        return "makes the pairs no likelier than Splink's model does"
+    return None
+
+
+def _single_stage(
+    patterns: _Patterns, tables: list[list[Floats]], ends: tuple[int, int], all_pairs: float
+) -> float:
+    """Log-likelihood of the pairs by Splink's model: one person or not, with its m and u (``tables``).
+
+    Only the share of one person is fitted, as the classes' shares are.
+    """
+    counts, offsets = patterns.counts, patterns.offsets[:, list(ends)]
+    pairs, total = int(counts.sum()), -np.inf
+    shares = np.array([LEAST_SHARE, all_pairs])
+    for _ in range(ITERATIONS):
+        posterior, likelihood = _posterior(_log_likelihood(patterns.gammas, tables, shares) + offsets)
+        before, total = total, float((likelihood * counts).sum() - pairs * shares[0])
+        if abs(total - before) < LIKELIHOOD_GAIN * abs(total):
+            break
+        shares[0] = max(float(counts @ posterior[:, 0]) / pairs, LEAST_SHARE)
+    return total
 
 
 def _fitted(
@@ -307,7 +364,7 @@ def _fitted(
             converged = True
             break
         before = total
-    return _Fit(tables, shares, total, converged, _is_trusted(posterior, patterns, same))
+    return _Fit(tables, shares, total, converged, _keeps_person(posterior, patterns, same))
 
 
 def _shares_of(gamma: Ints, weights: Floats, anchor: Floats) -> Floats:
@@ -317,8 +374,7 @@ def _shares_of(gamma: Ints, weights: Floats, anchor: Floats) -> Floats:
     return found
 
 
-def _is_trusted(posterior: Floats, patterns: _Patterns, same: int) -> bool:
-    """Whether the class of one person is what Splink believes in, and has not lost most of it."""
+def _keeps_person(posterior: Floats, patterns: _Patterns, same: int) -> bool:
     mass = patterns.counts @ posterior
     believed = (patterns.counts * patterns.splink) @ posterior
     mean = believed / np.maximum(mass, 1.0)

@@ -32,7 +32,7 @@ from pipelines.linkage.levels import Comparison
 from pipelines.linkage.relation import starter_relations
 from pipelines.linkage.smoothed import smoothed_m
 from pipelines.linkage.training_run import Session, TrainingRun, estimates_chart, session_charts
-from pipelines.linkage.vocabulary import own_comparisons
+from pipelines.linkage.vocabulary import DERIVED, own_comparisons
 
 if TYPE_CHECKING:
     from pipelines.linkage.sample import Sample
@@ -47,12 +47,25 @@ EM_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
     "company": (("company_name",), ("tax_id",), ("street",)),
 }
 """Blocking rules of EM: each comparison is free in at least two of them."""
+ENOUGH_SESSIONS = 2
+
+SPARE_EM_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "person": (("email_first",), ("phone_first",), ("surname", "postal_code"), ("given_name", "postal_code")),
+    "company": (("email_first",), ("phone_first",)),
+}
+"""Tried in this order where the others left fewer than ``ENOUGH_SESSIONS``: records without a birth date, say."""
 
 PRIOR_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
     "person": (("tax_id",), ("given_name", "surname", "birth_date")),
     "company": (("tax_id",), ("company_name", "postal_code")),
 }
 """Rules that find true pairs nearly without error; the prior follows from what they find."""
+
+SPARE_PRIOR_RULES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "person": (("given_name", "surname", "email_first"), ("given_name", "surname", "phone_first")),
+    "company": (("company_name", "phone_first"), ("company_name", "email_first")),
+}
+"""Used where the roles of the others have no column, or their rules find no pair."""
 
 
 def starter_model(
@@ -129,16 +142,18 @@ def train_model(
         note = (
             f"{prior:.0%} of all pairs look like one person, too many to see chance agreement: starter model"
         )
-        return starter_model(model, roles, floor, [note])
+        return starter_model(model, roles, floor, [*notes, note], own)
     u = _u(linker if group is None else _drawn_linker(connection, settings), comparisons, conf.training)
     _start(linker, comparisons, u, prior)
     starter = starter_model(model, roles, floor, own=own)
-    sessions = [
-        session
-        for rule in EM_RULES[model]
-        if roles.issuperset(rule)
-        and (session := _em(connection, linker, rule, starter, comparisons, u, conf.training, notes, run))
-    ]
+    sessions: list[dict[str, dict[str, float]]] = []
+    for rule in _usable(EM_RULES[model], roles) + _usable(SPARE_EM_RULES[model], roles):
+        if rule in SPARE_EM_RULES[model] and len(sessions) >= ENOUGH_SESSIONS:
+            break
+        session = _em(connection, linker, rule, starter, comparisons, u, conf.training, notes, run)
+        sessions += [] if session is None else [session]
+    if len(sessions) == 1:
+        notes.append("m was learnt in one session of EM alone: no other rule brought enough pairs")
     run.add(model, "m by session", estimates_chart(linker) if sessions and run.is_shown else None)
     labelled = None
     if run.labels is not None:
@@ -154,6 +169,11 @@ def train_model(
     return Model(trained, frequencies, floor, "trained", relations, notes=tuple(notes))
 
 
+def _usable(rules: Sequence[tuple[str, ...]], roles: set[str]) -> list[tuple[str, ...]]:
+    """The rules whose columns all come from a role that has one."""
+    return [rule for rule in rules if all(DERIVED.get(column, (column,))[0] in roles for column in rule)]
+
+
 def rounded(value: float) -> float:
     """``value`` to nine digits."""
     # Sums over threads differ in the last digits; a model must not.
@@ -163,20 +183,22 @@ def rounded(value: float) -> float:
 def _prior(
     linker: Linker, model: str, roles: set[str], records: int, conf: Training, notes: list[str]
 ) -> float:
-    rules = [block_on(*rule) for rule in PRIOR_RULES[model] if roles.issuperset(rule)]
-    if rules:
+    for known in (PRIOR_RULES[model], SPARE_PRIOR_RULES[model]):
+        rules = [block_on(*rule) for rule in _usable(known, roles)]
+        if not rules:
+            continue
         try:
             linker.training.estimate_probability_two_random_records_match(
                 rules, recall=conf.deterministic_recall
             )
-            prior = float(linker._settings_obj._probability_two_random_records_match)
-            if prior > 0:
-                return rounded(prior)
         except ValueError:
             # The rules found more pairs than the recall allows: nearly all are one person.
             return 1.0
         except SplinkException:
-            pass
+            continue
+        prior = float(linker._settings_obj._probability_two_random_records_match)
+        if prior > 0:
+            return rounded(prior)
     notes.append("the prior's rules found no pair: prior of the starter model")
     return min(STARTER_PRIOR, 1.0 / max(records, 2))
 
@@ -199,13 +221,14 @@ def _prior_of_sample(
     notes: list[str],
 ) -> float:
     """``_prior`` from the partners of drawn records among all ``records``."""
-    rules = [rule for rule in PRIOR_RULES[model] if roles.issuperset(rule)]
-    pairs = " UNION ".join(
-        f"""SELECT l.node AS a, r.node AS b FROM people l SEMI JOIN drawn USING (node)
-        JOIN people r ON l.node <> r.node AND {" AND ".join(f"l.{c} = r.{c}" for c in rule)}"""
-        for rule in rules
-    )
-    if pairs:
+    for known in (PRIOR_RULES[model], SPARE_PRIOR_RULES[model]):
+        pairs = " UNION ".join(
+            f"""SELECT l.node AS a, r.node AS b FROM people l SEMI JOIN drawn USING (node)
+            JOIN people r ON l.node <> r.node AND {" AND ".join(f"l.{c} = r.{c}" for c in rule)}"""
+            for rule in _usable(known, roles)
+        )
+        if not pairs:
+            continue
         found, drawn = connection.execute(
             f"SELECT (SELECT count(*) FROM ({pairs})), (SELECT count(*) FROM people SEMI JOIN drawn USING (node))"
         ).fetchall()[0]

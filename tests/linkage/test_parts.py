@@ -15,7 +15,7 @@ from linkage_people import CONF, population, record, table
 
 from pipelines.config import Conf
 from pipelines.errors import UsageError
-from pipelines.linkage import training
+from pipelines.linkage import relation, training
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import Rule, rules_for
@@ -325,6 +325,39 @@ def test_a_fit_that_loses_the_class_of_one_person_leaves_the_word_to_splink() ->
     probability, relation = classify(lost, pairs)
     assert probability.tolist() == [0.7, 0.2]
     assert relation.tolist() == [None, None]
+
+
+@pytest.fixture
+def fit() -> tuple[relation._Fit, relation._Patterns]:
+    """A fit to 30 patterns that nothing speaks against."""
+    patterns = relation._Patterns(
+        np.arange(30)[:, None], np.zeros((30, 2)), np.ones(30, np.int64), np.full(30, 0.5)
+    )
+    return relation._Fit([], np.array([0.5, 0.5]), -100.0, converged=True, keeps_person=True), patterns
+
+
+def test_relations_are_believed_only_where_they_say_more_than_splink_alone(
+    fit: tuple[relation._Fit, relation._Patterns],
+) -> None:
+    good, patterns = fit
+
+    def doubt(found: relation._Fit = good, alone: float = -200.0, kinds: int = 6) -> str | None:
+        return relation._doubt(found, alone, patterns, kinds)
+
+    assert doubt() is None
+    assert doubt(replace(good, converged=False)) == "had not settled after 200 rounds"
+    assert doubt(replace(good, keeps_person=False)) == "lost the class of one person"
+    assert doubt(alone=-100.0) == "makes the pairs no likelier than Splink's model does"
+    assert doubt(kinds=11) == "has only 30 patterns to tell 11 classes apart by"
+
+
+def test_names_alone_make_too_few_patterns_for_relations() -> None:
+    roles = {"surname"}
+    settings_ = splink_settings("person", roles, 1e-4, starter=True)
+    scored = pa.table({"gamma_surname": [4, 4, 0, 1] * 50, "match_probability": [0.9, 0.9, 0.01, 0.2] * 50})
+    found = fit_relations("person", scored, settings_, 1_000)
+    assert (found.trusted, found.doubt) == (False, "has only 3 patterns to tell 6 classes apart by")
+    assert relation.Relations.from_json(found.as_json()) == found
 
 
 def test_a_pair_that_no_rule_found_counts_half_against_the_cut() -> None:

@@ -164,6 +164,36 @@ def test_copies_of_one_record_are_one_person() -> None:
     assert linked.figures["clusters"] == 1
 
 
+def test_ones_own_comparisons_stay_where_the_starter_model_stands_in() -> None:
+    copies = [record("crm", str(n), given="ana", surname="lopez", postal_code="28001") for n in range(201)]
+    conf = CONF.model_copy(update={"comparisons": {"surname": {"ExactMatch": {}}}})
+    linked = link_night(table(copies), None, conf, NIGHT)
+    person = linked.generation.models["person"]
+    assert person.kind == "starter"
+    assert len(person.relations.levels["same_person"]["surname"]) == 2
+
+
+def test_people_without_birth_dates_and_tax_ids_are_learnt_from_what_else_they_share(
+    people: tuple[pa.Table, pa.Table],
+) -> None:
+    nothing = {"match_birth_date": None, "match_birth_year": None, "match_tax_id": None}
+    run = TrainingRun()
+    model = learn(table([{**row, **nothing} for row in people[0].to_pylist()]), run)
+    assert model.kind == "trained"
+    outcomes = {s.rule: s.outcome for s in run.sessions["person"]}
+    assert (outcomes["birth_date"], outcomes["given_name, surname"]) == ("too few pairs", "trained")
+    assert "trained" in {
+        outcomes.get(rule) for rule in ("email_first", "phone_first", "surname, postal_code")
+    }
+    assert "given_name: no session could learn it" not in notes(model)
+    assert "the prior's rules found no pair" not in notes(model)
+
+
+def test_the_spare_rules_are_left_alone_where_others_suffice(shown: tuple[Linked, TrainingRun]) -> None:
+    rules = {s.rule for s in shown[1].sessions["person"]}
+    assert rules == {"given_name, surname", "birth_date", "tax_id"}
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_record_and_one_record_train_the_starter_generation(count: int) -> None:
     run = TrainingRun()
