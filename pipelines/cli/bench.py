@@ -17,7 +17,7 @@ from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pipelines.cli.options import Command
     from pipelines.ops.speed.cells import Cell
@@ -43,7 +43,7 @@ bench.add_command(lookup)
 @bench.command()
 @click.option("--data", required=True, metavar="FOLDER", help="Folder of the sets in conf/benchmarks.yml.")
 @click.option("--set", "only", multiple=True, metavar="NAME", help="Only sets whose name holds this.")
-@click.option("--write", "markdown", metavar="FILE", help="Put the table into this Markdown file.")
+@click.option("--write", "page", metavar="FILE", help="Put the tables into this Markdown file.")
 @click.option("--out", "json_file", metavar="FILE", help="Write figures, curves and reasons as JSON.")
 @options.config
 @options.as_json
@@ -51,17 +51,30 @@ bench.add_command(lookup)
 def quality(
     data: str,
     only: tuple[str, ...],
-    markdown: str | None,
+    page: str | None,
     json_file: str | None,
     config: str | None,
     as_json: bool,
 ) -> int:
     """Pairwise and B³ quality on every set of conf/benchmarks.yml: one configuration, no labels.
 
+    Of people whom the truth says to be hard to tell apart, precision and recall too; and the sets' bars.
+
     A set of files is linked as `padron link` does; a set of one night is run with Spark into a folder
     that goes with the command.
     """
-    from pipelines.ops.benchmark import Benchmarks, Result, measure, table, write_json, write_table
+    from pipelines.ops.benchmark import (
+        BAR_COLUMNS,
+        CASE_COLUMNS,
+        Benchmarks,
+        Result,
+        bar_rows,
+        case_rows,
+        markdown,
+        measure,
+        write_json,
+        write_table,
+    )
     from pipelines.settings import load_settings
 
     settings = load_settings(config)
@@ -83,29 +96,44 @@ def quality(
     for number, each in enumerate(asked, 1):
         tell(f"{number}/{len(asked)} {each.name}")
         results.append(measure(each, data, settings.linkage, datetime.now(UTC).date(), run_night))
-    if markdown is not None:
-        write_table(markdown, table(results))
+    if page is not None:
+        write_table(page, markdown(results))
     if json_file is not None:
         write_json(json_file, results)
     if as_json:
         click.echo(json.dumps([result.as_dict() for result in results]))
         return 0
-    shown = Table(box=None, pad_edge=False)
-    for name in ("Set", "F1", "P", "R", "B³", "Best", "Cut", "s"):
-        shown.add_column(name, justify="left" if name == "Set" else "right")
+    rows = []
     for result in results:
         q, best = result.evaluation.quality, result.evaluation.best
-        shown.add_row(
-            result.name,
-            *(f"{value:.4f}" for value in (q.f1, q.precision, q.recall, q.b3_f1)),
-            "" if best is None else f"{best.quality.f1:.4f}",
-            f"{result.evaluation.cut:.3f}",
-            f"{result.seconds:.0f}",
+        rows.append(
+            (
+                result.name,
+                *(f"{value:.4f}" for value in (q.f1, q.precision, q.recall, q.b3_f1)),
+                "" if best is None else f"{best.quality.f1:.4f}",
+                f"{result.evaluation.cut:.3f}",
+                f"{q.largest_cluster:,}",
+                f"{result.seconds:.0f}",
+            )
         )
-    out.print(shown)
-    if markdown is not None:
-        say(f"Table written into {markdown}")
+    out.print(_table(("Set", "F1", "P", "R", "B³", "Best", "Cut", "Largest", "s"), rows))
+    for columns, more in ((CASE_COLUMNS, case_rows), (BAR_COLUMNS, bar_rows)):
+        if rows := [row for result in results for row in more(result)]:
+            out.print("")
+            out.print(_table(columns, rows))
+    if page is not None:
+        say(f"Tables written into {page}")
     return 0
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Words stand left, figures right; a verdict, without a heading, are words."""
+    shown = Table(box=None, pad_edge=False)
+    for number, name in enumerate(columns):
+        shown.add_column(name, justify="right" if number and name else "left")
+    for row in rows:
+        shown.add_row(*row)
+    return shown
 
 
 def _names(text: str | None) -> list[str]:
@@ -299,9 +327,4 @@ def _show(outcome: Outcome, columns: Sequence[str], rows: Sequence[Sequence[str]
         shown.add_row(*each)
     out.print(shown)
     out.print("")
-    bars = Table(box=None, pad_edge=False)
-    for name, side in (("Bar", "left"), ("Must", "right"), ("Measured", "right"), ("", "left")):
-        bars.add_column(name, justify="right" if side == "right" else "left")
-    for verdict in outcome.verdicts:
-        bars.add_row(*verdict_row(verdict))
-    out.print(bars)
+    out.print(_table(("Bar", "Must", "Measured", ""), [verdict_row(verdict) for verdict in outcome.verdicts]))

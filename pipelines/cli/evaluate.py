@@ -40,6 +40,12 @@ CURVE_ROWS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
     "--truth-column", metavar="COLUMN", help="Column of the true person (default true_id or entity_id)."
 )
 @click.option(
+    "--by",
+    "case",
+    metavar="COLUMN",
+    help="Column of the truth that says who is hard to tell apart (twins, say): judge the pairs that touch them.",
+)
+@click.option(
     "--out",
     "folder",
     metavar="FOLDER",
@@ -53,6 +59,7 @@ def evaluate(
     linked: str | None,
     truth: str,
     truth_column: str | None,
+    case: str | None,
     folder: str | None,
     config: str | None,
     as_json: bool,
@@ -67,9 +74,10 @@ def evaluate(
     conf = load_settings(config).linkage
     with err.status("Evaluating"):
         if linked is None:
-            found, of = _released(warehouse, conf, truth, truth_column), "the released customers"
+            found, of = _released(warehouse, conf, truth, truth_column, case), "the released customers"
         else:
-            found, of = _linked(linked, conf, truth, truth_column), os.path.basename(os.path.abspath(linked))
+            found = _linked(linked, conf, truth, truth_column, case)
+            of = os.path.basename(os.path.abspath(linked))
     if folder is not None:
         _write(found, folder, of)
     if as_json:
@@ -82,20 +90,20 @@ def evaluate(
     return 0
 
 
-def _released(warehouse: str, conf: Linkage, truth: str, column: str | None) -> Evaluation:
+def _released(warehouse: str, conf: Linkage, truth: str, column: str | None, case: str | None) -> Evaluation:
     from pipelines.ops.linkage_release import evaluate_released
     from pipelines.ops.summarise import read_truth
 
-    return evaluate_released(warehouse, conf, read_truth(truth, column))
+    return evaluate_released(warehouse, conf, read_truth(truth, column, case))
 
 
-def _linked(folder: str, conf: Linkage, truth: str, column: str | None) -> Evaluation:
+def _linked(folder: str, conf: Linkage, truth: str, column: str | None, case: str | None) -> Evaluation:
     from pipelines.errors import UsageError
     from pipelines.linkage.evaluation import Basis, evaluation
     from pipelines.linkage.kept import kept, result, truth_of
 
     made = result(folder)
-    answers = truth_of(truth, made.id_column, column, conf)
+    answers = truth_of(truth, made.id_column, column, conf, case)
     whole = kept(folder)
     if whole is None:
         notes = ("The folder holds no records: padron link --keep-records makes curve and reasons exact.",)
@@ -168,6 +176,16 @@ def _say(found: Evaluation) -> None:
                 (name.removeprefix("Pairs of ").capitalize(), "Records", "B³ prec.", "B³ recall", "B³ F1"),
                 records,
             )
+    if found.by_case:
+        rows = [
+            (
+                c.case,
+                *(f"{n:,}" for n in (c.records, c.true_pairs, c.made_pairs)),
+                *map(_share, (c.precision, c.recall, c.f1)),
+            )
+            for c in found.by_case
+        ]
+        _table(("Pairs that touch", "Records", "True", "Made", "Precision", "Recall", "F1"), rows)
     _table(("Cluster size", "True", "Made"), [(s, f"{t:,}", f"{m:,}") for s, t, m in binned(found.sizes)])
     _table(
         ("Cut", "Precision", "Recall", "F1", "B³ F1", "Largest"),

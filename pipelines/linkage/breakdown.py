@@ -1,4 +1,5 @@
-"""Where a clustering errs: quality by pair of groups (sources, party types), and sizes of clusters.
+"""Where a clustering errs: quality by pair of groups (sources, party types), among people who are hard to
+tell apart, and sizes of clusters.
 
 Everything is counted from groups of records; no pair of records is built.
 """
@@ -13,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import UsageError
-from pipelines.linkage.evaluate import codes, f1, record_shares
+from pipelines.linkage.evaluate import codes, f1, quality, record_shares
 
 KEY = ("source", "record_id")
 LAYERS = ("cluster_model", "cluster_rules", "cluster_final")
 UNKNOWN = "unknown"
 """Group of a record whose group is not known."""
+MOST_CASES = 20
+"""More kinds of people than that are no kinds: somebody named a column of names or ids."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,20 @@ class RecordQuality:
 
 
 @dataclass(frozen=True)
+class CaseQuality:
+    """Pairwise quality over the pairs of which a record, or both, is of one kind of people."""
+
+    case: str
+    records: int
+    true_pairs: int
+    made_pairs: int
+    right_pairs: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
 class SizeCount:
     """How many entities of the truth, and how many clusters that were made, have ``size`` records."""
 
@@ -57,7 +74,7 @@ class SizeCount:
 
 def judged_records(clusters: pa.Table, truth: pa.Table, *, made: str, entity: str = "entity_id") -> pa.Table:
     """The records that both tables know, by (source, record_id): source, record_id, party_type, the
-    layers of ``clusters`` that it has (else NULL), made and entity.
+    layers of ``clusters`` and the hard_case of ``truth`` that they have (else NULL), made and entity.
 
     A record without an entity is left out. Raises UsageError where a column is missing, or where one
     side names a record twice.
@@ -72,6 +89,11 @@ def judged_records(clusters: pa.Table, truth: pa.Table, *, made: str, entity: st
         else f"NULL::VARCHAR AS {name}"
         for name in ("party_type", *LAYERS)
     )
+    case = (
+        "nullif(trim(CAST(t.hard_case AS VARCHAR)), '')"
+        if "hard_case" in truth.column_names
+        else "NULL::VARCHAR"
+    )
     with duckdb.connect() as connection:
         connection.register("clusters", clusters)
         connection.register("truth", truth)
@@ -85,7 +107,7 @@ def judged_records(clusters: pa.Table, truth: pa.Table, *, made: str, entity: st
                 )
         return connection.sql(
             f"""SELECT CAST(c.source AS VARCHAR) AS source, CAST(c.record_id AS VARCHAR) AS record_id, {optional},
-                CAST(c."{made}" AS VARCHAR) AS made, CAST(t."{entity}" AS VARCHAR) AS entity
+                {case} AS hard_case, CAST(c."{made}" AS VARCHAR) AS made, CAST(t."{entity}" AS VARCHAR) AS entity
             FROM clusters c JOIN truth t ON CAST(t.source AS VARCHAR) = CAST(c.source AS VARCHAR)
                 AND CAST(t.record_id AS VARCHAR) = CAST(c.record_id AS VARCHAR)
             WHERE t."{entity}" IS NOT NULL AND c."{made}" IS NOT NULL ORDER BY 1, 2"""
@@ -118,6 +140,38 @@ def _pair_quality(left: str, right: str, true: int, made: int, both: int) -> Pai
     precision = both / made if made else 1.0
     recall = both / true if true else 1.0
     return PairQuality(left, right, true, made, both, precision, recall, f1(precision, recall))
+
+
+def by_case(judged: pa.Table) -> tuple[CaseQuality, ...]:
+    """Pairwise quality by ``hard_case``, among the pairs that touch one of its records.
+
+    Raises UsageError where there are more than ``MOST_CASES``.
+    """
+    case, made, entity = (
+        judged[name].to_numpy(zero_copy_only=False) for name in ("hard_case", "made", "entity")
+    )
+    names = sorted(judged["hard_case"].drop_null().unique().to_pylist())
+    if len(names) > MOST_CASES:
+        raise UsageError(
+            f"evaluate: the column of hard cases has {len(names):,} values; name one with a few kinds of people."
+        )
+    every = quality(made, entity)
+    found = []
+    for name in names:
+        rest = case != name
+        others = quality(made[rest], entity[rest])
+        p = _pair_quality(
+            name,
+            name,
+            every.true_pairs - others.true_pairs,
+            every.made_pairs - others.made_pairs,
+            every.right_pairs - others.right_pairs,
+        )
+        records = every.records - others.records
+        found.append(
+            CaseQuality(name, records, p.true_pairs, p.made_pairs, p.right_pairs, p.precision, p.recall, p.f1)
+        )
+    return tuple(found)
 
 
 def by_group(judged: pa.Table, column: str) -> tuple[RecordQuality, ...]:

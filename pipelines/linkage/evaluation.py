@@ -1,4 +1,4 @@
-"""A clustering judged in full: overall, by sources, by party type, by size, over the cut, and pair by pair."""
+"""A clustering judged in full: overall, by sources, party types, hard cases and size, over the cut, pair by pair."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from pipelines.linkage import curve as curves
 from pipelines.linkage.breakdown import (
+    CaseQuality,
     PairQuality,
     RecordQuality,
     SizeCount,
+    by_case,
     by_group,
     by_group_pair,
     judged_records,
@@ -55,6 +57,8 @@ class Evaluation:
     by_source: tuple[RecordQuality, ...]
     by_party_pair: tuple[PairQuality, ...]
     by_party_type: tuple[RecordQuality, ...]
+    by_case: tuple[CaseQuality, ...]
+    """Among the pairs that touch people who are hard to tell apart, where the truth says who is."""
     cut: float
     curve: tuple[CurvePoint, ...]
     curve_is: str
@@ -80,6 +84,7 @@ class Evaluation:
             "by_source": [asdict(g) for g in self.by_source],
             "by_party_type_pair": [asdict(p) for p in self.by_party_pair],
             "by_party_type": [asdict(g) for g in self.by_party_type],
+            "by_case": [asdict(c) for c in self.by_case],
             "curve": [{"cut": p.cut, **p.quality.as_dict()} for p in self.curve],
             "curve_is": self.curve_is,
             "best": None if best is None else {"cut": best.cut, **best.quality.as_dict()},
@@ -101,7 +106,8 @@ def evaluation(
     notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """Judge the column ``made`` of ``clusters`` (source, record_id; party_type and the layers of
-    ``linkage/clusters`` where known) against ``truth`` (source, record_id, entity_id).
+    ``linkage/clusters`` where known) against ``truth`` (source, record_id, entity_id; hard_case
+    where it says what makes a person hard to tell from another).
 
     ``scored`` has the columns of ``linkage/scored_pairs``, kept from probability ``least`` up. Without a
     ``basis`` the curve is approximate (``curve.APPROXIMATE``) and pairs that were not kept have no closer reason.
@@ -124,6 +130,7 @@ def evaluation(
         by_source=by_group(judged, "source"),
         by_party_pair=by_group_pair(judged, "party_type"),
         by_party_type=by_group(judged, "party_type"),
+        by_case=by_case(judged),
         cut=cut,
         curve=curve(inside, _entity_of_nodes(keys, judged), [*cuts, cut]),
         curve_is=curves.EXACT if linked is not None else curves.APPROXIMATE,

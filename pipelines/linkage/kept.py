@@ -120,17 +120,21 @@ def result(folder: str) -> Result:
     return Result(id_column, clusters, scored, cut)
 
 
-def truth_of(path: str, id_column: str, column: str | None, conf: Linkage) -> pa.Table:
+def truth_of(
+    path: str, id_column: str, column: str | None, conf: Linkage, case: str | None = None
+) -> pa.Table:
     """The truth of a linked file's records as source, record_id, entity_id, from a CSV or Parquet file.
 
-    ``column`` names the true entity; without it true_id or entity_id. Raises UsageError.
+    ``column`` names the true entity; without it true_id or entity_id. ``case`` names what becomes hard_case.
+    Raises UsageError.
     """
     table = read_any(path, conf)
     entity = column or next((n for n in ("true_id", "entity_id") if n in table.column_names), None)
     if entity is None:
         raise UsageError(f"{path}: say with --truth-column which column is the true person.")
-    for name in (id_column, entity):
+    named = {"record_id": id_column, "entity_id": entity, **({"hard_case": case} if case else {})}
+    for name in named.values():
         if name not in table.column_names:
             raise UsageError(f"{path} has no column {name}; there are {', '.join(table.column_names)}.")
     source = pa.array([SOURCE] * table.num_rows, pa.string())
-    return pa.table({"source": source, "record_id": table[id_column], "entity_id": table[entity]})
+    return pa.table({"source": source, **{column: table[name] for column, name in named.items()}})

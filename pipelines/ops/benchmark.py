@@ -7,10 +7,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,13 +23,28 @@ from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
 from pipelines.linkage.files import IGNORE, link_file, read_any, sources
 from pipelines.ops.linkage_release import evaluate_released
 from pipelines.ops.speed.config import IdBench, LinkageBench, NightBench
+from pipelines.ops.speed.figures import Verdict
+from pipelines.ops.speed.page import verdict_row
 from pipelines.ops.summarise import read_truth
 
 BEGIN, END = "<!-- padron bench quality: written by the command -->", "<!-- end of padron bench quality -->"
 """Lines of a Markdown file that the table stands between."""
 
+CASE_COLUMNS = ("Pairs that touch", "Records", "True", "Made", "Precision", "Recall", "F1")
+BAR_COLUMNS = ("Bar", "Must", "Measured", "")
+
 RunNight = Callable[[str, str, date], None]
 """Runs the night of a landing folder (first) into a warehouse (second)."""
+
+
+class QualityBars(Strict):
+    """What the figures of a set must reach at the default cut."""
+
+    f1: float | None = Field(default=None, gt=0, le=1, description="Pairwise F1, at least.")
+    largest_cluster: int | None = Field(default=None, ge=1, description="Records in one cluster, at most.")
+    precision_of: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=dict, description="hard case → precision among the pairs that touch it, at least."
+    )
 
 
 class QualitySet(Strict):
@@ -46,6 +61,11 @@ class QualitySet(Strict):
     landing: dict[str, str] = Field(default_factory=dict, description="source/feed → file, of one night.")
     business_date: date | None = Field(default=None, description="Business date of that night.")
     truth_file: str | None = Field(default=None, description="CSV of source, source_id, true_id.")
+    hard_cases: str | None = Field(
+        default=None,
+        description="Column of truth_file, or beside truth, that says who is hard to tell apart: twins, say.",
+    )
+    bars: QualityBars = QualityBars()
     remark: str | None = Field(default=None, description="What a reader of the figure should know.")
 
     @model_validator(mode="after")
@@ -56,6 +76,14 @@ class QualitySet(Strict):
             raise ValueError(
                 f"{self.name}: give files, id and truth (or truth_in_id), or landing, business_date and truth_file"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_cases(self) -> QualitySet:
+        if self.hard_cases and self.truth_in_id:
+            raise ValueError(f"{self.name}: hard_cases is a column beside truth or of truth_file")
+        if self.bars.precision_of and not self.hard_cases:
+            raise ValueError(f"{self.name}: bars.precision_of needs hard_cases")
         return self
 
 
@@ -76,6 +104,24 @@ class Result:
     evaluation: Evaluation
     seconds: float
     remark: str | None
+    bars: QualityBars
+
+    def verdicts(self) -> list[Verdict]:
+        """The set's bars, and what was measured."""
+        q, bars = self.evaluation.quality, self.bars
+        made = []
+        if bars.f1 is not None:
+            made.append(Verdict(f"{self.name}: F1", bars.f1, False, q.f1))
+        precision = {case.case: case.precision for case in self.evaluation.by_case}
+        made += [
+            Verdict(f"{self.name}: precision, {case}", bar, False, precision.get(case))
+            for case, bar in bars.precision_of.items()
+        ]
+        if bars.largest_cluster is not None:
+            made.append(
+                Verdict(f"{self.name}: largest cluster", bars.largest_cluster, True, q.largest_cluster)
+            )
+        return made
 
     def as_dict(self) -> dict[str, Any]:
         """Figures as plain values."""
@@ -84,6 +130,7 @@ class Result:
             "seconds": round(self.seconds, 1),
             "remark": self.remark,
             **self.evaluation.as_dict(),
+            "bars": [verdict.as_dict() for verdict in self.verdicts()],
         }
 
 
@@ -99,7 +146,7 @@ def measure(asked: QualitySet, data: str, conf: Linkage, today: date, run_night:
         raise UsageError(f"{asked.name}: {data} has no {', '.join(missing)}: name the folder with --data.")
     started = time.monotonic()
     found = _of_night(asked, data, conf, run_night) if asked.landing else _of_files(asked, data, conf, today)
-    return Result(asked.name, found, time.monotonic() - started, asked.remark)
+    return Result(asked.name, found, time.monotonic() - started, asked.remark, asked.bars)
 
 
 def _of_files(asked: QualitySet, data: str, conf: Linkage, today: date) -> Evaluation:
@@ -114,7 +161,7 @@ def _of_files(asked: QualitySet, data: str, conf: Linkage, today: date) -> Evalu
         country=asked.country,
         today=today,
         # The truth is no evidence.
-        fields={asked.truth: IGNORE} if asked.truth else {},
+        fields={name: IGNORE for name in (asked.truth, asked.hard_cases) if name},
     )
     return evaluation(
         made.linked.clusters,
@@ -127,7 +174,7 @@ def _of_files(asked: QualitySet, data: str, conf: Linkage, today: date) -> Evalu
 
 
 def _truth(asked: QualitySet, paths: list[str], clusters: pa.Table, conf: Linkage) -> pa.Table:
-    """source, record_id, entity_id of the records that the truth knows."""
+    """source, record_id, entity_id of the records that the truth knows; hard_case where the set has some."""
     keys = clusters.select(["source", "record_id"])
     if asked.truth_in_id:
         found = pc.extract_regex(keys["record_id"], f"(?:{asked.truth_in_id.replace('(', '(?P<entity>', 1)})")
@@ -138,6 +185,8 @@ def _truth(asked: QualitySet, paths: list[str], clusters: pa.Table, conf: Linkag
     for path, source in zip(paths, sources(paths) if len(paths) > 1 else ["file"], strict=True):
         records = read_any(path, conf)
         columns = {"record_id": records[asked.id], "entity_id": records[asked.truth]}
+        if asked.hard_cases:
+            columns["hard_case"] = records[asked.hard_cases]
         parts.append(pa.table({"source": pa.array([source] * records.num_rows), **columns}))
     whole = pa.concat_tables(parts)
     return whole.filter(pc.is_valid(whole["entity_id"]))
@@ -155,11 +204,16 @@ def _of_night(asked: QualitySet, data: str, conf: Linkage, run_night: RunNight) 
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copyfile(os.path.join(data, name), target)
         run_night(landing, warehouse, asked.business_date)
-        return evaluate_released(warehouse, conf, read_truth(os.path.join(data, asked.truth_file)))
+        truth = read_truth(os.path.join(data, asked.truth_file), case=asked.hard_cases)
+        return evaluate_released(warehouse, conf, truth)
 
 
-def table(results: list[Result]) -> str:
-    """The results as a Markdown table, a set a line, with the remarks below."""
+def markdown(results: list[Result]) -> str:
+    """The results as Markdown: a set a line with remarks; people who are hard to tell apart; the bars."""
+    return "\n".join(part for part in (_sets(results), _cases(results), _bars(results)) if part)
+
+
+def _sets(results: list[Result]) -> str:
     lines = [
         "| Set | Records | F1 at the default cut | Precision | Recall | B³ F1 | Best F1 of any cut | Largest cluster |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
@@ -179,6 +233,41 @@ def table(results: list[Result]) -> str:
         )
     notes = [f"({number}) {text}." for number, text in enumerate(marks, 1)]
     return "\n".join([*lines, "", " ".join(notes)]).rstrip() + "\n"
+
+
+def _cases(results: list[Result]) -> str:
+    rows = [row for result in results for row in case_rows(result)]
+    return _markdown_table(CASE_COLUMNS, "lr" + "r" * (len(CASE_COLUMNS) - 2), rows)
+
+
+def case_rows(result: Result) -> list[tuple[str, ...]]:
+    """Lines of the table of people who are hard to tell apart, in ``CASE_COLUMNS``."""
+    return [
+        (
+            f"{result.name}: {case.case}",
+            *(f"{n:,}" for n in (case.records, case.true_pairs, case.made_pairs)),
+            *(f"{share:.4f}" for share in (case.precision, case.recall, case.f1)),
+        )
+        for case in result.evaluation.by_case
+    ]
+
+
+def _bars(results: list[Result]) -> str:
+    return _markdown_table(BAR_COLUMNS, "lrrl", [row for result in results for row in bar_rows(result)])
+
+
+def bar_rows(result: Result) -> list[tuple[str, ...]]:
+    """Lines of the table of bars, in ``BAR_COLUMNS``."""
+    return [verdict_row(verdict, "{:.4g}".format) for verdict in result.verdicts()]
+
+
+def _markdown_table(columns: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> str:
+    """Nothing without rows. ``sides``: l or r, a column each."""
+    if not rows:
+        return ""
+    rule = "|".join("---" if side == "l" else "--:" for side in sides)
+    lines = [f"| {' | '.join(columns)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines) + "\n"
 
 
 def write_table(path: str, text: str, begin: str = BEGIN, end: str = END) -> None:

@@ -79,10 +79,10 @@ def write_report(warehouse: str, found: Summary) -> str:
     return uri
 
 
-def read_truth(uri: str, entity: str | None = None) -> pa.Table:
-    """The truth as source, record_id, entity_id (text), from a CSV with a header.
+def read_truth(uri: str, entity: str | None = None, case: str | None = None) -> pa.Table:
+    """The truth as source, record_id, entity_id (text), from a CSV with a header; hard_case where ``case`` is given.
 
-    It has the columns source; source_id or record_id; ``entity``, or else true_id or entity_id.
+    It has the columns source; source_id or record_id; ``entity``, or else true_id or entity_id; ``case``.
     Raises UsageError.
     """
     try:
@@ -93,14 +93,15 @@ def read_truth(uri: str, entity: str | None = None) -> pa.Table:
     except (OSError, ValueError):
         raise UsageError(f"The truth {uri} cannot be read: it must be a CSV with a header.") from None
     names = content.column_names
-    wanted = {**_TRUTH, "entity_id": (entity,)} if entity else _TRUTH
+    named = {"entity_id": entity, "hard_case": case}
+    wanted = {**_TRUTH, **{column: (name,) for column, name in named.items() if name}}
     chosen = [next((n for n in options if n in names), None) for options in wanted.values()]
     if None in chosen:
         expected = "; ".join(" or ".join(options) for options in wanted.values())
         raise UsageError(f"The truth {uri} lacks a column: it needs {expected}.")
 
     text = [content[name].cast(pa.string()) for name in chosen if name is not None]
-    return pa.table(dict(zip(_TRUTH, text, strict=True)))
+    return pa.table(dict(zip(wanted, text, strict=True)))
 
 
 _TRUTH = {

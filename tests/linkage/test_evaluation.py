@@ -13,9 +13,12 @@ from linkage_people import CONF, population
 from pipelines.errors import UsageError
 from pipelines.linkage import evaluation as evaluations
 from pipelines.linkage.breakdown import (
+    MOST_CASES,
+    CaseQuality,
     PairQuality,
     RecordQuality,
     SizeCount,
+    by_case,
     by_group,
     by_group_pair,
     judged_records,
@@ -83,6 +86,45 @@ def test_b3_is_the_mean_over_the_records_of_a_group() -> None:
         RecordQuality("company", 2, 1.0, 0.5, 2 / 3),
         RecordQuality("person", 3, pytest.approx(5 / 9), 1.0, pytest.approx(5 / 7)),
     )
+
+
+def with_cases(known: pa.Table, **case: str) -> pa.Table:
+    """The truth with a hard_case of the records source_id=case; the others have none."""
+    keys = zip(known["source"].to_pylist(), known["record_id"].to_pylist(), strict=True)
+    return known.append_column("hard_case", pa.array([case.get(f"{s}_{r}", " ") for s, r in keys]))
+
+
+def test_hard_cases_are_judged_by_the_pairs_that_touch_them() -> None:
+    made = clusters(
+        ("crm", "1", "person", "A"),
+        ("crm", "2", "person", "A"),
+        ("web", "1", "person", "A"),
+        ("web", "2", "person", "B"),
+        ("web", "3", "person", "C"),
+        ("pos", "1", "person", "D"),
+        ("pos", "2", "person", "D"),
+    )
+    # p and q are twins; k has a father of his name, who has no record; r is nobody's double.
+    known = truth(crm_1="p", crm_2="q", web_1="p", web_2="k", web_3="k", pos_1="r", pos_2="r")
+    known = with_cases(known, crm_1="twin", crm_2="twin", web_1="twin", web_2="junior", web_3="junior")
+    judged = judged_records(made, known, made="cluster_final")
+    assert by_case(judged) == (
+        CaseQuality("junior", 2, 1, 0, 0, 1.0, 0.0, 0.0),
+        CaseQuality("twin", 3, 1, 3, 1, 1 / 3, 1.0, 0.5),
+    )
+    # A twin in a cluster of somebody who is none: the pair touches twins all the same.
+    mixed = clusters(("crm", "1", "person", "A"), ("pos", "1", "person", "A"))
+    (twin,) = by_case(judged_records(mixed, known, made="cluster_final"))
+    assert (twin.records, twin.made_pairs, twin.precision) == (1, 1, 0.0)
+
+
+def test_without_hard_cases_there_is_nothing_to_say_and_names_are_no_cases() -> None:
+    assert by_case(JUDGED) == ()
+    keys = {f"crm_{n}": f"p{n}" for n in range(MOST_CASES + 1)}
+    known = with_cases(truth(**keys), **keys)
+    made = clusters(*[("crm", str(n), "person", "A") for n in range(MOST_CASES + 1)])
+    with pytest.raises(UsageError, match="21 values; name one with a few kinds of people"):
+        by_case(judged_records(made, known, made="cluster_final"))
 
 
 def test_sizes_stand_side_by_side() -> None:

@@ -118,6 +118,28 @@ def test_another_column_may_be_the_truth(house: str, truth: str, capsys: pytest.
     assert "nothing" in capsys.readouterr().err
 
 
+def test_the_truth_may_say_who_is_hard_to_tell_apart(
+    house: str, linked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "twins.csv"
+    rows = zip(TRUTH.splitlines(), ("trap", "twin", "twin", "", ""), strict=True)
+    path.write_text("".join(f"{row},{trap}\n" for row, trap in rows), encoding="utf-8")
+    where = ["evaluate", "--warehouse", house, "--truth", str(path), "--by", "trap"]
+    assert execute([*where, "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^twin +2 +1 +1 +1\.0000 +1\.0000 +1\.0000$", shown, re.MULTILINE)
+    page = (tmp_path / "out" / "evaluation.html").read_text(encoding="utf-8")
+    well_formed(page)
+    assert "Hard to tell apart" in page
+    assert execute([*where[:-1], "nothing"]) == 2
+    assert "nothing" in capsys.readouterr().err
+    of_file = ["--truth", str(linked / "people.csv"), "--truth-column", "persona", "--by", "Color", "--json"]
+    assert execute(["evaluate", "--linked", str(linked / "out"), *of_file]) == 0
+    found = {c["case"]: c["true_pairs"] for c in json.loads(capsys.readouterr().out)["by_case"]}
+    # One of A is red and one blue; one of B green, one red; both of C are red.
+    assert found == {"azul": 1, "rojo": 3, "verde": 1}
+
+
 def test_a_truth_of_other_records_is_said(
     house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

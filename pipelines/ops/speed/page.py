@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipelines.ops.speed.config import LinkageBench
@@ -74,12 +74,13 @@ def _quoted(said: Sequence[str]) -> str:
     return "; ".join(f"`{text.replace('`', chr(39))}`" for text in said)
 
 
-def verdict_row(verdict: Verdict) -> tuple[str, str, str, str]:
-    """The bar, what it must be, what it is, and what that means."""
+def verdict_row(verdict: Verdict, shown: Callable[[float], str] | None = None) -> tuple[str, str, str, str]:
+    """The bar, what it must be, what it is, and what that means; ``shown``: how its figures are written."""
+    shown = shown or _short
     sign = "≤" if verdict.is_most else "≥"
     bound = "> " if verdict.is_bound else ""
-    measured = "" if verdict.value is None else f"{bound}{_short(verdict.value)}"
-    return verdict.name, f"{sign} {_short(verdict.bar)}", measured, verdict.said()
+    measured = "" if verdict.value is None else f"{bound}{shown(verdict.value)}"
+    return verdict.name, f"{sign} {shown(verdict.bar)}", measured, verdict.said()
 
 
 def _short(value: float) -> str:
