@@ -18,7 +18,9 @@ from pydantic import Field, model_validator
 
 from pipelines.config import Strict
 from pipelines.errors import UsageError
+from pipelines.linkage.breakdown import CaseQuality
 from pipelines.linkage.config import Linkage
+from pipelines.linkage.evaluate import Quality
 from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
 from pipelines.linkage.files import IGNORE, link_file, read_any, sources
 from pipelines.ops.linkage_release import evaluate_released
@@ -45,6 +47,20 @@ class QualityBars(Strict):
     precision_of: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=dict, description="hard case → precision among the pairs that touch it, at least."
     )
+
+    def verdicts(self, name: str, found: Quality, cases: Sequence[CaseQuality]) -> list[Verdict]:
+        """Each bar of the set ``name``, and what was found."""
+        made = [] if self.f1 is None else [Verdict(f"{name}: F1", self.f1, False, found.f1)]
+        precision = {case.case: case.precision for case in cases}
+        made += [
+            Verdict(f"{name}: precision, {case}", bar, False, precision.get(case))
+            for case, bar in self.precision_of.items()
+        ]
+        if self.largest_cluster is not None:
+            made.append(
+                Verdict(f"{name}: largest cluster", self.largest_cluster, True, found.largest_cluster)
+            )
+        return made
 
 
 class QualitySet(Strict):
@@ -108,20 +124,7 @@ class Result:
 
     def verdicts(self) -> list[Verdict]:
         """The set's bars, and what was measured."""
-        q, bars = self.evaluation.quality, self.bars
-        made = []
-        if bars.f1 is not None:
-            made.append(Verdict(f"{self.name}: F1", bars.f1, False, q.f1))
-        precision = {case.case: case.precision for case in self.evaluation.by_case}
-        made += [
-            Verdict(f"{self.name}: precision, {case}", bar, False, precision.get(case))
-            for case, bar in bars.precision_of.items()
-        ]
-        if bars.largest_cluster is not None:
-            made.append(
-                Verdict(f"{self.name}: largest cluster", bars.largest_cluster, True, q.largest_cluster)
-            )
-        return made
+        return self.bars.verdicts(self.name, self.evaluation.quality, self.evaluation.by_case)
 
     def as_dict(self) -> dict[str, Any]:
         """Figures as plain values."""

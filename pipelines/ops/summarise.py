@@ -34,7 +34,7 @@ Rows = list[dict[str, Any]]
 
 
 def summarise(warehouse: str, settings: Settings, *, truth: str | None = None) -> Summary:
-    """The newest release as counts; with ``truth`` (see ``quality``) also how good its customers are.
+    """The newest release as counts; with ``truth`` (see ``read_truth``) also how good its customers are.
 
     Raises NoReleaseError, UsageError for a truth that cannot be read.
     """
@@ -119,11 +119,6 @@ def measure(house: Warehouse, truth: str) -> Measured:
     if not found.records:
         raise PadronError(f"The truth {truth} knows none of the released records: is it of this landing?")
     return found
-
-
-def quality(house: Warehouse, truth: str) -> dict[str, float | int]:
-    """``measure`` as plain figures by name."""
-    return measure(house, truth).as_dict()
 
 
 def _quality(house: Warehouse, truth: str) -> summary.Quality:
