@@ -70,6 +70,7 @@ def quality(
         Result,
         bar_rows,
         case_rows,
+        expected_text,
         markdown,
         measure,
         write_json,
@@ -103,20 +104,24 @@ def quality(
     if as_json:
         click.echo(json.dumps([result.as_dict() for result in results]))
         return 0
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for result in results:
         q, best = result.evaluation.quality, result.evaluation.best
         rows.append(
             (
                 result.name,
-                *(f"{value:.4f}" for value in (q.f1, q.precision, q.recall, q.b3_f1)),
+                f"{q.f1:.4f}",
+                f"{q.precision:.4f}",
+                expected_text(result),
+                f"{q.recall:.4f}",
+                f"{q.b3_f1:.4f}",
                 "" if best is None else f"{best.quality.f1:.4f}",
                 f"{result.evaluation.cut:.3f}",
                 f"{q.largest_cluster:,}",
                 f"{result.seconds:.0f}",
             )
         )
-    out.print(_table(("Set", "F1", "P", "R", "B³", "Best", "Cut", "Largest", "s"), rows))
+    out.print(_table(("Set", "F1", "P", "Expected P", "R", "B³", "Best", "Cut", "Largest", "s"), rows))
     for columns, more in ((CASE_COLUMNS, case_rows), (BAR_COLUMNS, bar_rows)):
         if rows := [row for result in results for row in more(result)]:
             out.print("")

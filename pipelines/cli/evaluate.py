@@ -147,6 +147,8 @@ def _say(found: Evaluation) -> None:
     q = found.quality
     say(f"{q.records:,} records with a known person, {q.clusters:,} clusters, {q.entities:,} in the truth")
     say(f"{q.made_pairs:,} pairs made, {q.right_pairs:,} right; {q.true_pairs:,} are true")
+    if found.expected_precision is not None:
+        say(f"The model expects {found.expected_precision:.4f} of the pairs at its cut to be right")
     shares = [
         ("Pairwise", q.precision, q.recall, q.f1),
         ("B³", q.b3_precision, q.b3_recall, q.b3_f1),
@@ -188,10 +190,11 @@ def _say(found: Evaluation) -> None:
         _table(("Pairs that touch", "Records", "True", "Made", "Precision", "Recall", "F1"), rows)
     _table(("Cluster size", "True", "Made"), [(s, f"{t:,}", f"{m:,}") for s, t, m in binned(found.sizes)])
     _table(
-        ("Cut", "Precision", "Recall", "F1", "B³ F1", "Largest"),
+        ("Cut", "Expected", "Precision", "Recall", "F1", "B³ F1", "Largest"),
         [
             (
                 f"{p.cut:g}" + (" in use" if p.cut == found.cut else ""),
+                "" if p.expected is None else _share(p.expected),
                 *map(_share, (p.quality.precision, p.quality.recall, p.quality.f1, p.quality.b3_f1)),
                 f"{p.quality.largest_cluster:,}",
             )

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.components import components
-from pipelines.linkage.cut import Joins, counted, log_odds
+from pipelines.linkage.cut import Joins, counted, expected_precision, log_odds
 from pipelines.linkage.evaluate import Quality, quality
 from pipelines.linkage.judge import COMPONENT
 from pipelines.linkage.link import Inside
@@ -36,16 +36,23 @@ class CurvePoint:
 
     cut: float
     quality: Quality
+    expected: float | None = None
+    """Pairwise precision that the model expects, over all records; None where that is not known."""
 
 
 def curve(inside: Inside, entity: Ints, cuts: Iterable[float]) -> tuple[CurvePoint, ...]:
-    """Quality at each cut; ``entity`` is the true entity of each node as a number, -1 unknown."""
+    """Quality at each cut, and the precision expected there; ``entity`` is the true entity of each node as a number, -1 unknown."""
     known = entity >= 0
+    joins, believed = inside.joins, inside.believed
     points = []
-    for cut in sorted(set(cuts)):
-        pairs = inside.joins.links(cut)
-        group = agglomerate(len(inside.label), pairs, inside.forbidden, float(log_odds(np.array(cut))))
-        points.append(CurvePoint(cut, quality(group[known], entity[known])))
+    with duckdb.connect() as connection:
+        for cut in sorted(set(cuts)):
+            bits = float(log_odds(np.array(cut)))
+            group = agglomerate(len(inside.label), joins.links(cut), inside.forbidden, bits)
+            expected = None
+            if believed is not None:
+                expected = expected_precision(connection, group, joins.left, joins.right, believed)
+            points.append(CurvePoint(cut, quality(group[known], entity[known]), expected))
     return tuple(points)
 
 

@@ -73,19 +73,25 @@ class Evaluation:
         """The point of the curve with the highest pairwise F1."""
         return curves.best(self.curve)
 
+    @property
+    def expected_precision(self) -> float | None:
+        """What the model expects at the cut in use, over all records; None where that is not known."""
+        return next((p.expected for p in self.curve if p.cut == self.cut), None)
+
     def as_dict(self) -> dict[str, Any]:
         """Figures as plain values: those of ``Quality`` on top, no keys of records."""
         best = self.best
         return {
             **self.quality.as_dict(),
             "cut": self.cut,
+            "expected_precision": self.expected_precision,
             "cluster_sizes": [asdict(s) for s in self.sizes],
             "by_source_pair": [asdict(p) for p in self.by_source_pair],
             "by_source": [asdict(g) for g in self.by_source],
             "by_party_type_pair": [asdict(p) for p in self.by_party_pair],
             "by_party_type": [asdict(g) for g in self.by_party_type],
             "by_case": [asdict(c) for c in self.by_case],
-            "curve": [{"cut": p.cut, **p.quality.as_dict()} for p in self.curve],
+            "curve": [{"cut": p.cut, "expected": p.expected, **p.quality.as_dict()} for p in self.curve],
             "curve_is": self.curve_is,
             "best": None if best is None else {"cut": best.cut, **best.quality.as_dict()},
             "missed": None if self.missed is None else self.missed.by_reason(),

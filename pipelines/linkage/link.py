@@ -40,6 +40,7 @@ from pipelines.linkage.sample import Sample, draw
 from pipelines.linkage.training_run import TrainingRun
 from pipelines.queries import Say, silent
 
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -56,6 +57,8 @@ class Inside:
     joins: Joins
     forbidden: Bools
     """Pairs that never-evidence keeps apart."""
+    believed: Floats | None = None
+    """Of each pair, as ``choose_cut`` takes it; None where only kept pairs are known."""
 
 
 @dataclass(frozen=True)
@@ -186,13 +189,11 @@ def _generation(
     if previous is not None:
         return previous if values == previous.generic else previous.revised(values, business_date)
     joins, forbidden = _together(evidence)
-    # What an exact rule links is right by the word of who wrote the rule.
-    believed = np.concatenate([np.where(e.judged.sure, 1.0, e.judged.believed) for e in evidence])
     cut = choose_cut(
         connection,
         len(nodes),
         joins,
-        believed,
+        _believed(evidence),
         forbidden,
         conf.cut_precision,
         conf.review_probability,
@@ -212,6 +213,12 @@ def _together(evidence: list[Evidence]) -> tuple[Joins, Bools]:
         np.concatenate([e.judged.sure for e in evidence]),
     )
     return joins, np.concatenate([e.judged.forbidden for e in evidence])
+
+
+def _believed(evidence: list[Evidence]) -> Floats:
+    """Of every pair what the model believes before any rule; an exact rule is right by who wrote it."""
+    believed: Floats = np.concatenate([np.where(e.judged.sure, 1.0, e.judged.believed) for e in evidence])
+    return believed
 
 
 def _linked(
@@ -269,7 +276,7 @@ def _linked(
         decided.states,
         generation,
         generation.row() if is_new else None,
-        Inside(label, joins, forbidden) if recalled is None else None,
+        Inside(label, joins, forbidden, _believed(evidence)) if recalled is None else None,
         _figures(evidence, generation, scored, by_model, by_rules, queue, generic, cut, conf),
     )
 

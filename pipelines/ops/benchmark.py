@@ -218,8 +218,8 @@ def markdown(results: list[Result]) -> str:
 
 def _sets(results: list[Result]) -> str:
     lines = [
-        "| Set | Records | F1 at the default cut | Precision | Recall | B³ F1 | Best F1 of any cut | Largest cluster |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| Set | Records | F1 at the default cut | Precision | Expected P | Recall | B³ F1 | Best F1 of any cut | Largest cluster |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     marks: list[str] = []
     for result in results:
@@ -231,11 +231,18 @@ def _sets(results: list[Result]) -> str:
             mark = f" ({marks.index(result.remark) + 1})"
         best_text = f"{best.quality.f1:.4f} at {best.cut:g}" if best is not None else ""
         lines.append(
-            f"| {result.name}{mark} | {q.records:,} | {q.f1:.4f} | {q.precision:.4f} | {q.recall:.4f} "
+            f"| {result.name}{mark} | {q.records:,} | {q.f1:.4f} | {q.precision:.4f} "
+            f"| {expected_text(result)} | {q.recall:.4f} "
             f"| {q.b3_f1:.4f} | {best_text} | {q.largest_cluster} |"
         )
     notes = [f"({number}) {text}." for number, text in enumerate(marks, 1)]
     return "\n".join([*lines, "", " ".join(notes)]).rstrip() + "\n"
+
+
+def expected_text(result: Result) -> str:
+    """The precision that the model expects at the cut; nothing where that is not known."""
+    expected = result.evaluation.expected_precision
+    return "" if expected is None else f"{expected:.4f}"
 
 
 def _cases(results: list[Result]) -> str:

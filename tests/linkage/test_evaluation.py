@@ -268,6 +268,18 @@ def test_the_curve_clusters_again_at_every_cut() -> None:
         (0.99, 0, 0),
     ]
     assert points[0].quality.records == 3
+    assert [p.expected for p in points] == [None, None, None]
+
+
+def test_every_cut_says_what_precision_the_model_expects() -> None:
+    # Before the rules 0-1 was believed at 0.9; alone in its group that is what the group lets expect.
+    no = np.zeros(3, bool)
+    joins = Joins(np.array([0, 0, 1]), np.array([1, 2, 2]), np.array([0.95, 0.6, 0.6]), np.ones(3), no, no)
+    inside = Inside(np.array([0, 0, 0]), joins, no, np.array([0.9, 0.6, 0.6]))
+    low, middle, high = curve(inside, np.array([0, 0, 1]), [0.5, 0.9, 0.99])
+    assert (middle.expected, high.expected) == (pytest.approx(0.9), None)
+    assert low.expected is not None
+    assert 0.6 < low.expected < 0.9
 
 
 @pytest.fixture(scope="module")
@@ -297,6 +309,10 @@ def test_linking_once_more_gives_the_same_clusters_and_exact_reasons(exact) -> N
     found = exact
     at_cut = next(p for p in found.curve if p.cut == found.cut)
     assert at_cut.quality == found.quality
+    assert at_cut.expected == found.expected_precision == found.as_dict()["expected_precision"]
+    # The cut is the lowest at which that much is expected.
+    assert at_cut.expected is not None
+    assert at_cut.expected >= CONF.cut_precision
     assert found.curve_is == EXACT
     assert found.best is not None
     assert found.best.quality.f1 == max(p.quality.f1 for p in found.curve)

@@ -62,7 +62,10 @@ def test_the_table_replaces_what_stood_between_its_lines(data: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# Title\n{BEGIN}\n\n| Set |")
     assert text.endswith(f"{END}\nafter\n")
-    assert text.count("| people (1) | 5 | 1.0000 |") == 2
+    assert text.count("| people (1) | 5 | 1.0000 | 1.0000 |") == 2
+    expected = result.evaluation.expected_precision
+    assert expected is not None
+    assert f"| 1.0000 | 1.0000 | {expected:.4f} |" in text
     # One remark on several sets stands once.
     assert text.count("(1) five records.") == 1
     assert "(2)" not in text
