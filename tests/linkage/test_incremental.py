@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from linkage_people import Row, night_after, population, record, table
 
-from pipelines.linkage.config import Linkage
+from pipelines.linkage.config import Generic, Linkage
+from pipelines.linkage.fingerprints import linked_by
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.recall import Remembered
@@ -108,6 +110,39 @@ def test_another_generation_or_configuration_links_all_again(generation: Generat
     linked = link_night(rows, other, SMALL, NIGHT, last=remembered(first))
     assert linked.figures["changed_records"] == len(rows)
     assert_same(linked, link_night(rows, other, SMALL, NIGHT))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rules": SMALL.rules[:1]},
+        {"never": ()},
+        {"review_probability": 0.2},
+        {"blocking": SMALL.blocking.model_copy(update={"max_block": 6})},
+        {"max_component": 5},
+        {"duplicate_free": ()},
+        {"generic": Generic(distinct_names={"phones": 2})},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_configuration_alone_decides_links_all_again(
+    generation: Generation, change: dict[str, Any]
+) -> None:
+    # No generation has these: the fingerprints have to notice.
+    other = SMALL.model_copy(update=change)
+    assert linked_by(generation, other) != linked_by(generation, SMALL)
+    rows = table(crowd())
+    first = link_night(rows, generation, SMALL, NIGHT)
+    changed = link_night(rows, generation, other, NIGHT, last=remembered(first))
+    assert changed.figures["changed_records"] == len(rows)
+    assert_same(changed, link_night(rows, generation, other, NIGHT))
+
+
+def test_what_only_the_machine_decides_links_nothing_again(generation: Generation) -> None:
+    placed = SMALL.model_copy(
+        update={"placement": "many", "threads": 1, "memory_limit": "1GB", "max_review": 3}
+    )
+    assert linked_by(generation, placed) == linked_by(generation, SMALL)
 
 
 def test_a_value_that_became_generic_changes_who_carries_it(generation: Generation) -> None:
