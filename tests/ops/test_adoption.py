@@ -311,6 +311,8 @@ def test_training_on_a_warehouse_leaves_a_generation_and_its_report(
     told = json.loads(capsys.readouterr().out)
     made = find(told["folder"], house)
     assert Path(told["folder"]).name == made.generation_id == told["generation_id"]
+    # Of the records that the first night trained on it is that night's own training, with its report.
+    assert made.generation_id == find("current", house).generation_id
     assert made.created_on == NIGHT
     page = (Path(told["folder"]) / "training.html").read_text(encoding="utf-8")
     assert "release 2026-07-01.1" in page
