@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from rich.cells import cell_len
+from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from pipelines.cli import options
 from pipelines.cli.console import out, say, tell
 from pipelines.cli.options import Day, example
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LONGEST_WORD = 40
+"""Characters without a blank that ``padron sql`` leaves in one line; an id has 25."""
 
 
 @click.command()
@@ -60,15 +70,29 @@ def sql(query: str, warehouse: str, limit: int, as_json: bool, as_csv: bool) -> 
         for row in found.to_pylist():
             click.echo(",".join(_csv(v) for v in row.values()))
         return 0
-    table = Table(box=None, pad_edge=False)
-    for name, kind in zip(found.column_names, found.schema.types, strict=True):
-        table.add_column(name, justify="right" if _is_number(str(kind)) else "left")
-    for row in found.slice(0, limit).to_pylist():
-        table.add_row(*["" if v is None else str(v) for v in row.values()])
-    out.print(table)
+    _show_rows(found.slice(0, limit))
     if found.num_rows > limit:
         say(f"… {found.num_rows - limit:,} more rows (--limit)")
     return 0
+
+
+def _show_rows(rows: pa.Table) -> None:
+    """A table in which texts wrap and no id is cut: rather a line is wider than the terminal."""
+    table = Table(box=None, pad_edge=False)
+    texts = [["" if v is None else str(v) for v in column.to_pylist()] for column in rows.columns]
+    for name, kind, column in zip(rows.column_names, rows.schema.types, texts, strict=True):
+        words = [word for text in (name, *column) for word in text.split()]
+        table.add_column(
+            name,
+            justify="right" if _is_number(str(kind)) else "left",
+            overflow="fold",
+            min_width=min(max(map(cell_len, words), default=0), _LONGEST_WORD),
+        )
+    for row in zip(*texts, strict=True):
+        table.add_row(*map(escape, row))
+    least = Measurement.get(out, out.options.update(max_width=sys.maxsize), table).minimum
+    table.width = least if least > out.width else None
+    out.print(table, soft_wrap=False, crop=False)
 
 
 def _is_number(kind: str) -> bool:

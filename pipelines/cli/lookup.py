@@ -32,7 +32,7 @@ EXIT = {"one": 0, "candidates": 5, "nobody": 6}
 @click.option("--record", metavar="SOURCE:ID", help="A record of a source, such as crm:C00017.")
 @click.option("--customer-id", metavar="ID", help="A customer id, also one that was merged away.")
 @click.option("--name", help="A whole name, in any order.")
-@click.option("--birth-date", type=Day(), help="With --name.")
+@click.option("--birth-date", help="With --name; as y-m-d, d/m/y or with a Spanish month.")
 @click.option("--as-of", type=Day(), help="Ask the release that stood at the end of this date.")
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1), help="Candidates shown.")
 @options.warehouse
@@ -49,7 +49,7 @@ def lookup(
     record: str | None,
     customer_id: str | None,
     name: str | None,
-    birth_date: date | None,
+    birth_date: str | None,
     as_of: date | None,
     limit: int,
     warehouse: str,
@@ -58,9 +58,10 @@ def lookup(
 ) -> int:
     """Who is this? One customer, or ranked candidates with a match probability; never a guess.
 
-    TEXT may be anything: padron lookup ana@example.com. One customer is the answer only where it alone
-    fits all that was asked, and not by a name alone or a value that many share. The probability is
-    that of the model in use, for a record that says only what was asked. Names are shown: mind who looks on.
+    TEXT may be anything, also several values: padron lookup "Ana García 1/3/1980". One customer is the answer
+    only where it alone fits all that was asked, and not by a name alone or a value that many share. Candidates
+    with whom identifying values agree come first, then names, then the probability: that of the model in use,
+    for a record that says only what was asked. Names are shown: mind who looks on.
 
     Exit codes: 0 one customer, 5 candidates, 6 nobody.
     """
@@ -85,7 +86,7 @@ def lookup(
     if as_json:
         click.echo(json.dumps(found.as_dict(), default=str))
     else:
-        _say(found)
+        _say(found, is_text=text is not None)
     return EXIT[found.outcome]
 
 
@@ -94,16 +95,16 @@ def _show(content: str | Table) -> None:
     out.print(content, width=min(WIDTH, out.width), soft_wrap=False, crop=False)
 
 
-def _say(found: Found) -> None:
-    kinds = " or ".join(field.replace("_", " ") for field in found.asked)
-    _show(f"[dim]by {escape(kinds)}, release {escape(found.release_id)}[/]")
+def _say(found: Found, *, is_text: bool) -> None:
+    _show(f"[dim]by {escape(_kinds(found, is_text=is_text))}, release {escape(found.release_id)}[/]")
     if found.outcome == "nobody":
         _show("[yellow]Nobody[/] in the register agrees.")
     elif found.outcome == "one":
         _say_one(found.candidates[0])
     else:
-        plural = "" if found.total == 1 else "s"
-        _show(f"[yellow]{found.total:,} candidate{plural}[/], the likeliest first: nobody is sure.")
+        plural, order = ("", "") if found.total == 1 else ("s", ", who agrees with most first")
+        first = "" if found.total == len(found.candidates) else f", the first {len(found.candidates)} shown"
+        _show(f"[yellow]{found.total:,} candidate{plural}[/]{first}{order}: nobody is sure.")
         say("")
         _show(_table(found))
         if found.total > len(found.candidates):
@@ -112,7 +113,23 @@ def _say(found: Found) -> None:
         _show(f"[dim]note:[/] {escape(note)}")
 
 
+def _kinds(found: Found, *, is_text: bool) -> str:
+    """What was looked for, and of a free text as what each part was taken."""
+    from pipelines.ops.lookup import any_of
+
+    def told(fields: list[str], word: str) -> str:
+        return any_of(fields, word) + (f" “{found.asked[fields[0]]}”" if is_text else "")
+
+    sure = [field for field in found.asked if field not in found.alternatives]
+    parts = [told([field], "") for field in sure]
+    if found.alternatives:
+        parts.append(told(list(found.alternatives), "or"))
+    return any_of(parts, "and")
+
+
 def _say_one(one: Candidate) -> None:
+    from pipelines.ops.lookup import any_of
+
     _show(f"[bold green]{escape(one.customer_id)}[/]  [bold]{escape(one.name or '')}[/]")
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
@@ -121,15 +138,23 @@ def _say_one(one: Candidate) -> None:
     table.add_row(
         "live records", f"{one.records:,}{where}" if one.is_live else "none: no source delivers one"
     )
-    table.add_row("agrees", ", ".join(_words(one)))
+    table.add_row("agrees", any_of(one.agrees, "and"))
     table.add_row("probability", _probability(one))
     if one.now != (one.customer_id,):
         table.add_row("now", ", ".join(one.now) or "no customer any more")
     _show(table)
 
 
-def _words(one: Candidate) -> list[str]:
-    return [field.replace("_", " ") for field in one.agrees]
+def _in_words(one: Candidate) -> str:
+    """What agrees with a candidate, what does not, and what nobody knows, as markup."""
+    from pipelines.ops.lookup import any_of
+
+    parts = [escape(any_of(one.agrees, "and"))] if one.agrees else []
+    if one.differs:
+        parts.append(f"[red]not {escape(any_of(one.differs))}[/]")
+    if one.unknown:
+        parts.append(f"[dim]{escape(any_of(one.unknown, 'and'))} unknown[/]")
+    return "; ".join(parts)
 
 
 def _probability(one: Candidate) -> str:
@@ -143,10 +168,7 @@ def _table(found: Found) -> Table:
     table.add_column("Name", overflow="fold")
     table.add_column("Agrees", overflow="fold")
     for one in found.candidates:
-        agrees = ", ".join(_words(one))
-        if one.differs:
-            agrees += f"; [red]not {escape(', '.join(f.replace('_', ' ') for f in one.differs))}[/]"
         moved = "" if one.now == (one.customer_id,) else f" [dim](now {', '.join(one.now) or 'nobody'})[/]"
         name = escape(one.name or "–") + ("" if one.is_live else " [dim](no live records)[/]") + moved
-        table.add_row(escape(one.customer_id), _probability(one), name, agrees)
+        table.add_row(escape(one.customer_id), _probability(one), name, _in_words(one))
     return table

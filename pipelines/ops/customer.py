@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.errors import PadronError
 from pipelines.ops.reading import Reader
+from pipelines.ops.register import as_customer_id
 from pipelines.storage import Warehouse
 
 BLOCKS = {
@@ -24,6 +25,7 @@ def show_customer(warehouse: str, customer_id: str) -> dict[str, list[dict[str, 
 
     Raises UnknownCustomerError for an id that was never published, NoReleaseError.
     """
+    customer_id = as_customer_id(customer_id)
     reader = Reader(Warehouse(warehouse))
     profile = reader.rows("SELECT * FROM gold.customers WHERE customer_id = ?", [customer_id])
     if not profile:

@@ -11,6 +11,7 @@ from pipelines.errors import UsageError
 from pipelines.linkage.decision_files import check_sides, decision_id
 from pipelines.linkage.decisions import CONTRADICTED, MATCH, NO_MATCH, REVOKE, standing
 from pipelines.ops import stewards
+from pipelines.ops.register import as_customer_id
 
 if TYPE_CHECKING:
     from pipelines.linkage.decisions import Decision
@@ -91,6 +92,7 @@ def split(
 
     Raises UsageError where a part names a record of somebody else, or nothing is left beside a single part.
     """
+    customer = as_customer_id(customer)
     whole = desk.records_of(customer)
     named = [sorted({record for name in part for record in desk.records_of(name)}) for part in parts]
     for record in (r for part in named for r in part):

@@ -25,7 +25,7 @@ from pipelines.linkage.generations import GENERATIONS, Generation, lineage, newe
 from pipelines.ops import stewards
 from pipelines.ops.foreseen import Consequence, consequence
 from pipelines.ops.reading import Reader
-from pipelines.ops.register import names_of
+from pipelines.ops.register import as_customer_id, names_of
 from pipelines.silver.renames import RENAMES, decisions_now
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class Desk:
         """
         if ":" in name:
             return [self._record(name)]
+        name = as_customer_id(name)
         found = self.reader.rows(
             "SELECT source || ':' || record_id AS name FROM identity.assignments WHERE customer_id = ? ORDER BY ALL",
             [name],

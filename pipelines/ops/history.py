@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.ops import releases
 from pipelines.ops.reading import Reader
-from pipelines.ops.register import Resolved, UnknownIdError, holder, names_of, resolve, standing
+from pipelines.ops.register import (
+    Resolved,
+    UnknownIdError,
+    as_customer_id,
+    holder,
+    names_of,
+    resolve,
+    standing,
+)
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
@@ -97,7 +105,7 @@ def history(warehouse: str, what: str, as_of: date | None = None) -> History:
     return (
         _of_record(reader, source, record_id, day, release)
         if colon
-        else _of_customer(reader, what.strip().upper(), day, release)
+        else _of_customer(reader, as_customer_id(what), day, release)
     )
 
 

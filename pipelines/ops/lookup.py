@@ -6,7 +6,7 @@ was asked, by something that identifies: a value that too many share, or a name 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from pipelines.errors import UsageError
+from pipelines.linkage.engine import KEY_COLUMNS
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops import releases
-from pipelines.ops.asked import REFERENCES, Asked, asked, recognised
+from pipelines.ops.asked import FIELDS, REFERENCES, Asked, asked
+from pipelines.ops.free_text import Said, readings
 from pipelines.ops.likeness import likeness
-from pipelines.ops.matching import Hit, matching
+from pipelines.ops.matching import Hit, Matched, matching
 from pipelines.ops.reading import Reader
 from pipelines.ops.register import UnknownIdError, resolve, standing
 from pipelines.settings import load_settings
@@ -60,6 +62,8 @@ class Candidate:
     """What was asked and agrees; similar_name where the name may be misspelt."""
     differs: tuple[str, ...]
     """What was asked and is known otherwise."""
+    unknown: tuple[str, ...]
+    """What was asked and is not known of them."""
     is_live: bool
     records: int
     sources: tuple[str, ...]
@@ -73,11 +77,13 @@ class Found:
 
     outcome: Outcome
     candidates: tuple[Candidate, ...]
-    """The likeliest first; the one where ``outcome`` is one."""
+    """Who agrees with more first, values that identify before names; the one where ``outcome`` is one."""
     total: int
     """Candidates in all; ``candidates`` may be fewer."""
     asked: dict[str, str]
-    """What the text or the options were taken for."""
+    """What the text or the options were taken for, by field."""
+    alternatives: tuple[str, ...]
+    """Fields of ``asked`` that are readings of one text: it is one of them."""
     notes: tuple[str, ...]
     release_id: str
     business_date: date
@@ -100,6 +106,7 @@ SCHEMA = pa.schema(
         ("probability", pa.float64()),
         ("agrees", _TEXTS),
         ("differs", _TEXTS),
+        ("unknown", _TEXTS),
         ("is_live", pa.bool_()),
         ("records", pa.int64()),
         ("sources", _TEXTS),
@@ -158,34 +165,44 @@ class Register:
         given = {name: str(value) for name, value in said.items() if value is not None}
         if text is not None and given:
             raise UsageError("Give one text of any kind, or options that say what is what; not both.")
-        alternatives = False
+        today = self.release.business_date
+        ways: Sequence[Said] = (Said(given),)
         if text is not None and text.strip():
-            given = recognised(text, self.sources)
-            alternatives = "birth_date" not in given and len(given) > 1
-        what = asked(given, self.countries, self.release.business_date, alternatives=alternatives)
-        return self._answer(what, limit)
+            ways = readings(text, self.sources, self.countries, today) or ways
+        first: tuple[Asked, Matched] | None = None
+        for way in ways:
+            try:
+                what = asked(way, self.countries, today)
+            except UsageError:
+                if len(ways) == 1:
+                    raise
+                continue
+            found = matching(self.reader, what)
+            first = first or (what, found)
+            if found.hits or found.notes:
+                return self._answer(what, found, limit)
+        if first is None:
+            raise UsageError("Nothing of the text can be read as a value or a name: nothing is looked up.")
+        return self._answer(*first, limit)
 
-    def _answer(self, what: Asked, limit: int) -> Found:
-        found = matching(self.reader, what, self.settings.linkage)
-        hits, records = found.hits, found.records
-        shared = self._generic(what)
-        notes = [*self._notes(what, shared, records.num_rows if records else 0), *found.notes]
-        fits = [customer for customer, hit in hits.items() if hit.fits(what)]
-        is_one = len(fits) == 1 and hits[fits[0]].identifies(frozenset(shared) | what.generic)
-        probability = self._probabilities(what, records, hits)
-        chosen = fits if is_one else list(hits)
-        order = sorted(
-            chosen,
-            key=lambda c: (-len(hits[c].agrees), len(hits[c].differs), -(probability.get(c) or 0.0), c),
-        )
-        described = self._described(order[: max(limit, 1)], hits, probability)
-        outcome: Outcome = "one" if is_one else "candidates" if order else "nobody"
+    def _answer(self, what: Asked, found: Matched, limit: int) -> Found:
+        hits = found.hits
+        shared, untaken = self._generic(what), found.untaken(what)
+        unusable = frozenset(shared) | what.generic | ({"name"} if len(what.words) == 1 else set())
+        ranks = {c: hit.rank(unusable | untaken) for c, hit in hits.items()}
+        order = sorted(hits, key=lambda c: (ranks[c], c))
+        fits = [customer for customer in order if hits[customer].fits(what)]
+        is_one = len(fits) == 1 and hits[fits[0]].identifies(unusable)
+        chosen = fits if is_one else order
+        probability = self._probabilities(what, chosen, hits, untaken)
+        chosen.sort(key=lambda c: (ranks[c], -(probability.get(c) or 0.0), c))
         return Found(
-            outcome,
-            described,
-            len(order),
-            what.said,
-            tuple(notes),
+            "one" if is_one else "candidates" if chosen else "nobody",
+            self._described(chosen[: max(limit, 1)], what, found, probability),
+            len(chosen),
+            {name: text for name, text in what.said.items() if name not in untaken},
+            tuple(sorted(what.alternatives - untaken, key=FIELDS.index)),
+            (*self._notes(what, shared, found), *found.notes),
             self.release.release_id,
             self.release.business_date,
         )
@@ -209,7 +226,7 @@ class Register:
                 found[field] = str(first["value"]), names, records
         return found
 
-    def _notes(self, what: Asked, shared: Mapping[str, tuple[str, int, int]], total: int) -> list[str]:
+    def _notes(self, what: Asked, shared: Mapping[str, tuple[str, int, int]], found: Matched) -> list[str]:
         said = [
             f"the {field.replace('_', ' ')} is shared by {names:,} names in {records:,} records: "
             "it says nothing about who it is"
@@ -219,36 +236,54 @@ class Register:
             f"the {field.replace('_', ' ')} is one typed to fill a form: it says nothing about who it is"
             for field in sorted(what.generic - set(shared))
         ]
-        if total > MOST_SCORED:
-            said.append(f"{total:,} records fit; the model was asked about the first {MOST_SCORED}")
+        if what.alternatives and what.alternatives == found.untaken(what):
+            text = what.said[min(what.alternatives)]
+            said.append(f"“{text}” is nobody's {any_of(sorted(what.alternatives, key=FIELDS.index))}")
+        if what.unused:
+            said.append(f"not looked for: {', '.join(what.unused)}")
+        named = sum("name" in hit.agrees and not hit.is_name_alike for hit in found.hits.values())
+        if set(what.values) == {"name"} and named > 1:
+            said.append(
+                f"{named:,} customers have that name: give more, such as a birth date, a phone or an e-mail"
+            )
+        records = sum(len(hit.records) for hit in found.hits.values())
+        if records > MOST_SCORED:
+            said.append(f"{records:,} records fit; the model was asked about {MOST_SCORED} at most")
         return said
 
     def _probabilities(
-        self, what: Asked, records: pa.Table | None, hits: Mapping[str, Hit]
+        self, what: Asked, customers: Sequence[str], hits: Mapping[str, Hit], untaken: frozenset[str]
     ) -> dict[str, float]:
+        """By customer; of the first in order, as many as the model is asked about."""
         times = {key: sum(key in hit.agrees for hit in hits.values()) for key in REFERENCES}
-        found = {
-            c: 1.0 for c, hit in hits.items() if any(times[k] == 1 for k in REFERENCES if k in hit.agrees)
-        }
-        if not records or self.generation is None:
+        found = {c: 1.0 for c in customers if any(times[k] == 1 for k in REFERENCES if k in hits[c].agrees)}
+        owner = {key: c for c in customers if c not in found for key in hits[c].records}
+        keys = list(owner)[:MOST_SCORED]
+        if not keys or self.generation is None:
             return found
         row = dict(what.row)
-        if what.alternatives:
-            # A number that nobody has as a phone is no phone of anybody's.
-            said = {field for hit in hits.values() for field in hit.agrees}
-            columns = {"phone": "match_phones", "tax_id": "match_tax_id", "loyalty_id": "match_loyalty_id"}
-            row |= {column: None for field, column in columns.items() if field not in said}
-        some = records.slice(0, MOST_SCORED)
-        scored = likeness(row, some.drop_columns(["customer_id"]), self.generation, self.settings.linkage)
-        keys = zip(*(some[name].to_pylist() for name in ("source", "record_id", "customer_id")), strict=True)
-        for source, record_id, customer in keys:
-            if (source, record_id) in scored:
-                found[customer] = max(found.get(customer, 0.0), scored[source, record_id])
+        columns = {"phone": "match_phones", "tax_id": "match_tax_id", "loyalty_id": "match_loyalty_id"}
+        # A number that nobody has as a phone is no phone of anybody's.
+        row |= {columns[field]: None for field in untaken if field in columns}
+        fields = dict.fromkeys([*KEY_COLUMNS, *self.settings.linkage.fields.values()])
+        records = self.reader.arrow(
+            f"""SELECT {", ".join(f'"{name}"' for name in fields)} FROM silver.customer_records
+            WHERE list_contains($1, source || ':' || record_id)""",
+            [[":".join(key) for key in keys]],
+        )
+        scored = likeness(row, records, self.generation, self.settings.linkage)
+        for key, score in scored.items():
+            found[owner[key]] = max(found.get(owner[key], 0.0), score)
         return found
 
     def _described(
-        self, customers: list[str], hits: Mapping[str, Hit], probability: Mapping[str, float]
+        self,
+        customers: Sequence[str],
+        what: Asked,
+        found: Matched,
+        probability: Mapping[str, float],
     ) -> tuple[Candidate, ...]:
+        untaken = found.untaken(what)
         rows = self.reader.rows(
             """SELECT customer_id, full_name, is_live, record_count, sources_present FROM gold.customers
             WHERE list_contains($1, customer_id)""",
@@ -260,8 +295,8 @@ class Register:
                 customer,
                 known.get(customer, {}).get("full_name"),
                 probability.get(customer),
-                _in_words(hits[customer]),
-                hits[customer].differs,
+                _in_words(found.hits[customer]),
+                *_against(found.hits[customer], what, untaken),
                 bool(known.get(customer, {}).get("is_live")),
                 int(known.get(customer, {}).get("record_count") or 0),
                 tuple(known.get(customer, {}).get("sources_present") or ()),
@@ -278,6 +313,19 @@ class Register:
         except UnknownIdError:
             # Published by a release that was rolled back.
             return ()
+
+
+def _against(hit: Hit, what: Asked, untaken: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was asked and is known otherwise, and what is not known; of alternatives one is enough."""
+    settled = what.alternatives if what.alternatives & set(hit.agrees) else untaken
+    rest = [field for field in what.values if field not in hit.agrees and field not in settled]
+    return tuple(f for f in rest if f in hit.differs), tuple(f for f in rest if f not in hit.differs)
+
+
+def any_of(fields: Sequence[str], word: str = "or") -> str:
+    """Fields in words: phone, tax id or order."""
+    names = [field.replace("_", " ") for field in fields]
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _in_words(hit: Hit) -> tuple[str, ...]:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import PadronError, UsageError
+from pipelines.identity.mint import CROCKFORD
 from pipelines.ops import releases
 
 if TYPE_CHECKING:
@@ -29,7 +31,16 @@ STATES = {
 }
 """What an id can be on a date, in words."""
 
+CUSTOMER_ID = re.compile(rf"\bC[{CROCKFORD}]{{24}}\b", re.IGNORECASE)
+"""A customer id somewhere in a text, as people write it."""
+
 _HOLDS = "valid_from <= $day AND (valid_to IS NULL OR valid_to > $day)"
+
+
+def as_customer_id(text: str) -> str:
+    """A customer id as the register writes it: people write small letters too, and copy blanks along."""
+    text = text.strip()
+    return text.upper() if CUSTOMER_ID.fullmatch(text) else text
 
 
 class UnknownIdError(PadronError):

@@ -137,6 +137,8 @@ def test_a_revoke_takes_everything_back(steward: Steward) -> None:
     [
         (("match", "crm:C1", "crm:NONE"), "no record crm:NONE"),
         (("match", "crm:C1", "CNOBODY"), "ever published"),
+        # A customer id is one in small letters too.
+        (("match", "crm:C1", "c01877tg2e9mvrqwejwb7hzbp"), "C01877TG2E9MVRQWEJWB7HZBP is neither"),
         (("match", "crm:C1", MERGED), f"it became {ANA_ID}"),
         (("match", "crm:C1", GONE), "not delivered any more"),
         (("match", "crm:C1"), "needs two"),
