@@ -141,15 +141,27 @@ def _estimate(path: str, warehouse: str, keeper: str | None, *, as_json: bool) -
     from pipelines.ops.sampling import estimate_of, keep_sample, read_sample
     from pipelines.storage import Warehouse
 
-    sample = read_sample(path)
+    house = Warehouse(warehouse)
+    sample = read_sample(house, path)
     found = estimate_of(sample)
-    kept = None if keeper is None else keep_sample(Warehouse(warehouse), sample, keeper)
+    kept = None if keeper is None else keep_sample(house, sample, keeper)
+    missing = len(sample.missing)
     if as_json:
-        click.echo(json.dumps({"release": sample.release_id, **asdict(found), "kept": kept}))
+        told = {"release": sample.release_id, **asdict(found), "missing": missing, "kept": kept}
+        click.echo(json.dumps(told))
         return 0
     say(f"Release {sample.release_id}: {found.labelled:,} judged pairs stand for {found.pairs:,}")
+    if missing:
+        say_wrapped(
+            f"{missing:,} of the sample's {len(sample.rows):,} pairs have no row in the file: they count as not judged."
+        )
     for name, share in (("Precision", found.precision), ("Recall", found.recall)):
-        say(f"{name:<10} {share.value:.4f}  95 % interval {share.low:.4f} to {share.high:.4f}")
+        value = "unknown" if share.value is None else f"{share.value:.4f}"
+        say(f"{name:<10} {value:<7} 95 % interval {share.low:.4f} to {share.high:.4f}")
+    if found.recall.value is None:
+        say_wrapped(
+            "No pair of two customers is judged yet: judge more of the sample, and recall is known too."
+        )
     say_wrapped(
         "Recall is of the pairs that linkage kept or put together; what blocking never brought is outside."
     )

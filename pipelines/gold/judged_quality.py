@@ -45,7 +45,10 @@ def judged_quality(
 
 
 def measured_rows(found: JudgedQuality, business_date: date) -> list[dict[str, object]]:
-    """The rows of ``gold/measures``: precision_estimate and recall_estimate with their interval, and what is left out."""
+    """The rows of ``gold/measures``: precision_estimate and recall_estimate with their interval, and what is left out.
+
+    Of a recall that is not known there are none.
+    """
 
     def row(measure: str, part: str, value: float, of: int) -> dict[str, object]:
         return {
@@ -63,6 +66,8 @@ def measured_rows(found: JudgedQuality, business_date: date) -> list[dict[str, o
             ("precision_estimate", quality.precision),
             ("recall_estimate", quality.recall),
         ):
+            if share.value is None:
+                continue
             for part, value in (("all", share.value), ("low", share.low), ("high", share.high)):
                 yield row(measure, part, value, quality.labelled)
         yield row("precision_estimate", "left_out", found.left_out / found.pairs, found.pairs)

@@ -50,9 +50,13 @@ class Judged:
 class Share:
     """A share with its 95 % interval."""
 
-    value: float
+    value: float | None
+    """None where nobody judged what would tell: the interval is then 0 to 1."""
     low: float
     high: float
+
+
+UNKNOWN = Share(None, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def estimate(judged: Sequence[Judged], seed: int = 0) -> Estimate:
 
     The interval is that of a binomial share (Jeffreys) at the number of judged pairs that a simple random sample
     would need for the same variance; a stratum's variance is reckoned with its group's share, so that a few
-    pairs which agree prove little. Raises ValueError where nothing inside clusters was judged.
+    pairs which agree prove little. Recall is ``UNKNOWN`` where nothing between clusters was judged. Raises
+    ValueError where nothing inside clusters was.
     """
     if not any(j.labelled for j in judged if j.stratum.is_inside):
         raise ValueError("no judged pair lies inside a cluster")
@@ -113,13 +118,17 @@ def estimate(judged: Sequence[Judged], seed: int = 0) -> Estimate:
     right, right_draws = _matches(inside, dice)
     missed, missed_draws = _matches(between, dice)
     made = sum(j.stratum.pairs for j in inside)
-    low, high = np.quantile(right_draws / made, [0.025, 0.975])
-    precision = Share(right / made, min(float(low), right / made), max(float(high), right / made))
-    found = right_draws / np.maximum(right_draws + missed_draws, 1e-12)
-    low, high = np.quantile(found, [0.025, 0.975])
-    share = right / (right + missed) if right + missed else 1.0
-    recall = Share(share, min(float(low), share), max(float(high), share))
+    precision = _share(right / made, right_draws / made)
+    recall = UNKNOWN
+    if any(j.labelled for j in between):
+        found = right_draws / np.maximum(right_draws + missed_draws, 1e-12)
+        recall = _share(right / (right + missed) if right + missed else 1.0, found)
     return Estimate(precision, recall, sum(j.labelled for j in judged), sum(j.stratum.pairs for j in judged))
+
+
+def _share(value: float, draws: Floats) -> Share:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Share(value, min(float(low), value), max(float(high), value))
 
 
 def _matches(judged: Sequence[Judged], dice: np.random.Generator) -> tuple[float, Floats]:

@@ -5,6 +5,9 @@ Answers here are labels: they tell how good the clusters are, and decide nothing
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ from pipelines.ops.cases import SHOWN
 from pipelines.ops.reading import Reader
 from pipelines.ops.releases import all_releases
 from pipelines.ops.review_files import ANSWERS, UNSURE
+from pipelines.ops.sheets import Row as Line
 from pipelines.ops.sheets import read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -26,7 +30,12 @@ if TYPE_CHECKING:
 
 BANDS = (0, 5, 10, 20)
 """Match weights, in bits, at which a band begins."""
-NEEDED = ("answer", *KEYS, "release", "stratum", "band", "is_inside", "stratum_pairs")
+NEEDED = ("answer", *KEYS, "release", "sample")
+DRAWN = ("stratum", "band", "is_inside", "stratum_pairs")
+"""What a pair was drawn with. It tells what linkage thinks, and so is in no file."""
+TABLES = ("linkage/clusters", "linkage/scored_pairs", "silver/customer_records")
+MOST = 10
+"""Problems of a file that are named."""
 _KEYS = ", ".join(KEYS)
 
 
@@ -51,26 +60,27 @@ def _pairs() -> str:
                 AS stratum FROM banded)"""
 
 
-def export_sample(desk: Desk, path: str, wanted: int) -> int:
-    """Write about ``wanted`` pairs to judge to ``path``; how many. The file says what records say: personal data.
+def _allotted(reader: Reader, wanted: int) -> tuple[dict[str, Stratum], dict[str, str], dict[str, int]]:
+    """The strata that about ``wanted`` pairs are drawn from, by name; which of them each stratum of the release is
+    drawn with; how many pairs of each.
 
-    The same release gives the same pairs. Raises UsageError where no pair is inside a cluster.
+    Raises UsageError where no pair is inside a cluster.
     """
-    counted: Any = desk.reader.rows(
+    counted: Any = reader.rows(
         f"""WITH {_pairs()} SELECT stratum, band, is_inside, count(*) AS pairs, avg(p) AS expected
         FROM pairs GROUP BY ALL ORDER BY stratum"""
     )
     strata = [Stratum(r["stratum"], r["band"], r["is_inside"], r["pairs"], r["expected"]) for r in counted]
     if not any(s.is_inside for s in strata):
         raise UsageError(
-            f"Release {desk.release.release_id} has no customer of two records: there is nothing to judge."
+            f"Release {reader.release.release_id} has no customer of two records: there is nothing to judge."
         )
     drawn_with = merged(strata, wanted)
     together: dict[str, list[Stratum]] = {}
     for s in strata:
         together.setdefault(drawn_with[s.name], []).append(s)
-    drawn = [
-        Stratum(
+    drawn = {
+        name: Stratum(
             name,
             members[0].group,
             members[0].is_inside,
@@ -78,43 +88,58 @@ def export_sample(desk: Desk, path: str, wanted: int) -> int:
             sum(m.expected * m.pairs for m in members) / sum(m.pairs for m in members),
         )
         for name, members in together.items()
-    ]
-    asked = allocate(drawn, wanted)
+    }
+    return drawn, drawn_with, allocate(list(drawn.values()), wanted)
+
+
+def _drawn(reader: Reader, wanted: int) -> list[dict[str, Any]]:
+    """About ``wanted`` pairs with their strata and what both records say: the same of the same release.
+
+    Raises UsageError where no pair is inside a cluster.
+    """
+    strata, drawn_with, asked = _allotted(reader, wanted)
     names: list[object] = [list(drawn_with), list(drawn_with.values()), list(asked), list(asked.values())]
-    there = {row["column_name"] for row in desk.reader.rows("DESCRIBE SELECT * FROM silver.customer_records")}
+    there = {row["column_name"] for row in reader.rows("DESCRIBE SELECT * FROM silver.customer_records")}
     shown = [name for name in SHOWN if name in there]
     said = ", ".join(f"{side}.{name} AS {name}_{side}" for name in shown for side in ("l", "r"))
-    rows: Any = desk.reader.rows(
+    rows: Any = reader.rows(
         f"""WITH {_pairs()},
         chosen AS (SELECT {_KEYS}, drawn, md5(concat_ws(chr(31), {_KEYS})) AS draw FROM pairs
             JOIN (SELECT unnest($1::VARCHAR[]) AS stratum, unnest($2::VARCHAR[]) AS drawn) USING (stratum)),
         asked AS (SELECT unnest($3::VARCHAR[]) AS drawn, unnest($4::BIGINT[]) AS n),
         picked AS (SELECT * FROM chosen JOIN asked USING (drawn)
             QUALIFY row_number() OVER (PARTITION BY drawn ORDER BY draw, {_KEYS}) <= n)
-        SELECT {_KEYS}, drawn, {said} FROM picked
+        SELECT {_KEYS}, drawn AS stratum, {said} FROM picked
         JOIN silver.customer_records l ON l.source = source_l AND l.record_id = record_id_l
         JOIN silver.customer_records r ON r.source = source_r AND r.record_id = record_id_r
         ORDER BY draw, {_KEYS}""",
         names,
     )
-    by_name = {s.name: s for s in drawn}
-    columns = [*NEEDED, *(f"{name}_{side}" for name in shown for side in ("l", "r"))]
-    drawn_rows: list[dict[str, object]] = []
     for row in rows:
-        stratum = by_name[row.pop("drawn")]
-        drawn_rows.append(
-            {
-                **row,
-                "answer": "",
-                "release": desk.release.release_id,
-                "stratum": stratum.name,
-                "band": stratum.group,
-                "is_inside": int(stratum.is_inside),
-                "stratum_pairs": stratum.pairs,
-            }
-        )
-    write_rows(path, columns, drawn_rows, (MATCH, NO_MATCH, UNSURE))
-    return len(drawn_rows)
+        stratum = strata[row["stratum"]]
+        row |= {"band": stratum.group, "is_inside": stratum.is_inside, "stratum_pairs": stratum.pairs}
+    found: list[dict[str, Any]] = rows
+    return found
+
+
+def _code(wanted: int, drawn: list[dict[str, Any]]) -> str:
+    """What a file says of its sample: enough to draw it again, and nothing about a pair that could sway who judges."""
+    said = json.dumps([[row[name] for name in (*KEYS, *DRAWN)] for row in drawn], ensure_ascii=False)
+    return f"s{wanted}-{hashlib.sha256(said.encode('utf-8')).hexdigest()[:8]}"
+
+
+def export_sample(desk: Desk, path: str, wanted: int) -> int:
+    """Write about ``wanted`` pairs to judge to ``path``; how many. The file says what records say: personal data.
+
+    Nothing in it tells what linkage made of a pair. The same release gives the same pairs. Raises UsageError where no
+    pair is inside a cluster.
+    """
+    drawn = _drawn(desk.reader, wanted)
+    own = {"answer": "", "release": desk.release.release_id, "sample": _code(wanted, drawn)}
+    shown = [name for name in drawn[0] if name not in (*KEYS, *DRAWN)]
+    rows = [{name: row[name] for name in (*KEYS, *shown)} | own for row in drawn]
+    write_rows(path, [*NEEDED, *shown], rows, (MATCH, NO_MATCH, UNSURE))
+    return len(rows)
 
 
 @dataclass(frozen=True)
@@ -124,44 +149,81 @@ class JudgedSample:
     path: str
     release_id: str
     rows: tuple[dict[str, Any], ...]
-    """Its pairs as ``linkage/judgements`` says them, without digests, who and when."""
+    """Every pair that was drawn as ``linkage/judgements`` says it, without who and when."""
+    missing: frozenset[tuple[str, ...]]
+    """Pairs without a row in the file, by ``KEYS``: they count as not judged."""
 
 
-def read_sample(path: str) -> JudgedSample:
-    """A filled-in sample. Raises UsageError, a line a problem."""
+def read_sample(warehouse: Warehouse, path: str) -> JudgedSample:
+    """A filled-in sample, checked against the release that it was drawn from. Raises UsageError, a line a problem."""
+    rows = read_rows(path, NEEDED, "padron review --sample 200 --export")
+    if len({(row["release"], row["sample"]) for _, row in rows}) > 1:
+        raise UsageError(f"{path} holds pairs of several samples: judge one at a time.")
+    release_id, code = rows[0][1]["release"].strip(), rows[0][1]["sample"].strip()
+    drawn = _drawn_again(warehouse, path, release_id, code)
+    answers = _answers(path, rows, {_key(row) for row in drawn})
+    said = tuple(
+        {
+            "release_id": release_id,
+            **{name: row[name] for name in (*KEYS, *DRAWN)},
+            "answer": answers.get(_key(row), UNSURE),
+            **{f"digest_{side}": digest_of({n: row.get(f"{n}_{side}") for n in SAID}) for side in ("l", "r")},
+        }
+        for row in drawn
+    )
+    return JudgedSample(path, release_id, said, frozenset(_key(row) for row in said) - set(answers))
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in KEYS)
+
+
+def _drawn_again(warehouse: Warehouse, path: str, release_id: str, code: str) -> list[dict[str, Any]]:
+    """The pairs of a sample, out of its release. Raises UsageError where that cannot be had."""
+    release = next((r for r in all_releases(warehouse) if r.release_id == release_id), None)
+    if release is None:
+        raise UsageError(f"{path} was drawn from release {release_id}, which is not in this warehouse.")
+    wanted = code[1:].partition("-")[0]
+    try:
+        reader = Reader(warehouse, release, TABLES)
+        drawn = _drawn(reader, int(wanted)) if wanted.isdecimal() else []
+    except Exception:
+        # A version may lack its log, its files, or columns of today.
+        raise UsageError(
+            f"{path} was drawn from release {release_id}, which is not readable any more (retention_days in "
+            "conf/padron.yml): draw another."
+        ) from None
+    if not drawn or _code(int(wanted), drawn) != code:
+        raise UsageError(
+            f"{path}: the column sample says {code!r}, which fits nothing that is drawn from release {release_id}. Was it "
+            "changed? If not, another version of padron drew it: draw another."
+        )
+    return drawn
+
+
+def _answers(path: str, rows: list[Line], drawn: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """The answer of each row by its pair, unsure where there is none. Raises UsageError, a line a problem."""
     problems: list[str] = []
-    seen: set[tuple[str, ...]] = set()
-    found: list[dict[str, Any]] = []
-    for line, row in read_rows(path, NEEDED, "padron review --sample 200 --export"):
-        answer = row["answer"].strip().lower()
-        key = tuple(row[name] for name in KEYS)
+    found: dict[tuple[str, ...], str] = {}
+    for line, row in rows:
+        answer, key = row["answer"].strip().lower(), _key(row)
         if answer and answer not in ANSWERS:
             problems.append(
                 f"{path}:{line}: {row['answer']!r} is no answer: write match, no_match or unsure."
             )
-            continue
-        if key in seen:
+        elif key not in drawn:
+            problems.append(
+                f"{path}:{line}: the pair was not drawn with this sample: did a spreadsheet change the ids?"
+            )
+        elif key in found:
             problems.append(f"{path}:{line}: the pair stands twice: keep one row of it.")
-            continue
-        seen.add(key)
-        try:
-            pairs, is_inside = int(row["stratum_pairs"]), bool(int(row["is_inside"]))
-        except ValueError:
-            problems.append(f"{path}:{line}: stratum_pairs and is_inside are not as they were exported.")
-            continue
-        said = {**dict(zip(KEYS, key, strict=True)), "answer": ANSWERS.get(answer, UNSURE)}
-        drawn = {
-            "stratum": row["stratum"],
-            "band": row["band"],
-            "stratum_pairs": pairs,
-            "is_inside": is_inside,
-        }
-        found.append({"release_id": row["release"], **said, **drawn})
-    if len({row["release_id"] for row in found}) > 1:
-        problems.append(f"{path} holds pairs of several releases: judge one sample at a time.")
+        found[key] = ANSWERS.get(answer, UNSURE)
     if problems:
-        raise UsageError("\n".join(problems[:10]))
-    return JudgedSample(path, found[0]["release_id"], tuple(found))
+        more = len(problems) - MOST
+        raise UsageError(
+            "\n".join([*problems[:MOST], *([f"{path}: {more} more problems."] if more > 0 else [])])
+        )
+    return found
 
 
 def estimate_of(sample: JudgedSample) -> Estimate:
@@ -180,54 +242,20 @@ def estimate_of(sample: JudgedSample) -> Estimate:
     try:
         return estimate([Judged(strata[name], n, matches) for name, (n, matches) in counts.items()])
     except ValueError as error:
-        raise UsageError(f"{sample.path}: {error}: answer match or no_match for some of them.") from None
+        raise UsageError(f"{sample.path}: {error}: answer match or no_match for more of them.") from None
 
 
 def keep_sample(warehouse: Warehouse, sample: JudgedSample, steward: str) -> int:
     """Append the sample's answers to ``linkage/judgements``, for the nights to come; how many are new.
 
-    Raises UsageError where its release is not kept, or has not one of its records.
+    A pair that the file lacks keeps the answer that it had.
     """
-    release = next((r for r in all_releases(warehouse) if r.release_id == sample.release_id), None)
-    if release is None:
-        raise UsageError(
-            f"{sample.path} was drawn from release {sample.release_id}, which is not in this warehouse."
-        )
-    try:
-        reader = Reader(warehouse, release, ("silver/customer_records",))
-    except Exception:
-        raise UsageError(
-            f"{sample.path} was drawn from release {sample.release_id}, which is not readable any more (retention_days in "
-            "conf/padron.yml): draw another."
-        ) from None
-    names = sorted(
-        {f"{row[f'source_{s}']}:{row[f'record_id_{s}']}" for row in sample.rows for s in ("l", "r")}
-    )
-    there: Any = reader.rows(
-        f"""SELECT source || ':' || record_id AS name, {", ".join(SAID)} FROM silver.customer_records
-        SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS asked) ON asked = source || ':' || record_id""",
-        [names],
-    )
-    digests = {row["name"]: digest_of(row) for row in there}
-    unknown = [name for name in names if name not in digests]
-    if unknown:
-        raise UsageError(
-            f"{sample.path}: release {sample.release_id} has no record {', '.join(unknown[:3])} ({len(unknown)} in all): "
-            "did a spreadsheet change the ids?"
-        )
     now = datetime.now(UTC)
-    kept = newest_sample(rows_of_sample(warehouse, sample.release_id))
-    known = {tuple(row[name] for name in KEYS): row["answer"] for row in kept}
+    known = {_key(row): row["answer"] for row in newest_sample(rows_of_sample(warehouse, sample.release_id))}
     new = [
-        {
-            **row,
-            "digest_l": digests[f"{row['source_l']}:{row['record_id_l']}"],
-            "digest_r": digests[f"{row['source_r']}:{row['record_id_r']}"],
-            "judged_by": steward,
-            "judged_at": now,
-        }
+        {**row, "judged_by": steward, "judged_at": now}
         for row in sample.rows
-        if known.get(tuple(row[name] for name in KEYS)) != row["answer"]
+        if known.get(_key(row)) != row["answer"] and not (_key(row) in sample.missing and _key(row) in known)
     ]
     if new:
         warehouse.append_rows(JUDGEMENTS, new)

@@ -250,4 +250,4 @@ def test_judged_pairs_tell_the_precision_of_tonight_under_the_names_of_now(spark
     assert rows["precision_estimate all"]["value"] == 0.5
     assert rows["precision_estimate low"]["value"] < 0.5
     assert rows["precision_estimate left_out"]["numerator"] == 0
-    assert rows["recall_estimate all"]["value"] == 1
+    assert "recall_estimate all" not in rows, "no pair between customers was judged"

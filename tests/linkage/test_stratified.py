@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.linkage.stratified import Judged, Stratum, allocate, estimate, merged
+from pipelines.linkage.stratified import UNKNOWN, Judged, Stratum, allocate, estimate, merged
 
 # (group, pairs, expected, true share of matches), inside clusters and between them.
 POPULATIONS = {
@@ -54,6 +54,7 @@ def test_the_interval_covers_the_truth(name: str, wanted: int) -> None:
         )
         found = estimate(judged)
         for place, (share, true) in enumerate(zip((found.precision, found.recall), truth, strict=True)):
+            assert share.value is not None
             covered[place] += share.low <= true <= share.high
             values[at, place] = share.value - true
     assert (covered / times >= 0.9).all(), covered / times
@@ -88,3 +89,12 @@ def test_what_a_person_can_work_out() -> None:
     assert found.precision.high - found.precision.low < 0.001
     with pytest.raises(ValueError, match="inside a cluster"):
         estimate([Judged(Stratum("c", "c", False, 30, 0.1), 30, 10)])
+
+
+def test_recall_is_unknown_where_no_pair_between_clusters_is_judged() -> None:
+    inside = Judged(Stratum("a", "a", True, 90, 0.9), 1, 1)
+    unseen = Judged(Stratum("c", "c", False, 3000, 0.1), 0, 0)
+    for judged in ([inside, unseen], [inside]):
+        assert estimate(judged).recall == UNKNOWN
+        assert estimate(judged).precision.value == 1
+    assert (UNKNOWN.low, UNKNOWN.high) == (0, 1)

@@ -20,7 +20,7 @@ from pipelines.linkage.decisions import standing
 from pipelines.linkage.judgements import JUDGEMENTS, Standing, digest_of, newest_sample, quality_now
 from pipelines.ops import claims as claiming
 from pipelines.ops import stewards
-from pipelines.ops.cases import cases
+from pipelines.ops.cases import SHOWN, cases
 from pipelines.ops.claims import Claims
 from pipelines.ops.desk import Desk
 from pipelines.ops.reviewing import Review
@@ -250,14 +250,12 @@ def test_a_judged_sample_tells_the_quality(
     path = tmp_path / "sample.csv"
     where = ["review", "--warehouse", house.root, "--by", "ana"]
     assert execute([*where, "--sample", "40", "--export", str(path)]) == 0
-    rows = list(csv.DictReader(path.open(encoding="utf-8-sig")))
-    inside = [row for row in rows if row["is_inside"] == "1"]
-    assert (len(inside), len(rows)) == (5, 8)
-    assert inside[0]["given_name_l"]
+    rows = sampled(path)
+    assert len(rows) == 8
+    assert rows[0]["given_name_l"]
     for row in rows:
         # Eva's two records are two people; Rosa's two are one; of Luis nobody can tell.
-        wrong, name = row in inside and row["record_id_l"] == "C9", row["record_id_l"]
-        row["answer"] = {"E7": "unsure"}.get(name, "no_match" if wrong or name == "E8" else "match")
+        row["answer"] = {"E7": "unsure", "C9": "no_match", "E8": "no_match"}.get(row["record_id_l"], "match")
     write(path, rows)
     capsys.readouterr()
     assert execute([*where, "--estimate", str(path), "--json"]) == 0
@@ -286,17 +284,81 @@ def test_a_judged_sample_tells_the_quality(
     write(path, rows)
     assert execute([*keep, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kept"] == 1
-    spoilt = [{**row, "record_id_l": row["record_id_l"].lstrip("CEW")} for row in rows]
-    write(path, spoilt)
-    assert execute(keep) == 2
-    assert "did a spreadsheet change the ids?" in capsys.readouterr().err
-    rows[0]["answer"] = "maybe"
+    # Kept answers stay those of pairs that a later file lacks.
+    write(path, rows[1:])
+    assert execute([*keep, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] == 0
+
+
+def sampled(path: Path) -> list[dict[str, Any]]:
+    return list(csv.DictReader(path.open(encoding="utf-8-sig")))
+
+
+def test_a_sample_tells_nothing_of_what_linkage_made_of_its_pairs(house: Warehouse, tmp_path: Path) -> None:
+    path = tmp_path / "sample.csv"
+    assert execute(["review", "--warehouse", house.root, "--sample", "40", "--export", str(path)]) == 0
+    rows = sampled(path)
+    assert len({row["sample"] for row in rows}) == 1
+    assert list(rows[0])[:7] == [
+        *("answer", "source_l", "record_id_l", "source_r", "record_id_r"),
+        "release",
+        "sample",
+    ]
+    assert {name.rpartition("_")[0] for name in list(rows[0])[7:]} <= {*SHOWN}
+
+
+def test_recall_is_unknown_until_pairs_of_two_customers_are_judged(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that somebody deleted count as not judged, and still stand for what they were drawn for."""
+    path = tmp_path / "sample.csv"
+    where = ["review", "--warehouse", house.root]
+    assert execute([*where, "--sample", "40", "--export", str(path)]) == 0
+    rows = [row for row in sampled(path) if row["surname_l"] == "Garcia"]
+    assert len(rows) == 3
+    rows[0]["answer"] = "match"
+    write(path, rows)
+    capsys.readouterr()
+    assert execute([*where, "--estimate", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "1 judged pairs stand for 8" in shown
+    assert "5 of the sample's 8 pairs have no row in the file" in shown
+    assert "Recall     unknown 95 % interval 0.0000 to 1.0000" in shown
+    assert "judge more of the sample" in shown
+    assert execute([*where, "--estimate", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["recall"], found["missing"]) == ({"value": None, "low": 0.0, "high": 1.0}, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"answer": "maybe"}, "'maybe' is no answer"),
+        ({"record_id_l": "17"}, "did a spreadsheet change the ids?"),
+        ({"sample": "s40-00000000"}, "several samples"),
+        ({"release": "2020-01-01.1"}, "several samples"),
+        ({"*sample": "s40-00000000"}, "fits nothing that is drawn"),
+        ({"*sample": "40"}, "fits nothing that is drawn"),
+        ({"*release": "2020-01-01.1"}, "not in this warehouse"),
+        ({"*answer": ""}, "no judged pair lies inside"),
+    ],
+)
+def test_a_sample_with_a_mistake_tells_nothing(
+    house: Warehouse, tmp_path: Path, change: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A change with * is one of every row."""
+    path = tmp_path / "sample.csv"
+    where = ["review", "--warehouse", house.root]
+    assert execute([*where, "--sample", "40", "--export", str(path)]) == 0
+    rows = [{**row, "answer": "match"} for row in sampled(path)]
+    for name, value in change.items():
+        for row in rows if name.startswith("*") else rows[:1]:
+            row[name.lstrip("*")] = value
     write(path, rows)
     assert execute([*where, "--estimate", str(path)]) == 2
-    assert "'maybe' is no answer" in capsys.readouterr().err
-    for row in rows:
-        row["answer"] = ""
-    write(path, rows)
-    assert execute([*where, "--estimate", str(path)]) == 2
-    assert execute([*where, "--sample", "40"]) == 2
-    assert execute([*where, "--keep"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_options_of_a_sample_go_together(house: Warehouse) -> None:
+    for words in (["--sample", "40"], ["--keep"]):
+        assert execute(["review", "--warehouse", house.root, *words]) == 2
