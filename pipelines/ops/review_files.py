@@ -11,7 +11,7 @@ from pipelines.ops.cases import SHOWN, Case, cases, members
 from pipelines.ops.claims import Claims
 from pipelines.ops.deciding import propose, record
 from pipelines.ops.reviewing import Review
-from pipelines.ops.sheets import read_rows, write_rows
+from pipelines.ops.sheets import FILLED, read_rows, write_rows
 
 if TYPE_CHECKING:
     from pipelines.ops.deciding import Proposal
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 UNSURE = "unsure"
 ANSWERS = {"match": MATCH, "no_match": NO_MATCH, "no match": NO_MATCH, "no-match": NO_MATCH, UNSURE: UNSURE}
-FILLED = ("answer", "reason")
-"""What the steward fills in."""
 FIXED = (
     "case",
     "release",

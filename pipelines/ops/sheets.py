@@ -24,6 +24,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A text that begins so is run as a formula by a spreadsheet that reads a CSV."""
 LONGEST = 32_767
 """Characters that a cell of a spreadsheet holds."""
+FILLED = ("answer", "reason")
+"""What a steward fills in."""
 WIDTHS = {"answer": 12, "reason": 40}
 MARK = "\ufeff"
 """Spreadsheets take a CSV for UTF-8 by its first bytes."""
@@ -33,7 +35,9 @@ def write_rows(
     path: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]], answers: Sequence[str]
 ) -> None:
     """Write ``rows`` to ``path``. A column ``answer`` offers ``answers`` where the file can. Raises UsageError for
-    a kind of file that is neither."""
+    a kind of file that is neither, and where somebody has filled the file in already."""
+    if _is_filled(path):
+        raise UsageError(f"{path} holds answers that would be lost: name another file, or delete this one.")
     texts = [{name: as_text(row.get(name)) for name in columns} for row in rows]
     if _is_xlsx(path):
         files.write_bytes(path, _workbook(columns, texts, answers))
@@ -70,6 +74,15 @@ def read_rows(path: str, needed: Sequence[str], made_by: str) -> list[Row]:
     if not filled:
         raise UsageError(f"{path} has no row in it.")
     return filled
+
+
+def _is_filled(path: str) -> bool:
+    """True where the file is there and somebody wrote an answer or a reason. Raises UsageError where it cannot be read."""
+    try:
+        _, found = _of_workbook(path, FILLED[:1]) if _is_xlsx(path) else _of_csv(path)
+    except FileNotFoundError:
+        return False
+    return any(row.get(name, "").strip() for _, row in found for name in FILLED)
 
 
 def _is_xlsx(path: str) -> bool:

@@ -92,3 +92,16 @@ def test_files_that_cannot_be_read_are_said(tmp_path: Path) -> None:
             read_rows(str(tmp_path / name), ("answer",), "make")
     with pytest.raises(UsageError, match="no column answer"):
         read_rows(saved(tmp_path / "x.xlsx", [["other"], ["1"]]), ("answer",), "make")
+
+
+@pytest.mark.parametrize("name", ["cases.csv", "cases.xlsx"])
+@pytest.mark.parametrize("filled", [{"answer": "match"}, {"reason": "sisters"}])
+def test_a_file_that_somebody_filled_in_is_never_written_over(
+    tmp_path: Path, name: str, filled: dict[str, str]
+) -> None:
+    path = str(tmp_path / name)
+    write_rows(path, COLUMNS, [ROW], ())
+    write_rows(path, COLUMNS, [ROW, {**ROW, **filled}], ())
+    with pytest.raises(UsageError, match="would be lost"):
+        write_rows(path, COLUMNS, [ROW], ())
+    assert len(read_rows(path, COLUMNS, "make")) == 2
