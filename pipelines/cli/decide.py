@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipelines.ops.foreseen import Consequence
 
 BETWEEN = "/"
+HOLD = "With --hold it is recorded all the same, and holds once nothing stands against it."
 MOST_SHOWN = 8
 """Records that move, and records of a side, that the terminal names."""
 
@@ -91,20 +92,25 @@ def _settle(
         proposal = propose(desk, make(desk))
     if not as_json:
         say_proposal(proposal)
-    if proposal.contradictions and not hold:
-        record(desk, proposal)
+    if proposal.held and not hold:
+        raise UsageError("\n".join([*proposal.refusal(), HOLD]))
     if not yes:
         click.confirm("Record it?", abort=True, err=True)
     made = record(desk, proposal, hold=hold)
     if as_json:
         told = {
             "decisions": [row["decision_id"] for row in made],
-            "held": list(proposal.contradictions),
+            "held": [held.said for held in proposal.held],
             "effect": proposal.outlook.consequence.as_dict(),
         }
         click.echo(json.dumps(told))
         return 0
-    say(f"Recorded {', '.join(row['decision_id'] for row in made)}; the next night follows it.")
+    held = [name.decision_id for name in proposal.held]
+    followed = [row["decision_id"] for row in made if row["decision_id"] not in held]
+    if followed:
+        say(f"Recorded {', '.join(followed)}; the next night follows it.")
+    if held:
+        say_wrapped(f"Recorded {', '.join(held)}; held back until nothing stands against it.")
     return 0
 
 
@@ -118,8 +124,8 @@ def say_proposal(proposal: Proposal) -> None:
         for side in (row["left_records"], row["right_records"]):
             if side:
                 say_wrapped(f"  {_named(side)}")
-    for text in proposal.contradictions:
-        say_wrapped(f"held back: {text}")
+    for held in proposal.held:
+        say_wrapped(f"held back: {held.said}")
     for name, state in proposal.outlook.turned.items():
         if state != "revoked":
             say(f"decision {name} becomes {state}")

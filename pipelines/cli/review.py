@@ -181,24 +181,29 @@ def _import(desk: Desk, path: str, steward: str, *, yes: bool, as_json: bool) ->
     with err.status("Looking ahead"):
         answers = read_answers(desk, path, steward)
     if not as_json:
-        say(
-            f"{len(answers.rows):,} decisions, {len(answers.unsure):,} unsure, {answers.blank:,} not answered"
+        say_wrapped(
+            f"{len(answers.rows):,} decisions, {len(answers.unsure):,} unsure, {answers.already:,} recorded already, "
+            f"{answers.blank:,} not answered"
         )
         if answers.proposal is not None:
             say_wrapped(answers.proposal.outlook.consequence.in_words())
-    if not yes and (answers.rows or answers.unsure):
+    is_new = bool(answers.rows or answers.unsure)
+    if not yes and is_new:
         click.confirm("Record them?", abort=True, err=True)
     made = settle(desk, answers, steward)
     if as_json:
         told = {
             "decisions": made,
             "unsure": len(answers.unsure),
+            "already": answers.already,
             "blank": answers.blank,
             "effect": None if answers.proposal is None else answers.proposal.outlook.consequence.as_dict(),
         }
         click.echo(json.dumps(told))
-    else:
+    elif is_new:
         say(f"Recorded {len(made):,} decisions; the next night follows them.")
+    else:
+        say("All that it answers is recorded already.")
     return 0
 
 
@@ -305,11 +310,12 @@ def _settled(session: Review, case: Case, records: list[Row], like: list[Case], 
     if len(found) == 1:
         say_proposal(proposal)
     else:
-        for text in proposal.contradictions:
-            say_wrapped(f"held back: {text}")
+        for held in proposal.held:
+            say_wrapped(f"held back: {held.said}")
         say_wrapped(proposal.outlook.consequence.in_words())
-    if proposal.contradictions:
-        complain("It contradicts what stands: answer otherwise, or revoke (r).")
+    if proposal.held:
+        remedies = dict.fromkeys(held.remedy for held in proposal.held)
+        complain(f"Not recorded. What to do: {'; '.join(remedies)}.")
         return False
     if not click.confirm("Record it?", err=True):
         return False

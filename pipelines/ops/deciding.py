@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipelines.errors import UsageError
 from pipelines.linkage.decision_files import check_sides, decision_id
-from pipelines.linkage.decisions import CONTRADICTED, MATCH, NO_MATCH, REVOKE, standing
+from pipelines.linkage.decisions import ACTIVE, CONTRADICTED, MATCH, NO_MATCH, REVOKE, REVOKED, standing
 from pipelines.ops import stewards
 from pipelines.ops.register import as_customer_id
 
@@ -18,14 +18,42 @@ if TYPE_CHECKING:
     from pipelines.ops.desk import Desk, Outlook, Row
 
 WAITING = "waiting"
-"""State of a decision that no night has seen yet."""
+"""State of a decision that no night has seen yet, and that the next one follows."""
 EVIDENCE = {
-    "never": "never-evidence: two values that one party cannot have",
-    "party_type": "one is a person, the other a company",
-    "duplicate_free": "both are of a source without duplicates",
-    "max_component": "together they are more records than max_component of conf/linkage.yml",
+    "never": (
+        "never-evidence: two values that one party cannot have",
+        "never-evidence cannot be revoked: have the source correct the value that is wrong",
+    ),
+    "party_type": (
+        "one is a person, the other a company",
+        "what they are cannot be revoked: have the source correct the one that is wrong",
+    ),
+    "duplicate_free": (
+        "both are of a source without duplicates",
+        "if the source does hold somebody twice, take it out of duplicate_free of conf/linkage.yml",
+    ),
+    "max_component": (
+        "together they are more records than max_component of conf/linkage.yml",
+        "match fewer records, or raise max_component",
+    ),
 }
+"""What may stand against a decision beside other decisions: in words, and what can be done about it."""
 _SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Held:
+    """A decision that cannot be had beside what stands."""
+
+    decision_id: str
+    said: str
+    """The decision and the chain that contradicts it."""
+    against: tuple[str, ...]
+    """The decisions of that chain."""
+    remedy: str
+
+    def in_words(self) -> str:
+        return f"{self.said}. What to do: {self.remedy}."
 
 
 @dataclass(frozen=True)
@@ -34,8 +62,13 @@ class Proposal:
 
     rows: tuple[Row, ...]
     outlook: Outlook
-    contradictions: tuple[str, ...]
-    """Why those that cannot be had would be held back, a line each."""
+    held: tuple[Held, ...]
+    """Those that would be held back."""
+
+    def refusal(self) -> list[str]:
+        """Why it is not recorded, a line each; none where it can be."""
+        told = [held.in_words() for held in self.held]
+        return ["it contradicts what stands, and nothing was recorded:", *told] if told else []
 
 
 def said(
@@ -136,19 +169,28 @@ def revoke(desk: Desk, names: Sequence[str], by: str, reason: str | None) -> lis
 def propose(desk: Desk, rows: Iterable[Row]) -> Proposal:
     """Check ``rows`` against what was decided, and look ahead. Raises UsageError for one that stands already."""
     new = tuple(rows)
-    known = [d for d in standing(desk.decisions) if d.revoked_by is None]
-    says = {_meaning(d.kind, d.left, d.right): d for d in known}
+    known = standing(desk.decisions)
     for row in new:
-        same = says.get(_meaning(row["kind"], row["left_records"], row["right_records"]))
-        if row["kind"] != REVOKE and same is not None:
-            raise UsageError(f"decision {same.decision_id} says the same already: nothing was recorded.")
+        same = said_already(known, row)
+        if same is not None:
+            raise UsageError(f"decision {same} says the same already: nothing was recorded.")
     outlook = desk.outlook(new)
+    decisions = {row["decision_id"]: row for row in (*desk.decisions.to_pylist(), *new)}
     found = tuple(
-        f"{row['kind'].replace('_', '-')} {row['decision_id']}: {_against(desk, outlook, row)}"
+        _held(outlook.states[row["decision_id"]], row, decisions, {row["decision_id"] for row in new})
         for row in new
         if row["kind"] != REVOKE and outlook.states[row["decision_id"]]["state"] == CONTRADICTED
     )
     return Proposal(new, outlook, found)
+
+
+def said_already(known: Iterable[Decision], row: Row) -> str | None:
+    """The decision of ``known`` that holds and says what ``row`` does."""
+    if row["kind"] == REVOKE:
+        return None
+    meant = _meaning(row["kind"], row["left_records"], row["right_records"])
+    holding = (d for d in known if d.revoked_by is None)
+    return next((d.decision_id for d in holding if _meaning(d.kind, d.left, d.right) == meant), None)
 
 
 def _meaning(kind: str, left: Iterable[str], right: Iterable[str]) -> object:
@@ -156,22 +198,31 @@ def _meaning(kind: str, left: Iterable[str], right: Iterable[str]) -> object:
     return kind, (sides[0] | sides[1] if kind == MATCH else frozenset(sides))
 
 
-def _against(desk: Desk, outlook: Outlook, row: Row) -> str:
-    """The chain that contradicts a decision, in words."""
-    state = outlook.states[row["decision_id"]]
-    decisions = {r["decision_id"]: r for r in desk.decisions.to_pylist()}
-    steps = []
+def _held(state: Row, row: Row, decisions: Mapping[str, Row], new: Container[str]) -> Held:
+    """The chain that contradicts a decision, in words, and what can be done about it."""
+    steps, remedies = [], []
+    older = [name for name in state["against"] if name in decisions]
     for name in state["against"]:
-        older = decisions.get(name)
-        if older is None:
-            steps.append(EVIDENCE.get(name, f"rule {name.partition(':')[2] or name} of conf/linkage.yml"))
-        else:
+        if name in decisions:
+            step = decisions[name]
             steps.append(
-                f"{older['kind'].replace('_', '-')} {name} by {older['decided_by']} on {older['decided_at']:%Y-%m-%d} "
-                f"({_side(older['left_records'])} / {_side(older['right_records'])})"
+                f"{step['kind'].replace('_', '-')} {name} by {step['decided_by']} on {step['decided_at']:%Y-%m-%d} "
+                f"({_side(step['left_records'])} / {_side(step['right_records'])})"
             )
+        else:
+            rule = f"rule {name.partition(':')[2] or name} of conf/linkage.yml"
+            words, remedy = EVIDENCE.get(name, (rule, f"a rule cannot be revoked: change {rule}"))
+            steps.append(words)
+            remedies.append(remedy)
+    recorded = [name for name in older if name not in new]
+    if recorded:
+        remedies = [f"`padron decide revoke {' or '.join(recorded)}`, if that is wrong"]
+    elif older:
+        remedies = ["decide one of them otherwise"]
     apart = "cannot be one" if row["kind"] == MATCH else "are one"
-    return f"{state['left_record']} and {state['right_record']} {apart} by " + ", then ".join(steps)
+    said = f"{state['left_record']} and {state['right_record']} {apart} by {', then '.join(steps)}"
+    named = f"{row['kind'].replace('_', '-')} {row['decision_id']}"
+    return Held(row["decision_id"], f"{named}: {said}", tuple(older), "; ".join(remedies))
 
 
 def _side(records: Sequence[str]) -> str:
@@ -181,43 +232,43 @@ def _side(records: Sequence[str]) -> str:
 
 def record(desk: Desk, proposal: Proposal, *, hold: bool = False) -> list[Row]:
     """Record the proposal. Raises UsageError where it contradicts, unless it is to be held back."""
-    if proposal.contradictions and not hold:
-        raise UsageError(
-            "\n".join(
-                [
-                    "it contradicts what stands, and nothing was recorded:",
-                    *proposal.contradictions,
-                    "Revoke what is wrong, or add --hold: it is then recorded, and holds once nothing stands against it.",
-                ]
-            )
-        )
+    if proposal.held and not hold:
+        raise UsageError("\n".join(proposal.refusal()))
     return stewards.record(desk.warehouse, proposal.rows)
 
 
 def listed(desk: Desk) -> list[Row]:
-    """Every match and no_match with its state, the newest first; one that no night has seen is ``waiting``.
+    """Every match and no_match with its state, the newest first.
 
-    Keys: those of ``linkage/decisions``, and state, against, revoked_by, waits (its state changes in the next night).
+    One that no night has seen is ``waiting``, or what the next night will find of it where it will not follow it:
+    contradicted or dormant. Keys: those of ``linkage/decisions``, and state, against, revoked_by, waits (its
+    state changes in the next night).
     """
-    states = desk.states()
     released = set(desk.released_decisions["decision_id"].to_pylist())
-    by_id: dict[str, Decision] = {d.decision_id: d for d in standing(desk.decisions)}
+    decisions = desk.decisions
+    by_id: dict[str, Decision] = {d.decision_id: d for d in standing(decisions)}
+    now = desk.states()
+    coming = desk.outlook().states if set(by_id) - released else {}
     found = []
-    for row in desk.decisions.to_pylist():
+    for row in decisions.to_pylist():
         if row["kind"] == REVOKE:
             continue
-        decision, state = by_id[row["decision_id"]], states.get(row["decision_id"], {})
-        waits = row["decision_id"] not in released or (
-            decision.revoked_by is not None and decision.revoked_by not in released
-        )
-        shown = "revoked" if decision.revoked_by else str(state.get("state", WAITING))
+        decision = by_id[row["decision_id"]]
+        is_new = row["decision_id"] not in released
+        state = (coming if is_new else now).get(row["decision_id"], {})
+        if decision.revoked_by is not None:
+            shown = REVOKED
+        elif is_new and state.get("state", ACTIVE) == ACTIVE:
+            shown = WAITING
+        else:
+            shown = str(state["state"])
         found.append(
             {
                 **row,
                 "state": shown,
-                "against": list(state.get("against") or ()) if not decision.revoked_by else [],
+                "against": list(state.get("against") or ()) if decision.revoked_by is None else [],
                 "revoked_by": decision.revoked_by,
-                "waits": waits,
+                "waits": is_new or (decision.revoked_by is not None and decision.revoked_by not in released),
             }
         )
     return sorted(found, key=lambda row: (row["decided_at"], row["decision_id"]), reverse=True)

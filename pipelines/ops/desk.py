@@ -185,7 +185,8 @@ class Desk:
         )
         states: list[dict[str, Row]] = []
         final: list[dict[Key, str]] = []
-        for decisions in (before, after):
+        # Without anything new both are the same.
+        for decisions in (before, after)[: 1 + (after.num_rows > before.num_rows)]:
             rules = records.select(["source", "record_id", "cluster_rules"]).to_pylist()
             homes = {(row["source"], row["record_id"]): str(row["cluster_rules"]) for row in rules}
             decided = decide(records, decisions, self.generation, self.settings.linkage)
@@ -196,10 +197,10 @@ class Desk:
             final.append(homes)
         turned = {
             name: str(row["state"])
-            for name, row in states[1].items()
+            for name, row in states[-1].items()
             if name in states[0] and row["state"] != states[0][name]["state"]
         }
-        return Outlook(self.consequence(*final), states[1], turned)
+        return Outlook(self.consequence(final[0], final[-1]), states[-1], turned)
 
     def consequence(self, before: Mapping[Key, str], after: Mapping[Key, str]) -> Consequence:
         """What clusters ``after`` would make of customers where ``before`` are the clusters, of all records of both."""

@@ -99,9 +99,23 @@ def test_a_decision_against_evidence_is_refused_or_held(steward: Steward) -> Non
     assert steward.decides(*asked, "--yes") == 2
     assert "never-evidence" in steward.capsys.readouterr().err
     assert steward.recorded == 0
-    found = steward.effect(*asked, "--hold")
-    assert "never-evidence" in found["held"][0]
-    assert found["effect"]["records"] == []
+    assert steward.decides(*asked, "--yes", "--hold") == 0
+    said = " ".join(steward.capsys.readouterr().out.split())
+    assert "held back until nothing stands against it" in said
+    assert "the next night follows" not in said
+    (row,) = steward.list()
+    assert (row["state"], row["waits"], row["against"]) == ("contradicted", True, ["never"])
+
+
+def test_what_can_be_done_about_a_contradiction_is_said(steward: Steward) -> None:
+    """Evidence cannot be revoked; a decision can."""
+    assert steward.decides("match", "crm:C1", "crm:C2", "--yes") == 2
+    said = steward.capsys.readouterr().err
+    assert "never-evidence cannot be revoked" in said
+    assert "--hold" in said
+    first = steward.effect("match", "erp:E1", "web:W3")["decisions"][0]
+    assert steward.decides("no-match", "erp:E1", "web:W3", "--yes") == 2
+    assert f"padron decide revoke {first}" in steward.capsys.readouterr().err
 
 
 def test_a_decision_against_older_ones_names_the_chain(steward: Steward) -> None:

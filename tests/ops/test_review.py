@@ -19,8 +19,8 @@ from pipelines.errors import UsageError
 from pipelines.linkage.decisions import standing
 from pipelines.linkage.judgements import JUDGEMENTS, Standing, digest_of, newest_sample, quality_now
 from pipelines.ops import claims as claiming
-from pipelines.ops import stewards
-from pipelines.ops.cases import SHOWN, cases
+from pipelines.ops import review_files, stewards
+from pipelines.ops.cases import SHOWN, cases, members
 from pipelines.ops.claims import Claims
 from pipelines.ops.desk import Desk
 from pipelines.ops.reviewing import Review
@@ -183,9 +183,45 @@ def test_a_half_filled_file_records_what_it_answers(
     found = json.loads(capsys.readouterr().out)
     assert (len(found["decisions"]), found["unsure"], found["blank"]) == (2, 1, 1)
     assert {row["kind"] for row in decisions(house)} == {"match", "no_match"}
-    # The same file again: nothing is recorded twice, and it is said.
+    # The same file again, with one answer more: only that is new.
+    rows = list(csv.DictReader(path.open(encoding="utf-8"), delimiter=";"))
+    next(row for row in rows if row["case"] == "erp:E7|web:W7").update(answer="no_match", reason="namesakes")
+    write(path, rows)
+    assert imported(house, path) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (len(found["decisions"]), found["unsure"], found["already"], found["blank"]) == (1, 0, 3, 0)
+    assert imported(house, path) == 0
+    assert json.loads(capsys.readouterr().out)["already"] == 4
+    assert len(decisions(house)) == 3
+    # What says otherwise than a decision names it.
+    said = next(row["decision_id"] for row in decisions(house) if row["left_records"] == ["erp:E7"])
+    rows = [row | ({"answer": "match"} if row["case"] == "erp:E7|web:W7" else {}) for row in rows]
+    write(path, rows)
     assert imported(house, path) == 2
-    assert "not open" in capsys.readouterr().err
+    assert f"{said} by ana" in capsys.readouterr().err
+    assert len(decisions(house)) == 3
+
+
+def test_answers_that_contradict_are_told_with_their_lines_and_nothing_is_recorded(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody decided meanwhile that Raul's web record is Hugo's, and that Hugo is not Raul."""
+    path = filled(house, tmp_path / "cases.csv", erp_E8="match", erp_E5="match")
+    for words in (["match", "web:W8", "web:W3"], ["no-match", "erp:E8", "/", "web:W3"]):
+        assert execute(["decide", *words, "--warehouse", house.root, "--by", "eva", "--yes"]) == 0
+    first, second = (row["decision_id"] for row in decisions(house))
+    capsys.readouterr()
+    words = ["review", "--warehouse", house.root, "--import", str(path), "--by", "ana"]
+    answered = CliRunner().invoke(padron, words, input="y\n", standalone_mode=False)
+    said = str(answered.exception)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = next(place for place, text in enumerate(lines, 1) if "erp:E8|" in text)
+    assert f"{path}:{line}: match" in said
+    assert first in said
+    assert second in said
+    assert "padron decide revoke" in said
+    assert "--hold" not in said
+    assert "Record them?" not in answered.output
     assert len(decisions(house)) == 2
 
 
@@ -194,7 +230,11 @@ def test_a_half_filled_file_records_what_it_answers(
     [
         ({"answer": "perhaps"}, "'perhaps' is no answer"),
         ({"answer": "", "reason": "they are sisters"}, "a reason and no answer"),
-        ({"answer": "match", "case": "crm:X|web:Y"}, "not open"),
+        ({"answer": "match", "case": "crm:X|web:Y", "left": "crm:X", "right": "web:Y"}, "not open"),
+        ({"answer": "match", "left": "web:W1"}, "not those of the case"),
+        ({"answer": "match", "release": "2020-01-01.1"}, "none of this warehouse"),
+        ({"answer": "match", "customer_left": "crm_C1"}, "the case was about customers crm_C1 and"),
+        ({"answer": "match", "seen": "s00000000000"}, "came to these customers or left them"),
         ({"answer": "match", "generation": "0000older0000"}, "export again"),
         ({"answer": ""}, "answers no case"),
     ],
@@ -208,6 +248,29 @@ def test_a_file_with_a_mistake_changes_nothing(
     write(path, rows)
     assert imported(house, path) == 2
     assert said in capsys.readouterr().err
+    assert decisions(house) == []
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        lambda rows: [row | {"given_name": "Saúl"} if row["record_id"] == "W8" else row for row in rows],
+        lambda rows: [*rows, *(row | {"record_id": "E88"} for row in rows if row["record_id"] == "E8")],
+    ],
+    ids=["edited", "joined"],
+)
+def test_an_answer_about_records_that_changed_since_is_stale(
+    house: Warehouse,
+    tmp_path: Path,
+    since: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = filled(house, tmp_path / "cases.csv", erp_E8="match")
+    monkeypatch.setattr(review_files, "members", lambda *asked: since(members(*asked)))
+    capsys.readouterr()
+    assert imported(house, path) == 2
+    assert "came to these customers or left them, or says something else" in capsys.readouterr().err
     assert decisions(house) == []
 
 
