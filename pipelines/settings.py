@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ class Settings:
 
     They are no part of the digest: a night takes them into the table, and reads that.
     """
+    decision_places: Mapping[str, str] = field(default_factory=dict)
+    """Where each of these stands, ``file:line``, by decision_id."""
     rates: pa.Table | None = None
     """Rates to the reporting currency (``gold.rates.RATES``); None where money stays as it is."""
     renames: pa.Table = field(default_factory=DECLARED.empty_table)
@@ -109,6 +112,7 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
             near = difflib.get_close_matches(name, sources, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise UsageError(f"conf/linkage.yml: duplicate_free: {name} is no source of conf/sources.{hint}")
+    written = read_decisions(str(conf.path("decisions.csv")))
     return Settings(
         conf=conf,
         project=conf.project,
@@ -117,7 +121,8 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
         survivorship=conf.load("survivorship.yml", Survivorship),
         metrics=conf.load("metrics.yml", Metrics),
         contracts=tuple(load_contracts(conf)),
-        decisions=read_decisions(str(conf.path("decisions.csv"))),
+        decisions=written.rows,
+        decision_places=written.places,
         rates=read_rates(str(conf.path("rates.csv")), currency) if currency is not None else None,
         renames=load_renames(conf, sources),
     )

@@ -304,7 +304,8 @@ def revoke(
 def list_(with_revoked: bool, warehouse: str, config: str | None, as_json: bool) -> int:
     """The decisions with their states, the newest first.
 
-    waiting: for the next night; active; dormant: a side has no live record; contradicted: held back; revoked.
+    waiting: for the next night; active; dormant: a side has no live record; contradicted: held back; unknown: nobody
+    knows what it names; revoked.
     """
     from pipelines.ops.deciding import listed
 
@@ -320,15 +321,17 @@ def list_(with_revoked: bool, warehouse: str, config: str | None, as_json: bool)
         say("No decision stands. `padron review` shows the cases that wait for one.")
         return 0
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("Decision", "State"):
-        table.add_column(name, no_wrap=True)
-    for name in ("Records", "By", "Reason"):
+    table.add_column("Decision", no_wrap=True)
+    for name in ("State", "Records", "By", "Reason"):
         table.add_column(name, overflow="fold")
     for row in rows:
         state = row["state"] + (", waits" if row["waits"] and row["state"] != "waiting" else "")
         if row["against"]:
             state += f"\nby {', '.join(row['against'])}"
+        if row["unknown"]:
+            state += f"\n{row['unknown']}" + (f"\n{row['place']}" if row["place"] else "")
         sides = [_named(side) for side in (row["left_records"], row["right_records"]) if side]
+        sides = sides or [f"revokes {row['revokes']}"]
         table.add_row(
             f"{row['decision_id']}\n{row['kind'].replace('_', '-')}",
             escape(state),

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +33,17 @@ BETWEEN = ";"
 _SHOWN = 10
 
 
-def read_decisions(uri: str) -> pa.Table:
+@dataclass(frozen=True)
+class Written:
+    """What a file of decisions says."""
+
+    rows: pa.Table
+    """Rows of ``linkage/decisions``."""
+    places: dict[str, str]
+    """Where each stands, ``file:line``, by decision_id."""
+
+
+def read_decisions(uri: str) -> Written:
     """``decisions.csv`` as rows of ``linkage/decisions``; no file gives none.
 
     A side lists its records, source:record_id, with ``;`` between them. A row without decision_id gets
@@ -41,7 +52,7 @@ def read_decisions(uri: str) -> pa.Table:
     try:
         text = files.read_text(uri)
     except FileNotFoundError:
-        return SCHEMA.empty_table()
+        return Written(SCHEMA.empty_table(), {})
     except UnicodeDecodeError:
         raise UsageError(f"{uri} is not UTF-8.") from None
     reader = csv.DictReader(io.StringIO(text))
@@ -54,6 +65,7 @@ def read_decisions(uri: str) -> pa.Table:
     reader.fieldnames = header
     problems: list[str] = []
     rows: dict[str, dict[str, Any]] = {}
+    places: dict[str, str] = {}
     for row in reader:
         where = f"{uri}:{reader.line_num}"
         try:
@@ -63,13 +75,13 @@ def read_decisions(uri: str) -> pa.Table:
             continue
         if made["decision_id"] in rows:
             problems.append(f"{where}: decision {made['decision_id']} stands twice.")
-        rows[made["decision_id"]] = made
+        rows[made["decision_id"]], places[made["decision_id"]] = made, where
     if problems:
         more = len(problems) - _SHOWN
         raise UsageError(
             "\n".join([*problems[:_SHOWN], *([f"{uri}: {more} more problems."] if more > 0 else [])])
         )
-    return pa.Table.from_pylist(list(rows.values()), schema=SCHEMA)
+    return Written(pa.Table.from_pylist(list(rows.values()), schema=SCHEMA), places)
 
 
 def decision_row(values: dict[str, str]) -> dict[str, Any]:

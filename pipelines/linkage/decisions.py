@@ -6,6 +6,7 @@ What became of each decision that night is in ``linkage/decision_states``.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,6 +103,46 @@ class Decision:
     def is_dormant(self) -> bool:
         """True where nothing is left to decide: a side is empty, or one record stands alone."""
         return len(set(self.records)) < 2 or not (self.left and (self.right or self.is_match))
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A decision that names what nobody knows: it does less than it says, or nothing."""
+
+    decision_id: str
+    records: tuple[str, ...]
+    """source:record_id that no source ever delivered."""
+    revokes: str | None
+    """The decision that it takes back, where there is none."""
+
+    def in_words(self) -> str:
+        """With the records' keys."""
+        if self.revokes is not None:
+            return f"there is no decision {self.revokes} to revoke"
+        return f"there is no record {', '.join(self.records)}"
+
+    def in_figures(self) -> str:
+        """Without them."""
+        if self.revokes is not None:
+            return f"revokes {self.revokes}, which is no decision"
+        many = "a record" if len(self.records) == 1 else f"{len(self.records):,} records"
+        return f"names {many} that no source ever delivered"
+
+
+def unknown(decisions: pa.Table | None, delivered: Container[str]) -> list[Unknown]:
+    """What decisions that hold, and revokes, name and nobody knows; ``delivered``: records of any night."""
+    known = standing(decisions)
+    there = {decision.decision_id for decision in known}
+    missing = {
+        d.decision_id: tuple(sorted({name for name in d.records if name not in delivered}))
+        for d in known
+        if d.revoked_by is None
+    }
+    revokes = [row for row in (decisions.to_pylist() if decisions else []) if row["kind"] == REVOKE]
+    return [
+        *(Unknown(name, records, None) for name, records in missing.items() if records),
+        *(Unknown(r["decision_id"], (), r["revokes"]) for r in revokes if r["revokes"] not in there),
+    ]
 
 
 def standing(decisions: pa.Table | None) -> list[Decision]:

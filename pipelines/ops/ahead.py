@@ -12,7 +12,7 @@ from pipelines.errors import UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
 from pipelines.linkage.decision_files import read_decisions
-from pipelines.linkage.decisions import ACTIVE, standing
+from pipelines.linkage.decisions import ACTIVE
 from pipelines.linkage.effect import effect
 from pipelines.linkage.link import link_night
 from pipelines.ops.generations import Revenue, current_records, revenue_of
@@ -97,25 +97,20 @@ def _waiting(desk: Desk) -> list[Row]:
 
 def written_decisions(desk: Desk, path: str) -> list[Row]:
     """The rows of a file that were not recorded yet. Raises UsageError where it names what is not there."""
-    rows = read_decisions(path)
-    if not rows.num_rows:
+    written = read_decisions(path)
+    if not written.rows.num_rows:
         raise UsageError(f"{path} holds no decision, or does not exist.")
-    known = set(desk.decisions["decision_id"].to_pylist())
-    new = [row for row in rows.to_pylist() if row["decision_id"] not in known]
-    there = known | {row["decision_id"] for row in new}
+    decisions = desk.decisions
+    known = set(decisions["decision_id"].to_pylist())
+    new = [row for row in desk.named_now(written.rows).to_pylist() if row["decision_id"] not in known]
+    every = pa.Table.from_pylist([*decisions.to_pylist(), *new], schema=DECISION_ROWS)
     problems = [
-        f"{path}: there is no decision {row['revokes']} to revoke."
-        for row in new
-        if row["revokes"] and row["revokes"] not in there
+        f"{written.places[found.decision_id]}: {found.in_words()}."
+        for found in desk.unknown(every)
+        if found.decision_id not in known
     ]
-    for decision in standing(pa.Table.from_pylist(new, schema=DECISION_ROWS)):
-        for name in decision.records:
-            try:
-                desk.records_of(name)
-            except UsageError as error:
-                problems.append(f"{path}: {error}")
     if problems:
-        raise UsageError("\n".join(dict.fromkeys(problems)))
+        raise UsageError("\n".join(problems))
     return new
 
 

@@ -7,6 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from pipelines.gold.reconciliation import RECONCILIATION, imbalances
 from pipelines.identity.assign import Identity
@@ -15,13 +16,14 @@ from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
-from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES
+from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES, DECISIONS, standing, unknown
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.delivery_checks import delivered, held_back
 from pipelines.ops.gates import Verdict, listed, owned, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
 from pipelines.silver.received import Received
+from pipelines.silver.renames import RENAMES, decisions_now
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -178,14 +180,41 @@ def component_size(inputs: Inputs) -> list[Verdict]:
 
 
 def decisions(inputs: Inputs) -> list[Verdict]:
-    """``decisions``: what stewards decided and cannot be had, because older decisions or evidence stand against it."""
+    """``decisions``: what stewards decided and cannot be had, because older decisions or evidence stand against it,
+    and what names records or decisions that nobody knows."""
     found = inputs.arrow(DECISION_STATES)
     rows = [] if found is None else found.to_pylist()
     held = [
         f"{row['decision_id']} ({', '.join(row['against'])})" for row in rows if row["state"] == CONTRADICTED
     ]
-    message = f"held back: {listed(held)}. `padron decide list` shows them: revoke one."
-    return verdict(inputs.settings.project, "decisions", value=len(held), bound=0, message=message)
+    named = decisions_now(inputs.arrow(DECISIONS), inputs.arrow(RENAMES))
+    places = inputs.settings.decision_places
+    lost = [
+        f"{places.get(each.decision_id, each.decision_id)} {each.in_figures()}"
+        for each in unknown(named, _delivered(inputs, named))
+    ]
+    told = []
+    if held:
+        told.append(f"held back: {listed(held)}. `padron decide list` says what can be done.")
+    if lost:
+        told.append(f"unknown: {listed(lost)}. Correct them; `padron decide list` shows what they name.")
+    return verdict(
+        inputs.settings.project, "decisions", value=len(held) + len(lost), bound=0, message=" ".join(told)
+    )
+
+
+def _delivered(inputs: Inputs, named: pa.Table | None) -> set[str]:
+    """The records that decisions name and that are live tonight or ever were: as few as stewards name."""
+    names = sorted({(name,) for decision in standing(named) for name in decision.records})
+    if not names:
+        return set()
+    asked = F.broadcast(inputs.spark.createDataFrame(names, "name string"))
+    records = [inputs.frame(CLUSTERS), inputs.previous(ASSIGNMENT_HISTORY)]
+    found = reduce(
+        DataFrame.unionByName,
+        [frame.select(F.concat("source", F.lit(":"), "record_id").alias("name")) for frame in records],
+    ).join(asked, on="name", how="semi")
+    return {row["name"] for row in found.distinct().collect()}
 
 
 def identity_kept(inputs: Inputs) -> list[Verdict]:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import UsageError
 from pipelines.linkage.decision_files import check_sides, decision_id
-from pipelines.linkage.decisions import ACTIVE, CONTRADICTED, MATCH, NO_MATCH, REVOKE, REVOKED, standing
+from pipelines.linkage.decisions import (
+    ACTIVE,
+    CONTRADICTED,
+    DORMANT,
+    MATCH,
+    NO_MATCH,
+    REVOKE,
+    REVOKED,
+    standing,
+)
 from pipelines.ops import stewards
 from pipelines.ops.register import as_customer_id
 
@@ -19,6 +28,8 @@ if TYPE_CHECKING:
 
 WAITING = "waiting"
 """State of a decision that no night has seen yet, and that the next one follows."""
+UNKNOWN = "unknown"
+"""State of a decision that does nothing because nobody knows what it names."""
 EVIDENCE = {
     "never": (
         "never-evidence: two values that one party cannot have",
@@ -241,30 +252,42 @@ def listed(desk: Desk) -> list[Row]:
     """Every match and no_match with its state, the newest first.
 
     One that no night has seen is ``waiting``, or what the next night will find of it where it will not follow it:
-    contradicted or dormant. Keys: those of ``linkage/decisions``, and state, against, revoked_by, waits (its
-    state changes in the next night).
+    contradicted or dormant; ``unknown``, also a revoke, where it does nothing because nobody knows what it names.
+    Keys: those of ``linkage/decisions``, and state, against, revoked_by, waits (its state changes in the next
+    night), unknown (what nobody knows, or None) and place (where conf has it, or None).
     """
     released = set(desk.released_decisions["decision_id"].to_pylist())
     decisions = desk.decisions
     by_id: dict[str, Decision] = {d.decision_id: d for d in standing(decisions)}
+    lost = {found.decision_id: found for found in desk.unknown(decisions)}
     now = desk.states()
     coming = desk.outlook().states if set(by_id) - released else {}
     found = []
     for row in decisions.to_pylist():
+        name = row["decision_id"]
+        told = {
+            "unknown": lost[name].in_words() if name in lost else None,
+            "place": desk.settings.decision_places.get(name),
+        }
         if row["kind"] == REVOKE:
+            if name in lost:
+                rest: Row = {"state": UNKNOWN, "against": [], "revoked_by": None, "waits": False}
+                found.append({**row, **rest, **told})
             continue
-        decision = by_id[row["decision_id"]]
-        is_new = row["decision_id"] not in released
-        state = (coming if is_new else now).get(row["decision_id"], {})
+        decision = by_id[name]
+        is_new = name not in released
+        state = (coming if is_new else now).get(name, {})
         if decision.revoked_by is not None:
             shown = REVOKED
         elif is_new and state.get("state", ACTIVE) == ACTIVE:
             shown = WAITING
         else:
-            shown = str(state["state"])
+            shown = str(state.get("state", WAITING))
+            shown = UNKNOWN if name in lost and shown == DORMANT else shown
         found.append(
             {
                 **row,
+                **told,
                 "state": shown,
                 "against": list(state.get("against") or ()) if decision.revoked_by is None else [],
                 "revoked_by": decision.revoked_by,

@@ -19,7 +19,7 @@ from pipelines.identity.foreseen import foreseen_ids
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.decided import around_query, decide, named_records
 from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
-from pipelines.linkage.decisions import DECISIONS
+from pipelines.linkage.decisions import DECISIONS, Unknown, standing, unknown
 from pipelines.linkage.engine import empty_records
 from pipelines.linkage.generations import GENERATIONS, Generation, lineage, newest
 from pipelines.ops import stewards
@@ -90,9 +90,22 @@ class Desk:
         rows = [] if there is None else there.select(DECISION_ROWS.names).to_pylist()
         known = {row["decision_id"] for row in rows}
         written = [r for r in self.settings.decisions.to_pylist() if r["decision_id"] not in known]
-        return self._named_now(pa.Table.from_pylist([*rows, *written], schema=DECISION_ROWS))
+        return self.named_now(pa.Table.from_pylist([*rows, *written], schema=DECISION_ROWS))
 
-    def _named_now(self, decisions: pa.Table) -> pa.Table:
+    def unknown(self, decisions: pa.Table) -> list[Unknown]:
+        """What of ``decisions`` names what nobody knows; the records by their names of now."""
+        names: list[object] = [
+            sorted({name for decision in standing(decisions) for name in decision.records})
+        ]
+        there = self.reader.rows(
+            """SELECT DISTINCT source || ':' || record_id AS name FROM identity.assignment_history
+            SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS asked) ON asked = source || ':' || record_id""",
+            names,
+        )
+        return unknown(decisions, {str(row["name"]) for row in there})
+
+    def named_now(self, decisions: pa.Table) -> pa.Table:
+        """Rows of ``linkage/decisions`` with the records as they are called now."""
         found = decisions_now(decisions, self._renames)
         return decisions if found is None else found.cast(DECISION_ROWS)
 
@@ -113,7 +126,7 @@ class Desk:
         version = self.release.tables.get(DECISIONS.path)
         found = None if version is None else self.warehouse.arrow(DECISIONS.path, version)
         rows = DECISION_ROWS.empty_table() if found is None else found.select(DECISION_ROWS.names)
-        return self._named_now(rows)
+        return self.named_now(rows)
 
     def states(self) -> dict[str, Row]:
         """``linkage/decision_states`` of the release, by decision_id."""

@@ -62,9 +62,16 @@ def test_a_file_that_names_nobody_is_said(
     house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "decisions.csv"
-    path.write_text(HEADER + "match,web:W2;web:NO,,,ana,2026-07-01T09:00:00Z,\n", encoding="utf-8")
+    path.write_text(
+        HEADER
+        + "match,web:W2;web:NO,,,ana,2026-07-01T09:00:00Z,\n"
+        + "revoke,,,d000,ana,2026-07-01T09:00:00Z,\n",
+        encoding="utf-8",
+    )
     assert execute(["plan", "--warehouse", house.root, "--decisions", str(path)]) == 2
-    assert "no record web:NO" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{path}:2: there is no record web:NO" in said
+    assert f"{path}:3: there is no decision d000 to revoke" in said
     assert execute(["plan", "--warehouse", house.root, "--decisions", str(tmp_path / "none.csv")]) == 2
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from pipelines.bronze.batches import stale_sources
 from pipelines.config import Conf, Project
 from pipelines.linkage.components import Cut
 from pipelines.linkage.cut_components import cut_rows
+from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
 from pipelines.linkage.engine import BYTES_A_RECORD, DoesNotFitError, check_fits
-from pipelines.ops.checks import component_size
+from pipelines.ops.checks import component_size, decisions
 from pipelines.sources import load_sources
 from pipelines.storage import Warehouse
 from pipelines.tables import LONG, STRING, Column, Table
@@ -53,6 +56,46 @@ def test_a_component_that_was_cut_is_told_by_its_size_and_not_by_its_records() -
     for nothing in (None, cut_rows({}, names)):
         (verdict,) = component_size(inputs(nothing))  # type: ignore[arg-type]
         assert verdict["status"] == "passed"
+
+
+def test_decisions_that_are_held_back_or_name_nobody_warn_with_their_lines(spark: SparkSession) -> None:
+    """Of conf/decisions.csv line 2 names nobody, and line 4 takes back what nobody decided; P9 was delivered once."""
+    at = datetime(2026, 7, 1, tzinfo=UTC)
+    rows = [
+        ("d1", "match", ["crm:C1", "web:NO"], None),
+        ("d2", "match", ["crm:C1", "pos:P9"], None),
+        ("d3", "revoke", [], "d0"),
+        ("d4", "no_match", ["crm:C1"], None),
+    ]
+    names = ("decision_id", "kind", "left_records", "revokes")
+    said = [
+        {**dict(zip(names, row, strict=True)), "right_records": ["web:W1"] if row[0] == "d4" else []}
+        for row in rows
+    ]
+    made = pa.Table.from_pylist(
+        [{**row, "decided_by": "ana", "decided_at": at} for row in said], schema=DECISIONS.arrow
+    )
+    states = [{"decision_id": "d4", "kind": "no_match", "state": "contradicted", "against": ["d2"]}]
+    tables = {DECISIONS: made, DECISION_STATES: pa.Table.from_pylist(states, schema=DECISION_STATES.arrow)}
+    keys = "source string, record_id string"
+    inputs: Any = SimpleNamespace(
+        spark=spark,
+        arrow=tables.get,
+        frame=lambda table: spark.createDataFrame([("crm", "C1"), ("web", "W1")], keys),
+        previous=lambda table: spark.createDataFrame([("crm", "C1"), ("pos", "P9")], keys),
+        settings=SimpleNamespace(
+            project=Project(), decision_places={"d1": "decisions.csv:2", "d3": "decisions.csv:4"}
+        ),
+    )
+    (verdict,) = decisions(inputs)
+    assert (verdict["status"], verdict["value"]) == ("warned", 3)
+    assert "held back: d4 (d2)" in verdict["message"]
+    assert "decisions.csv:2 names a record that no source ever delivered" in verdict["message"]
+    assert "decisions.csv:4 revokes d0, which is no decision" in verdict["message"]
+    assert "web:NO" not in verdict["message"]
+    inputs.arrow = lambda table: None
+    (verdict,) = decisions(inputs)
+    assert verdict["status"] == "passed"
 
 
 def test_a_source_is_stale_when_its_newest_delivery_is_older_than_its_cadence() -> None:

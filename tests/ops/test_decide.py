@@ -177,6 +177,34 @@ def test_the_same_decision_twice_is_said(steward: Steward) -> None:
     assert steward.recorded == 1
 
 
+def test_decisions_of_conf_that_name_nobody_are_listed_as_unknown(steward: Steward, tmp_path: Path) -> None:
+    """A deleted record is no unknown one, and of three that are one party two remain."""
+    (tmp_path / "conf").mkdir()
+    path = tmp_path / "conf" / "decisions.csv"
+    rows = [
+        "kind,left_records,right_records,revokes,decided_by,decided_at",
+        "match,web:W2;web:NO,,,ana,2026-07-01T09:00:00Z",
+        "match,web:W2;web:W3;web:NO,,,ana,2026-07-01T09:01:00Z",
+        f"match,web:W2;{GONE},,,ana,2026-07-01T09:02:00Z",
+        "revoke,,,d000,ana,2026-07-01T09:03:00Z",
+    ]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    where = ("list", "--config", str(path.parent))
+    assert steward.decides(*where, "--json") == 0
+    found = sorted(json.loads(steward.capsys.readouterr().out), key=lambda row: row["decided_at"])
+    assert [(row["state"], row["unknown"]) for row in found] == [
+        ("unknown", "there is no record web:NO"),
+        ("waiting", "there is no record web:NO"),
+        ("dormant", None),
+        ("unknown", "there is no decision d000 to revoke"),
+    ]
+    assert found[0]["place"] == f"{path}:2"
+    assert steward.decides(*where) == 0
+    shown = steward.capsys.readouterr().out
+    assert "revokes d000" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_a_renamed_record_gets_the_id_back_that_it_had_under_its_old_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
