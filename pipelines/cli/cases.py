@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipelines.cli.blocking import say_wrapped
 from pipelines.cli.console import NARROW, out, say
-from pipelines.cli.explain import weights
+from pipelines.cli.explain import DECIDED_BY, weights
 
 if TYPE_CHECKING:
     from pipelines.linkage.explain import Explanation
@@ -44,15 +44,40 @@ def say_case(
             f"{unsure.steward} could not tell on {unsure.at:%Y-%m-%d}: {unsure.reason or 'no reason given'}"
         )
     money = ", ".join(m.in_words() for m in case.revenue) or "no orders"
-    kept = f"probability {case.probability:.3f}, " if case.probability else ""
-    say_wrapped(f"{kept}uncertainty {case.uncertainty:.2f}; {money}")
+    if case.probability:
+        by = "" if explained is None else f" {DECIDED_BY.get(explained.decided_by, explained.decided_by)}"
+        relation = f"; likeliest relation: {case.relation.replace('_', ' ')}" if case.relation else ""
+        say_wrapped(f"same person {case.probability:.3f}{by}{relation}")
+    say_wrapped(f"uncertainty {case.uncertainty:.2f}; {money}")
     say("")
     for start in range(0, len(records), SIDE_BY_SIDE):
         _show(side_by_side(records, start))
     if explained is not None:
         say("")
         _show(weights(explained.waterfall))
+        if explained.decided_by == "relation":
+            say_wrapped(
+                "This probability is by the agreements alone. The relation model also asks whether two people who have to do "
+                "with each other would agree so: its word counts."
+            )
     say("")
+
+
+def say_pattern(found: Sequence[Case], records: Mapping[str, Row]) -> None:
+    """The cases that one answer settles: keys, what both are called, probability. ``records``: by source:record_id."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("Left", "Right", "Same person"):
+        table.add_column(name, justify="right" if name == "Same person" else "left", overflow="fold")
+    for case in found:
+        sides = [f"{name}\n{_called(records[name])}" for name in (case.left, case.right)]
+        table.add_row(*map(escape, sides), f"{case.probability:.3f}" if case.probability else "")
+    _show(table)
+
+
+def _called(row: Row) -> str:
+    """The names of a record."""
+    names = ("given_name", "surname", "second_surname", "company_name")
+    return " ".join(str(row[name]) for name in names if row.get(name))
 
 
 def side_by_side(records: Sequence[Row], start: int) -> Table:

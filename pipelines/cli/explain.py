@@ -165,17 +165,20 @@ def weights(found: Waterfall) -> Table:
     return table
 
 
+DECIDED_BY = {
+    "relation": "by the relation model",
+    "splink": "by Splink's probability",
+    "name_alone": "held below any cut: the names merely resemble and nothing else joins them",
+    "never": "never-evidence: two values that one person cannot have",
+}
+"""What a pair's same-person probability rests on, in words."""
+
+
 def _judgement(found: Explanation) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    words = {
-        "relation": "by the relation model",
-        "splink": "by Splink's probability",
-        "name_alone": "held below any cut: the names merely resemble and nothing else joins them",
-        "never": "never-evidence: two values that one person cannot have",
-    }
-    by = words.get(found.decided_by, found.decided_by)
+    by = DECIDED_BY.get(found.decided_by, found.decided_by)
     if found.decided_by == "relation" and not found.rules:
         # Neither model knows pairs that blocking does not bring: both are asked.
         by += " and Splink together"

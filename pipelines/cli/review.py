@@ -10,7 +10,7 @@ import click
 
 from pipelines.cli import options
 from pipelines.cli.blocking import say_wrapped
-from pipelines.cli.cases import say_case
+from pipelines.cli.cases import say_case, say_pattern
 from pipelines.cli.console import complain, err, say
 from pipelines.cli.decide import desk_of, login, say_proposal
 from pipelines.cli.options import example
@@ -282,29 +282,50 @@ def _answered(session: Review, case: Case, records: list[Row]) -> str:
 
 def _settled(session: Review, case: Case, records: list[Row], like: list[Case], key: str) -> bool:
     """Do what a key says; False where the steward thinks again."""
-    found = [case]
-    answer = {"m": "match", "n": "no_match"}.get(key)
-    part: list[str] = []
-    names: list[str] = []
+    if key == "b":
+        return _settled_at_once(session, case, like)
+    if key == "u":
+        session.set_aside(case, _reason("Reason, if there is one", is_needed=False) or None)
+        return True
     if key == "s":
         part = _part(records)
-    if key == "r":
-        names = [click.prompt("Which decision", default=case.decision_id, err=True)]
-    if key == "b":
-        found = [case, *like]
-        say_wrapped(f"{len(found):,} cases of the pattern {case.pattern}")
-        chosen = click.prompt("m or n", type=click.Choice(["m", "n"]), show_choices=False, err=True)
-        answer = {"m": "match", "n": "no_match"}[chosen]
-    reason = click.prompt("Reason", default="", show_default=False, err=True) or None
-    if key == "u":
-        session.set_aside(case, reason)
-        return True
-    if answer is not None:
-        rows = session.answer(found, answer, reason)
-    elif part:
-        rows = session.split(case, part, reason)
+        rows = session.split(case, part, _reason())
+    elif key == "r":
+        name = click.prompt("Which decision", default=case.decision_id, err=True)
+        rows = session.revoke([name], _reason())
     else:
-        rows = session.revoke(names, reason)
+        rows = session.answer([case], {"m": "match", "n": "no_match"}[key], _reason())
+    return _recorded(session, [case], rows)
+
+
+def _settled_at_once(session: Review, case: Case, like: list[Case]) -> bool:
+    """One answer for a case and those like it, which are shown and held while the steward thinks."""
+    others = session.take(like)
+    done = False
+    try:
+        found = [case, *others]
+        say_wrapped(f"{len(found):,} cases of the pattern {case.pattern}")
+        say_pattern(found, session.named(found))
+        chosen = click.prompt("m or n", type=click.Choice(["m", "n"]), show_choices=False, err=True)
+        rows = session.answer(found, {"m": "match", "n": "no_match"}[chosen], _reason())
+        done = _recorded(session, found, rows)
+    finally:
+        if not done:
+            session.claims.free_all(other.case_id for other in others)
+    return done
+
+
+def _reason(asked: str = "Reason", *, is_needed: bool = True) -> str:
+    """Why the steward answers so; asked for until there is one, where it ``is_needed``."""
+    while True:
+        text: str = click.prompt(asked, default="", show_default=False, err=True).strip()
+        if text or not is_needed:
+            return text
+        complain("Say why: it is kept with the decision.")
+
+
+def _recorded(session: Review, found: list[Case], rows: list[Row]) -> bool:
+    """Show what the rows would do, ask, and record them; False where it is refused or not agreed to."""
     with err.status("Looking ahead"):
         proposal = session.propose(rows)
     if len(found) == 1:

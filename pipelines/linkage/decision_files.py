@@ -27,7 +27,7 @@ COLUMNS = (
     "reason",
     "decision_id",
 )
-NEEDED = ("kind", "decided_by", "decided_at")
+NEEDED = ("kind", "decided_by", "decided_at", "reason")
 BETWEEN = ";"
 """Between the records of a side."""
 _SHOWN = 10
@@ -92,6 +92,8 @@ def decision_row(values: dict[str, str]) -> dict[str, Any]:
     left, right = records_of(values["left_records"]), records_of(values["right_records"])
     if not values["decided_by"]:
         raise ValueError("decided_by is blank: say who decided")
+    if not values["reason"]:
+        raise ValueError("reason is blank: say why")
     try:
         decided_at = datetime.fromisoformat(values["decided_at"])
     except ValueError:
@@ -112,7 +114,7 @@ def decision_row(values: dict[str, str]) -> dict[str, Any]:
         "revokes": values["revokes"] or None,
         "decided_by": values["decided_by"],
         "decided_at": decided_at,
-        "reason": values["reason"] or None,
+        "reason": values["reason"],
     }
     return {"decision_id": values["decision_id"] or decision_id(row), **row}
 

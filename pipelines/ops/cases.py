@@ -121,19 +121,17 @@ def cases(desk: Desk) -> list[Case]:
         JOIN silver.customer_records r ON r.source = source_r AND r.record_id = record_id_r"""
     )
     largest = max((row["share"] for row in rows), default=0.0) or 1.0
-    pairs, gone = _decided_since(desk)
-    found = [_case(row, largest) for row in rows]
-    still = [c for c in found if frozenset((c.left, c.right)) not in pairs and c.decision_id not in gone]
+    still = undecided(desk, [_case(row, largest) for row in rows])
     firsts: dict[object, Case] = {}
     for case in sorted(still, key=lambda case: (-case.worth, case.case_id)):
         firsts.setdefault((frozenset(case.customers), case.decision_id), case)
     return list(firsts.values())
 
 
-def is_decided(desk: Desk, case: Case) -> bool:
-    """True where somebody decided it since."""
+def undecided(desk: Desk, found: Iterable[Case]) -> list[Case]:
+    """The cases that nobody decided since."""
     pairs, gone = _decided_since(desk)
-    return frozenset((case.left, case.right)) in pairs or case.decision_id in gone
+    return [c for c in found if frozenset((c.left, c.right)) not in pairs and c.decision_id not in gone]
 
 
 def _money(*, is_known: bool) -> str:

@@ -7,6 +7,7 @@ again after writing.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -40,16 +41,17 @@ class Claims:
         there = self.warehouse.arrow(CLAIMS.path)
         return [] if there is None else there.to_pylist()
 
-    def _write(self, case_id: str, state: str, reason: str | None = None) -> None:
-        row = {
-            "case_id": case_id,
+    def _write(self, case_ids: Iterable[str], state: str, reason: str | None = None) -> None:
+        said = {
             "at": datetime.now(UTC),
             "state": state,
             "session": self.session,
             "steward": self.steward,
             "reason": reason,
         }
-        self.warehouse.append_rows(CLAIMS, [row])
+        rows = [{"case_id": case_id, **said} for case_id in case_ids]
+        if rows:
+            self.warehouse.append_rows(CLAIMS, rows)
 
     def holders(self) -> dict[str, str]:
         """Who else has a case open now, by case."""
@@ -57,21 +59,29 @@ class Claims:
 
     def take(self, case_id: str) -> bool:
         """Claim a case; False where somebody else has it."""
-        if case_id in self.holders():
-            return False
-        self._write(case_id, CLAIMED)
-        if _holders(self._rows(), datetime.now(UTC), key="session").get(case_id) not in (None, self.session):
-            self.free(case_id)
-            return False
-        return True
+        return bool(self.take_all([case_id]))
+
+    def take_all(self, case_ids: Iterable[str]) -> set[str]:
+        """Claim cases; those of them that nobody else has."""
+        held = self.holders()
+        asked = {case_id for case_id in case_ids if case_id not in held}
+        self._write(sorted(asked), CLAIMED)
+        first = _holders(self._rows(), datetime.now(UTC), key="session")
+        lost = {case_id for case_id in asked if first.get(case_id) not in (None, self.session)}
+        self.free_all(lost)
+        return asked - lost
 
     def free(self, case_id: str) -> None:
         """Let go of a case."""
-        self._write(case_id, FREED)
+        self.free_all([case_id])
+
+    def free_all(self, case_ids: Iterable[str]) -> None:
+        """Let go of cases."""
+        self._write(sorted(case_ids), FREED)
 
     def unsure(self, case_id: str, reason: str | None) -> None:
         """Let go of a case that the steward cannot decide; others see it later, and by whom it was left."""
-        self._write(case_id, UNSURE, reason)
+        self._write([case_id], UNSURE, reason)
 
     def undecided(self) -> dict[str, Unsure]:
         """The cases that somebody could not decide, by case: the newest word."""

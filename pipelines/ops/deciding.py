@@ -91,10 +91,12 @@ def said(
     at: datetime,
     revokes: str | None = None,
 ) -> Row:
-    """A row of ``linkage/decisions``. Raises UsageError where the sides cannot be decided about."""
+    """A row of ``linkage/decisions``. Raises UsageError where the sides cannot be decided about, or nobody says why."""
     ours, theirs = sorted(set(left)), sorted(set(right))
     if not by.strip():
         raise UsageError("a decision needs somebody who decides: name them with --by.")
+    if not (reason or "").strip():
+        raise UsageError("a decision needs a reason, which is kept with it: say why with --reason.")
     if kind != REVOKE:
         try:
             check_sides(kind, ours, theirs)

@@ -223,6 +223,8 @@ class _Reading:
             else:
                 self.unsure.append((case, reason))
             return None
+        if reason is None:
+            return "there is an answer and no reason: write why in the column reason."
         (made,) = self.session.answer([case], answer, reason)
         if said_already(self.decided, made) is None:
             self.made.append((line, made))

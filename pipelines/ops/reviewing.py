@@ -13,13 +13,17 @@ from pipelines.linkage.engine import empty_records
 from pipelines.linkage.explain import explain_pair, parsed_key
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops import deciding
-from pipelines.ops.cases import Case, cases, is_decided, members, pattern_of
+from pipelines.ops.cases import Case, cases, members, pattern_of, undecided
 from pipelines.ops.claims import Claims, Unsure
 from pipelines.ops.deciding import Proposal, now, propose, record, said
 
 if TYPE_CHECKING:
     from pipelines.linkage.explain import Explanation
     from pipelines.ops.desk import Desk, Row
+
+
+UNDONE = "undone"
+"""Reason of a decision that takes the last answer back."""
 
 
 @dataclass
@@ -54,9 +58,8 @@ class Review:
         """The next case, claimed; None where none is free."""
         held = self.claims.holders()
         for case in self.left():
-            if case.case_id in held or is_decided(self.desk, case) or not self.claims.take(case.case_id):
-                continue
-            return case
+            if case.case_id not in held and undecided(self.desk, [case]) and self.claims.take(case.case_id):
+                return case
         return None
 
     def records(self, case: Case) -> list[Row]:
@@ -69,6 +72,11 @@ class Review:
             return case.customers.index(str(row["customer_id"])), first.get(name, 2)
 
         return sorted(rows, key=place)
+
+    def named(self, found: Iterable[Case]) -> dict[str, Row]:
+        """The records that the cases name, by source:record_id."""
+        customers = {customer for case in found for customer in case.customers}
+        return {f"{row['source']}:{row['record_id']}": row for row in members(self.desk, sorted(customers))}
 
     def explained(self, case: Case) -> Explanation | None:
         """The pair's weights, from the records of its customers; None where the two are not compared at all."""
@@ -132,6 +140,12 @@ class Review:
         held = self.claims.holders()
         return [other for other in pattern_of(self.left(), case) if other.case_id not in held]
 
+    def take(self, found: Iterable[Case]) -> list[Case]:
+        """Claim cases that are answered together; those of them that nobody else has, and nobody decided since."""
+        still = undecided(self.desk, found)
+        taken = self.claims.take_all(case.case_id for case in still)
+        return [case for case in still if case.case_id in taken]
+
     def propose(self, rows: Sequence[Row]) -> Proposal:
         """Look ahead. Raises UsageError for what stands already."""
         return propose(self.desk, rows)
@@ -144,7 +158,7 @@ class Review:
             # Of many cases answered at once each has its own decision.
             own = (names[place],) if len(found) > 1 and len(names) == len(found) else names
             self.answered.append((case, own))
-            self.claims.free(case.case_id)
+        self.claims.free_all(case.case_id for case in found)
 
     def set_aside(self, case: Case, reason: str | None) -> None:
         """The steward cannot tell."""
@@ -166,10 +180,17 @@ class Review:
         made = {row["decision_id"]: row for row in self.desk.decisions.to_pylist()}
         at, again = now(), [made[made[name]["revokes"]] for name in names if made[name]["revokes"]]
         rows = [
-            said(row["kind"], row["left_records"], row["right_records"], self.steward, row["reason"], at)
+            said(
+                row["kind"],
+                row["left_records"],
+                row["right_records"],
+                self.steward,
+                row["reason"] or UNDONE,
+                at,
+            )
             for row in again
         ]
-        rows += self.revoke([name for name in names if not made[name]["revokes"]], "undone")
+        rows += self.revoke([name for name in names if not made[name]["revokes"]], UNDONE)
         record(self.desk, propose(self.desk, rows))
         self.answered.pop()
         return case

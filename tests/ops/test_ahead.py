@@ -37,9 +37,9 @@ def test_decisions_of_a_file_are_planned_and_not_taken(
     path = tmp_path / "decisions.csv"
     path.write_text(
         HEADER
-        + "match,web:W2;web:W3,,,ana,2026-07-01T09:00:00Z,\n"
-        + "no_match,web:W1,crm:C1;erp:E1,,ana,2026-07-01T09:01:00Z,\n"
-        + "match,crm:C1,crm:C2,,ana,2026-07-01T09:02:00Z,\n",
+        + "match,web:W2;web:W3,,,ana,2026-07-01T09:00:00Z,asked\n"
+        + "no_match,web:W1,crm:C1;erp:E1,,ana,2026-07-01T09:01:00Z,asked\n"
+        + "match,crm:C1,crm:C2,,ana,2026-07-01T09:02:00Z,asked\n",
         encoding="utf-8",
     )
     found = planned(house, capsys, "--decisions", str(path))
@@ -64,8 +64,8 @@ def test_a_file_that_names_nobody_is_said(
     path = tmp_path / "decisions.csv"
     path.write_text(
         HEADER
-        + "match,web:W2;web:NO,,,ana,2026-07-01T09:00:00Z,\n"
-        + "revoke,,,d000,ana,2026-07-01T09:00:00Z,\n",
+        + "match,web:W2;web:NO,,,ana,2026-07-01T09:00:00Z,asked\n"
+        + "revoke,,,d000,ana,2026-07-01T09:00:00Z,asked\n",
         encoding="utf-8",
     )
     assert execute(["plan", "--warehouse", house.root, "--decisions", str(path)]) == 2

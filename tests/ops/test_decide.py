@@ -22,9 +22,9 @@ class Steward:
         self.house, self.capsys = house, capsys
 
     def decides(self, *words: str) -> int:
-        return execute(
-            ["decide", *words, "--warehouse", self.house, *(() if words[0] == "list" else ("--by", "ana"))]
-        )
+        said = () if words[0] == "list" else ("--by", "ana")
+        why = () if words[0] == "list" or "--reason" in words else ("--reason", "asked them")
+        return execute(["decide", *words, "--warehouse", self.house, *said, *why])
 
     def effect(self, *words: str) -> dict[str, Any]:
         """Of a decision that is recorded."""
@@ -161,6 +161,7 @@ def test_a_revoke_takes_everything_back(steward: Steward) -> None:
         (("no-match", "crm:C1", "/"), "part is empty"),
         (("split", ANA_ID, "web:W2"), "no record of"),
         (("split", ANA_ID, ANA_ID), "all of"),
+        (("split", ANA_ID, "web:W1", "--reason", " "), "needs a reason"),
     ],
 )
 def test_what_cannot_be_decided_is_said(steward: Steward, words: tuple[str, ...], said: str) -> None:
@@ -182,11 +183,11 @@ def test_decisions_of_conf_that_name_nobody_are_listed_as_unknown(steward: Stewa
     (tmp_path / "conf").mkdir()
     path = tmp_path / "conf" / "decisions.csv"
     rows = [
-        "kind,left_records,right_records,revokes,decided_by,decided_at",
-        "match,web:W2;web:NO,,,ana,2026-07-01T09:00:00Z",
-        "match,web:W2;web:W3;web:NO,,,ana,2026-07-01T09:01:00Z",
-        f"match,web:W2;{GONE},,,ana,2026-07-01T09:02:00Z",
-        "revoke,,,d000,ana,2026-07-01T09:03:00Z",
+        "kind,left_records,right_records,revokes,decided_by,decided_at,reason",
+        "match,web:W2;web:NO,,,ana,2026-07-01T09:00:00Z,asked",
+        "match,web:W2;web:W3;web:NO,,,ana,2026-07-01T09:01:00Z,asked",
+        f"match,web:W2;{GONE},,,ana,2026-07-01T09:02:00Z,asked",
+        "revoke,,,d000,ana,2026-07-01T09:03:00Z,asked",
     ]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     where = ("list", "--config", str(path.parent))

@@ -87,6 +87,8 @@ def test_a_case_is_shown_whole_and_answered(house: Warehouse) -> None:
     assert "≠" not in shown.split("Case 2 of 4")[0]
     assert "2 customers merge; 1 record" in shown
     assert "match weight" in shown
+    assert "same person 0." in shown
+    assert "likeliest relation: " in shown
     assert max(map(len, shown.splitlines())) <= 80
     (row,) = decisions(house)
     assert (row["kind"], row["left_records"], row["right_records"]) == ("match", ["erp:E8"], ["web:W8"])
@@ -96,7 +98,7 @@ def test_a_case_is_shown_whole_and_answered(house: Warehouse) -> None:
 
 @pytest.mark.usefixtures("plain")
 def test_an_answer_can_be_taken_back_and_the_case_comes_again(house: Warehouse) -> None:
-    shown = reviewed(house, "n", "", "y", "z", "q").output
+    shown = reviewed(house, "n", "namesakes", "y", "z", "q").output
     assert "Taken back: erp:E8|web:W8" in shown
     assert [row["kind"] for row in decisions(house)] == ["no_match", "revoke"]
     assert waiting(house)[0] == "erp:E8|web:W8"
@@ -104,28 +106,55 @@ def test_an_answer_can_be_taken_back_and_the_case_comes_again(house: Warehouse) 
 
 @pytest.mark.usefixtures("plain")
 def test_a_revoke_is_undone_by_the_same_decision(house: Warehouse) -> None:
-    reviewed(house, "n", "", "y", "q")
+    reviewed(house, "n", "namesakes", "y", "q")
     (made,) = decisions(house)
     session = Review(desk(house), "ana")
     case = session.queue[0]
-    session.record([case], session.propose(session.revoke([made["decision_id"]], None)))
+    session.record([case], session.propose(session.revoke([made["decision_id"]], "they are one")))
     assert session.undo() == case
     (again,) = (d for d in standing(stewards.recorded(house)) if d.revoked_by is None)
     assert (again.kind, again.left, again.right) == ("no_match", ("erp:E8",), ("web:W8",))
     with pytest.raises(UsageError, match="no decision"):
-        session.revoke(["d0000"], None)
+        session.revoke(["d0000"], "wrong")
 
 
 @pytest.mark.usefixtures("plain")
 def test_cases_of_one_pattern_are_answered_at_once(house: Warehouse) -> None:
-    reviewed(house, "b", "n", "namesakes", "y", "q")
+    shown = reviewed(house, "b", "n", "namesakes", "y", "q").output
+    listed = shown[shown.index("2 cases of the pattern") :]
+    assert all(name in listed for name in ("erp:E8", "web:W8", "erp:E7", "web:W7", "Raul Mora", "Luis Mora"))
+    assert max(map(len, listed.splitlines())) <= 80
     assert [row["kind"] for row in decisions(house)] == ["no_match"] * 2
     assert waiting(house) == ["erp:E5|web:W5", "crm:C9|web:W9"]
 
 
 @pytest.mark.usefixtures("plain")
+def test_cases_answered_at_once_are_held_while_the_steward_thinks(
+    house: Warehouse,
+) -> None:
+    """Nobody else gets one of them before the answer, and none is taken from who has it open."""
+    session, other = Review(desk(house), "ana"), Claims(house, "eva")
+    case = session.next()
+    assert case is not None
+    like = session.like(case)
+    assert [each.case_id for each in session.take(like)] == ["erp:E7|web:W7"]
+    assert not other.take("erp:E7|web:W7")
+    session.claims.free_all(each.case_id for each in like)
+    assert other.take("erp:E7|web:W7")
+    assert session.take(like) == []
+
+
+@pytest.mark.usefixtures("plain")
+def test_no_decision_without_a_reason(house: Warehouse) -> None:
+    shown = reviewed(house, "n", "", "  ", "namesakes", "y", "u", "", "q").output
+    assert shown.count("Say why") == 2
+    assert [row["reason"] for row in decisions(house)] == ["namesakes"]
+    assert len(Claims(house, "eva").undecided()) == 1
+
+
+@pytest.mark.usefixtures("plain")
 def test_a_customer_is_split_or_confirmed(house: Warehouse) -> None:
-    shown = reviewed(house, "k", "k", "k", "s", "3", "s", "1", "", "y").output
+    shown = reviewed(house, "k", "k", "k", "s", "3", "s", "1", "two birth dates", "y").output
     assert "≠ birth date" in shown
     (row,) = decisions(house)
     assert (row["kind"], row["left_records"], row["right_records"]) == ("no_match", ["crm:C9"], ["web:W9"])
@@ -157,6 +186,7 @@ def filled(house: Warehouse, path: Path, **answers: str) -> Path:
     rows = list(csv.DictReader(path.open(encoding="utf-8-sig")))
     for row in rows:
         row["answer"] = answers.get(row["case"].partition("|")[0].replace(":", "_"), "")
+        row["reason"] = "looked at both" if row["answer"] else ""
     write(path, rows)
     return path
 
@@ -208,7 +238,10 @@ def test_answers_that_contradict_are_told_with_their_lines_and_nothing_is_record
     """Somebody decided meanwhile that Raul's web record is Hugo's, and that Hugo is not Raul."""
     path = filled(house, tmp_path / "cases.csv", erp_E8="match", erp_E5="match")
     for words in (["match", "web:W8", "web:W3"], ["no-match", "erp:E8", "/", "web:W3"]):
-        assert execute(["decide", *words, "--warehouse", house.root, "--by", "eva", "--yes"]) == 0
+        assert (
+            execute(["decide", *words, "--warehouse", house.root, "--by", "eva", "--reason", "seen", "--yes"])
+            == 0
+        )
     first, second = (row["decision_id"] for row in decisions(house))
     capsys.readouterr()
     words = ["review", "--warehouse", house.root, "--import", str(path), "--by", "ana"]
@@ -229,6 +262,7 @@ def test_answers_that_contradict_are_told_with_their_lines_and_nothing_is_record
     ("change", "said"),
     [
         ({"answer": "perhaps"}, "'perhaps' is no answer"),
+        ({"answer": "match", "reason": " "}, "an answer and no reason"),
         ({"answer": "", "reason": "they are sisters"}, "a reason and no answer"),
         ({"answer": "match", "case": "crm:X|web:Y", "left": "crm:X", "right": "web:Y"}, "not open"),
         ({"answer": "match", "left": "web:W1"}, "not those of the case"),
@@ -244,7 +278,7 @@ def test_a_file_with_a_mistake_changes_nothing(
 ) -> None:
     path = filled(house, tmp_path / "cases.csv", **({"erp_E8": "match"} if said != "answers no case" else {}))
     rows = list(csv.DictReader(path.open(encoding="utf-8"), delimiter=";"))
-    rows[1] |= change
+    rows[1] |= {"reason": "looked at both" if change["answer"] else ""} | change
     write(path, rows)
     assert imported(house, path) == 2
     assert said in capsys.readouterr().err
@@ -284,6 +318,7 @@ def test_a_workbook_is_filled_in_and_taken_whole_or_not_at_all(
     place = {cell.value: cell.column for cell in sheet[1]}
     lines = {sheet.cell(line, place["case"]).value: line for line in range(2, sheet.max_row + 1)}
     answer = sheet.cell(next(lines[case] for case in lines if case.startswith("erp:E8|")), place["answer"])
+    sheet.cell(answer.row, place["reason"]).value = "asked"
     for said, code in (("perhaps", 2), ("=1=1", 2), ("Match", 0)):
         answer.value = said
         book.save(path)

@@ -37,7 +37,7 @@ def test_a_night_is_what_was_planned(
     other = shop.value(
         "SELECT source || ':' || record_id FROM identity.assignments ORDER BY ALL DESC LIMIT 1"
     )
-    decision = ["decide", "match", stored, other, "--hold", "--yes", "--by", "ana"]
+    decision = ["decide", "match", stored, other, "--hold", "--yes", "--by", "ana", "--reason", "asked"]
     assert execute([*decision, "--warehouse", str(shop.warehouse)]) == 0
     before = bytes_of(shop.warehouse)
     capsys.readouterr()
