@@ -72,7 +72,7 @@ show([{"kind": kind, "customers": n, "records": effect.records[kind]} for kind, 
 show(f"{effect.pairs_gained:,} pairs of records come together, {effect.pairs_lost:,} come apart")
 
 # %% [markdown]
-# The revenue of the customers that would change, in each currency, where the warehouse has `gold/rfm`.
+# The revenue of the customers that would change, in each currency, over their lifetime, where the warehouse has orders.
 # **Look for** a large share: reports of past months would tell another story.
 
 # %%

@@ -258,6 +258,7 @@ def adopt(name: str, yes: bool, warehouse: str, config: str | None) -> int:
     from pipelines.linkage.adoption import unused_fields
     from pipelines.ops.generations import change, in_use
     from pipelines.ops.run import Options
+    from pipelines.ops.sales import Basis
     from pipelines.settings import load_settings
 
     settings, house = load_settings(config), _house(warehouse)
@@ -266,7 +267,7 @@ def adopt(name: str, yes: bool, warehouse: str, config: str | None) -> int:
         say(f"Nothing to do: generation {found.generation_id} is in use.")
         return 0
     with err.status("Linking the released records by it"):
-        changed = change(house, found, settings.linkage)
+        changed = change(house, found, settings.linkage, Basis.of(settings))
     say(f"Generation {found.generation_id} ({found.kind}, created {found.created_on})")
     if unused := unused_fields(found, settings.linkage):
         say_wrapped(f"It does not compare {', '.join(unused)}, which conf/linkage.yml names.")

@@ -114,6 +114,7 @@ def _tried(
     from pipelines.ops.generations import find
     from pipelines.ops.rehearsal import rehearsed
     from pipelines.ops.run import Options
+    from pipelines.ops.sales import Basis
     from pipelines.settings import load_settings
     from pipelines.storage import Warehouse
 
@@ -132,7 +133,8 @@ def _tried(
             if made is None:
                 click.echo(json.dumps({"nights": []})) if as_json else say(NOTHING)
                 return 0
-            found = foretell(made.house, made.base.tables if made.base else {}, made.tables)
+            then = made.base.tables if made.base else {}
+            found = foretell(made.house, then, made.tables, Basis.of(settings))
     finally:
         progress.stop()
     failing = [v for v in made.verdicts if v["status"] in ("warned", "blocked")]

@@ -36,7 +36,7 @@ class Ahead:
     customers_after: int
     consequence: Consequence
     revenue: tuple[Revenue, ...]
-    """Revenue (gold/rfm) of the customers touched, by currency."""
+    """Revenue (``sales``) of the customers touched, by currency."""
     segments: dict[str, int]
     """The customers touched by the RFM segment that they have now."""
 
@@ -137,9 +137,11 @@ def _linked_by(desk: Desk, generation: Generation, waiting: list[Row]) -> tuple[
 
 
 def _touched(desk: Desk, customers: list[str]) -> tuple[tuple[Revenue, ...], dict[str, int]]:
-    if not desk.reader.has("gold/rfm") or not customers:
+    if not customers:
         return (), {}
     revenue = revenue_of(desk.reader, pa.table({"customer": pa.array(customers, pa.string())}))
+    if not desk.reader.has("gold/rfm"):
+        return revenue, {}
     rows: Any = desk.reader.rows(
         """SELECT coalesce(segment, 'none') AS segment, count(DISTINCT customer_id) AS n FROM gold.rfm
         WHERE list_contains($1::VARCHAR[], customer_id) GROUP BY ALL ORDER BY n DESC, segment""",

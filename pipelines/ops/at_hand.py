@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from pipelines.linkage.files import read_people
 from pipelines.linkage.generations import Generation, newest
 from pipelines.ops.generations import current_records, stored
 from pipelines.ops.practice import NIGHT, practice
+from pipelines.ops.sales import Basis
 from pipelines.ops.summarise import read_truth
 from pipelines.storage import Warehouse
 
@@ -42,6 +43,8 @@ class AtHand:
     generation: Generation | None = None
     """The one in use; a warehouse has one."""
     warehouse: Warehouse | None = None
+    basis: Basis = field(default_factory=Basis)
+    """What counts as revenue."""
 
 
 def at_hand(
@@ -90,4 +93,5 @@ def of_warehouse(warehouse: Warehouse, settings: Settings, truth: pa.Table | Non
         truth,
         newest(stored(warehouse, release)),
         warehouse,
+        Basis.of(settings),
     )

@@ -15,6 +15,7 @@ from pipelines.errors import UsageError
 from pipelines.linkage.decisions import standing
 from pipelines.linkage.review_queue import REASONS, REVIEW_QUEUE
 from pipelines.ops.foreseen import Money
+from pipelines.ops.sales import VIEW
 
 if TYPE_CHECKING:
     from pipelines.ops.desk import Desk, Row
@@ -104,7 +105,7 @@ def cases(desk: Desk) -> list[Case]:
             f"Release {desk.release.release_id} was made by an older version: run a night, and review then."
         )
     rows: Any = reader.rows(
-        f"""WITH {_money(is_known=reader.has("silver/orders") and reader.has("gold/xref"))},
+        f"""WITH money AS (SELECT customer_id, currency, sum(net) AS net FROM {VIEW} GROUP BY ALL),
         totals AS (SELECT currency, sum(net) AS total FROM money GROUP BY currency),
         shares AS (SELECT customer_id, CAST(sum(net / nullif(total, 0)) AS DOUBLE) AS share,
                 list({{'currency': currency, 'net': net}} ORDER BY currency) AS revenue
@@ -132,13 +133,6 @@ def undecided(desk: Desk, found: Iterable[Case]) -> list[Case]:
     """The cases that nobody decided since."""
     pairs, gone = _decided_since(desk)
     return [c for c in found if frozenset((c.left, c.right)) not in pairs and c.decision_id not in gone]
-
-
-def _money(*, is_known: bool) -> str:
-    if not is_known:
-        return "money AS (SELECT '' AS customer_id, '' AS currency, 0::DECIMAL(18, 2) AS net LIMIT 0)"
-    return """money AS (SELECT customer_id, coalesce(currency, '') AS currency, sum(net) AS net
-        FROM silver.orders JOIN gold.xref USING (source, record_id) GROUP BY ALL)"""
 
 
 def _agreement(desk: Desk) -> str:
@@ -181,7 +175,7 @@ def _case(row: Row, largest: float) -> Case:
         row["relation"],
         row["decision_id"],
         customers,
-        tuple(Money(currency or "(no currency)", net) for currency, net in sorted(revenue.items())),
+        tuple(Money(currency, net) for currency, net in sorted(revenue.items())),
         float(row["uncertainty"]) * (float(row["share"]) + LEAST_MONEY * largest),
         f"{row['reason']} {sources}: {row['agreement'] or 'nothing to compare'}",
     )

@@ -26,6 +26,7 @@ from pipelines.ops import stewards
 from pipelines.ops.foreseen import Consequence, consequence
 from pipelines.ops.reading import Reader
 from pipelines.ops.register import as_customer_id, names_of
+from pipelines.ops.sales import Basis
 from pipelines.silver.renames import RENAMES, decisions_now
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Desk:
             raise UsageError(
                 f"Release {self.release.release_id} has no {CLUSTERS.path}: nothing was linked yet."
             )
+
+        Basis.of(settings).lay_out(self.reader)
 
     @cached_property
     def generation(self) -> Generation:

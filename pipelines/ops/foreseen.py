@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipelines.linkage.effect import KINDS, effect
+from pipelines.ops.sales import VIEW
 
 if TYPE_CHECKING:
     from pipelines.identity.foreseen import Key
@@ -56,7 +57,7 @@ class Consequence:
     orders: int
     """Orders of the records that move, deleted ones of a customer that ends among them; not cancelled ones."""
     money: tuple[Money, ...]
-    """Their net money, by currency."""
+    """Their net money, by currency (``sales``)."""
 
     @classmethod
     def none(cls) -> Consequence:
@@ -100,7 +101,7 @@ def _s(count: int) -> str:
 def consequence(reader: Reader, customers: Mapping[Key, tuple[str, str]]) -> Consequence:
     """What it means that each record of ``customers`` goes from the one customer to the other.
 
-    ``customers`` are all live records of the customers in it.
+    ``customers`` are all live records of the customers in it. The ``reader`` has the view of ``sales``.
     """
     rows = [
         {"source": source, "record_id": record_id, "was": was, "becomes": becomes}
@@ -123,17 +124,12 @@ def consequence(reader: Reader, customers: Mapping[Key, tuple[str, str]]) -> Con
 
 def _orders(reader: Reader, records: list[str], ended: list[str]) -> tuple[int, tuple[Money, ...]]:
     """Orders and net money of the ``records``, and of the deleted records of customers that ``ended``."""
-    if not (reader.has("silver/orders") and reader.has("gold/xref")):
-        return 0, ()
     rows: Any = reader.rows(
-        """WITH moved AS (
-            SELECT source, record_id FROM gold.xref
-            WHERE list_contains($1::VARCHAR[], source || ':' || record_id)
-                OR (NOT is_live AND list_contains($2::VARCHAR[], customer_id)))
-        SELECT currency, count(*) AS orders, sum(net) AS net FROM silver.orders
-        SEMI JOIN moved USING (source, record_id)
-        WHERE status IS DISTINCT FROM 'cancelled' GROUP BY currency ORDER BY currency""",
+        f"""SELECT currency, count(*) AS orders, sum(net) AS net FROM {VIEW}
+        WHERE list_contains($1::VARCHAR[], source || ':' || record_id)
+            OR (NOT is_live AND list_contains($2::VARCHAR[], customer_id))
+        GROUP BY currency ORDER BY currency""",
         [records, ended],
     )
-    money = tuple(Money(str(row["currency"] or "(no currency)"), Decimal(row["net"])) for row in rows)
+    money = tuple(Money(str(row["currency"]), Decimal(row["net"])) for row in rows)
     return sum(int(row["orders"]) for row in rows), money

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipelines.ops.reading import Connection
+    from pipelines.ops.sales import Basis
     from pipelines.storage import Warehouse
 
 READ = (ASSIGNMENTS, EVENTS, RENAMES, XREF, ORDERS, RFM)
@@ -104,10 +105,9 @@ _EVENTS = """SELECT event || ' by ' || coalesce(cause, 'nothing') AS kind, count
     GROUP BY ALL ORDER BY n DESC, kind"""
 _MOVED = """CREATE TEMP TABLE moved AS SELECT source, record_id, b.customer_id AS was, a.customer_id AS becomes
     FROM before.xref b JOIN after.xref a USING (source, record_id) WHERE b.customer_id <> a.customer_id"""
-_MONEY = """SELECT coalesce(o.currency, '(no currency)') AS currency, count(m.was) AS orders,
+_MONEY = """SELECT o.currency, count(m.was) AS orders,
         coalesce(sum(o.net) FILTER (m.was IS NOT NULL), 0) AS net, coalesce(sum(o.net), 0) AS total
-    FROM after.orders o LEFT JOIN moved m USING (source, record_id)
-    WHERE o.status IS DISTINCT FROM 'cancelled' GROUP BY ALL ORDER BY currency"""
+    FROM ({sales}) o LEFT JOIN moved m USING (source, record_id) GROUP BY ALL ORDER BY currency"""
 _SEGMENTS = """WITH touched AS (SELECT was AS customer_id FROM moved UNION SELECT becomes FROM moved),
     before AS (SELECT customer_id, coalesce(string_agg(DISTINCT segment, ' + ' ORDER BY segment), 'none') AS segment
         FROM before.rfm GROUP BY customer_id),
@@ -119,10 +119,10 @@ _SEGMENTS = """WITH touched AS (SELECT was AS customer_id FROM moved UNION SELEC
     GROUP BY ALL ORDER BY customers DESC, was NULLS FIRST, becomes NULLS FIRST"""
 
 
-def foretell(house: Warehouse, before: Mapping[str, int], after: Mapping[str, int]) -> Foretold:
+def foretell(house: Warehouse, before: Mapping[str, int], after: Mapping[str, int], basis: Basis) -> Foretold:
     """What stands otherwise at the versions ``after`` than at ``before``, both by layer/table.
 
-    A table that one of them lacks counts as empty.
+    A table that one of them lacks counts as empty. ``basis``: what counts as revenue.
     """
     asked = side_by_side(house, {"before": before, "after": after}, READ)
     asked.execute(_RECORDS)
@@ -136,7 +136,9 @@ def foretell(house: Warehouse, before: Mapping[str, int], after: Mapping[str, in
         counts["after"],
         {name: counts[name] for name in ("new", "gone", "moved")},
         {row["kind"]: row["n"] for row in _rows(asked, _EVENTS)},
-        tuple(MoneyMoved(**row) for row in _rows(asked, _MONEY)),
+        tuple(
+            MoneyMoved(**row) for row in _rows(asked, _MONEY.format(sales=basis.query(asked, "after.orders")))
+        ),
         tuple(SegmentMove(**row) for row in _rows(asked, _SEGMENTS)),
     )
 

@@ -19,6 +19,7 @@ from pipelines.linkage.generations import GENERATIONS, Generation, lineage, newe
 from pipelines.linkage.link import link_night
 from pipelines.ops import releases
 from pipelines.ops.reading import Reader
+from pipelines.ops.sales import VIEW
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipelines.linkage.config import Linkage
     from pipelines.ops.at_hand import AtHand
     from pipelines.ops.releases import Release
+    from pipelines.ops.sales import Basis
     from pipelines.storage import Warehouse
 
 FILE = "generation.json"
@@ -50,7 +52,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Revenue:
-    """Money of the customers that a change touches, in one currency (gold/rfm)."""
+    """Money of the customers that a change touches, in one currency (``sales``)."""
 
     currency: str
     touched: str
@@ -145,7 +147,7 @@ def current_records(warehouse: Warehouse, conf: Linkage) -> tuple[pa.Table, Rele
     return read_records(warehouse.ref(CUSTOMER_RECORDS.path, version).file_uris(), conf), release
 
 
-def change(warehouse: Warehouse, generation: Generation, conf: Linkage) -> Change:
+def change(warehouse: Warehouse, generation: Generation, conf: Linkage, basis: Basis) -> Change:
     """What linking the released records by ``generation`` makes of the released customers."""
     check_fields(generation, conf)
     records, release = current_records(warehouse, conf)
@@ -153,6 +155,7 @@ def change(warehouse: Warehouse, generation: Generation, conf: Linkage) -> Chang
     reader = Reader(warehouse, release)
     before = reader.arrow(f"SELECT source, record_id, customer_id FROM {_name(ASSIGNMENTS.path)}")
     found = effect(before, linked.clusters, "customer_id", "cluster_final")
+    basis.lay_out(reader)
     return Change(found, revenue_of(reader, found.touched))
 
 
@@ -178,20 +181,19 @@ def compare(data: AtHand, a: Generation, b: Generation) -> Change:
     of those touched. Raises UsageError where a generation does not fit the fields.
     """
     if data.warehouse is not None and in_use(data.warehouse, a):
-        return change(data.warehouse, b, data.conf)
+        return change(data.warehouse, b, data.conf, data.basis)
     return Change(_effect_between(data.records, a, b, data.conf, data.business_date), ())
 
 
 def revenue_of(reader: Reader, touched: pa.Table) -> tuple[Revenue, ...]:
-    """Revenue of the customers of ``touched`` (customer), by currency; none where no order is known."""
-    if not reader.has("gold/rfm"):
-        return ()
+    """Revenue of the customers of ``touched`` (customer), by currency; none where no order is known.
+
+    The ``reader`` has the view of ``sales``.
+    """
     reader.connection.register("touched", touched)
     rows = reader.rows(
-        """SELECT currency, coalesce(sum(monetary) FILTER (t.customer IS NOT NULL), 0) AS touched,
-            sum(monetary) AS total
-        FROM gold.rfm r LEFT JOIN touched t ON t.customer = r.customer_id
-        WHERE currency IS NOT NULL AND monetary IS NOT NULL GROUP BY currency ORDER BY currency"""
+        f"""SELECT currency, coalesce(sum(net) FILTER (t.customer IS NOT NULL), 0) AS touched, sum(net) AS total
+        FROM {VIEW} s LEFT JOIN touched t ON t.customer = s.customer_id GROUP BY currency ORDER BY currency"""
     )
     reader.connection.unregister("touched")
     return tuple(

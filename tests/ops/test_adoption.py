@@ -18,7 +18,7 @@ from linkage_people import population
 from pipelines.cli import execute
 from pipelines.digests import code_digest
 from pipelines.errors import UsageError
-from pipelines.gold.rfm import RFM
+from pipelines.gold.xref import XREF
 from pipelines.identity.tables import ASSIGNMENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.generations import GENERATIONS, Generation, came_into_use
@@ -29,6 +29,7 @@ from pipelines.ops.keys import stage_key
 from pipelines.ops.run import Options, run
 from pipelines.settings import Settings, load_settings
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.silver.orders import ORDERS
 from pipelines.stages import Inputs, Night, Stage
 from pipelines.storage import Warehouse, arrow_schema
 from pipelines.tables import Table
@@ -52,17 +53,26 @@ def house(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Wareh
         {"source": r["source"], "record_id": r["record_id"], "customer_id": f"C-{r['cluster_final']}"}
         for r in linked.clusters.to_pylist()
     ]
-    customers = sorted({r["customer_id"] for r in owners})
-    required = {"is_stale": False, "definition_version": "1", "as_of": NIGHT}
-    money = [
-        {"customer_id": c, "currency": "EUR", "monetary": Decimal("10.50"), **required} for c in customers
+    first = {row["customer_id"]: row for row in reversed(owners)}
+    order = {
+        "ordered_at": datetime(2026, 6, 1, tzinfo=UTC),
+        "order_date": date(2026, 6, 1),
+        "status": "completed",
+        "gross": Decimal("10.50"),
+        "returned": Decimal(0),
+        "net": Decimal("10.50"),
+        "currency": "EUR",
+    }
+    orders = [
+        {"source": r["source"], "record_id": r["record_id"], "order_id": c, **order} for c, r in first.items()
     ]
     tables = {
         CUSTOMER_RECORDS: records.to_pylist(),
         CLUSTERS: linked.clusters.to_pylist(),
         GENERATIONS: came_into_use(linked.generation, None, None).to_pylist(),
         ASSIGNMENTS: owners,
-        RFM: money,
+        ORDERS: orders,
+        XREF: [{**row, "is_live": True} for row in owners],
     }
     versions = {table.path: write(house, table, rows) for table, rows in tables.items()}
     releases.publish(

@@ -50,12 +50,32 @@ def test_decisions_of_a_file_are_planned_and_not_taken(
     moved = {row["record"]: row["becomes"] for row in found["records"]}
     assert moved == {"web:W3": HUGO_ID, "web:W1": None}
     assert (found["orders"], found["money"]) == (2, [{"currency": "MXN", "net": "150.5000"}])
+    # Ana has 150.50 MXN in all, of which all move; what she cancelled is no revenue. Hugo's deleted record has 7.
+    revenue = {row["currency"]: (float(row["touched"]), float(row["total"])) for row in found["revenue"]}
+    assert revenue == {"EUR": (20.0, 20.0), "MXN": (157.5, 957.5)}
     assert execute(["plan", "--warehouse", house.root, "--decisions", str(path)]) == 0
     shown = capsys.readouterr().out
     assert "Nothing was changed." in shown
     assert max(map(len, shown.splitlines())) <= 80
     assert required(house).tables == before
     assert not house.version("linkage/decisions")
+
+
+def test_all_money_is_told_in_the_reporting_currency(
+    house: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hugo's 20 EUR of June are 400 MXN at the rate of May; one of July would come too late."""
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    (conf / "padron.yml").write_text("reporting_currency: MXN\n", encoding="utf-8")
+    rates = "date,currency,rate\n2026-05-01,EUR,20\n2026-07-01,EUR,30\n"
+    (conf / "rates.csv").write_text(rates, encoding="utf-8")
+    path = tmp_path / "decisions.csv"
+    path.write_text(HEADER + "no_match,web:W2,crm:C2,,ana,2026-07-01T09:01:00Z,asked\n", encoding="utf-8")
+    found = planned(house, capsys, "--decisions", str(path), "--config", str(conf))
+    assert found["money"] == [{"currency": "MXN", "net": "400.0000"}]
+    (row,) = found["revenue"]
+    assert (row["currency"], float(row["touched"]), float(row["total"])) == ("MXN", 407.0, 1357.5)
 
 
 def test_a_file_that_names_nobody_is_said(

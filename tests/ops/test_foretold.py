@@ -19,6 +19,7 @@ from pipelines.identity.tables import ASSIGNMENTS, EVENTS
 from pipelines.ops import rehearsal
 from pipelines.ops.foretold import SegmentMove, foretell
 from pipelines.ops.run import Options
+from pipelines.ops.sales import Basis
 from pipelines.silver.orders import ORDERS
 from pipelines.silver.renames import RENAMES
 from pipelines.storage import Warehouse, arrow_schema
@@ -85,7 +86,7 @@ def test_customers_records_orders_and_segments(tmp_path: Path) -> None:
         EVENTS.path: written(house, EVENTS, [{**told, "cause": "decision"}]),
         RENAMES.path: written(house, RENAMES, [{**renamed, "since": NIGHT, "business_date": NIGHT}]),
     }
-    found = foretell(house, before, after)
+    found = foretell(house, before, after, Basis())
     assert (found.customers_before, found.customers_after) == (5, 5)
     assert found.customers == {"merged": 2, "split": 1, "rearranged": 0, "gone": 1, "new": 1}
     assert (found.records_before, found.records_after) == (6, 6)
@@ -100,7 +101,7 @@ def test_customers_records_orders_and_segments(tmp_path: Path) -> None:
         SegmentMove("Loyal", "New", 1, 1),
         SegmentMove("Loyal", "At risk", 1, 0),
     }
-    same = foretell(house, after, after)
+    same = foretell(house, after, after, Basis())
     assert (same.records["moved"], same.segments, same.events) == (0, (), {})
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from pipelines.cli import execute
 from pipelines.ops.foretold import foretell
 from pipelines.ops.releases import all_releases
+from pipelines.ops.sales import Basis
 from pipelines.simulate import simulate
 
 pytestmark = pytest.mark.soak
@@ -47,7 +48,7 @@ def test_a_night_is_what_was_planned(
     assert bytes_of(shop.warehouse) == before
     assert shop.run("--date", second) == 0
     then, now = all_releases(shop.house)
-    found = foretell(shop.house, then.tables, now.tables).as_dict()
+    found = foretell(shop.house, then.tables, now.tables, Basis()).as_dict()
     assert found["records"]["moved"] + found["records"]["new"] > 0
     assert found["segments"]
     assert planned["nights"] == [{"business_date": second, "files": planned["nights"][0]["files"]}]
