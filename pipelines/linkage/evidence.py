@@ -30,7 +30,8 @@ from pipelines.linkage.inside import score_inside
 from pipelines.linkage.judge import Judged, judge
 from pipelines.linkage.recall import Recalled
 from pipelines.linkage.records import Nodes, choose, choose_more, prepare, prepare_lazily
-from pipelines.linkage.relation import classify, fit_relations
+from pipelines.linkage.relation import classify
+from pipelines.linkage.relation_fit import fit_relations
 from pipelines.linkage.sample import Sample
 from pipelines.linkage.scoring import scorer
 from pipelines.linkage.training import train_model

@@ -15,7 +15,7 @@ from linkage_people import CONF, population, record, table
 
 from pipelines.config import Conf
 from pipelines.errors import UsageError
-from pipelines.linkage import relation, training
+from pipelines.linkage import relation_fit, training
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import Rule, rules_for
@@ -28,7 +28,8 @@ from pipelines.linkage.evaluate import evaluate, quality
 from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.link import link_night
 from pipelines.linkage.records import load, prepare
-from pipelines.linkage.relation import classify, fit_relations, informed, starter_relations
+from pipelines.linkage.relation import Relations, classify, informed, starter_relations
+from pipelines.linkage.relation_fit import fit_relations
 from pipelines.linkage.relation_profiles import PROFILES
 from pipelines.linkage.scoring import score_pairs
 
@@ -328,21 +329,21 @@ def test_a_fit_that_loses_the_class_of_one_person_leaves_the_word_to_splink() ->
 
 
 @pytest.fixture
-def fit() -> tuple[relation._Fit, relation._Patterns]:
+def fit() -> tuple[relation_fit._Fit, relation_fit._Patterns]:
     """A fit to 30 patterns that nothing speaks against."""
-    patterns = relation._Patterns(
+    patterns = relation_fit._Patterns(
         np.arange(30)[:, None], np.zeros((30, 2)), np.ones(30, np.int64), np.full(30, 0.5)
     )
-    return relation._Fit([], np.array([0.5, 0.5]), -100.0, converged=True, keeps_person=True), patterns
+    return relation_fit._Fit([], np.array([0.5, 0.5]), -100.0, converged=True, keeps_person=True), patterns
 
 
 def test_relations_are_believed_only_where_they_say_more_than_splink_alone(
-    fit: tuple[relation._Fit, relation._Patterns],
+    fit: tuple[relation_fit._Fit, relation_fit._Patterns],
 ) -> None:
     good, patterns = fit
 
-    def doubt(found: relation._Fit = good, alone: float = -200.0, kinds: int = 6) -> str | None:
-        return relation._doubt(found, alone, patterns, kinds)
+    def doubt(found: relation_fit._Fit = good, alone: float = -200.0, kinds: int = 6) -> str | None:
+        return relation_fit._doubt(found, alone, patterns, kinds)
 
     assert doubt() is None
     assert doubt(replace(good, converged=False)) == "had not settled after 200 rounds"
@@ -357,7 +358,7 @@ def test_names_alone_make_too_few_patterns_for_relations() -> None:
     scored = pa.table({"gamma_surname": [4, 4, 0, 1] * 50, "match_probability": [0.9, 0.9, 0.01, 0.2] * 50})
     found = fit_relations("person", scored, settings_, 1_000)
     assert (found.trusted, found.doubt) == (False, "has only 3 patterns to tell 6 classes apart by")
-    assert relation.Relations.from_json(found.as_json()) == found
+    assert Relations.from_json(found.as_json()) == found
 
 
 def test_a_pair_that_no_rule_found_counts_half_against_the_cut() -> None:
