@@ -39,6 +39,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
         "left_records": two["a"],
         "right_records": two["b"],
         "decided_by": "a steward",
+        "reason": "two people of one name",
     }
     row = decision_row({**dict.fromkeys(COLUMNS, ""), **said, "decided_at": "2026-07-01T20:00:00Z"})
     stewards.record(shop.house, [row])
