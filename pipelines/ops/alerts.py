@@ -30,9 +30,10 @@ Say = Callable[[str], None]
 
 
 def warned(conf: Alerts, warehouse: Warehouse, record: Record, say: Say) -> None:
-    """Tell of a night that went on with warnings; nothing where it had none."""
-    if record.warnings:
-        _send(conf, "warned", _summary(warehouse, "warned", 0, None, record), say)
+    """Tell of a night that went on with warnings, of a layer's job with what is new in it; nothing where none is."""
+    if record.new_warnings:
+        summary = _summary(warehouse, "warned", 0, None, record)
+        _send(conf, "warned", {**summary, "warnings": record.new_warnings}, say)
 
 
 def failed(conf: Alerts, warehouse: Warehouse, error: Exception, records: Sequence[Record], say: Say) -> None:

@@ -15,6 +15,8 @@ from pipelines.stages import StageResult
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipelines.settings import Settings
 
 OPEN = ("started", "waiting", "stopped", "approved", "failed")
@@ -49,13 +51,17 @@ class Record:
         self._before = 0.0
         self._clock = time.monotonic()
         self._gates: list[dict[str, Any]] = []
+        self._told: frozenset[str] = frozenset()
         self.results: list[StageResult] = []
         if joined is not None:
             self.run_id = joined["run_id"]
             self._before = joined["seconds"] or 0.0
             self._gates = [g for g in rows_of(warehouse, GATES.path) if g["run_id"] == self.run_id]
-            starts = [r["at"] for r in rows_of(warehouse, RUNS.path) if r["run_id"] == self.run_id]
-            self.started_at = starts[0]
+            states = [r for r in rows_of(warehouse, RUNS.path) if r["run_id"] == self.run_id]
+            self.started_at = states[0]["at"]
+            waits = [r["at"] for r in states if r["status"] == "waiting"]
+            if waits:
+                self._told = frozenset(_warnings(g for g in self._gates if g["at"] <= waits[-1]))
         else:
             attempts = {r["run_id"] for r in last_states(warehouse).values()}
             same_date = [run_id for run_id in attempts if run_id.startswith(business_date.isoformat())]
@@ -114,9 +120,18 @@ class Record:
     @property
     def warnings(self) -> list[str]:
         """What gates warned about, or somebody agreed to; a gate that was judged twice by its last verdict."""
-        newest = {g["gate"]: g for g in self._gates}
-        told = {"warned": "", "approved": "approved: "}
-        return [f"{n}: {told[g['status']]}{g['message']}" for n, g in newest.items() if g["status"] in told]
+        return _warnings(self._gates)
+
+    @property
+    def new_warnings(self) -> list[str]:
+        """``warnings`` without those of the jobs of earlier layers, which told of them when they ended."""
+        return [text for text in self.warnings if text not in self._told]
+
+
+def _warnings(gates: Iterable[dict[str, Any]]) -> list[str]:
+    newest = {g["gate"]: g for g in gates}
+    told = {"warned": "", "approved": "approved: "}
+    return [f"{n}: {told[g['status']]}{g['message']}" for n, g in newest.items() if g["status"] in told]
 
 
 def keep_configuration(warehouse: Warehouse, settings: Settings) -> None:

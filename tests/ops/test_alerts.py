@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from tiny_night import PEOPLE, Tiny, Watch, tiny
 
-from pipelines.errors import GateStopped, LockHeld
+from pipelines.errors import GateStopped, LockHeld, PadronError
+from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import last_states
 from pipelines.stages import Inputs
@@ -103,6 +104,30 @@ def test_a_night_that_warned_is_told_and_one_that_did_not_is_not(
     shop.deliver("2026-07-02", {"2": "eva"})
     shop.run()
     assert len(listener.got) == 1
+
+
+def test_each_layers_job_tells_what_is_new_in_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: Listener
+) -> None:
+    shop = shop_that(monkeypatch, tmp_path, "warned", f'{{webhook: "{listener.url}"}}')
+    for layer in ("bronze", "silver", "linkage"):
+        shop.run(layer=layer)
+    assert [told["warnings"] for _, told in listener.got] == [["volume: 1 people."]]
+
+    def fails(inputs: Inputs) -> list[dict[str, Any]]:
+        raise ArithmeticError
+
+    shop.gates["identity.assign"] = fails
+    with pytest.raises(PadronError, match="ArithmeticError"):
+        shop.run(layer="identity")
+    # The same job again judges the earlier layers again, and has nothing new to say of them.
+    row = {"gate": "jitter", "status": "warned", "severity": "warn", "value": 0.01, "bound": 0.005}
+    shop.gates["identity.assign"] = lambda inputs: [{**row, "message": "1 of 100."}]
+    shop.run(layer="identity")
+    shop.run(layer="gold")
+    told = [(t["event"], t["warnings"]) for _, t in listener.got[1:]]
+    assert told == [("failed", ["volume: 1 people."]), ("warned", ["jitter: 1 of 100."])]
+    assert releases.required(shop.house).warnings == ("volume: 1 people.", "jitter: 1 of 100.")
 
 
 def test_a_failure_reaches_a_command_on_standard_input(
