@@ -17,7 +17,10 @@ from urllib.parse import unquote
 from pyarrow import fs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyarrow import NativeFile
+    from pyarrow.dataset import Dataset
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -120,6 +123,22 @@ def open_random(uri: str) -> NativeFile:
     """A file that can be read at any place (Parquet)."""
     system, path = _resolve(uri)
     return system.open_input_file(path)
+
+
+def is_local(uri: str) -> bool:
+    """True for a file that any library opens by its name."""
+    return "://" not in uri or uri.startswith("file://")
+
+
+def parquet(uris: Sequence[str]) -> Dataset:
+    """Parquet files of one store as one table with the columns of all; nothing is read before it is asked for."""
+    from pyarrow import dataset
+
+    resolved = [_resolve(uri) for uri in uris]
+    factory = dataset.FileSystemDatasetFactory(
+        resolved[0][0], [path for _, path in resolved], dataset.ParquetFileFormat()
+    )
+    return factory.finish(factory.inspect(fragments=len(resolved)))
 
 
 def sha256(uri: str) -> str:

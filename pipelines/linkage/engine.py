@@ -11,6 +11,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from pipelines import files
 from pipelines.errors import PadronError, UsageError
 from pipelines.linkage.config import DEFAULT_FIELDS, Linkage
 
@@ -99,13 +100,15 @@ def read_records(uris: list[str], conf: Linkage | None = None) -> pa.Table:
         return empty_records(conf)
     with engine(conf) as connection:
         chosen = ", ".join(f'"{name}"' for name in columns)
-        query = f"SELECT {chosen} FROM read_parquet($files, union_by_name = true)"
+        stored, files_of = "read_parquet($files, union_by_name = true)", {"files": uris}
+        if not all(files.is_local(uri) for uri in uris):
+            # DuckDB reaches object stores by an extension that it would fetch from its maker.
+            stored, files_of = "stored", {}
+            connection.register(stored, files.parquet(uris))
         try:
-            return connection.sql(query, params={"files": uris}).to_arrow_table()
+            return connection.sql(f"SELECT {chosen} FROM {stored}", params=files_of).to_arrow_table()
         except duckdb.BinderException:
-            there = connection.sql(
-                "DESCRIBE SELECT * FROM read_parquet($files, union_by_name = true)", params={"files": uris}
-            ).fetchall()
+            there = connection.sql(f"DESCRIBE SELECT * FROM {stored}", params=files_of).fetchall()
             missing = sorted(set(columns) - {row[0] for row in there})
             raise UsageError(
                 f"linkage: the records have no column {', '.join(missing)} (conf/linkage.yml: fields)."

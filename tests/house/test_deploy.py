@@ -6,10 +6,12 @@ import json
 import os
 import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 
 import click
+import pyspark
 import pytest
 import yaml
 
@@ -20,8 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "jobs" / "deploy"
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path.name != "README.md")
 SPARK = {"--master", "--deploy-mode", "--properties-file", "--archives", "--py-files", "--num-executors"}
-SPARK |= {"--executor-cores", "--executor-memory"}
+SPARK |= {"--executor-cores", "--executor-memory", "--packages", "--conf"}
 OTHER = {
+    "--glob",
+    "--help",
     "--no-cache-dir",
     "--no-install-recommends",
     "--from",
@@ -30,7 +34,7 @@ OTHER = {
     "--no-create-home",
     "--no-deps",
 }
-"""Options of pip, apt, docker and useradd."""
+"""Options of pip, apt, docker, hadoop and useradd."""
 
 
 def named(pattern: str, path: Path) -> set[str]:
@@ -80,6 +84,46 @@ def test_the_image_has_the_version_of_spark_that_is_tested() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     (version,) = re.findall(r"^pyspark==(.*)$", lock, re.MULTILINE)
     assert f"sparkVersion: {version}\n" in (DEPLOY / "kubernetes" / "night.yml").read_text(encoding="utf-8")
+
+
+def test_hadoops_own_file_system_for_s3_is_of_the_version_of_sparks_hadoop() -> None:
+    (jar,) = (Path(pyspark.__file__).parent / "jars").glob("hadoop-client-api-*.jar")
+    version = jar.stem.removeprefix("hadoop-client-api-")
+    delta = read_properties(ROOT / "conf" / "spark-defaults.conf")["spark.jars.packages"]
+    needed = f"{delta},org.apache.hadoop:hadoop-aws:{version}"
+    naming = [
+        ROOT / "README.md",
+        ROOT / "conf" / "spark-defaults.conf",
+        DEPLOY / "airflow" / "padron_night.py",
+        DEPLOY / "kubernetes" / "Dockerfile",
+    ]
+    for path in naming:
+        assert named(r"[\w.:,-]+:hadoop-aws:[\w.]+", path) == {needed}, path.name
+
+
+def test_what_is_excluded_lets_a_package_that_is_asked_for_through() -> None:
+    """An exclusion also takes what is asked for by its name, without a word."""
+    excluded = read_properties(ROOT / "conf" / "spark-defaults.conf")["spark.jars.excludes"].split(",")
+    asked_for = (
+        "org.apache.hadoop:hadoop-aws",
+        "org.apache.hadoop:hadoop-azure",
+        "software.amazon.awssdk:bundle",
+    )
+    assert [a for a in asked_for for e in excluded if fnmatch(a, e)] == []
+    # Spark's own two, which Delta asks for, stay out.
+    for name in ("hadoop-client-api", "hadoop-client-runtime"):
+        assert f"org.apache.hadoop:{name}" in excluded
+
+
+def test_executors_reach_the_storage_as_the_driver_does() -> None:
+    manifest = yaml.safe_load((DEPLOY / "kubernetes" / "night.yml").read_text(encoding="utf-8"))
+    driver, executor = (manifest["spec"]["template"][side] for side in ("driver", "executor"))
+    assert {key: executor[key] for key in ("serviceAccount", "envFrom")} == {
+        key: driver[key] for key in ("serviceAccount", "envFrom")
+    }
+    script = (DEPLOY / "yarn" / "night.sh").read_text(encoding="utf-8")
+    assert re.search(r'^CLASSPATH="\$\(hadoop classpath --glob\)"\nexport CLASSPATH$', script, re.MULTILINE)
+    assert '--conf "spark.executorEnv.CLASSPATH=$CLASSPATH"' in script
 
 
 def test_what_databricks_brings_is_taken_as_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from pipelines.linkage.comparisons import MODELS, comparisons_for, level_number,
 from pipelines.linkage.components import Links, bounded_by, bounded_components, components, with_links
 from pipelines.linkage.config import Blocking, Linkage
 from pipelines.linkage.cut import Joins, counted, expected_precision, log_odds
-from pipelines.linkage.engine import engine, read_records
+from pipelines.linkage.engine import engine
 from pipelines.linkage.evaluate import evaluate, quality
 from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.link import link_night
@@ -422,17 +422,3 @@ def test_few_and_dirty_fields_do_not_join_strangers() -> None:
     found = quality(linked.clusters["cluster_final"].to_numpy(), entities)
     assert found.precision >= 0.95
     assert found.recall >= 0.4
-
-
-def test_only_the_needed_columns_are_read(tmp_path) -> None:
-    import pyarrow.parquet as pq
-
-    records, _ = population(5, seed=1)
-    path = tmp_path / "part.parquet"
-    pq.write_table(records.append_column("full_name_raw", pa.nulls(records.num_rows, pa.string())), path)
-    read = read_records([str(path)])
-    assert read.column_names == records.column_names
-    assert read.num_rows == records.num_rows
-    assert read_records([]).num_rows == 0
-    with pytest.raises(UsageError, match="my_surname"):
-        read_records([str(path)], Linkage.model_validate({"fields": {"surname": "my_surname"}}))

@@ -7,6 +7,8 @@ from airflow.sdk import DAG
 
 HOME = "/srv/padron"
 STORE = "s3a://company-customers"
+# Instead of conf's: Delta, and Hadoop's file system for s3a:// of the version of Spark's own Hadoop.
+PACKAGES = "io.delta:delta-spark_4.1_2.13:4.4.0,org.apache.hadoop:hadoop-aws:3.4.2"
 
 with DAG(
     "padron_night",
@@ -24,6 +26,7 @@ with DAG(
         deploy_mode="client",
         application=f"{HOME}/jobs/night.py",
         py_files=f"{HOME}/dist/padron.zip",
+        packages=PACKAGES,
         properties_file=f"{HOME}/conf/spark-defaults.conf",
         env_vars={
             "PYSPARK_PYTHON": f"{HOME}/.venv/bin/python",

@@ -4,7 +4,11 @@
 set -eu
 cd "$(dirname "$0")/../../.."
 export PYSPARK_DRIVER_PYTHON="$PWD/.venv/bin/python" PYSPARK_PYTHON=./python/bin/python SPARK_CONF_DIR="$PWD/conf" PADRON_LOG=json
+# pyarrow reads HDFS by Hadoop's own library, in the driver and in the tasks; it wants every JAR by its name.
+CLASSPATH="$(hadoop classpath --glob)"
+export CLASSPATH
 exec spark-submit --master yarn --deploy-mode client --properties-file conf/spark-defaults.conf \
   --archives hdfs:///apps/padron/python.tar.gz#python --py-files dist/padron.zip \
+  --conf "spark.executorEnv.CLASSPATH=$CLASSPATH" \
   --num-executors 4 --executor-cores 2 --executor-memory 6g \
   jobs/night.py --config conf --landing hdfs:///data/extracts --warehouse hdfs:///data/warehouse "$@"
