@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import date
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -19,6 +21,10 @@ from pipelines.ops.past_run import PastRun, past_run
 from pipelines.ops.record import rows_of
 from pipelines.ops.tables import GATES, STAGES
 from pipelines.storage import Warehouse
+
+if TYPE_CHECKING:
+    from pipelines.ops.releases import Release
+    from pipelines.ops.summary import Issue
 
 EXITS = {
     "released": 0,
@@ -37,9 +43,13 @@ EXITS = {
     default=None,
     help="Of this business date (default: the newest run).",
 )
+@click.option("--issues", "with_issues", is_flag=True, help="List what is open, by who answers for it.")
+@options.config
 @options.as_json
 @example("padron status --date 2026-07-01")
-def status(warehouse: str, business_date: date | None, as_json: bool) -> int:
+def status(
+    warehouse: str, business_date: date | None, with_issues: bool, config: str | None, as_json: bool
+) -> int:
     """How the newest run ended.
 
     Exit codes: 0 released; 3 stopped by a gate, or somebody decided about it (approved, rejected,
@@ -62,6 +72,9 @@ def status(warehouse: str, business_date: date | None, as_json: bool) -> int:
         "release_id": release.release_id if release else None,
         "delivered_up_to": {source: day.isoformat() for source, day in sorted(marks.items())},
     }
+    issues = _issues(house, last, release, config) if with_issues else ()
+    if with_issues:
+        content["issues"] = [asdict(issue) for issue in issues]
     if as_json:
         click.echo(json.dumps(content))
         return EXITS.get(state, 1)
@@ -73,7 +86,21 @@ def status(warehouse: str, business_date: date | None, as_json: bool) -> int:
     say(f"Readers see: {release.release_id if release else 'nothing yet'}")
     for source, day in sorted(marks.items()):
         say(f"  {source:<12} delivered up to {day}")
+    for owner, found in groupby(issues, key=lambda issue: issue.owner):
+        say(f"Issues of {owner}")
+        for issue in found:
+            say(f"  {issue.status:<8} {issue.about}: {issue.message}")
     return EXITS.get(state, 1)
+
+
+def _issues(
+    house: Warehouse, run: dict[str, Any] | None, release: Release | None, config: str | None
+) -> tuple[Issue, ...]:
+    """What the run's gates said, and what stands open in the feeds that readers see."""
+    from pipelines.ops.issues import open_issues
+    from pipelines.settings import load_settings
+
+    return open_issues(house, run["run_id"] if run else "", release, load_settings(config).sources)
 
 
 def _state(house: Warehouse, run: dict[str, Any]) -> str:

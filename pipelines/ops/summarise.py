@@ -15,6 +15,7 @@ from pipelines.gold.measures import MEASURES
 from pipelines.linkage.evaluate import Quality as Measured
 from pipelines.linkage.evaluate import evaluate
 from pipelines.ops import releases, report, summary
+from pipelines.ops.issues import open_issues
 from pipelines.ops.profiles import PROFILES
 from pipelines.ops.reading import Reader
 from pipelines.ops.summary import Summary
@@ -65,6 +66,7 @@ def summarise(warehouse: str, settings: Settings, *, truth: str | None = None) -
         outcomes=_outcomes(reader),
         quarantine=_quarantine(reader),
         gates=_gates(house, release),
+        issues=open_issues(house, release.release_id, release, settings.sources),
         stages=_stages(house, release),
         reconciliation=_reconciliation(reader),
         warnings=release.warnings,

@@ -190,6 +190,18 @@ class GateVerdict:
 
 
 @dataclass(frozen=True)
+class Issue:
+    """Something that its owner should see to: a gate that did not pass, or what stands open in a feed."""
+
+    owner: str
+    about: str
+    """The gate, or source/feed."""
+    status: str
+    """blocked, warned, approved; open: no gate of the night said it."""
+    message: str
+
+
+@dataclass(frozen=True)
 class StageTime:
     """A stage of the run: done, reused or failed; ``seconds`` is wall time."""
 
@@ -279,6 +291,8 @@ class Summary:
     outcomes: tuple[FeedOutcome, ...] | None = None
     quarantine: tuple[QuarantineReason, ...] | None = None
     gates: tuple[GateVerdict, ...] | None = None
+    issues: tuple[Issue, ...] | None = None
+    """By owner, the worst first."""
     stages: tuple[StageTime, ...] | None = None
     reconciliation: tuple[Reconciled, ...] | None = None
     warnings: tuple[str, ...] = ()

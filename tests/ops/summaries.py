@@ -9,6 +9,7 @@ from pipelines.ops.summary import (
     FeedOutcome,
     FeedProfile,
     GateVerdict,
+    Issue,
     MeasureValue,
     NightFigures,
     Quality,
@@ -70,6 +71,11 @@ WHOLE = Summary(
     gates=(
         GateVerdict("rows_conserved", "passed", 0, 0, "block", "as it should be"),
         GateVerdict("late_files", "warned", 1, 0, "warn", "1 file <came> late & was applied."),
+    ),
+    issues=(
+        Issue("CRM team", "volume_low crm/contacts", "blocked", "crm/contacts has 3 rows, 600 are usual."),
+        Issue("CRM team", "crm/contacts", "open", "nuevo: landed, not used; declare in conf/sources/crm.yml"),
+        Issue("data engineering", "late_files", "warned", "1 file <came> late & was applied."),
     ),
     stages=(
         StageTime("bronze.land", "done", 2.5, 1120),

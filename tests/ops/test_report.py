@@ -87,9 +87,20 @@ def test_what_was_not_delivered_is_said() -> None:
 
 
 def test_nothing_found_is_not_the_same_as_not_delivered() -> None:
-    said = text(render(replace(BARE, quarantine=(), gates=())))
+    said = text(render(replace(BARE, quarantine=(), gates=(), issues=())))
     assert "No row was held back." in said
     assert "No gate was checked." in said
+    assert "Nothing is open." in said
+
+
+def test_issues_stand_under_who_answers_for_them() -> None:
+    said = text(render(WHOLE)).partition(" Issues by owner ")[2].partition(" Gates ")[0]
+    assert (
+        said.index("CRM team 2")
+        < said.index("volume_low crm/contacts")
+        < said.index("nuevo: landed")
+        < said.index("data engineering 1")
+    )
 
 
 def test_figures_stand_in_the_page() -> None:

@@ -1,0 +1,117 @@
+"""The issue list of every owner: what stands open about a source or a published table, for whoever answers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipelines.bronze.batches import BATCHES
+from pipelines.ops.gates import listed
+from pipelines.ops.profiles import PROFILES
+from pipelines.ops.reading import Reader
+from pipelines.ops.record import rows_of
+from pipelines.ops.summary import Issue
+from pipelines.ops.tables import GATES
+from pipelines.silver.quarantine import QUARANTINE
+
+if TYPE_CHECKING:
+    from pipelines.ops.releases import Release
+    from pipelines.sources import Source
+    from pipelines.storage import Warehouse
+
+NOBODYS = "data engineering"
+"""Who answers for what conf names nobody for."""
+STANDING = ("new_columns", "unmapped_codes", "quarantine")
+"""Gates that warn of tonight's files what stands open of every feed's newest, or of all rows."""
+Rows = Iterable[Mapping[str, Any]]
+
+
+def open_issues(
+    warehouse: Warehouse, run_id: str, release: Release | None, sources: Mapping[str, Source]
+) -> tuple[Issue, ...]:
+    """What gates of the run warned about or stopped, and what stands open in the release's feeds, by owner."""
+    gates = [row for row in rows_of(warehouse, GATES.path) if row["run_id"] == run_id]
+    found = judged(gates)
+    if release is not None:
+        found += _standing(warehouse, release, sources)
+    worst = ("blocked", "warned")
+    state = {status: rank for rank, status in enumerate(worst)}
+    return tuple(sorted(found, key=lambda i: (i.owner, state.get(i.status, len(worst)), i.about, i.message)))
+
+
+def judged(gates: Rows) -> list[Issue]:
+    """The gates that did not pass, by their last verdict; a warning that stands open anyway is not said twice."""
+    newest = {row["gate"]: row for row in gates}
+    return [
+        Issue(row.get("owner") or NOBODYS, gate, row["status"], row["message"] or "")
+        for gate, row in newest.items()
+        if row["status"] != "passed"
+        and not (row["status"] == "warned" and gate.partition(" ")[0] in STANDING)
+    ]
+
+
+def undeclared(batches: Rows) -> list[tuple[str, str, str]]:
+    """Source, feed and the fields of its newest file that conf/sources does not declare."""
+    newest = {(b["source"], b["feed"]): b for b in sorted(batches, key=_age) if b["status"] == "landed"}
+    return [
+        (*key, f"{listed(sorted(b['new_columns']))}: landed, not used; declare in conf/sources/{key[0]}.yml")
+        for key, b in sorted(newest.items())
+        if b["new_columns"]
+    ]
+
+
+def _age(batch: Mapping[str, Any]) -> tuple[Any, str]:
+    return batch["landing_date"], batch["file"]
+
+
+def untranslated(columns: Rows) -> list[tuple[str, str, str]]:
+    """Source, feed and its columns with codes that no translation knows, from rows of ops/profiles."""
+    by_feed: dict[tuple[str, str], list[str]] = {}
+    for c in columns:
+        said = f"{c['column']} ({c['unmapped']:,} of {c['filled']:,} values)"
+        by_feed.setdefault((c["source"], c["feed"]), []).append(said)
+    return [
+        (
+            *key,
+            f"{listed(said)}: codes without a translation; add them to codes in conf/sources/{key[0]}.yml",
+        )
+        for key, said in sorted(by_feed.items())
+    ]
+
+
+def held(reasons: Rows) -> list[tuple[str, str, str]]:
+    """Source, feed and how many of its rows are held back, from counts by reason."""
+    by_feed: dict[tuple[str, str], list[str]] = {}
+    for r in reasons:
+        by_feed.setdefault((r["source"], r["feed"]), []).append(f"{r['reason']} {r['rows']:,}")
+    return [
+        (*key, f"{listed(said)}: rows held back; silver/quarantine has each")
+        for key, said in sorted(by_feed.items())
+    ]
+
+
+def _standing(warehouse: Warehouse, release: Release, sources: Mapping[str, Source]) -> list[Issue]:
+    """What stands open of every feed, whichever night it came."""
+    reader = Reader(warehouse, release, only={PROFILES.path, QUARANTINE.path})
+    version = release.tables.get(BATCHES.path)
+    batches = None if version is None else warehouse.arrow(BATCHES.path, version)
+    found = [] if batches is None else undeclared(batches.to_pylist())
+    if reader.has(PROFILES.path):
+        found += untranslated(
+            reader.rows(
+                """SELECT source, feed, "column", unmapped, filled
+                FROM (SELECT *, max(business_date) OVER (PARTITION BY source, feed) AS newest FROM ops.profiles)
+                WHERE business_date = newest AND unmapped > 0 ORDER BY unmapped DESC, "column\""""
+            )
+        )
+    if reader.has(QUARANTINE.path):
+        found += held(
+            reader.rows(
+                """SELECT source, feed, reason, count(*) AS rows FROM silver.quarantine
+                GROUP BY ALL ORDER BY rows DESC, reason"""
+            )
+        )
+    return [
+        Issue(sources[source].owner if source in sources else NOBODYS, f"{source}/{feed}", "open", text)
+        for source, feed, text in found
+    ]
