@@ -10,7 +10,7 @@ from pipelines.ops import checks
 from pipelines.ops.event_checks import events, integrity
 from pipelines.ops.measure_checks import identity_quality
 from pipelines.ops.profile_checks import feeds_look_right
-from pipelines.quality.contracts import check_contracts, check_known
+from pipelines.quality.contracts import check_arguments, check_contracts, check_known
 from pipelines.quality.row_rules import row_rules
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ def check_contracts_exist(settings: Settings) -> None:
     """Raises UsageError where conf/quality names a table, column or expectation that does not exist."""
     check_known(settings.contracts, PUBLISHED)
     row_rules(settings.contracts)
+
+
+def check_contracts_can_be_asked(settings: Settings) -> None:
+    """Raises UsageError where conf/quality gives an expectation arguments that it does not take; takes seconds."""
+    check_arguments(settings.contracts)
 
 
 def _contracts(inputs: Inputs) -> list[Verdict]:

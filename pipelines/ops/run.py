@@ -15,7 +15,7 @@ from pipelines.errors import UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
 from pipelines.night import catalogue, stages
-from pipelines.night_gates import check_contracts_exist
+from pipelines.night_gates import check_contracts_can_be_asked, check_contracts_exist
 from pipelines.ops import alerts, releases, stewards
 from pipelines.ops.lock import Lock
 from pipelines.ops.one_night import prepare, run_night
@@ -104,6 +104,8 @@ def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Ware
     _check(options, settings, warehouse)
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, outcome)
+    if nights:
+        check_contracts_can_be_asked(settings)
     adopted = _adopted(options, warehouse)
     found = [prepare(n, options, settings, warehouse, outcome.warnings, adopted) for n in nights]
     return found, warehouse, outcome.warnings
@@ -145,6 +147,7 @@ def _run(
     if not nights:
         releases.write_pointer(warehouse)
         return outcome
+    check_contracts_can_be_asked(settings)
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
         if lock.taken_over:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from pipelines.tables import Table
 
 
+NUMBER = "rule"
+"""Key under which an expectation carries its place in its contract."""
+
+
 class Expectation(Strict):
     """One expectation by its name in Great Expectations."""
 
@@ -100,6 +104,42 @@ def check_known(contracts: Iterable[Contract], tables: Mapping[str, Table]) -> N
                     raise UsageError(f"{where}: {contract.table} has no column {column}.{hint}")
 
 
+def check_arguments(contracts: Iterable[Contract]) -> None:
+    """Raises UsageError for an expectation whose arguments Great Expectations does not take.
+
+    Importing it takes seconds: for who is about to run a night, which needs it anyway.
+    """
+    for contract in contracts:
+        for rule in _about_tables(contract):
+            _implemented(contract, rule)
+
+
+def _about_tables(contract: Contract) -> list[Expectation]:
+    return [rule for rule in contract.expectations if rule.severity != "quarantine"]
+
+
+def _implemented(contract: Contract, rule: Expectation) -> Any:
+    """The expectation as Great Expectations has it."""
+    # Not a default that the environment may change: nothing about a night is anybody else's.
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    kind = get_expectation_impl(rule.type)
+    try:
+        return kind(**rule.kwargs)
+    except Exception as error:
+        where = f"conf/quality: {contract.table}: {rule.type}"
+        problem = next(iter(getattr(error, "errors", list)()), None)
+        if problem is None:
+            raise UsageError(f"{where}: its arguments are not taken ({type(error).__name__}).") from None
+        name = str(problem["loc"][0])
+        if name == "__root__":
+            raise UsageError(f"{where}: {problem['msg']}.") from None
+        hint = "" if name in kind.__fields__ else nearest(name, kind.__fields__)
+        raise UsageError(f"{where}: {name}: {problem['msg']}.{hint}") from None
+
+
 def _columns(rule: Expectation) -> list[str]:
     """The columns that an expectation names."""
     k = rule.kwargs
@@ -113,54 +153,52 @@ def check_contracts(
 ) -> list[dict[str, Any]]:
     """Verdicts of all contracts as rows of ops/gates (gate, status, severity, value, bound, message).
 
-    Raises UsageError for an expectation that Great Expectations does not know or cannot compute.
+    What cannot be computed counts as broken. Raises UsageError as ``check_arguments`` does.
     """
-    # Not a default that the environment may change: nothing about a night is anybody else's.
-    os.environ["GX_ANALYTICS_ENABLED"] = "False"
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    wanted = [
+        (c, rules, [_implemented(c, r) for r in rules]) for c in contracts if (rules := _about_tables(c))
+    ]
+    if not wanted:
+        return []
     import great_expectations as gx
-    from great_expectations.expectations.registry import get_expectation_impl
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     spark = context.data_sources.add_or_update_spark("spark", persist=False)
     verdicts: list[dict[str, Any]] = []
-    for contract in contracts:
-        rules = [rule for rule in contract.expectations if rule.severity != "quarantine"]
-        if not rules:
-            continue
-        suite = gx.ExpectationSuite(name=contract.table.replace("/", "_"))
-        for rule in rules:
-            try:
-                suite.add_expectation(get_expectation_impl(rule.type)(**rule.kwargs))
-            except Exception as error:
-                raise UsageError(
-                    f"conf/quality: {contract.table}: {rule.type}: {type(error).__name__}."
-                ) from None
+    for contract, rules, implemented in wanted:
+        # What raised comes first among the results: each says which it is of.
+        for number, one in enumerate(implemented):
+            one.meta = {NUMBER: number}
+        suite = gx.ExpectationSuite(name=contract.table.replace("/", "_"), expectations=implemented)
         asset = spark.add_dataframe_asset(name=suite.name)
         batch = asset.add_batch_definition_whole_dataframe("whole").get_batch(
             {"dataframe": frame_of(contract.table)}
         )
         result = batch.validate(suite, result_format="BOOLEAN_ONLY")
-        for rule, outcome in zip(rules, result.results, strict=True):
-            verdicts.append(_verdict(contract, rule, outcome))
+        outcomes = {outcome.expectation_config.meta[NUMBER]: outcome for outcome in result.results}
+        verdicts += [_verdict(contract, rule, outcomes[number]) for number, rule in enumerate(rules)]
     return verdicts
 
 
 def _verdict(contract: Contract, rule: Expectation, outcome: Any) -> dict[str, Any]:
     table = contract.table
     info = outcome.exception_info or {}
-    errored = "raised_exception" not in info or info["raised_exception"]
-    if errored:
-        raise UsageError(f"conf/quality: {table}: {rule.type} could not be computed: check its columns.")
+    is_computed = info.get("raised_exception") is False
     columns = ", ".join(_columns(rule))
-    kept = bool(outcome.success)
+    kept = is_computed and bool(outcome.success)
+    broken = f"{table} breaks {rule.type} on {columns}"
+    if not is_computed:
+        broken = (
+            f"{table}: {rule.type} on {columns} could not be computed: do its arguments in conf/quality fit the "
+            "columns' types?"
+        )
     return {
         "gate": f"contract {table} {rule.type.removeprefix('expect_')} {columns}".strip(),
         "status": "passed" if kept else {"warn": "warned", "block": "blocked"}[rule.severity],
         "severity": rule.severity,
         "value": 1.0 if kept else 0.0,
         "bound": None,
-        "message": "kept" if kept else f"{table} breaks {rule.type} on {columns}",
+        "message": "kept" if kept else broken,
         "owner": rule.owner or contract.owner,
     }

@@ -13,7 +13,13 @@ import pytest
 from pipelines.config import Conf
 from pipelines.errors import UsageError
 from pipelines.night import PUBLISHED
-from pipelines.quality.contracts import Contract, check_contracts, check_known, load_contracts
+from pipelines.quality.contracts import (
+    Contract,
+    check_arguments,
+    check_contracts,
+    check_known,
+    load_contracts,
+)
 from pipelines.quality.row_rules import row_rules
 from pipelines.silver.outcomes import classify
 
@@ -156,9 +162,51 @@ def test_an_expectation_or_column_of_a_table_that_does_not_exist_is_named(rule: 
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            "expect_column_values_to_be_between recency_days min_valeu=1",
+            "min_valeu: extra fields not permitted. Did you mean min_value?",
+        ),
+        ("expect_column_values_to_be_between recency_days", "min_value and max_value cannot both be None."),
+        ("expect_column_values_to_be_unique currency mostly=3", "mostly: ensure this value is less than"),
+        ("expect_compound_columns_to_be_unique currency", "column_list: field required."),
+    ],
+)
+def test_arguments_that_an_expectation_does_not_take_are_told_before_a_night(rule: str, said: str) -> None:
+    asked = contract("gold/rfm", rule, severity="block")
+    check_known([asked], PUBLISHED)
+    with pytest.raises(UsageError) as error:
+        check_arguments([asked])
+    assert said in str(error.value)
+    assert str(error.value).startswith("conf/quality: gold/rfm: expect_")
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_what_only_the_data_shows_cannot_be_computed_is_a_verdict(spark: SparkSession) -> None:
+    frame = spark.createDataFrame(
+        [("champions", "EUR", 1)], "segment STRING, currency STRING, recency_days INT"
+    )
+    regex = "expect_column_values_to_match_regex"
+    asked = contract(
+        "gold/rfm",
+        f"{regex} segment regex=[",
+        "expect_column_values_to_be_unique recency_days",
+        severity="block",
+    )
+    mild = contract("gold/rfm", f"{regex} currency regex=[", severity="warn")
+    asked = asked.model_copy(update={"expectations": (*asked.expectations, *mild.expectations)})
+    check_arguments([asked])
+    found = check_contracts([asked], lambda path: frame)
+    assert [verdict["status"] for verdict in found] == ["blocked", "passed", "warned"]
+    assert found[0]["message"].startswith(f"gold/rfm: {regex} on segment could not be computed")
+
+
 def test_the_contracts_that_ship_are_known_and_have_an_owner() -> None:
     found = load_contracts(Conf())
     check_known(found, PUBLISHED)
+    check_arguments(found)
     assert {rule.reason for rule in row_rules(found)} >= {"not_between_ordered_at", "bad_length_currency"}
     assert all(c.owner for c in found)
 
