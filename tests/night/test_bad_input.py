@@ -167,6 +167,28 @@ def test_a_redelivered_file_is_not_landed_twice(tonight: Shop, capsys: pytest.Ca
     assert tonight.versions() == before
 
 
+def test_a_source_that_stays_away_is_stale_and_yesterdays_file_counts_once(tonight: Shop) -> None:
+    # On the fourth day members have not come for three nights, and of orders there is the file of the first.
+    again = tonight.landing / "2026-07-05" / "orders" / "orders.csv"
+    again.parent.mkdir(parents=True)
+    shutil.copy(tonight.landing / "2026-07-01" / "orders" / "orders.csv", again)
+    figures = "SELECT customer_id, currency, frequency, monetary FROM gold.rfm ORDER BY customer_id, currency"
+    before = tonight.rows(figures)
+    assert tonight.run() == 0
+    told = {w.partition(":")[0]: w for w in releases.required(tonight.house).warnings}
+    assert "last on 2026-07-01, 3 days past its cadence of 1" in told["freshness loyalty"]
+    assert "has the content of 2026-07-01/orders/orders.csv; it is applied again" in told["landing"]
+    stale = {(r["is_stale"], *r["stale_sources"]) for r in tonight.rows("SELECT * FROM gold.customers")}
+    assert stale == {(True, "loyalty")}
+    # Orders came, so whoever bought nothing is known to have bought nothing.
+    assert tonight.value("SELECT count(*) FROM gold.rfm WHERE is_stale") == 0
+    assert tonight.rows(figures) == before
+    (outcome,) = tonight.rows("SELECT * FROM silver.outcomes WHERE source = 'orders'")
+    counted = ("current", "superseded", "duplicate", "deleted", "quarantined")
+    assert outcome["bronze_rows"] == sum(outcome[name] for name in counted) == 10
+    assert outcome["current"] == tonight.value("SELECT count(*) FROM silver.orders") == 3
+
+
 def _stops(shop: Shop, capsys: pytest.CaptureFixture[str], code: int) -> str:
     """The one line with which the night ends; nothing is released."""
     released = releases.required(shop.house).release_id
