@@ -242,9 +242,6 @@ class Linkage(Strict):
         ge=2,
         description="Records in one component; a larger one is cut by raising its threshold.",
     )
-    max_review: int = Field(
-        default=5_000, ge=0, description="Pairs in the review queue of a night, the doubtful first."
-    )
 
     @model_validator(mode="after")
     def _fields_fit(self) -> Linkage:

@@ -31,7 +31,6 @@ OF_THE_MACHINE = frozenset(
         "threads",
         "training",
         "max_links",
-        "max_review",
     )
 )
 """Keys of conf/linkage.yml that change nothing of how two records are linked by a generation."""

@@ -262,7 +262,7 @@ def _linked(
     together, is_open = still_open(scored, by_rules, names, clusters, decided)
     scored = nodes.keyed(scored, scored_pairs.SCHEMA)
     inside = suspects_of(clusters, records, scored.filter(pa.array(together)), decided, generation.cut, conf)
-    queue = review_queue(scored, pa.array(~is_open), generation.cut, conf.max_review, inside, decided.states)
+    queue = review_queue(scored, pa.array(~is_open), generation.cut, inside, decided.states)
     cuts = {e.model: e.bounded.cuts for e in evidence}
     cut = cut_rows(cuts, {c.component: names[c.component].as_py() for found in cuts.values() for c in found})
     is_new = previous is None or generation.generation_id != previous.generation_id

@@ -46,7 +46,7 @@ class LinkedFrames:
     links: DataFrame
     clusters: DataFrame
     generic_values: pa.Table
-    review_queue: pa.Table
+    review_queue: DataFrame
     cut_components: pa.Table
     decision_states: pa.Table
     generation: Generation
@@ -110,7 +110,7 @@ def assemble(
     scored = SCORED_PAIRS.conform(pairs)
     decided = decide(_around(clusters, records, decisions), decisions, generation, conf)
     clusters = _with_final(clusters, decided)
-    queue = queue_many(pairs, clusters, records, decided, generation.cut, conf)
+    queue, waiting = queue_many(pairs, clusters, records, decided, generation.cut, conf)
     cut = _cut_components(nodes, parts)
     is_new = previous is None or generation.generation_id != previous.generation_id
     return LinkedFrames(
@@ -123,7 +123,7 @@ def assemble(
         decided.states,
         generation,
         generation.row() if is_new else None,
-        _figures(count, parts, scored, clusters, queue, generic, cut, generation, conf),
+        _figures(count, parts, scored, clusters, waiting, generic, cut, generation, conf),
     )
 
 
@@ -231,7 +231,7 @@ def _figures(
     parts: dict[str, Part],
     scored: DataFrame,
     clusters: DataFrame,
-    queue: pa.Table,
+    waiting: int,
     generic: pa.Table,
     cut: pa.Table,
     generation: Generation,
@@ -263,7 +263,7 @@ def _figures(
         "scored_pairs": pairs["pairs"],
         "links": pairs["links"],
         "split_by_rules": made["clusters"] - (made["by_model"] or 0),
-        "review_queue": queue.num_rows,
+        "review_queue": waiting,
         "generic_values": generic.num_rows,
         "cut": generation.cut,
         "generation_id": generation.generation_id,

@@ -1,6 +1,8 @@
-"""The review queue by Spark: tasks look inside whole clusters, the queue's own function does the rest."""
+"""The review queue by Spark: tasks look inside whole clusters and at the pairs between them, by the functions of one process."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -8,8 +10,8 @@ from pyspark.sql import functions as F
 
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.decided import Decided
-from pipelines.linkage.placed import task_schema
-from pipelines.linkage.review_queue import KEYS, SUSPECTS, review_queue, uncertainty_sql
+from pipelines.linkage.placed import numbered, task_schema
+from pipelines.linkage.review_queue import KEYS, REVIEW_QUEUE, SUSPECTS, contradicted, doubtful
 from pipelines.linkage.scored_pairs import SCHEMA as SCORED
 from pipelines.linkage.suspects import MEMBERS, PARTITION, Suspects, said
 from pipelines.queries import computed_once
@@ -17,28 +19,40 @@ from pipelines.queries import computed_once
 RECORD = ("source", "record_id")
 
 
+class Doubtful:
+    """``doubtful`` of the pairs of one partition."""
+
+    def __init__(self, cut: float) -> None:
+        self.cut = cut
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            pairs = pa.Table.from_batches([batch]).select(SCORED.names).cast(SCORED)
+            yield from doubtful(pairs, self.cut).to_batches()
+
+
 def queue_many(
     pairs: DataFrame, clusters: DataFrame, records: DataFrame, decided: Decided, cut: float, conf: Linkage
-) -> pa.Table:
-    """Rows of ``linkage/review_queue``. ``pairs``: those of ``linkage/scored_pairs``, with ``is_together``."""
+) -> tuple[DataFrame, int]:
+    """Rows of ``linkage/review_queue``, and how many. ``pairs``: those of ``linkage/scored_pairs``, with
+    ``is_together``."""
+    spark = pairs.sparkSession
     pairs = _with_final(pairs, decided)
     if decided.final.num_rows:
         pairs = computed_once(pairs)
-    nearest = _first(
-        _unsettled(pairs, decided).withColumn(
-            "uncertainty", F.expr(uncertainty_sql("same_person_probability", f"{cut!r}D"))
-        ),
-        conf,
+    between = _unsettled(pairs, decided).select(*SCORED.names)
+    cases = between.mapInArrow(Doubtful(cut), task_schema(SUSPECTS)).unionByName(
+        _suspects(pairs, clusters, records, decided, cut, conf)
     )
-    rows = nearest.select(*SCORED.names).toArrow().cast(SCORED)
-    found = _first(_suspects(pairs, clusters, records, decided, cut, conf), conf)
-    suspects = found.select(*SUSPECTS.names).toArrow().cast(SUSPECTS)
-    nobody = pa.array([False] * rows.num_rows, pa.bool_())
-    return review_queue(rows, nobody, cut, conf.max_review, suspects, decided.states)
-
-
-def _first(cases: DataFrame, conf: Linkage) -> DataFrame:
-    return cases.orderBy(F.desc("uncertainty"), *KEYS).limit(conf.max_review)
+    cases = cases.withColumn("decision_id", F.lit(None).cast("string"))
+    held = contradicted(decided.states)
+    if held.num_rows:
+        told = spark.createDataFrame(held)
+        cases = cases.join(F.broadcast(told.select(*KEYS)), on=list(KEYS), how="left_anti").unionByName(told)
+    cases = computed_once(cases.withColumn("doubt", F.negative("uncertainty")))
+    count = cases.count()
+    ranked = numbered(cases, count, ("doubt", *KEYS), "rank").withColumn("priority", F.col("rank") + 1)
+    return REVIEW_QUEUE.conform(ranked), count
 
 
 def _with_final(pairs: DataFrame, decided: Decided) -> DataFrame:
@@ -92,5 +106,4 @@ def _suspects(
         "cluster", *KEYS, F.col("same_person_probability").alias("probability"), "relation", "decided_by"
     )
     rows = members.unionByName(inside, allowMissingColumns=True).select(*PARTITION.names)
-    cases = rows.repartition("cluster").mapInArrow(Suspects(decided.confirmed, cut), task_schema(SUSPECTS))
-    return computed_once(cases)
+    return rows.repartition("cluster").mapInArrow(Suspects(decided.confirmed, cut), task_schema(SUSPECTS))

@@ -60,13 +60,13 @@ REVIEW_QUEUE = Table(
 
 SCHEMA: pa.Schema = REVIEW_QUEUE.arrow
 SUSPECTS = pa.schema([field for field in SCHEMA if field.name not in ("priority", "decision_id")])
-"""Cases inside clusters (``suspects``)."""
+"""Cases before they are ranked: those inside clusters (``suspects``), and between them (``doubtful``)."""
 STEPS = 6
 """Digits of an uncertainty: less differs by the order of adding."""
 
 
 def uncertainty_sql(probability: str, cut: str) -> str:
-    """SQL of the uncertainty, in DuckDB's dialect and Spark's."""
+    """SQL of the uncertainty."""
     return (
         f"round(1 - CASE WHEN {probability} >= {cut} THEN ({probability} - {cut}) / (1 - {cut}) "
         f"ELSE ({cut} - {probability}) / {cut} END, {STEPS})"
@@ -77,19 +77,28 @@ def review_queue(
     pairs: pa.Table,
     together: pa.Array,
     cut: float,
-    limit: int,
     suspects: pa.Table | None = None,
     states: pa.Table | None = None,
 ) -> pa.Table:
-    """The queue: at most ``limit`` cases, the most uncertain first, equal ones in the order of their keys.
+    """The queue: every case of the night, the most uncertain first, equal ones in the order of their keys.
 
     ``pairs``: rows of ``linkage/scored_pairs``; ``together`` says of each whether nobody has to look at it,
     because its records share their final cluster or a steward decided. ``suspects``: rows of ``SUSPECTS``.
     ``states``: rows of ``linkage/decision_states``.
     """
-    open_pairs = pairs.filter(pc.invert(together))
-    probability = open_pairs["same_person_probability"]
-    decided = open_pairs["decided_by"]
+    held = contradicted(states)
+    found = [doubtful(pairs.filter(pc.invert(together)), cut), *([] if suspects is None else [suspects])]
+    cases = pa.concat_tables([held, *(_without(table, held) for table in found)], promote_options="default")
+    order = [("uncertainty", "descending"), *((key, "ascending") for key in KEYS)]
+    ranked = cases.sort_by(order)
+    ranked = ranked.append_column("priority", pa.array(range(1, ranked.num_rows + 1), pa.int32()))
+    return ranked.select(SCHEMA.names).cast(SCHEMA)
+
+
+def doubtful(pairs: pa.Table, cut: float) -> pa.Table:
+    """Rows of ``linkage/scored_pairs`` in two clusters that nobody decided about, as cases: rows of ``SUSPECTS``."""
+    probability = pairs["same_person_probability"]
+    decided = pairs["decided_by"]
     by_weight = pc.if_else(pc.greater_equal(probability, cut), "apart", "doubtful")
     reason = pc.case_when(
         pc.make_struct(pc.equal(decided, "name_alone"), pc.starts_with(decided, "never")),
@@ -103,26 +112,11 @@ def review_queue(
         pc.divide(pc.subtract(cut, probability), cut),
     )
     uncertainty = pc.round(pc.subtract(1.0, distance), STEPS)
-    found = open_pairs.append_column("reason", reason).append_column("uncertainty", uncertainty)
-    held = _contradicted(states)
-    cases = pa.concat_tables(
-        [
-            held,
-            *(
-                _without(table.select(SUSPECTS.names).cast(SUSPECTS), held)
-                for table in (found, suspects)
-                if table is not None
-            ),
-        ],
-        promote_options="default",
-    )
-    order = [("uncertainty", "descending"), *((key, "ascending") for key in KEYS)]
-    ranked = cases.sort_by(order).slice(0, limit)
-    ranked = ranked.append_column("priority", pa.array(range(1, ranked.num_rows + 1), pa.int32()))
-    return ranked.select(SCHEMA.names).cast(SCHEMA)
+    found = pairs.append_column("reason", reason).append_column("uncertainty", uncertainty)
+    return found.select(SUSPECTS.names).cast(SUSPECTS)
 
 
-def _contradicted(states: pa.Table | None) -> pa.Table:
+def contradicted(states: pa.Table | None) -> pa.Table:
     """The decisions that are held back, as cases: the first of those that one pair of records shows."""
     found: dict[tuple[str, ...], dict[str, object]] = {}
     for row in [] if states is None else states.to_pylist():

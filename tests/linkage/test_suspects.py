@@ -11,6 +11,7 @@ from linkage_people import CONF, decisions, record, table
 
 from pipelines.linkage.decided import SETTLED
 from pipelines.linkage.link import link_night
+from pipelines.linkage.review_queue import review_queue
 from pipelines.linkage.suspects import INSIDE, MEMBERS, PARTITION, Suspects, suspects
 
 CUT = 0.8
@@ -86,6 +87,19 @@ def test_the_weakest_link_of_the_strongest_chain_is_shown() -> None:
     assert uncertainty == 0.75
     stronger = [pair("A", *ends, p) for ends, p in {"12": 0.99, "34": 0.99, "23": 0.95}.items()]
     assert found(members, stronger) == []
+
+
+def test_the_queue_holds_every_open_pair_the_most_doubtful_first() -> None:
+    """Money is not known yet: what is a little surer may be worth more than all before it."""
+    count = 6_000
+    both = {f"source_{side}": pa.repeat("crm", count) for side in "lr"}
+    names = {f"record_id_{side}": pa.array([f"{side}{i:05}" for i in range(count)]) for side in "lr"}
+    probability = pa.array([0.2 + 0.1 * i / count for i in range(count)])
+    said = {"same_person_probability": probability, "decided_by": pa.repeat("splink", count)}
+    pairs = pa.table({**both, **names, **said, "relation": pa.nulls(count, pa.string())})
+    queue = review_queue(pairs, pa.array([False] * (count - 1) + [True]), CUT)
+    assert queue["priority"].to_pylist() == list(range(1, count))
+    assert (queue["record_id_l"][0].as_py(), queue["record_id_l"][-1].as_py()) == ("l05998", "l00000")
 
 
 def test_a_task_finds_in_whole_clusters_what_one_process_finds() -> None:
