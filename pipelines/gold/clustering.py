@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pyspark.sql import functions as F
 
 from pipelines.gold.figures import figure, figures
 from pipelines.gold.ownership import RECORD
+from pipelines.linkage.spanning import weakest_links
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from pyspark.sql import Column, DataFrame
 
 MOST = {"given_names": 3, "surnames": 3, "postal_codes": 5, "birth_dates": 1}
@@ -153,14 +157,14 @@ def _keyed(key: str, values: Column) -> Column:
 
 
 def held_together_by(assignments: DataFrame, scored_pairs: DataFrame) -> DataFrame:
-    """``weakest_link``: of each record the strongest pair that holds it in its customer; of all records
-    the weakest (``all``) and the 1st percentile (``p01``), in bits of match weight.
+    """``weakest_link`` of each customer: the weight of the pair by which it would fall in two first; of all
+    customers the weakest (``all``) and the 1st percentile (``p01``), in bits of match weight.
 
-    That is the weight of the weakest bridge where the bridge holds a single record. Pairs without a
-    finite weight (deterministic rules) hold for ever and are left out.
+    Between two parts of a customer the strongest pair counts, so that a weak bridge shows however tight both
+    parts are. Deterministic rules have no finite weight and hold for ever; what only a steward joined has no pair.
     """
     ids = assignments.select(*RECORD, "customer_id")
-    pairs = scored_pairs.filter(F.abs("match_weight") < float("inf")).select(
+    pairs = scored_pairs.filter((F.col("match_weight") > -float("inf")) & ~F.isnan("match_weight")).select(
         "source_l", "record_id_l", "source_r", "record_id_r", "match_weight"
     )
     inside = pairs
@@ -170,21 +174,23 @@ def held_together_by(assignments: DataFrame, scored_pairs: DataFrame) -> DataFra
             on=[f"source_{side}", f"record_id_{side}"],
             how="inner",
         )
-    ends = F.array(
-        *[
-            F.struct(F.col(f"source_{s}").alias("source"), F.col(f"record_id_{s}").alias("record_id"))
-            for s in ("l", "r")
-        ]
+    inside = inside.filter(F.col("customer_id_l") == F.col("customer_id_r")).select(
+        F.col("customer_id_l").alias("customer_id"),
+        F.xxhash64("source_l", "record_id_l").alias("left"),
+        F.xxhash64("source_r", "record_id_r").alias("right"),
+        F.col("match_weight").alias("weight"),
     )
-    strongest = (
-        inside.filter(F.col("customer_id_l") == F.col("customer_id_r"))
-        .select(F.explode(ends).alias("record"), "match_weight")
-        .groupBy("record")
-        .agg(F.max("match_weight").alias("weight"))
-        .agg(F.min("weight").alias("least"), F.percentile("weight", F.lit(0.01)).alias("p01"))
-    )
+    weakest = inside.repartition("customer_id").mapInArrow(_weakest, "customer_id STRING, weight DOUBLE")
+    counted = weakest.agg(F.min("weight").alias("least"), F.percentile("weight", F.lit(0.01)).alias("p01"))
     return figures(
-        strongest,
+        counted,
         figure("weakest_link", "all", F.col("least")),
         figure("weakest_link", "p01", F.col("p01")),
     )
+
+
+def _weakest(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """``weakest_links`` of the customers of one partition."""
+    listed = list(batches)
+    if listed:
+        yield from weakest_links(pa.Table.from_batches(listed)).to_batches()

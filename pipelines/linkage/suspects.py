@@ -10,13 +10,11 @@ from collections.abc import Iterable, Iterator
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.review_queue import KEYS, SUSPECTS, uncertainty_sql
-
-Ints = npt.NDArray[np.int64]
+from pipelines.linkage.spanning import strongest_forest
 
 MEMBERS = pa.schema(
     [
@@ -113,14 +111,8 @@ def _weakest(connection: duckdb.DuckDBPyConnection, nodes: int) -> pa.Table:
     """
     rows = connection.sql("SELECT a, b FROM p ORDER BY round(probability, 9) DESC, a, b").fetchnumpy()
     left, right = (np.asarray(rows[name]).astype(np.int64) for name in ("a", "b"))
-    rank = np.arange(1, len(left) + 1, dtype=np.float64)
-    # Loading SciPy takes as long as linking a small file.
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import minimum_spanning_tree
-
-    tree = minimum_spanning_tree(csr_array((rank, (left, right)), shape=(nodes, nodes))).tocoo()
-    connection.register("tree", pa.table({"rank": np.rint(tree.data).astype(np.int64)}))
-    connection.register("ranked", pa.table({"rank": rank.astype(np.int64), "a": left, "b": right}))
+    connection.register("tree", pa.table({"rank": strongest_forest(left, right, nodes)}))
+    connection.register("ranked", pa.table({"rank": np.arange(len(left)), "a": left, "b": right}))
     return connection.sql(
         """SELECT a, b FROM ranked SEMI JOIN tree USING (rank) JOIN m ON m.n = a
         QUALIFY row_number() OVER (PARTITION BY cluster ORDER BY rank DESC) = 1"""

@@ -35,7 +35,7 @@ CALLED: dict[tuple[str, str], tuple[str, str]] = {
     ("precision_estimate", "low"): ("… lower end of its 95 % interval", SHARE),
     ("recall_estimate", "all"): ("Recall by judged pairs, of what was compared", SHARE),
     ("recall_estimate", "low"): ("… lower end of its 95 % interval", SHARE),
-    ("weakest_link", "all"): ("Weakest link that holds a record", BITS),
+    ("weakest_link", "all"): ("Weakest link that holds a customer together", BITS),
     ("weakest_link", "p01"): ("… of the loosest hundredth", BITS),
     ("largest_customer", "all"): ("Records of the largest customer", WHOLE),
     ("p99_customer", "all"): ("… of the largest hundredth", WHOLE),

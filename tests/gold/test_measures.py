@@ -168,8 +168,9 @@ def test_each_source_has_a_scorecard_of_attributes_and_age(measured: dict[str, s
     assert measured["recency erp"] == "3 3 -", "where the source says nothing, the file's date"
 
 
-def test_the_weakest_link_is_what_holds_the_loosest_record(measured: dict[str, str]) -> None:
+def test_the_weakest_link_is_where_a_customer_would_fall_in_two_first(measured: dict[str, str]) -> None:
     assert measured["weakest_link all"] == "4 4 -", "the pair of weight 2 joins two customers, not one"
+    assert measured["weakest_link p01"] == "4.16 4.16 -", "C1 hangs by 20, C3 by 4"
 
 
 def test_given_names_are_compared_by_formal_form_and_part(spark: SparkSession) -> None:
