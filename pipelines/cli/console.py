@@ -61,6 +61,11 @@ def say(text: str) -> None:
     out.print(escape(text))
 
 
+def prose(text: str) -> None:
+    """A sentence of result, wrapped at 80 columns also where the console is set to never wrap (a pipe)."""
+    out.print(escape(text), width=min(NARROW, out.width), soft_wrap=False)
+
+
 def conclude(text: str) -> None:
     """One line about how a night ended: a result, or a line of the log.
 

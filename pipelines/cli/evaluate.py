@@ -7,11 +7,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli import options
-from pipelines.cli.console import err, out, say
+from pipelines.cli.console import NARROW, err, out, prose, say
 from pipelines.cli.options import example
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pipelines.linkage.config import Linkage
     from pipelines.linkage.evaluation import Evaluation
 
-WIDTH = 80
 CURVE_ROWS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 """Cuts that the terminal shows, beside the one in use; the files have all."""
 
@@ -202,13 +200,13 @@ def _say(found: Evaluation) -> None:
             if p.cut in CURVE_ROWS or p.cut == found.cut or p is found.best
         ],
     )
-    _prose(found.curve_is)
+    prose(found.curve_is)
     if found.best is not None:
         say(f"Best F1 over the curve: {found.best.quality.f1:.4f} at {found.best.cut:g}")
     _reasons(found)
     for note in found.notes:
         say("")
-        _prose(f"note: {note}")
+        prose(f"note: {note}")
 
 
 def _reasons(found: Evaluation) -> None:
@@ -225,10 +223,6 @@ def _reasons(found: Evaluation) -> None:
             _table((title, "Pairs", "Why"), rows or [("none", "", "")], prose=True)
 
 
-def _prose(text: str) -> None:
-    out.print(escape(text), width=min(WIDTH, out.width), soft_wrap=False)
-
-
 def _share(value: float) -> str:
     return f"{value:.4f}"
 
@@ -243,4 +237,4 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, prose: bool
         table.add_row(*row)
     say("")
     # The console may be set to never wrap (a pipe); a table is laid out for 80 columns anyway.
-    out.print(table, width=min(WIDTH, out.width), soft_wrap=False, crop=False)
+    out.print(table, width=min(NARROW, out.width), soft_wrap=False, crop=False)

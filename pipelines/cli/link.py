@@ -11,7 +11,7 @@ import click
 from rich.markup import escape
 
 from pipelines.cli import options
-from pipelines.cli.console import err, say
+from pipelines.cli.console import err, prose, say
 from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
@@ -159,6 +159,18 @@ def _report(made: LinkedFile) -> dict[str, Any]:
     }
 
 
+def _notes(figures: dict[str, Any]) -> list[str]:
+    """What decides how far the result can be relied on."""
+    notes = []
+    if figures["over_comparison_budget"]:
+        rule, block = max(figures["blocks"].items(), key=lambda item: int(item[1]["pairs"]))
+        notes.append(
+            f"more pairs were compared than blocking.max_comparisons_per_record in conf/linkage.yml budgets for; "
+            f"rule {rule.partition('.')[2]} brought {block['pairs']:,} of {figures['candidate_pairs']:,}"
+        )
+    return notes
+
+
 def _say(made: LinkedFile, folder: str) -> None:
     figures = made.linked.figures
     for field, columns in made.fields.items():
@@ -169,6 +181,8 @@ def _say(made: LinkedFile, folder: str) -> None:
     for name in ("records", "candidate_pairs", "links", "clusters", "largest_cluster"):
         say(f"{name.replace('_', ' ').capitalize():<16} {figures[name]:>10,}")
     say(f"{'Cut':<16} {figures['cut']:>10.3f}")
+    for note in _notes(figures):
+        prose(f"note: {note}")
     if made.quality is not None:
         found = made.quality
         say("")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.linkage.blocking_rules import Rule
-from pipelines.linkage.conditions import block_by_conditions
+from pipelines.linkage.conditions import block_by_conditions, check_affordable
 from pipelines.linkage.config import Blocking
 from pipelines.linkage.link_only import may_be_compared
 
@@ -192,8 +192,10 @@ def hold_keys(connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], co
     """The keys of all records of ``people``, blocks above the cap subdivided.
 
     Creates the table ``places`` (rule, node, place), which says in words into which part of an
-    over-large block a record fell. A rule with a condition has no keys.
+    over-large block a record fell. A rule with a condition has no keys. Raises UsageError where such a
+    rule would compare far more than the budget of comparisons.
     """
+    check_affordable(connection, rules, conf)
     connection.execute("CREATE OR REPLACE TABLE places (rule INTEGER, node BIGINT, place VARCHAR)")
     found = [_rule_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
     return HeldKeys([f[0] for f in found], [f[1] for f in found], [f[2] for f in found])

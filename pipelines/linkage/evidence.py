@@ -135,7 +135,7 @@ def gather(
     sure = chains(connection, conf.rules)
     if is_lazy:
         choose(connection, conf, name, ENDS)
-    say(f"{name}: scoring {sum(cost.pairs for cost in costs):,} pairs")
+    say(f"{name}: scoring {_pairs_in_words(costs, int(changed.sum()), conf)}")
     # What the relation model does not look at is left out at once.
     least = float(log_odds(np.array(conf.review_probability))) if is_foreign else LEAST_WEIGHT
     with ExitStack() as opened:
@@ -224,6 +224,13 @@ def _with_relations(name: str, model: Model, candidates: pa.Table, records: int)
     if relations.doubt is not None:
         notes.append(f"the relation model {relations.doubt}: Splink's probability decides")
     return replace(model, relations=relations, notes=tuple(notes))
+
+
+def _pairs_in_words(costs: tuple[RuleCost, ...], records: int, conf: Linkage) -> str:
+    """The candidate pairs, and that they are above the budget of comparisons where they are."""
+    pairs, budget = sum(cost.pairs for cost in costs), conf.blocking.max_comparisons_per_record
+    above = f", {pairs // records:,} a record (budget: {budget:,})" if pairs > budget * records > 0 else ""
+    return f"{pairs:,} pairs{above}"
 
 
 def _links(model: Model, candidates: pa.Table, conf: Linkage) -> Links:

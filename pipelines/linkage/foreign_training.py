@@ -16,6 +16,7 @@ from splink.internals.exceptions import EMTrainingException, SplinkException
 
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import Rule
+from pipelines.linkage.conditions import check_affordable
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.foreign import FOREIGN, Foreign, Json
@@ -51,6 +52,8 @@ def _trained(
 ) -> Json:
     if records < 2:
         return _filled(foreign.settings, {}, {})
+    # EM joins the pairs of every rule.
+    check_affordable(connection, foreign.rules, conf.blocking)
     quiet_splink()
     api = DuckDBAPI(connection)
     linker = Linker(

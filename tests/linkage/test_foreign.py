@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -20,6 +21,10 @@ import splink.comparison_library as cl
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
 from pipelines.cli import execute
+from pipelines.errors import UsageError
+from pipelines.linkage.blocking_rules import by_condition
+from pipelines.linkage.conditions import check_affordable
+from pipelines.linkage.config import Blocking
 from pipelines.linkage.dialects import NotExactError, columns_of, translated
 from pipelines.linkage.foreign import read_foreign
 
@@ -268,6 +273,58 @@ def test_what_is_no_settings_is_refused(
     assert "leave --fields" in refused(
         as_csv, written(tmp_path, settings()), capsys, "--fields", "surname=last"
     )
+
+
+def test_one_value_that_all_share_is_said_and_refused_where_it_would_not_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"{n},p{n},soto,{1940 + n % 60}-01-{1 + n % 28:02d}" for n in range(1_500)]
+    file = tmp_path / "sotos.csv"
+    file.write_text("\n".join(["key,first,last,born", *rows]), encoding="utf-8")
+    model = written(tmp_path, settings(rules=[block_on("born"), block_on("last")]))
+    link(file, model, tmp_path / "out")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "more pairs were compared than blocking.max_comparisons_per_record" in said
+    assert "rule last brought 1,1" in said
+    # A hundred times the budget, but never of fewer than a million pairs.
+    monkeypatch.setenv("PADRON__LINKAGE__BLOCKING__MAX_COMPARISONS_PER_RECORD", "7")
+    assert "blocking rule last joins 1,124,250 pairs of 1,500 records, 749 a record" in refused(
+        file, model, capsys
+    )
+    file.write_text("\n".join(["key,first,last,born", *rows[:1_400]]), encoding="utf-8")
+    assert link(file, model, tmp_path / "out")["candidate_pairs"] == 1_400 * 1_399 // 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "condition", "explode", "pairs"),
+    [
+        ("'soto' AS a", "l.a = r.a AND l.node <> 7", (), "4,498,500"),
+        ("'soto' AS a, 'soto' AS b", "l.a = r.b", (), "4,500,000"),
+        ("['x', range::VARCHAR] AS a", "l.a = r.a", ("a",), "4,498,500"),
+        ("range AS a", "l.a <= r.a OR l.a IS NULL", (), "4,498,500"),
+        ("range AS a", "l.a = r.a", (), None),
+        ("range AS a, NULL::INTEGER AS b", "l.b = r.a", (), None),
+    ],
+)
+def test_a_condition_joins_the_pairs_that_agree_on_what_it_wants_equal(
+    columns: str, condition: str, explode: tuple[str, ...], pairs: str | None
+) -> None:
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE people AS SELECT range AS node, {columns} FROM range(3000)")
+    rule = by_condition("mine", condition, explode)
+    expected = (
+        contextlib.nullcontext() if pairs is None else pytest.raises(UsageError, match=f"joins {pairs} ")
+    )
+    with expected:
+        check_affordable(connection, [rule], Blocking(max_comparisons_per_record=1))
+
+
+def test_of_many_records_a_sample_is_counted() -> None:
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE people AS SELECT range AS node, range % 2 AS a FROM range(60000)")
+    rule = by_condition("mine", "l.a = r.a")
+    with pytest.raises(UsageError, match=r"joins (8[5-9]\d|9[0-4]\d),\d{3},\d{3} pairs of 60,000 records"):
+        check_affordable(connection, [rule], Blocking())
 
 
 def test_settings_for_another_file_are_refused(
