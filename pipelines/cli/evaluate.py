@@ -104,7 +104,10 @@ def _linked(folder: str, conf: Linkage, truth: str, column: str | None, case: st
     answers = truth_of(truth, made.id_column, column, conf, case)
     whole = kept(folder)
     if whole is None:
-        notes = ("The folder holds no records: padron link --keep-records makes curve and reasons exact.",)
+        notes = (
+            "The folder holds no records: padron link --keep-records, which --settings does not have, makes curve "
+            "and reasons exact.",
+        )
         found = evaluation(
             made.clusters, answers, made.scored, made.cut, least=conf.review_probability, notes=notes
         )

@@ -109,6 +109,11 @@ def link(
                 raise UsageError(
                     "--settings names the columns itself, of one file: leave --fields, --country and others out."
                 )
+            if keep_records:
+                raise UsageError(
+                    "--keep-records keeps standard records and padron's own model, and --settings has neither: leave one "
+                    "out. padron evaluate --linked takes the result without it."
+                )
             from pipelines.linkage.foreign_link import link_by_settings
 
             made = link_by_settings(

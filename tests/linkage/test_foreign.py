@@ -190,6 +190,20 @@ def test_the_report_says_what_each_rule_of_the_settings_brought(as_csv: Path, tm
     assert (numbers[0], numbers[2]) == (str(found), str(len(likely)))
 
 
+def test_a_result_by_settings_is_evaluated_and_keeps_no_records(
+    as_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = written(tmp_path, settings()), tmp_path / "out"
+    assert "--settings has neither" in refused(as_csv, model, capsys, "--keep-records", "--out", str(out))
+    assert not out.exists()
+    report = link(as_csv, model, out, "--truth", "person")
+    capsys.readouterr()
+    where = ["--linked", str(out), "--truth", str(as_csv), "--truth-column", "person", "--json"]
+    assert execute(["evaluate", *where]) == 0
+    assert json.loads(capsys.readouterr().out)["f1"] == pytest.approx(report["quality"]["f1"])
+    assert execute(["explain", "0", "7", "--linked", str(out)]) == 2
+
+
 def test_arrays_are_exploded_and_intersected_as_splink_does(as_parquet: Path, tmp_path: Path) -> None:
     mails = cl.ArrayIntersectAtSizes("mails", [1]).configure(
         m_probabilities=[0.9, 0.1], u_probabilities=[0.01, 0.99]
