@@ -93,7 +93,7 @@ def link(
     folder = Conf(config)
     conf = folder.load("linkage.yml", Linkage)
     if link_only:
-        from pipelines.linkage.files import sources
+        from pipelines.linkage.linked_file import sources
 
         if len(files) < 2:
             raise UsageError("--link-only links files with one another: name two or more.")
@@ -105,10 +105,8 @@ def link(
 
         today = datetime.now(UTC).date()
         if settings_file is not None:
-            if fields or country or len(files) > 1:
-                raise UsageError(
-                    "--settings names the columns itself, of one file: leave --fields, --country and others out."
-                )
+            if fields or country:
+                raise UsageError("--settings names the columns itself: leave --fields and --country out.")
             if keep_records:
                 raise UsageError(
                     "--keep-records keeps standard records and padron's own model, and --settings has neither: leave one "
@@ -117,7 +115,7 @@ def link(
             from pipelines.linkage.foreign_link import link_by_settings
 
             made = link_by_settings(
-                files[0],
+                files,
                 conf,
                 settings=settings_file,
                 id_column=id_column,

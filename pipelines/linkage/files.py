@@ -18,7 +18,7 @@ from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memor
 from pipelines.linkage.evaluation import Basis
 from pipelines.linkage.headers import CATEGORY, FIELDS
 from pipelines.linkage.link import link_night
-from pipelines.linkage.linked_file import ONE_FILE, LinkedFile, measured, named
+from pipelines.linkage.linked_file import ONE_FILE, LinkedFile, measured, named, sources
 from pipelines.queries import Say, silent
 from pipelines.standardise import Hints, standardise_records
 from pipelines.standardise.arrow import mapped
@@ -242,14 +242,6 @@ def read_all(
             update={"fields": {role: c for part in parts for role, c in part.conf.fields.items()}}
         ),
     )
-
-
-def sources(paths: Sequence[str]) -> list[str]:
-    """The name of each file without folder and ending. Raises UsageError where two are alike."""
-    names = [os.path.basename(path).partition(".")[0] for path in paths]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UsageError(f"two files are called {', '.join(twice)}: give them different names.")
-    return names
 
 
 def link_file(

@@ -28,7 +28,7 @@ NODE = "node"
 """The unique id that padron gives every record."""
 UNTRAINED_PRIOR = 0.0001
 """Splink's own, which stands in settings whose owner named none."""
-LINK_TYPES = ("dedupe_only", "link_and_dedupe")
+LINK_TYPES = ("dedupe_only", "link_and_dedupe", "link_only")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Foreign:
     is_trained: bool
     """True where comparisons have m and u: they are used as they are."""
     has_prior: bool
+    is_link_only: bool = False
+    """True where no file holds a party twice: two of its records are no pair."""
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -51,18 +53,22 @@ class Foreign:
         }
 
 
-def read_foreign(path: str) -> Foreign:
-    """The settings in a file. Raises UsageError where it holds none, or ones of another engine that differ."""
+def read_foreign(path: str, *, is_link_only: bool = False) -> Foreign:
+    """The settings in a file, for the records of several files of which none holds a party twice, or for any.
+
+    Raises UsageError where the file holds none, ones of another engine that differ, or ones for link_only
+    where the records are not such.
+    """
     plain = _read(path)
     name = os.path.basename(path)
     dialect = _dialect(plain)
     if dialect != OWN:
         plain = _in_own_dialect(plain, dialect, name)
     link_type = plain.get("link_type")
-    if link_type == "link_only":
+    if link_type == "link_only" and not is_link_only:
         raise UsageError(
-            f"{name}: link_type is link_only, which links two files; padron link takes the records of one "
-            f"file, among which any two may be one person. Set it to dedupe_only."
+            f"{name}: link_type is link_only, which compares records of different files only: name two files or more "
+            "and --link-only, or set it to dedupe_only."
         )
     if link_type not in LINK_TYPES:
         raise UsageError(f"{name}: link_type is {link_type!r}, not one of {', '.join(LINK_TYPES)}.")
@@ -88,7 +94,7 @@ def read_foreign(path: str) -> Foreign:
         )
     if dialect != OWN:
         notes.append(f"the model was {dialect}'s: its conditions only compare columns and were translated")
-    return Foreign(settings, rules, bool(trained), prior != UNTRAINED_PRIOR, tuple(notes))
+    return Foreign(settings, rules, bool(trained), prior != UNTRAINED_PRIOR, is_link_only, tuple(notes))
 
 
 def _has(level: Json, kind: str) -> bool:

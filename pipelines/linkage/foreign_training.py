@@ -56,9 +56,12 @@ def _trained(
     check_affordable(connection, foreign.rules, conf.blocking)
     quiet_splink()
     api = DuckDBAPI(connection)
+    settings = foreign.settings
+    if foreign.is_link_only:
+        settings = {**settings, "link_type": "link_only", "source_dataset_column_name": "source"}
     linker = Linker(
         api.register("people", table_name="training_people"),
-        foreign.settings,
+        settings,
         log_level=logging.CRITICAL,
         validate_settings=False,
     )
@@ -85,11 +88,7 @@ def _trained(
             f"no blocking rule leaves {', '.join(unlearnt)} free to learn m: Splink's m before training"
         )
     settings = _filled(foreign.settings, m, u)
-    return (
-        settings
-        if foreign.has_prior
-        else _with_prior(connection, settings, foreign.rules, records, conf, notes)
-    )
+    return settings if foreign.has_prior else _with_prior(connection, settings, foreign, conf, notes)
 
 
 def _shares(comparisons: Any, kind: str) -> Shares:
@@ -174,8 +173,7 @@ def _rounded(value: float) -> float:
 def _with_prior(
     connection: duckdb.DuckDBPyConnection,
     settings: Json,
-    rules: tuple[Rule, ...],
-    records: int,
+    foreign: Foreign,
     conf: Linkage,
     notes: list[str],
 ) -> Json:
@@ -183,11 +181,13 @@ def _with_prior(
 
     EM on the prior alone: the expected matches among the candidate pairs, of all pairs there are.
     """
-    block(connection, rules, conf.blocking)
-    weights = score_pairs(connection, _model(settings, rules, []), "blocked")["match_weight"].to_numpy()
+    block(connection, foreign.rules, conf.blocking, duplicate_free=conf.duplicate_free)
+    weights = score_pairs(connection, _model(settings, foreign.rules, []), "blocked")[
+        "match_weight"
+    ].to_numpy()
     before = settings["probability_two_random_records_match"]
     evidence = weights - np.log2(before / (1 - before))
-    everything = records * (records - 1) / 2
+    everything = _all_pairs(connection, is_link_only=foreign.is_link_only)
     prior = before
     for _ in range(PRIOR_STEPS):
         odds = np.exp2(np.clip(evidence + np.log2(prior / (1 - prior)), -60, 60))
@@ -196,3 +196,13 @@ def _with_prior(
         notes.append("the blocking rules bring no pair: Splink's prior")
         return settings
     return {**settings, "probability_two_random_records_match": _rounded(prior)}
+
+
+def _all_pairs(connection: duckdb.DuckDBPyConnection, *, is_link_only: bool) -> float:
+    """Pairs that there are among the records, where ``is_link_only`` of different files."""
+    inside = (
+        "SELECT count(*) AS n FROM people GROUP BY source" if is_link_only else "SELECT 1 AS n WHERE false"
+    )
+    query = f"""SELECT (SELECT count(*) * (count(*) - 1) / 2 FROM people)
+        - (SELECT coalesce(sum(n * (n - 1) / 2), 0) FROM ({inside}))"""
+    return float(connection.execute(query).fetchall()[0][0])

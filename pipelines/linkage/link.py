@@ -150,9 +150,10 @@ def link_foreign(
 ) -> Linked:
     """Link the records of table ``people`` by the model that a user's own Splink settings gave.
 
-    The rules about roles do not hold: the columns of the settings have none.
+    The rules about roles do not hold: the columns of the settings have none. ``people`` says the source
+    where ``conf.duplicate_free`` names one.
     """
-    conf = conf.model_copy(update={"never": (), "rules": (), "duplicate_free": ()})
+    conf = conf.model_copy(update={"never": (), "rules": ()})
     fitted, found = gather(connection, FOREIGN, model, nodes, conf, say)
     no_values = generic_values.SCHEMA.empty_table()
     generation = _generation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.errors import UsageError
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.link import Linked
 
@@ -44,6 +46,14 @@ class LinkedFile:
     def quality(self) -> Quality | None:
         """Agreement with the truth, where it was given."""
         return None if self.evaluation is None else self.evaluation.quality
+
+
+def sources(paths: Sequence[str]) -> list[str]:
+    """The name of each file without folder and ending. Raises UsageError where two are alike."""
+    names = [os.path.basename(path).partition(".")[0] for path in paths]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"two files are called {', '.join(twice)}: give them different names.")
+    return names
 
 
 def measured(linked: Linked, truth: pa.Table, conf: Linkage, basis: Basis | None) -> Evaluation:

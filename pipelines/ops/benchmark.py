@@ -22,7 +22,8 @@ from pipelines.linkage.breakdown import CaseQuality
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.evaluate import Quality
 from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
-from pipelines.linkage.files import IGNORE, link_file, read_any, sources
+from pipelines.linkage.files import IGNORE, link_file, read_any
+from pipelines.linkage.linked_file import sources
 from pipelines.ops.linkage_release import evaluate_released
 from pipelines.ops.speed.config import IdBench, LinkageBench, NightBench
 from pipelines.ops.speed.figures import Verdict

@@ -233,6 +233,83 @@ def test_settings_without_m_and_u_are_trained(as_csv: Path, tmp_path: Path) -> N
     assert max(weights.values()) > 3
 
 
+def two_files(people: pa.Table, folder: Path) -> list[str]:
+    """A record of each person in one file and another, which calls a column otherwise, in a second one."""
+    rows = people.sort_by("key").drop_columns(["mails"]).to_pylist()
+    first = {row["person"]: row for row in rows}
+    second = {row["person"]: row for row in reversed(rows)}
+    renamed = {
+        "first": "First",
+        "born": "born",
+        "last": "last",
+        "town": "town",
+        "key": "key",
+        "person": "person",
+    }
+    for name, chosen in (("crm", first), ("web", second)):
+        table = pa.Table.from_pylist([chosen[person] for person in sorted(chosen)])
+        pacsv.write_csv(table if name == "crm" else table.rename_columns(renamed), folder / f"{name}.csv")
+    return [str(folder / "crm.csv"), str(folder / "web.csv")]
+
+
+@pytest.mark.parametrize("link_type", ["link_only", "dedupe_only"])
+@pytest.mark.parametrize("trained", [True, False])
+def test_link_only_compares_records_of_different_files(
+    people: pa.Table, tmp_path: Path, link_type: str, trained: bool
+) -> None:
+    crm, web = two_files(people, tmp_path)
+    model = written(tmp_path, {**settings(trained=trained), "link_type": link_type})
+    out = tmp_path / "out"
+    report = link(Path(crm), model, out, web, "--link-only", "--truth", "person")
+    assert report["records"] == 240
+    assert report["quality"]["f1"] > 0.9
+    pairs = pq.read_table(out / "pairs.parquet").to_pylist()
+    assert len(pairs) > 100
+    assert {(p["source_l"], p["source_r"]) for p in pairs} == {("crm", "web")}
+    rows = pq.read_table(out / "clusters.parquet").to_pylist()
+    members = [(row["cluster_id"], row["source"]) for row in rows]
+    assert len(members) == len(set(members)) == 240
+    if trained:
+        expected = between_files_by_splink(crm, web)
+        found = by_padron(out)
+        assert set(found) == set(expected)
+        assert max(abs(found[pair] - expected[pair]) for pair in expected) < 1e-6
+
+
+def between_files_by_splink(*paths: str) -> dict[tuple[str, str], float]:
+    connection = duckdb.connect()
+    api = DuckDBAPI(connection)
+    tables = [
+        connection.sql(f"SELECT key, first, last, born FROM read_csv('{path}')").to_arrow_table()
+        for path in paths
+    ]
+    both = [
+        api.register(table, table_name=Path(path).stem) for table, path in zip(tables, paths, strict=True)
+    ]
+    linker = Linker(both, {**settings(), "link_type": "link_only"}, log_level=logging.CRITICAL)
+    found = linker.inference.predict(threshold_match_probability=LEAST).physical_name
+    rows = connection.execute(f"SELECT key_l, key_r, match_weight FROM {found}").fetchall()
+    return {(str(left), str(right)): weight for left, right, weight in rows}
+
+
+def test_several_files_without_link_only_may_hold_a_person_twice(
+    people: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crm, web = two_files(people, tmp_path)
+    everybody = tmp_path / "everybody.csv"
+    pacsv.write_csv(people.drop_columns(["mails"]), everybody)
+    out = tmp_path / "out"
+    link(Path(crm), written(tmp_path, settings()), out, str(everybody))
+    pairs = pq.read_table(out / "pairs.parquet").to_pylist()
+    assert {(p["source_l"], p["source_r"]) for p in pairs} == {
+        ("crm", "everybody"),
+        ("everybody", "everybody"),
+    }
+    model = written(tmp_path, {**settings(), "link_type": "link_only"})
+    assert "name two files or more and --link-only" in refused(Path(crm), model, capsys)
+    assert "name two files or more and --link-only" in refused(Path(crm), model, capsys, web)
+
+
 def test_too_few_records_to_train_on(tmp_path: Path) -> None:
     file = tmp_path / "two.csv"
     file.write_text("key,first,last,born\n1,ana,soto,1990-01-02\n2,ana,soto,1990-01-02\n", encoding="utf-8")

@@ -268,7 +268,7 @@ def test_padron_and_splink_compare_the_same_pairs(speed_files: dict[str, Any]) -
     splink_duckdb.main(speed_files["records"], speed_files["settings"], str(out), 0.1, 0.9)
     theirs = json.loads((out / "report.json").read_text())
     ours = link_by_settings(
-        speed_files["records"],
+        [speed_files["records"]],
         Linkage(),
         settings=speed_files["settings"],
         id_column=ID,
