@@ -16,6 +16,8 @@ from pipelines.cli.options import example
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pipelines.linkage.linked_file import LinkedFile
 
 
@@ -153,9 +155,19 @@ def link(
     return 0
 
 
+def fields_in_words(fields: Mapping[str, Sequence[str]], guessed: Sequence[str]) -> list[str]:
+    """A line a role: its columns, and which of them were ``guessed`` by their content."""
+    return [
+        f"{field.removesuffix('_raw'):<16} "
+        + ", ".join(f"{name} (by content)" if name in guessed else name for name in columns)
+        for field, columns in fields.items()
+    ]
+
+
 def _report(made: LinkedFile) -> dict[str, Any]:
     return {
         "fields": made.fields,
+        "by_content": made.by_content,
         "unused": made.unused,
         **made.linked.figures,
         "quality": None if made.evaluation is None else made.evaluation.as_dict(),
@@ -176,8 +188,8 @@ def _notes(figures: dict[str, Any]) -> list[str]:
 
 def _say(made: LinkedFile, folder: str) -> None:
     figures = made.linked.figures
-    for field, columns in made.fields.items():
-        say(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}")
+    for line in fields_in_words(made.fields, made.by_content):
+        say(line)
     if made.unused:
         say(f"{'not used':<16} {', '.join(made.unused)}")
     say("")

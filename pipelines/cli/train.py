@@ -98,15 +98,15 @@ def _records(
     settings: Settings,
 ) -> AtHand:
     """The records to train on; says on standard error what a file's columns are taken for."""
-    from pipelines.cli.link import _pairs
+    from pipelines.cli.link import _pairs, fields_in_words
     from pipelines.ops.at_hand import at_hand, of_warehouse
     from pipelines.storage import Warehouse
 
     if file is None:
         return of_warehouse(Warehouse(warehouse), settings)
     found = at_hand(file, settings, id_column=id_column, country=country, fields=_pairs(fields))
-    for field, columns in found.fields.items():
-        tell(f"{field.removesuffix('_raw'):<16} {', '.join(columns)}")
+    for line in fields_in_words(found.fields, found.by_content):
+        tell(line)
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from pipelines.linkage.contents import alike, field_by_content, names_by_content
 from pipelines.linkage.headers import BOOKKEEPING, CATEGORY, FIELDS, NAME_OR_SURNAME, TEXT
 from pipelines.standardise.text import plain
 
@@ -19,16 +20,10 @@ JOINED = ("address_raw",)
 """Several columns fill one value, joined by a blank in the order of the file."""
 APART = (CATEGORY, TEXT)
 """Several columns, each of which stays a value of its own."""
+NAMES = frozenset(("given_name_raw", "surname_raw", "second_surname_raw", "full_name_raw"))
 SEVERAL = (*LISTS, *JOINED, *APART)
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
-_DATE = re.compile(
-    r"(1[89]|20)\d\d[-/.]?(0[1-9]|1[0-2])[-/.]?([0-2]\d|3[01])|[0-3]?\d[-/.][01]?\d[-/.](1[89]|20)\d\d"
-)
-_PHONE = re.compile(r"\+?[\d ().-]{9,20}")
 _LETTER = re.compile(r"[^\W\d_]")
-_SHARE = 0.8
-"""Values of a column that must look alike before its content says what it is."""
 _IDS = frozenset(("id", "ids", "uuid", "key", "clave"))
 _NUMBERS = frozenset(("number", "no", "num", "nr", "numero", "code", "codigo"))
 _YES_OR_NO = frozenset(
@@ -56,6 +51,8 @@ _YES_OR_NO = frozenset(
 )
 MOST_DISTINCT = 0.5
 """Share of different values above which a column of text is a name or a key and no category."""
+HOME = "ES"
+"""Country of phones without a prefix, where nobody says another."""
 MOST_CATEGORIES = 8
 """Categories that are recognised by content: more say little more, and each costs every pair."""
 
@@ -85,33 +82,32 @@ def _by_name(name: str) -> tuple[str, bool] | None:
     return field, False
 
 
-def _by_content(name: str, values: Sequence[str], distinct: float) -> str | None:
-    """The field that a column's values look like; only forms that nothing else has.
-
-    ``distinct``: share of different values. Text that repeats and is no yes or no is a category.
-    """
-    if not values or BOOKKEEPING.intersection(folded(name).split("_")):
-        return None
-    for field, form in (("emails_raw", _EMAIL), ("birth_date_raw", _DATE), ("phones_raw", _PHONE)):
-        if _alike(values, form):
-            return field
+def _is_category(values: Sequence[str], distinct: float) -> bool:
+    """Text that repeats and is no yes or no; ``distinct``: share of different values."""
     different = {plain(value.strip()) for value in values}
     repeats = len(different) > 1 and distinct <= MOST_DISTINCT and not different <= _YES_OR_NO
-    return CATEGORY if repeats and _alike(values, _LETTER, start=True) else None
+    return repeats and alike([value.strip() for value in values], _LETTER, start=True)
 
 
-def _alike(values: Sequence[str], form: re.Pattern[str], *, start: bool = False) -> bool:
-    fits = form.match if start else form.fullmatch
-    return sum(fits(value.strip()) is not None for value in values) >= _SHARE * len(values)
+def by_content(columns: Iterable[str]) -> tuple[str, ...]:
+    """Those of the columns whose names say nothing: what they are was seen from their values.
+
+    >>> by_content(["first_name", "c2"])
+    ('c2',)
+    """
+    return tuple(name for name in columns if _by_name(name) is None)
 
 
 def recognised(
-    columns: Iterable[str], sample: Mapping[str, Sequence[str]], distinct: Mapping[str, float] | None = None
+    columns: Iterable[str],
+    sample: Mapping[str, Sequence[str]],
+    distinct: Mapping[str, float] | None = None,
+    country: str = HOME,
 ) -> dict[str, tuple[str, ...]]:
     """Field → the columns that fill it, in the file's order.
 
     ``sample``: some values of each column, blanks left out; ``distinct``: the share of different values
-    among all that are known, where the sample cannot tell. A name that means a field goes before
+    among all that are known, where the sample cannot tell; ``country``: of phones without a prefix. A name that means a field goes before
     content, and of several columns of one value the first counts. Columns that nobody knows are left out.
 
     >>> recognised(["id", "first_name", "surname", "contact"], {"contact": ["ana@x.es", "leo@x.es"]})
@@ -126,18 +122,37 @@ def recognised(
             # A name that only holds a known word ("first_and_surname") does not go beside one that is it.
             if is_whole or meaning[0] in (*LISTS, *APART) or meaning[0] not in found:
                 found.setdefault(meaning[0], []).append(name)
-    by_content = 0
-    for name in (name for name, meaning in meant.items() if meaning is None):
-        values = sample.get(name, ())
-        share = (distinct or {}).get(name, len(set(values)) / max(len(values), 1))
-        field = _by_content(name, values, share)
-        if field == CATEGORY and by_content == MOST_CATEGORIES:
-            continue
-        by_content += field == CATEGORY
-        if field is not None and (field in (*LISTS, *APART) or field not in found):
-            found.setdefault(field, []).append(name)
+    silent = [name for name, meaning in meant.items() if meaning is None and _says_something(name, sample)]
+    _add_by_content(found, silent, sample, distinct or {}, country)
     _settle_names(found, sample)
     return {field: tuple(names if field in SEVERAL else names[:1]) for field, names in found.items()}
+
+
+def _says_something(name: str, sample: Mapping[str, Sequence[str]]) -> bool:
+    """False for columns about the record, whatever they hold, and for those without a value."""
+    return bool(sample.get(name)) and not BOOKKEEPING.intersection(folded(name).split("_"))
+
+
+def _add_by_content(
+    found: dict[str, list[str]],
+    silent: Sequence[str],
+    sample: Mapping[str, Sequence[str]],
+    distinct: Mapping[str, float],
+    country: str,
+) -> None:
+    """Add the columns whose names say nothing, in the file's order, to ``found`` by what they hold."""
+    seen = {name: field_by_content(sample[name], country) for name in silent}
+    if not NAMES.intersection(found):
+        words = {name: sample[name] for name in silent if seen[name] is None}
+        seen |= {name: field for field, name in names_by_content(words).items()}
+    categories = 0
+    for name, field in seen.items():
+        share = distinct.get(name, len(set(sample[name])) / len(sample[name]))
+        if field is None and categories < MOST_CATEGORIES and _is_category(sample[name], share):
+            field = CATEGORY
+            categories += 1
+        if field is not None and (field in (*LISTS, *APART) or field not in found):
+            found.setdefault(field, []).append(name)
 
 
 def _settle_names(found: dict[str, list[str]], sample: Mapping[str, Sequence[str]]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import UsageError
-from pipelines.linkage.columns import APART, JOINED, KNOWN, LISTS, SEVERAL, folded, recognised
+from pipelines.linkage.columns import APART, JOINED, KNOWN, LISTS, SEVERAL, by_content, folded, recognised
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import KEY_COLUMNS, check_fits, engine, free_memory
 from pipelines.linkage.evaluation import Basis
@@ -44,6 +44,8 @@ class People:
     """Columns of ``read_records``; source is ``file``, or the name of each of several; record_id the file's id."""
     conf: Linkage
     """With the file's categories and texts among the fields."""
+    by_content: tuple[str, ...] = ()
+    """Columns of ``fields`` that were recognised by their values."""
 
 
 def read_any(path: str, conf: Linkage, rows: int | None = None) -> pa.Table:
@@ -72,7 +74,7 @@ def read_any(path: str, conf: Linkage, rows: int | None = None) -> pa.Table:
 
 
 def chosen_fields(
-    records: pa.Table, given: Mapping[str, str], without: tuple[str, ...]
+    records: pa.Table, given: Mapping[str, str], without: tuple[str, ...], country: str
 ) -> dict[str, tuple[str, ...]]:
     """``recognised`` of the file's columns but ``without``; ``given`` (column → role) goes first.
 
@@ -102,7 +104,7 @@ def chosen_fields(
     }
     found = {
         field: names
-        for field, names in recognised(left, sample, different).items()
+        for field, names in recognised(left, sample, different, country).items()
         # Naming one category or text does not unmake the others; any other role has what was given.
         if field not in wanted or field in APART
     }
@@ -176,7 +178,7 @@ def read_people(
             f"{doubled} records share their {id_column} with another: name a column of unique ids."
         )
     without = (id_column, *([truth_column] if truth_column else []))
-    found = chosen_fields(records, fields, without)
+    found = chosen_fields(records, fields, without, country)
     raw = received(records, found)
     hints = _of_their_time(raw, Hints("auto", country, DATE_FORMATS, today))
     parts = [standardise_records(raw.slice(at, CHUNK), hints) for at in range(0, raw.num_rows, CHUNK)]
@@ -189,7 +191,8 @@ def read_people(
     wanted = (*KEY_COLUMNS, *dict.fromkeys(conf.fields.values()))
     # A column that conf names and nobody makes is complained of by the engine itself.
     keyed = keyed.select([name for name in wanted if name in keyed.column_names])
-    return People(found, records, keyed, conf)
+    guessed = by_content(name for names in found.values() for name in names if name not in fields)
+    return People(found, records, keyed, conf, guessed)
 
 
 def read_all(
@@ -241,6 +244,15 @@ def read_all(
         conf.model_copy(
             update={"fields": {role: c for part in parts for role, c in part.conf.fields.items()}}
         ),
+        tuple(
+            dict.fromkeys(
+                called
+                for source, part in zip(names, parts, strict=True)
+                for name in part.by_content
+                for called in (name, f"{source}.{name}")
+                if any(called in columns for columns in found.values())
+            )
+        ),
     )
 
 
@@ -278,7 +290,9 @@ def link_file(
         judged = measured(linked, truth, people.conf, basis)
     used = {id_column, truth_column, *(name for names in found.values() for name in names)}
     unused = tuple(name for name in records.column_names if name not in used)
-    return LinkedFile(found, linked, clusters, pairs, judged, people.keyed, unused, people.conf)
+    return LinkedFile(
+        found, linked, clusters, pairs, judged, people.keyed, unused, people.conf, people.by_content
+    )
 
 
 def _of_their_time(raw: pa.Table, hints: Hints) -> Hints:

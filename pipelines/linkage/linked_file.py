@@ -41,6 +41,8 @@ class LinkedFile:
     unused: tuple[str, ...]
     """Columns that say nothing padron knows, in the file's order."""
     conf: Linkage
+    by_content: tuple[str, ...] = ()
+    """Columns of ``fields`` that were recognised by their values, not by their names."""
 
     @property
     def quality(self) -> Quality | None:

@@ -45,6 +45,8 @@ class AtHand:
     warehouse: Warehouse | None = None
     basis: Basis = field(default_factory=Basis)
     """What counts as revenue."""
+    by_content: tuple[str, ...] = ()
+    """Of a file: columns of ``fields`` that were recognised by their values."""
 
 
 def at_hand(
@@ -78,7 +80,8 @@ def at_hand(
         known = people.keyed.select(["source", "record_id"])
         known = known.append_column("entity_id", people.received[truth])
         known = known.filter(pc.is_valid(known["entity_id"]))
-    return AtHand(people.keyed, people.conf, today, os.path.basename(place), people.fields, known)
+    about = os.path.basename(place)
+    return AtHand(people.keyed, people.conf, today, about, people.fields, known, by_content=people.by_content)
 
 
 def of_warehouse(warehouse: Warehouse, settings: Settings, truth: pa.Table | None = None) -> AtHand:

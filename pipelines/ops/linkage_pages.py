@@ -161,6 +161,7 @@ def linked_page(made: LinkedFile, name: str) -> str:
         tiles=tiles,
         fields=made.fields,
         unused=made.unused,
+        by_content=made.by_content,
         override=_override(made),
         rules=_rules(made, likely),
         by_component=likely.get(COMPONENT, 0),

@@ -90,6 +90,21 @@ def _cities() -> dict[tuple[str, str, str], str]:
     return known
 
 
+@cache
+def _names() -> frozenset[str]:
+    """Folded spellings of all known cities and states."""
+    return frozenset([key for *_, key in _cities()] + [key for _, key in _regions()[0]])
+
+
+def is_city_or_state(value: str) -> bool:
+    """True where the dictionaries have a city or state of this name, in any country.
+
+    >>> is_city_or_state("Alcalá de Henares"), is_city_or_state("Gómez")
+    (True, False)
+    """
+    return folded(value) in _names()
+
+
 def standard_country(raw: str | None, default: str) -> str:
     """ISO 3166-1 alpha-2 code of a country's code or name; ``default`` where it is unknown.
 

@@ -95,6 +95,75 @@ def test_repeated_text_is_a_category_unless_it_is_about_the_record() -> None:
     assert recognised(["alias"], sample, {"alias": 0.01}) == {"category": ("alias",)}
 
 
+DAYS = [f"{1 + n % 12:02d}-{1 + n % 28:02d}" for n in range(60)]
+BIRTHS = [f"{1940 + n}-{day}" for n, day in enumerate(DAYS)]
+
+
+@pytest.mark.parametrize(
+    ("dates", "is_birth"),
+    [
+        (BIRTHS, True),
+        ([f"{date[8:]}/{date[5:7]}/{date[:4]}" for date in BIRTHS], True),
+        ([date.replace("-", "") for date in BIRTHS], True),
+        # Four years of visits, with one slip of the keyboard; fifteen years of contracts, mostly young.
+        ([f"{2022 + n % 4}-{day}" for n, day in enumerate(DAYS)] + ["2099-12-31"], False),
+        ([f"{2025 - n // 4}-{day}" for n, day in enumerate(DAYS)], False),
+        ([f"{2024 - (n % 30) * (n % 5 == 0)}-{day}" for n, day in enumerate(DAYS)], False),
+        ([f"{date} 10:30" for date in BIRTHS], False),
+    ],
+)
+def test_a_date_is_one_of_birth_where_it_is_as_old_as_people(dates: list[str], is_birth: bool) -> None:
+    found = recognised(["visit", "at_day"], {"visit": dates, "at_day": dates})
+    assert found.get("birth_date_raw") == (("visit",) if is_birth else None)
+
+
+def test_numbers_are_phones_where_such_phones_exist() -> None:
+    sample = {
+        "phone": [f"6{n:08d}" for n in range(12345678, 12345738)],
+        "iban_no": [f"2100{n:016d}" for n in range(60)],
+        "invoice": [f"{n:09d}" for n in range(202400000, 202400060)],
+        "reach": [f"91 {n:03d} 41 27" for n in range(400, 460)],
+        "abroad": [f"+44 20 7946 {n:04d}" for n in range(60)],
+    }
+    assert recognised(sample, sample) == {"phones_raw": ("phone", "reach", "abroad")}
+    # Spanish numbers are none in Britain; with the country in front they are everywhere.
+    del sample["phone"]
+    assert recognised(sample, sample, country="GB") == {"phones_raw": ("abroad",)}
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+GIVEN = words("Ana Luis Marta Jorge Elena Pablo Irene David Carmen Pedro Lucía Andrés Sonia Raúl Julia Mario")
+SURNAMES = words(
+    "García López Pérez Gómez Ruiz Ortega Soto Núñez Molina Castro Ortiz Rubio Marín Sanz Iglesias"
+)
+CITIES = words(
+    "Zaragoza Córdoba León Toledo Segovia Ávila Burgos Soria Huesca Teruel Lugo Vigo Murcia Palencia"
+)
+
+
+def test_names_are_recognised_by_the_dictionaries_where_no_header_tells_of_any() -> None:
+    pairs = [(first, last) for first in GIVEN for last in SURNAMES]
+    sample = {
+        "c1": [f"{last} {SURNAMES[n % 15]}" if n % 2 else last for n, (_, last) in enumerate(pairs)],
+        "c2": [f"{first} {GIVEN[n % 16]}" if n % 3 else first for n, (first, _) in enumerate(pairs)],
+        "c3": [CITIES[n % 14] for n in range(len(pairs))],
+        "c4": ["f" if n % 2 else "m" for n in range(len(pairs))],
+    }
+    found = recognised(sample, sample)
+    assert found == {"surname_raw": ("c1",), "given_name_raw": ("c2",), "category": ("c3", "c4")}
+    # A header goes first, also where it tells of one name only.
+    named = {**sample, "name": [" ".join(pair) for pair in pairs]}
+    assert set(recognised(named, named)) == {"full_name_raw", "category"}
+    # Surnames alone may be anything that is called after people.
+    alone = {"c1": sample["c1"]}
+    assert "surname_raw" not in recognised(alone, alone)
+    few = {name: values[:5] for name, values in sample.items()}
+    assert "given_name_raw" not in recognised(few, few)
+
+
 def test_a_number_of_a_customer_is_no_name_of_one() -> None:
     assert recognised(["id_cliente", "numero_cliente"], {}) == {}
     assert recognised(["cliente"], {}) == {"full_name_raw": ("cliente",)}
