@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,6 +18,7 @@ from pipelines.linkage.evaluation import Basis
 from pipelines.linkage.headers import CATEGORY, FIELDS
 from pipelines.linkage.link import link_night
 from pipelines.linkage.linked_file import ONE_FILE, LinkedFile, measured, named, sources
+from pipelines.linkage.tabular import Tabular, opened
 from pipelines.queries import Say, silent
 from pipelines.standardise import Hints, standardise_records
 from pipelines.standardise.arrow import mapped
@@ -46,6 +46,8 @@ class People:
     """With the file's categories and texts among the fields."""
     by_content: tuple[str, ...] = ()
     """Columns of ``fields`` that were recognised by their values."""
+    notes: tuple[str, ...] = ()
+    """What was taken for granted about the files."""
 
 
 def read_any(path: str, conf: Linkage, rows: int | None = None) -> pa.Table:
@@ -53,23 +55,22 @@ def read_any(path: str, conf: Linkage, rows: int | None = None) -> pa.Table:
 
     Raises UsageError where it cannot be read.
     """
-    if not os.path.exists(path):
-        raise UsageError(f"{path} does not exist: name a CSV or Parquet file.")
-    reader = "read_parquet($path)"
-    if not path.endswith((".parquet", ".pq")):
-        reader = "read_csv($path, all_varchar = true, header = true, sample_size = -1)"
+    with opened(path) as file:
+        return read_tabular(file, conf, rows)
+
+
+def read_tabular(file: Tabular, conf: Linkage, rows: int | None = None) -> pa.Table:
+    """``read_any`` of a file that is open."""
+    limit = "" if rows is None else f" LIMIT {rows}"
+    source = file.rows(", all_varchar = true, sample_size = -1")
     with engine(conf) as connection:
         try:
-            limit = "" if rows is None else f" LIMIT {rows}"
-            found = connection.sql(
-                f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {reader}{limit}", params={"path": path}
-            )
-            table = found.to_arrow_table()
+            table = connection.sql(
+                f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {source}{limit}"
+            ).to_arrow_table()
         except duckdb.Error as error:
-            raise UsageError(
-                f"{os.path.basename(path)} cannot be read as CSV or Parquet ({type(error).__name__}): "
-                "save it as UTF-8 with one header line."
-            ) from None
+            raise file.unreadable(error) from None
+    file.check(table.column_names)
     return table.rename_columns([name.strip() for name in table.column_names])
 
 
@@ -164,10 +165,11 @@ def read_people(
     source: str = ONE_FILE,
 ) -> People:
     """The records of a file in standard form. Arguments and errors are those of ``link_file``."""
-    records = read_any(path, conf)
+    with opened(path) as file:
+        records = read_tabular(file, conf)
     for name in (id_column, *([truth_column] if truth_column else [])):
         if name not in records.column_names:
-            raise UsageError(f"no column {name}; there are {', '.join(records.column_names)}.")
+            raise UsageError(f"{file.name}: no column {name}; there are {', '.join(records.column_names)}.")
     check_fits(records.num_rows, free_memory())
     ids = records[id_column]
     if ids.null_count:
@@ -192,7 +194,7 @@ def read_people(
     # A column that conf names and nobody makes is complained of by the engine itself.
     keyed = keyed.select([name for name in wanted if name in keyed.column_names])
     guessed = by_content(name for names in found.values() for name in names if name not in fields)
-    return People(found, records, keyed, conf, guessed)
+    return People(found, records, keyed, conf, guessed, file.notes)
 
 
 def read_all(
@@ -253,6 +255,7 @@ def read_all(
                 if any(called in columns for columns in found.values())
             )
         ),
+        tuple(note for part in parts for note in part.notes),
     )
 
 

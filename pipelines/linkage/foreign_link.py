@@ -58,4 +58,5 @@ def link_by_settings(
     none = pa.table(
         {"source": [], "record_id": []}, schema=linked.clusters.select(["source", "record_id"]).schema
     )
-    return LinkedFile(foreign.columns, linked, clusters, pairs, judged, none, (), conf)
+    notes = tuple(note for file in files.values() for note in file.notes)
+    return LinkedFile(foreign.columns, linked, clusters, pairs, judged, none, (), conf, notes=notes)

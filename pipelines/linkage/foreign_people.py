@@ -66,7 +66,8 @@ def load_foreign(
     statements = _statements(foreign)
     for name in (id_column, *([truth_column] if truth_column else [])):
         if name not in found:
-            raise UsageError(f"no column {name}; there are {', '.join(found)}.")
+            of = "" if is_several else f"{next(iter(files.values())).name}: "
+            raise UsageError(f"{of}no column {name}; there are {', '.join(found)}.")
     _check_columns(statements, found, {NODE, "source"} if is_several else {NODE})
     # Splink, as DuckDB, takes First_Name and first_name for one column.
     spelling = {name.lower(): name for name in found}

@@ -43,6 +43,8 @@ class LinkedFile:
     conf: Linkage
     by_content: tuple[str, ...] = ()
     """Columns of ``fields`` that were recognised by their values, not by their names."""
+    notes: tuple[str, ...] = ()
+    """What was taken for granted about the files."""
 
     @property
     def quality(self) -> Quality | None:

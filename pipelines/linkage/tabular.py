@@ -11,6 +11,7 @@ import csv
 import gzip
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Tabular:
                 self._check_lines(delimiter, len(header))
             except UsageError as found:
                 return found
-            except (OSError, ValueError, csv.Error):
+            except (OSError, EOFError, zlib.error, ValueError, csv.Error):
                 pass
         return UsageError(
             f"{self.name} cannot be read as CSV or Parquet ({type(error).__name__}): save it as UTF-8 with one "
@@ -94,7 +95,10 @@ def opened(path: str) -> Iterator[Tabular]:
     name = os.path.basename(path)
     if not os.path.isfile(path):
         raise UsageError(f"{path} does not exist: name a CSV or Parquet file.")
-    encoding = UTF_8 if _is_parquet(path) else _encoding(path)
+    try:
+        encoding = UTF_8 if _is_parquet(path) else _encoding(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Tabular(name, path).unreadable(error) from None
     if encoding == UTF_8:
         yield Tabular(name, path)
         return
@@ -130,7 +134,7 @@ def _encoding(path: str) -> str:
 
 def _decoded(path: str, encoding: str) -> Iterator[str]:
     # Windows-1252 leaves five bytes open; what holds them is no text anyway.
-    decoder = codecs.getincrementaldecoder(encoding)("replace" if encoding == "cp1252" else "strict")
+    decoder = codecs.getincrementaldecoder(encoding)("strict" if encoding == UTF_8 else "replace")
     with _bytes(path) as file:
         while piece := file.read(BYTES):
             yield decoder.decode(piece)
