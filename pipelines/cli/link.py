@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipelines.linkage.linked_file import LinkedFile
+
+
+_KINDS = {
+    "trained": "trained on these records",
+    "starter": "padron's starter model, for there is too little to train on",
+}
+_DETAIL = re.compile(r": EM on |by the starter model$")
 
 
 def _pairs(text: str | None) -> dict[str, str]:
@@ -170,13 +178,21 @@ def _report(made: LinkedFile) -> dict[str, Any]:
         "by_content": made.by_content,
         "unused": made.unused,
         **made.linked.figures,
+        "notes": [*made.notes, *made.linked.figures["notes"]],
         "quality": None if made.evaluation is None else made.evaluation.as_dict(),
     }
 
 
-def _notes(figures: dict[str, Any]) -> list[str]:
-    """What decides how far the result can be relied on."""
-    notes = []
+def _notes(made: LinkedFile) -> list[str]:
+    """What decides how far the result can be relied on; what one rule or level lacks is in the report."""
+    figures = made.linked.figures
+    notes = list(made.notes)
+    # A party type without records needs no model.
+    whole = [note for note in figures["notes"] if ": 0 records " not in note]
+    notes += [note for note in whole if not _DETAIL.search(note)]
+    details = sum(_DETAIL.search(note) is not None for note in whole)
+    if details:
+        notes.append(f"report.html says of {details} rules or levels what training lacked for them")
     if figures["over_comparison_budget"]:
         rule, block = max(figures["blocks"].items(), key=lambda item: int(item[1]["pairs"]))
         notes.append(
@@ -186,6 +202,13 @@ def _notes(figures: dict[str, Any]) -> list[str]:
     return notes
 
 
+def _model(made: LinkedFile) -> str:
+    models = made.linked.generation.models
+    if any(model.is_foreign for model in models.values()):
+        return "that of --settings"
+    return _KINDS[made.linked.generation.kind]
+
+
 def _say(made: LinkedFile, folder: str) -> None:
     figures = made.linked.figures
     for line in fields_in_words(made.fields, made.by_content):
@@ -193,10 +216,11 @@ def _say(made: LinkedFile, folder: str) -> None:
     if made.unused:
         say(f"{'not used':<16} {', '.join(made.unused)}")
     say("")
+    say(f"{'Model':<16} {_model(made)}")
     for name in ("records", "candidate_pairs", "links", "clusters", "largest_cluster"):
         say(f"{name.replace('_', ' ').capitalize():<16} {figures[name]:>10,}")
     say(f"{'Cut':<16} {figures['cut']:>10.3f}")
-    for note in _notes(figures):
+    for note in _notes(made):
         prose(f"note: {note}")
     if made.quality is not None:
         found = made.quality

@@ -294,7 +294,16 @@ def link_file(
     used = {id_column, truth_column, *(name for names in found.values() for name in names)}
     unused = tuple(name for name in records.column_names if name not in used)
     return LinkedFile(
-        found, linked, clusters, pairs, judged, people.keyed, unused, people.conf, people.by_content
+        found,
+        linked,
+        clusters,
+        pairs,
+        judged,
+        people.keyed,
+        unused,
+        people.conf,
+        people.by_content,
+        people.notes,
     )
 
 

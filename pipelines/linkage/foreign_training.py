@@ -38,6 +38,8 @@ def foreign_model(
 ) -> Model:
     """The model of foreign settings over table ``people``: as it was trained, else trained now."""
     notes = list(foreign.notes)
+    if not foreign.is_trained:
+        notes.append("they have no m and u: these were trained on the records")
     settings = foreign.settings if foreign.is_trained else _trained(connection, foreign, records, conf, notes)
     return _model(settings, foreign.rules, notes)
 

@@ -135,7 +135,7 @@ def linked_page(made: LinkedFile, name: str) -> str:
 
     Counts, names of columns and of rules only.
     """
-    figures = made.linked.figures
+    figures = {**made.linked.figures, "notes": [*made.notes, *made.linked.figures["notes"]]}
     found = made.evaluation
     bins = _bins(made)
     likely = _likely_by_rule(made)

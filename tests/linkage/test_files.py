@@ -91,6 +91,10 @@ def test_a_file_is_linked_and_measured(
     assert execute(where) == 0
     shown = capsys.readouterr().out
     assert max(len(line) for line in shown.splitlines() if str(out) not in line) <= 80
+    assert "Model            padron's starter model, for there is too little to train on" in shown
+    assert "note: person: 5 records are too few to train on" in shown
+    # Of companies there are none: that nothing was learnt about them is no news.
+    assert "company" not in shown
     clusters = {r["id"]: r["cluster_id"] for r in pq.read_table(out / "clusters.parquet").to_pylist()}
     assert clusters == {"1": "1", "2": "1", "3": "3", "4": "3", "5": "5"}
     pairs = {(r["id_l"], r["id_r"]) for r in pq.read_table(out / "pairs.parquet").to_pylist()}

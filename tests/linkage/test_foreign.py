@@ -221,9 +221,14 @@ def test_arrays_are_exploded_and_intersected_as_splink_does(as_parquet: Path, tm
     assert rows.num_rows == len({(r["key_l"], r["key_r"]) for r in rows.to_pylist()})
 
 
-def test_settings_without_m_and_u_are_trained(as_csv: Path, tmp_path: Path) -> None:
+def test_settings_without_m_and_u_are_trained(
+    as_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = written(tmp_path, settings(trained=False))
     report = link(as_csv, model, tmp_path / "a", "--truth", "person")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Model that of --settings" in said
+    assert "note: settings: they have no m and u: these were trained on the records" in said
     assert report["kind"] == "trained"
     assert report["quality"]["f1"] > 0.9
     again = link(as_csv, model, tmp_path / "b", "--truth", "person")

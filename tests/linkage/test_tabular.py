@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.cli import execute
 from pipelines.errors import UsageError
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.files import read_any
@@ -96,3 +98,13 @@ def test_a_line_that_duckdb_stumbles_over_late_is_said(tmp_path: Path) -> None:
     with opened(path) as found:
         error = found.unreadable(duckdb.Error("late"))
     assert "line 28002 has 2 fields" in str(error)
+
+
+def test_the_terminal_and_the_report_say_how_a_file_was_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    path = file(tmp_path, ["id,nombre,apellidos", *ROWS], "latin-1")
+    assert execute(["link", path, "--id", "id", "--out", str(out)]) == 0
+    assert "note: people.csv is no UTF-8: it was read as Windows-1252" in capsys.readouterr().out
+    assert "Windows-1252" in json.loads((out / "report.json").read_text(encoding="utf-8"))["notes"][0]
