@@ -24,6 +24,7 @@ from pipelines.errors import UsageError
 from pipelines.packaged import default_conf, is_there
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from importlib.resources.abc import Traversable
 
 KEPT_LAYERS = ("bronze", "silver", "linkage", "identity", "gold", "ops")
@@ -35,6 +36,14 @@ class Strict(BaseModel):
     """Frozen and closed: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProblemsError(ValueError):
+    """What a check of several keys found, each problem with the path of its key, so that its line can be said."""
+
+    def __init__(self, problems: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+        super().__init__("; ".join(text for _, text in problems))
+        self.problems = tuple(problems)
 
 
 class Bounds(Strict):
@@ -176,6 +185,11 @@ def _line(node: yaml.Node | None, path: tuple[str | int, ...]) -> int | None:
     return line
 
 
+def _where(name: str, node: yaml.Node | None, path: tuple[str | int, ...]) -> str:
+    line = _line(node, path)
+    return f"{name}:{line}" if line else name
+
+
 def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
     """The valid keys of the (nested) model that ``path`` leads to."""
     current: Any = model
@@ -203,8 +217,11 @@ def validate(model: type[Model], content: dict[str, Any], node: yaml.Node | None
         lines = []
         for problem in error.errors():
             path = tuple(problem["loc"])
-            line = _line(node, path)
-            where = f"{name}:{line}" if line else name
+            raised = problem.get("ctx", {}).get("error")
+            if isinstance(raised, ProblemsError):
+                lines += [f"{_where(name, node, (*path, *at))}: {text}." for at, text in raised.problems]
+                continue
+            where = _where(name, node, path)
             key = ".".join(str(step) for step in path)
             if problem["type"] == "extra_forbidden":
                 valid = _keys_at(model, path[:-1])

@@ -64,7 +64,9 @@ def _pairs(text: str | None) -> dict[str, str]:
     metavar="FILE",
     help="Splink settings or trained model (JSON) that decide instead; columns as they name them.",
 )
-@click.option("--country", help="ISO code of records that name none (default: conf/padron.yml).")
+@click.option(
+    "--country", type=options.Country(), help="ISO code of records that name none (default: conf/padron.yml)."
+)
 @click.option("--out", "out_folder", default="linked", show_default=True, help="Folder of the result.")
 @click.option(
     "--keep-records",
@@ -100,6 +102,7 @@ def link(
     from pipelines.linkage.linked_file import write
     from pipelines.ops.linkage_pages import linked_page
 
+    _check_folder(out_folder)
     folder = Conf(config)
     conf = folder.load("linkage.yml", Linkage)
     if link_only:
@@ -161,6 +164,15 @@ def link(
         return 0
     _say(made, out_folder)
     return 0
+
+
+def _check_folder(folder: str) -> None:
+    """Raises UsageError where a file stands in the way, before the work and not after it."""
+    there = os.path.abspath(folder)
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise UsageError(f"--out {folder}: {there} is a file: name a folder.")
 
 
 def fields_in_words(fields: Mapping[str, Sequence[str]], guessed: Sequence[str]) -> list[str]:

@@ -77,6 +77,23 @@ class Days(click.ParamType[tuple[date | None, date]]):
         return day.convert(first, param, ctx), day.convert(last, param, ctx)
 
 
+class Country(click.ParamType[str]):
+    """A country's ISO code of two letters, in capitals."""
+
+    name = "CODE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from pipelines.standardise.phones import is_country_code
+        from pipelines.standardise.places import standard_country
+
+        code = str(value).strip().upper()
+        if not is_country_code(code):
+            meant = standard_country(code, "")
+            hint = f"write {meant}" if meant else "write one such as ES"
+            self.fail(f"{value!r} is no country's code of two letters (ISO 3166-1): {hint}.", param, ctx)
+        return code
+
+
 def example(text: str) -> Callable[[Command], Command]:
     """Put an example at the end of a command's help."""
 

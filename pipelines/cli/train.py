@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.argument("file", required=False)
 @click.option("--id", "id_column", metavar="COLUMN", help="Column of unique ids; with FILE.")
 @click.option("--fields", metavar="ROLE=COLUMN,…", help="What columns of FILE are, where names do not say.")
-@click.option("--country", help="ISO code of records of FILE that name none (default: conf/padron.yml).")
+@click.option(
+    "--country",
+    type=options.Country(),
+    help="ISO code of records of FILE that name none (default: conf/padron.yml).",
+)
 @click.option(
     "--labels",
     metavar="FILE",

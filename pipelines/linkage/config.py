@@ -38,6 +38,16 @@ OPEN_ROLES = ("category", "text")
 """Roles of columns that are about no one thing: ``category_occupation``, ``text_notes``; any number of them."""
 
 
+SPLIT = {
+    "full_name": "given_name, surname and name_tokens",
+    "name": "given_name, surname and name_tokens",
+    "address": "street, postal_code and city",
+    "email": "emails",
+    "phone": "phones",
+}
+"""What silver makes of values that are received whole, or one by one."""
+
+
 def is_open(role: str) -> bool:
     """True for ``category_…`` and ``text_…``."""
     return re.fullmatch(rf"({'|'.join(OPEN_ROLES)})_[a-z0-9_]*[a-z0-9]", role) is not None
@@ -45,6 +55,10 @@ def is_open(role: str) -> bool:
 
 def _a_role(role: str) -> str:
     known = get_args(Role)
+    if role in SPLIT:
+        raise ValueError(
+            f"{role} is no role here, for the records have it in standard form: name {SPLIT[role]}"
+        )
     if role not in known and not is_open(role):
         near = difflib.get_close_matches(role, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"the roles are {', '.join(known)}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import splink.comparison_library as library
 
+from pipelines.config import ProblemsError
 from pipelines.linkage.binding import Statement
 from pipelines.linkage.blocking_rules import Rule, by_condition
 from pipelines.linkage.comparisons import Own
@@ -50,27 +51,31 @@ _IGNORED = (
 
 
 def check(conf: Linkage) -> None:
-    """Raises ValueError, with every problem, where comparisons or rules cannot be used."""
-    problems: list[str] = []
+    """Raises ProblemsError, with every problem, where comparisons or rules cannot be used."""
+    problems: list[tuple[tuple[str | int, ...], str]] = []
     types = _types(conf)
-    statements: list[Statement] = []
+    statements: list[tuple[tuple[str | int, ...], Statement]] = []
     for name, entry in conf.comparisons.items():
+        at: tuple[str | int, ...] = ("comparisons", name)
         try:
-            statements.append(_of_comparison(own_comparison(name, entry), f"comparisons: {name}", types))
+            statements.append(
+                (at, _of_comparison(own_comparison(name, entry), f"comparisons: {name}", types))
+            )
         except ValueError as error:
-            problems.append(f"comparisons: {name}: {error}")
+            problems.append((at, f"comparisons: {name}: {error}"))
     for number, given in enumerate(conf.blocking.rules, 1):
+        at = ("blocking", "rules", number - 1)
         try:
-            statements.append(_of_rule(_own_rule(given, types), f"blocking: rule {number}", types))
+            statements.append((at, _of_rule(_own_rule(given, types), f"blocking: rule {number}", types)))
         except ValueError as error:
-            problems.append(f"blocking: rule {number}: {error}")
+            problems.append((at, f"blocking: rule {number}: {error}"))
     with duckdb.connect(":memory:") as connection:
-        for statement in statements:
+        for at, statement in statements:
             reason = statement.fails(connection, types)
             if reason is not None:
-                problems.append(f"{statement.what} cannot be computed: {reason}")
+                problems.append((at, f"{statement.what} cannot be computed: {reason}"))
     if problems:
-        raise ValueError("; ".join(problems))
+        raise ProblemsError(problems)
 
 
 def own_comparisons(conf: Linkage) -> Own:

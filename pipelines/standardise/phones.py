@@ -76,6 +76,15 @@ def standard_phones(raw: tuple[str | None, ...], country: str) -> Phones:
     return Phones(tuple(phones), tuple(sorted(usable)), tuple(sorted(reasons)))
 
 
+def is_country_code(code: str) -> bool:
+    """True for the ISO 3166-1 alpha-2 code, in capitals, of a country that has phones: every one.
+
+    >>> is_country_code("TZ"), is_country_code("XX"), is_country_code("ESP")
+    (True, False, False)
+    """
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
 def _texts(value: str | None) -> list[str]:
     """The numbers of a field, each as written, without its extension."""
     whole = blank_to_none(None if value is None else unicodedata.normalize("NFKC", value))

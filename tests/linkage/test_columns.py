@@ -232,6 +232,9 @@ def test_a_role_that_is_none_says_which_was_meant(tmp_path: Path) -> None:
         return str(caught.value)
 
     assert "did you mean surname" in problem("fields: {surnme: x}\n")
+    assert "name given_name, surname and name_tokens" in problem("fields: {full_name: x}\n")
+    assert "name phones" in problem("fields: {phone: x}\n")
+    assert "name street, postal_code and city" in problem("fields: {address: x}\n")
     assert "category_<name>" in problem("fields: {category: x}\n")
     assert "category_job has no column" in problem("never: [category_job]\n")
 

@@ -132,6 +132,13 @@ def test_one_record_and_none(tmp_path: Path) -> None:
         (["--id", "persona"], "share their persona"),
         (["--id", "id", "--fields", "surname"], "not role=column"),
         (["--id", "id", "--fields", "colour=Nombre"], "is no role"),
+        (
+            ["--id", "id", "--country", "Spain"],
+            "'Spain' is no country's code of two letters (ISO 3166-1): write ES.",
+        ),
+        (["--id", "id", "--country", "XX"], "write one such as ES"),
+        (["--id", "id", "--out", __file__], "test_files.py is a file: name a folder"),
+        (["--id", "id", "--out", f"{__file__}/deeper"], "test_files.py is a file: name a folder"),
         (["--id", "id", "--fields", "surname=nope"], "no column nope"),
         (["--id", "id", "--fields", "surname=Nombre,surname=Apellidos"], "takes one column"),
         (["--id", "id", "--truth", "nope"], "no column nope"),

@@ -161,8 +161,23 @@ def test_what_cannot_be_used_says_why(text: str, said: str, tmp_path: Path) -> N
 
 
 def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
-    found = problem(tmp_path, "comparisons: {surname: {Exact: {}}}\nblocking: {rules: [[x], [city], [y]]}\n")
-    assert all(part in found for part in ("comparisons: surname", "rule 1", "rule 3"))
+    lines = """
+threads: 1
+comparisons:
+  city: {ExactMatch: {}}
+  surname: {Exact: {}}
+blocking:
+  max_block: 300
+  rules:
+    - [x]
+    - [city]
+    - {sql: "l.y = r.y"}
+    - ["surname - 1"]
+"""
+    found = problem(tmp_path, lines).splitlines()
+    assert [line.partition(" ")[0] for line in found] == [f"conf/linkage.yml:{n}:" for n in (5, 9, 11, 12)]
+    for line, part in zip(found, ("comparisons: surname", "rule 1", "rule 3", "rule 4"), strict=True):
+        assert part in line
 
 
 @pytest.mark.parametrize(
