@@ -140,7 +140,7 @@ def test_what_configuration_alone_decides_links_all_again(
 
 def test_what_only_the_machine_decides_links_nothing_again(generation: Generation) -> None:
     placed = SMALL.model_copy(
-        update={"placement": "many", "threads": 1, "memory_limit": "1GB", "max_review": 3}
+        update={"placement": "many", "threads": 1, "memory_limit": "1GB", "max_links": 3_000}
     )
     assert linked_by(generation, placed) == linked_by(generation, SMALL)
 
