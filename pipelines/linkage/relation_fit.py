@@ -39,8 +39,6 @@ LEAST_OF_U = 0.02
 """Part of u that remains at least when true pairs are taken out of it."""
 LEAST_RIVAL = 0.05
 """Share of the candidate pairs from which a class can be the one that Splink believes in."""
-LEAST_PATTERNS = 3
-"""Distinct patterns a class from which classes can be told apart."""
 LEAST_OF_SPLINK = 0.25
 """The class of one person keeps at least this part of what Splink believes, or the fit is not used."""
 
@@ -95,8 +93,8 @@ def fit_relations(model: str, scored: pa.Table, settings: Mapping[str, Any], rec
 
     Expectation maximisation starts twice: from the profiles, and from what Splink believes of each
     pair. Of the outcomes whose class of one person is the one that Splink believes in most, the likelier
-    is kept. It is not trusted where there is none, where it does not settle, where it makes the pairs no
-    likelier than Splink's model alone, or where there are too few patterns to tell classes apart.
+    is kept. It is not trusted where there is none, where it does not settle, or where it makes the pairs no
+    likelier than Splink's model alone. Few patterns are no reason not to: the profiles hold what they leave open.
     """
     roles = roles_of(model, scored)
     kinds = list(PROFILES[model])
@@ -132,7 +130,7 @@ def fit_relations(model: str, scored: pa.Table, settings: Mapping[str, Any], rec
     alone = _single_stage(
         patterns, [[np.array(m[role])[::-1] for role in roles], observed], (same, other), shares[other]
     )
-    doubt = _doubt(best, alone, patterns, len(kinds))
+    doubt = _doubt(best, alone)
     return Relations(
         model,
         {kind: float(f"{best.shares[k]:.9g}") for k, kind in enumerate(kinds)},
@@ -189,11 +187,8 @@ class _Fit:
     """Whether the class of one person is what Splink believes in, and has not lost most of it."""
 
 
-def _doubt(fit: _Fit, alone: float, patterns: _Patterns, kinds: int) -> str | None:
+def _doubt(fit: _Fit, alone: float) -> str | None:
     """Why the fit is not to be trusted. ``alone``: log-likelihood of the pairs by Splink's model."""
-    distinct = len(np.unique(patterns.gammas, axis=0))
-    if distinct < LEAST_PATTERNS * kinds:
-        return f"has only {distinct} patterns to tell {kinds} classes apart by"
     if not fit.converged:
         return f"had not settled after {ITERATIONS} rounds"
     if not fit.keeps_person:

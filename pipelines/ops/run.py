@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.bronze.batches import BATCHES
@@ -147,7 +148,6 @@ def _run(
     if not nights:
         releases.write_pointer(warehouse)
         return outcome
-    check_contracts_can_be_asked(settings)
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
         if lock.taken_over:
@@ -155,7 +155,7 @@ def _run(
         nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
             watcher.warned(text)
-        start = cache(start_spark)
+        start = cache(partial(_started, start_spark, settings))
         for planned in nights:
             problems = () if outcome.released else tuple(outcome.warnings)
             adopted = None if outcome.released else _adopted(options, warehouse)
@@ -171,6 +171,18 @@ def _run(
                 outcome.released.append(release_id)
                 _keep_up(warehouse, settings, watcher)
     return outcome
+
+
+def _started(start_spark: Callable[[], SparkSession], settings: Settings) -> SparkSession:
+    """Spark. While its JVM starts, the contracts are looked at, which takes as long.
+
+    Raises UsageError for a contract that cannot be asked.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(check_contracts_can_be_asked, settings)
+        spark = start_spark()
+        asked.result()
+    return spark
 
 
 def _keep_up(warehouse: Warehouse, settings: Settings, watcher: Watcher) -> None:

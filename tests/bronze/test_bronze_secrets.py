@@ -149,10 +149,12 @@ def test_removed_values_are_counted_and_told_without_them(spark, tmp_path: Path)
     found = land(spark, box.found().files, SHOP, ingested_at=datetime(2026, 7, 1, tzinfo=UTC))
     (counted,) = batch_rows(found.tables["shop", "lines"]).collect()
     assert (counted["rows"], counted["secrets"]) == (3, 2)
-    batch = {"batch_id": "b", "file": f"{NIGHT}/shop/lines.csv", "secret_columns": ["pin"], "secrets": 2}
+    file = f"{NIGHT}/shop/lines.csv"
+    batch = {"batch_id": "b", "source": "shop", "file": file, "secret_columns": ["pin"], "secrets": 2}
     (verdict,) = secrets(Project(), [batch], {"b"})
     assert verdict["status"] == "warned"
+    assert verdict["gate"] == "secrets shop"
     assert verdict["message"].startswith(
-        "2026-07-01/shop/lines.csv: column pin, a value in 2 rows: looks like"
+        "2026-07-01/shop/lines.csv has column pin, a value in 2 rows: looks like"
     )
     assert secrets(Project(), [batch], set())[0]["status"] == "passed"
