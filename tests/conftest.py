@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -22,7 +23,7 @@ os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``-n 2`` all modules that speak of Spark go to one process, every other module to any, whole.
+    """With ``-n 2`` all modules that take the session go to one process, every other module to any, whole.
 
     So there is one Spark session, and nothing that a module makes once is made twice.
     """
@@ -37,7 +38,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @cache
 def _group(module: str) -> str:
-    return "spark" if "spark" in (ROOT / module).read_text(encoding="utf-8") else module
+    text = (ROOT / module).read_text(encoding="utf-8")
+    return "spark" if re.search(r"^def \w+\([^)]*\bspark\b", text, re.MULTILINE) else module
 
 
 @pytest.fixture(scope="session")

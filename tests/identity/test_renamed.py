@@ -156,6 +156,7 @@ def test_keys_that_move_up_one_place_take_their_customers_along(spark: SparkSess
     assert second.changes == []
 
 
+@pytest.mark.soak
 def test_a_rename_declared_late_moves_the_same_records_in_a_large_register(spark: SparkSession) -> None:
     """Both names were delivered for a while: by the names of now the record was there, and went."""
     past = [(0, "old", "A", "created"), (1, "new", "A", "added"), (2, "old", None, "retired")]

@@ -144,7 +144,7 @@ def two_nights(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> Tiny:
     return shop
 
 
-def _compensated(house: Any, spark: Any, newest: Any, target: Any) -> dict[str, int]:
+def _compensated(house: Any, _: Any, newest: Any, target: Any) -> dict[str, int]:
     owners = house.arrow(OWNERS.path, target.tables[OWNERS.path])
     return {OWNERS.path: house.write(OWNERS, owners, None), LOG.path: newest.tables[LOG.path]}
 
