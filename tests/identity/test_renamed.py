@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pytest
 from identity_world import Rows, Scene, State, after, clusters_frame, frames, keys_frame, on, rows
 
 from pipelines.gold.ownership import record_owners, with_former_names
