@@ -7,7 +7,6 @@ never published.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import NamedTuple
 
@@ -16,6 +15,8 @@ from pipelines.standardise.text import plain
 
 _LEAST_SURNAME = 4
 _LEAST_GIVEN = 3
+_USUAL_PAIR = 0.02
+"""Share of the bearers of a given name from which a second one is taken for one: Ana María, Luis Ángel."""
 _PARTICLES = re.compile(r"^(?:delas|delos|dela|del|de)(?=[a-z]{4})")
 _EARLIEST, _LATEST = 1900, 2029
 """Four digits between them are a year, not a day and a month."""
@@ -91,41 +92,44 @@ def _family(letters: str, given: tuple[str, ...], known: Evidence) -> tuple[str,
         rest = letters.removeprefix(front)
         if rest == letters:
             continue
-        if whole := _alone(rest, known):
-            return whole, None
-        divisions = [
-            (known.surname(first) + known.surname(second), first, second)
-            for at in range(_LEAST_SURNAME, len(rest) - _LEAST_SURNAME + 1)
-            if (first := _as_surname(rest[:at], known)) and (second := _as_surname(rest[at:], known))
-        ]
-        if divisions:
-            likelihood, *family = max(divisions)
-            return (family[0], family[1]) if likelihood > _of_another(letters, known) else None
+        if whole := _as_surname(rest, known):
+            return None if _is_given_too(front, rest, known) else (whole, None)
+        readings = [*_two_surnames(rest, known), *_whole_name(letters, known)]
+        if readings:
+            return max(readings)[1:]
     for back in names:
-        if letters.endswith(back) and (whole := _alone(letters.removesuffix(back), known)):
+        front = letters.removesuffix(back)
+        if front != letters and (whole := _as_surname(front, known)) and known.leans_to_given(whole) <= 0:
             return whole, None
     return None
 
 
-def _alone(letters: str, known: Evidence) -> str | None:
-    """The one surname that these letters are; behind ``ana`` in ``anamaria`` stands no surname."""
-    surname = _as_surname(letters, known)
-    return surname if surname and known.leans_to_given(surname) <= 0 else None
+def _is_given_too(front: str, rest: str, known: Evidence) -> bool:
+    """Whether ``rest`` is another given name: in ``anamaria``, and behind an initial (``jmaria``)."""
+    if len(front) < _LEAST_GIVEN:
+        return known.leans_to_given(rest) > 0
+    return known.pair(front, rest) > _USUAL_PAIR
 
 
-def _of_another(letters: str, known: Evidence) -> float:
-    """Log likelihood of the letters as a given name and a surname, whoever bears them.
+def _two_surnames(letters: str, known: Evidence) -> list[tuple[float, str, str]]:
+    """Every division into two surnames, with its log likelihood."""
+    return [
+        (known.surname(first) + known.surname(second), first, second)
+        for at in range(_LEAST_SURNAME, len(letters) - _LEAST_SURNAME + 1)
+        if (first := _as_surname(letters[:at], known)) and (second := _as_surname(letters[at:], known))
+    ]
 
-    ``mariagomez`` of a Malena is María Gómez's mailbox sooner than that of an M. Aria Gómez.
+
+def _whole_name(letters: str, known: Evidence) -> list[tuple[float, str, None]]:
+    """Every division into a given name and a surname, with its log likelihood.
+
+    The record has another form of the name: ``mariagomez`` of a Maruca is María Gómez sooner than M. Aria Gómez.
     """
-    return max(
-        (
-            known.given((letters[:at],)) + known.surname(surname)
-            for at in range(_LEAST_GIVEN, len(letters) - _LEAST_SURNAME + 1)
-            if known.is_given(letters[:at]) and (surname := _as_surname(letters[at:], known))
-        ),
-        default=-math.inf,
-    )
+    return [
+        (known.given((letters[:at],)) + known.surname(surname), surname, None)
+        for at in range(_LEAST_GIVEN, len(letters) - _LEAST_SURNAME + 1)
+        if known.is_given(letters[:at]) and (surname := _as_surname(letters[at:], known))
+    ]
 
 
 def email_hints(

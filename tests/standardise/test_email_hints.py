@@ -47,9 +47,10 @@ def test_digits_are_years_or_days(local: str, hints: set[str]) -> None:
         ("ruizsantiago@gmail.com", ("santiago",), "ruiz", None, (None, None)),
         ("garcia.josefina@gmail.com", ("josefina",), None, None, ("garcia", None)),
         ("anamaria@gmail.com", ("ana",), None, None, (None, None)),
+        ("mariasantiago@outlook.com", ("maria",), None, None, ("santiago", None)),
         # The mailbox of a María is not that of an M. Aria.
-        ("maria.gomez@hotmail.com", ("malena",), None, None, (None, None)),
-        ("josefinamartinez@hotmail.com", ("jose",), None, None, (None, None)),
+        ("maria.gomez@hotmail.com", ("malena",), None, None, ("gomez", None)),
+        ("josefinamartinez@hotmail.com", ("jose",), None, None, ("martinez", None)),
         # Letters that no dictionary has as a surname stay letters.
         ("anaxyzqw@gmail.com", ("ana",), None, None, (None, None)),
         ("ruizpedidos@gmail.com", ("ana",), "ruiz", None, (None, None)),
