@@ -51,7 +51,8 @@ class Relations:
             "rarity": dict(self.rarity),
             "converged": self.converged,
             "trusted": self.trusted,
-            "doubt": self.doubt,
+            # Only where there is one: generations of before it was known keep their digest.
+            **({} if self.doubt is None else {"doubt": self.doubt}),
         }
 
     @classmethod
