@@ -2,8 +2,8 @@
 
 Object stores have no safe second driver, so the commit itself decides: of two that try at once
 one conflicts. A holder whose process is dead on this host is stale at once, any other when its
-heartbeat ran out: a process id may be somebody else's by now. A night that runs as a job a layer parks the lock between its jobs:
-only a run of the same night takes it from there, until the night has waited too long.
+heartbeat ran out: a process id may be somebody else's by now. A night that runs as a job a layer
+parks the lock between its jobs: only a run of the same night takes it from there, until the night has waited too long.
 """
 
 from __future__ import annotations

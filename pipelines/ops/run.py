@@ -83,8 +83,8 @@ def run(
 ) -> Outcome:
     """Run what there is to run.
 
-    Spark is started only when there is; ``check`` is asked before anything else whether it can be. Raises UsageError (2), GateStopped (3), LockHeld (4) or
-    another PadronError (1); who is to be alerted has been by then.
+    Spark is started only when there is; ``check`` is asked before anything else whether it can be.
+    Raises UsageError (2), GateStopped (3), LockHeld (4) or another PadronError (1); who is to be alerted has been by then.
     """
     warehouse = warehouse_of(options, settings)
     records: list[Record] = []
