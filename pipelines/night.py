@@ -78,8 +78,6 @@ GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCI
 _TABLES = (*SILVER, RENAMES, *LINKAGE, *GIVEN, *IDENTITY, CHANGES, *GOLD)
 WORTH_A_JOIN = 5_000
 """Customer records; fewer are standardised in less time than a join with last night's takes."""
-WORTH_A_LOOK = 20_000
-"""Live records; of fewer, all ids are assigned in less time than it takes to find out which can change."""
 PUBLISHED = {table.path: table for table in _TABLES}
 """By layer/table: what a night releases beside bronze."""
 
@@ -272,7 +270,6 @@ def _identity(inputs: Inputs) -> Content:
     prior, night = Identity(*[inputs.previous(table) for table in IDENTITY]), inputs.night
     # An adoption moves most of the register.
     is_ordinary = not night.is_full and night.generation is None
-    is_large = is_ordinary and inputs.previous_rows(ASSIGNMENTS) >= WORTH_A_LOOK
     built = build_identity(
         inputs.frame(CLUSTERS),
         inputs.frame(CUSTOMER_RECORDS),
@@ -284,7 +281,7 @@ def _identity(inputs: Inputs) -> Content:
         pairs=inputs.frame(SCORED_PAIRS),
         renamed=renamed_prior(inputs, prior),
         is_adoption=night.generation is not None,
-        is_large=is_large,
+        register=inputs.previous_rows(ASSIGNMENTS) if is_ordinary else 0,
     )
     return built.tables
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.identity.frames import all_of
+from pipelines.identity.frames import all_of, held
 from pipelines.identity.records import stays_of
 from pipelines.identity.tables import ALIASES
-from pipelines.queries import computed_once
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -25,12 +24,20 @@ ROW = ["customer_id", "became", "kind"]
 
 
 def aliases_after(
-    aliases: DataFrame, assigned: DataFrame, moved: DataFrame, business_date: date
+    aliases: DataFrame,
+    assigned: DataFrame,
+    moved: DataFrame,
+    business_date: date,
+    *,
+    is_small: bool = False,
 ) -> DataFrame:
-    """The aliases with tonight's merges and splits. ``assigned``, ``moved``: of ``moves``."""
+    """The aliases with tonight's merges and splits.
+
+    ``assigned``, ``moved``: of ``moves``; ``is_small``: they are few, see ``frames.held``.
+    """
     losses = _losses(moved)
-    went = computed_once(_went(assigned, losses))
-    concerned = computed_once(_concerned_rows(aliases, losses))
+    went = held(_went(assigned, losses), is_small)
+    concerned = held(_concerned_rows(aliases, losses), is_small)
     ids = concerned.select("customer_id").distinct().withColumn("is_concerned", F.lit(True))
     is_open = F.col("valid_to").isNull() & F.col("became").isNotNull()
     is_rewritten = F.coalesce("is_concerned", F.lit(False)) & is_open

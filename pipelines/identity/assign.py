@@ -10,16 +10,17 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.aliases import aliases_after
 from pipelines.identity.changes import CHANGES, changed_customers
-from pipelines.identity.concerned import at_odds, concerned_records, of_others, of_records
+from pipelines.identity.concerned import at_odds, concerned_records, of_others, of_records, standing_records
 from pipelines.identity.events import numbered, published_so_far, stays, unnumbered_events
 from pipelines.identity.evidence import explained
+from pipelines.identity.frames import are_few, held
 from pipelines.identity.history import history_after
 from pipelines.identity.moves import assigned_records, moved_records
 from pipelines.identity.records import known_records
 from pipelines.identity.renamed import with_renames
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.identity.votes import cast_votes, fates, homes
-from pipelines.queries import computed_once
+from pipelines.queries import at_once, computed_once
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -31,6 +32,9 @@ SALT = "padron"
 
 FEW = 200_000
 """Records and events of a night that are sent to every task whole: most of the register is not moved for them."""
+
+WORTH_A_LOOK = 20_000
+"""Live records; of fewer, all ids are assigned in less time than it takes to find out which can change."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def assign(
     pairs: DataFrame | None = None,
     renamed: Renamed | None = None,
     is_adoption: bool = False,
-    is_large: bool = False,
+    register: int = 0,
     salt: str = SALT,
 ) -> Identity:
     """Tonight's identity tables, by the contract in definitions.
@@ -76,40 +80,56 @@ def assign(
     of records whose matching content changed, or that a steward's decision (decision_id) names, since the
     prior state. ``renamed``: the prior state by the names of now, where any were changed. ``pairs``:
     linkage/scored_pairs, from which events get their evidence. ``is_adoption``: a new generation is
-    adopted tonight. ``is_large``: the register is so large that it is worth finding out first which
-    records the night can move, and to look at these alone. The result depends on nothing but the tables; a
-    rerun mints the same ids. Runs jobs: what is read several times is computed once.
+    adopted tonight. ``register``: live records of the prior state, 0 on a night that moves most of them; from
+    ``WORTH_A_LOOK`` up it is found out first which records the night can move, and these alone are looked
+    at. The result depends on nothing but the tables; a rerun mints the same ids. Runs jobs: what is read
+    several times is computed once.
     """
-    published = published_so_far(prior.events, business_date)
     known = prior if renamed is None else renamed.prior
     names = None if renamed is None else computed_once(renamed.holders)
     seen, past, stay = clusters, known.events, None
-    if is_large:
-        edited, decided = computed_once(edited), computed_once(decided)
+    if register >= WORTH_A_LOOK:
+        standing = standing_records(clusters, known.assignments, is_small=are_few(register))
+        edited, decided, standing = at_once(computed_once, [edited, decided, standing])
         marked = [edited, decided]
         if names is not None and renamed is not None:
             marked += [names, at_odds(known.events, known.assignments, renamed.sources)]
-        keys = concerned_records(clusters, known.assignments, known.events, known.aliases, marked, FEW)
+        keys = concerned_records(standing, known, marked, FEW, is_small=are_few(register))
         if keys is not None:
             seen, past = of_records(clusters, keys), of_records(known.events, keys)
             stay = of_others(known.assignments, keys)
+    published = published_so_far(prior.events, business_date)
     records = computed_once(known_records(seen, past, prior.aliases, edited, decided))
-    found = computed_once(homes(cast_votes(records)))
-    settled = computed_once(fates(found, stays(known.events), few=stay is not None))
-    assigned = computed_once(
-        assigned_records(records, settled, business_date, published.publications + 1, salt)
+    is_small = are_few(records.count())
+    if is_small:
+        records = records.coalesce(1)
+    found = held(homes(cast_votes(records, is_small=is_small), is_small=is_small), is_small)
+    is_few = stay is not None
+    settled = held(fates(found, stays(known.events), few=is_few, is_small=is_small), is_small)
+    assigned = held(
+        assigned_records(records, settled, business_date, published.publications + 1, salt),
+        is_small,
     )
-    moved = computed_once(moved_records(assigned, settled))
-    happened = computed_once(unnumbered_events(assigned, moved, is_adoption=is_adoption))
-    few = happened.count() <= FEW
-    told = happened if names is None else computed_once(with_renames(happened, assigned, names))
+    moved = held(moved_records(assigned, settled), is_small)
+    happened = held(unnumbered_events(assigned, moved, is_adoption=is_adoption), is_small)
+    few = is_small or happened.count() <= FEW
+    told = happened if names is None else held(with_renames(happened, assigned, names), is_small)
     live = ASSIGNMENTS.conform(assigned.filter(F.col("customer_id").isNotNull()))
-    return Identity(
-        assignments=live if stay is None else live.unionByName(ASSIGNMENTS.conform(stay)),
-        assignment_history=history_after(
-            prior.assignment_history, assigned, business_date, names, few=stay is not None
-        ),
-        aliases=ALIASES.conform(aliases_after(prior.aliases, assigned, moved, business_date)),
-        events=numbered(explained(told, assigned, pairs, few=few), published, business_date),
-        changes=changed_customers(happened, assigned, published, business_date, few=few),
-    )
+
+    def history() -> DataFrame:
+        return history_after(prior.assignment_history, assigned, business_date, names, few=is_few)
+
+    def aliases() -> DataFrame:
+        return ALIASES.conform(
+            aliases_after(prior.aliases, assigned, moved, business_date, is_small=is_small)
+        )
+
+    def events() -> DataFrame:
+        return numbered(explained(told, assigned, pairs, few=few), published, business_date)
+
+    def changes() -> DataFrame:
+        return changed_customers(happened, assigned, published, business_date, few=few)
+
+    # Putting the queries together takes as long as running them.
+    made = at_once(lambda make: make(), [history, aliases, events, changes])
+    return Identity(live if stay is None else live.unionByName(ASSIGNMENTS.conform(stay)), *made)

@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.identity.events import published_so_far, stays
+from pipelines.identity.frames import are_few, held
 from pipelines.identity.tables import RECORD
-from pipelines.queries import computed_once
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -24,16 +24,19 @@ if TYPE_CHECKING:
     from pipelines.identity.assign import Identity
 
 
-def audit(previous: Identity, current: Identity, clusters: DataFrame, business_date: date) -> DataFrame:
+def audit(
+    previous: Identity, current: Identity, clusters: DataFrame, business_date: date, *, records: int = 0
+) -> DataFrame:
     """One row per invariant: invariant, violations (0 where it holds).
 
     ``previous`` and ``current``: the tables of the prior state and as tonight left them, ``events``
-    whole in both. ``clusters``: tonight's linkage/clusters. Runs jobs: what is read several times
+    whole in both. ``clusters``: tonight's linkage/clusters, and how many ``records`` they are. Runs jobs: what is read several times
     is computed once.
     """
-    facts = computed_once(_facts(previous, current, clusters, business_date))
-    ids = computed_once(_ids(facts, previous))
-    fates = computed_once(_fates(facts, ids))
+    is_small = are_few(records)
+    facts = held(_facts(previous, current, clusters, business_date, is_small), is_small)
+    ids = held(_ids(facts, previous), is_small)
+    fates = held(_fates(facts, ids), is_small)
     open_aliases = current.aliases.filter(F.col("valid_to").isNull())
     is_lost = ~F.col("is_kept") & ~F.col("leads_to_known")
     every = F.lit(True)
@@ -71,7 +74,9 @@ def _counted(frame: DataFrame, **broken: Column) -> DataFrame:
     return frame.agg(F.array(*counts).alias("counts")).select(F.inline("counts"))
 
 
-def _facts(previous: Identity, current: Identity, clusters: DataFrame, business_date: date) -> DataFrame:
+def _facts(
+    previous: Identity, current: Identity, clusters: DataFrame, business_date: date, is_small: bool
+) -> DataFrame:
     """One row per record ever seen: cluster, held (before), now, stay (open in the history), its events.
 
     ``ids``, ``stays``: how many rows the map and the open history have. ``event``, ``event_id``:
@@ -92,6 +97,7 @@ def _facts(previous: Identity, current: Identity, clusters: DataFrame, business_
         current.events.select(*RECORD, told.alias("told")),
     ]
     united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+    united = united.coalesce(1) if is_small else united
     newest = F.when(F.col("told.is_tonight"), F.col("told"))
     return (
         united.groupBy(*RECORD)

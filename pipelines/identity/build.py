@@ -83,13 +83,13 @@ def build_identity(
     pairs: DataFrame | None = None,
     renamed: Renamed | None = None,
     is_adoption: bool = False,
-    is_large: bool = False,
+    register: int = 0,
     salt: str = SALT,
 ) -> Identity:
     """``assign`` from the tables of a night: linkage's clusters, decisions and scored ``pairs``, silver's records.
 
     ``previous_…`` and ``prior`` are of the prior state as published, empty the first night; ``renamed``:
-    the same by the names of now, where any changed. ``is_large``, ``is_adoption``: see ``assign``.
+    the same by the names of now, where any changed. ``register``, ``is_adoption``: see ``assign``.
     """
     decided = decided_records(decisions, previous_decisions)
     if renamed is not None:
@@ -104,6 +104,6 @@ def build_identity(
         pairs=pairs,
         renamed=renamed,
         is_adoption=is_adoption,
-        is_large=is_large,
+        register=register,
         salt=salt,
     )

@@ -21,34 +21,57 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.identity.frames import all_of
+from pipelines.identity.frames import all_of, are_few, held
 from pipelines.identity.tables import RECORD
-from pipelines.queries import computed_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pyspark.sql import Column
 
+    from pipelines.identity.assign import Identity
+
+
+def standing_records(clusters: DataFrame, assignments: DataFrame, *, is_small: bool = False) -> DataFrame:
+    """One row per record that is live tonight or was before: source, record_id, cluster, customer_id, ids.
+
+    ``ids``: how many customers it had; a rename may leave it two. ``is_small``: one task looks at all.
+    """
+    live = clusters.select(*RECORD, F.col("cluster_final").alias("cluster"))
+    both = live.unionByName(assignments.select(*RECORD, "customer_id"), allowMissingColumns=True)
+    return (
+        (both.coalesce(1) if is_small else both)
+        .groupBy(*RECORD)
+        .agg(
+            F.max("cluster").alias("cluster"),
+            F.max("customer_id").alias("customer_id"),
+            F.count("customer_id").alias("ids"),
+        )
+    )
+
 
 def concerned_records(
-    clusters: DataFrame,
-    assignments: DataFrame,
-    events: DataFrame,
-    aliases: DataFrame,
+    standing: DataFrame,
+    known: Identity,
     marked: Sequence[DataFrame],
     most: int,
+    *,
+    is_small: bool = False,
 ) -> DataFrame | None:
-    """Keys (source, record_id) of the records that decide the night; None where more than ``most`` were touched.
+    """Keys (source, record_id) of the records that decide the night, some several times.
 
-    ``assignments``, ``events`` and ``aliases``: the prior state, by the names of now. ``marked``: keys of
-    records that something happened to, whether or not they exist. Runs jobs.
+    None where more than ``most`` were touched.
+
+    ``standing``: of ``standing_records``. ``known``: the prior state, by the names of now. ``marked``: keys of
+    records that something happened to, whether or not they exist. ``is_small``: one task looks at all
+    records, see ``frames.held``. Runs jobs.
     """
-    touched = computed_once(_touched(clusters, assignments, marked))
-    if touched.count() > most:
+    touched = held(_touched(standing, marked, is_small), is_small)
+    rows = touched.count()
+    if rows > most:
         return None
-    claimed = computed_once(_with_holders(touched, assignments, events, aliases))
-    return computed_once(_with_holders(claimed, assignments, events, aliases))
+    claimed = held(_with_holders(touched, known), are_few(rows))
+    return held(_with_holders(claimed, known), are_few(rows))
 
 
 def at_odds(events: DataFrame, assignments: DataFrame, sources: Sequence[str]) -> DataFrame:
@@ -74,15 +97,11 @@ def of_others(frame: DataFrame, keys: DataFrame) -> DataFrame:
     return frame.join(F.broadcast(keys), on=list(RECORD), how="left_anti")
 
 
-def _touched(clusters: DataFrame, assignments: DataFrame, marked: Sequence[DataFrame]) -> DataFrame:
-    parts = [
-        clusters.select(*RECORD, F.col("cluster_final").alias("cluster")),
-        assignments.select(*RECORD, "customer_id"),
-        *[frame.select(*RECORD, F.lit(True).alias("is_marked")) for frame in marked],
-    ]
-    united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
-    # A rename may leave a record two rows.
-    is_same = (F.count("customer_id") == 1) & F.max("cluster").isNotNull() & F.max("is_marked").isNull()
+def _touched(standing: DataFrame, marked: Sequence[DataFrame], is_small: bool) -> DataFrame:
+    marks = [frame.select(*RECORD, F.lit(True).alias("is_marked")) for frame in marked]
+    united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), [standing, *marks])
+    united = united.coalesce(1) if is_small else united
+    is_same = (F.max("ids") == 1) & F.max("cluster").isNotNull() & F.max("is_marked").isNull()
     # A record that went stands in no cluster, a new one had no customer: each is alone, not all together.
     alone = F.to_json(F.struct(*RECORD))
     records = united.groupBy(*RECORD).agg(
@@ -101,15 +120,15 @@ def _touched(clusters: DataFrame, assignments: DataFrame, marked: Sequence[DataF
     return both.filter(F.col("in_cluster") | F.col("in_customer")).select(*RECORD)
 
 
-def _with_holders(
-    records: DataFrame, assignments: DataFrame, events: DataFrame, aliases: DataFrame
-) -> DataFrame:
-    """``records`` and those that hold an id that one of them ever held, or what it became."""
-    ids = of_records(events, records).filter(F.col("customer_id").isNotNull()).select("customer_id")
-    held = ids.distinct()
-    heirs = aliases.filter(F.col("valid_to").isNull() & F.col("became").isNotNull()).join(
-        F.broadcast(held), on="customer_id", how="left_semi"
+def _with_holders(records: DataFrame, known: Identity) -> DataFrame:
+    """``records`` and those that hold an id that one of them ever held, or what it became; some several times.
+
+    Nothing is asked of them but who is among them, and making each the only one moves rows.
+    """
+    ids = of_records(known.events, records).filter(F.col("customer_id").isNotNull()).select("customer_id")
+    heirs = known.aliases.filter(F.col("valid_to").isNull() & F.col("became").isNotNull()).join(
+        F.broadcast(ids), on="customer_id", how="left_semi"
     )
-    known = held.unionByName(heirs.select(F.col("became").alias("customer_id"))).distinct()
-    holders = assignments.join(F.broadcast(known), on="customer_id", how="left_semi").select(*RECORD)
-    return records.unionByName(holders).distinct()
+    sought = ids.unionByName(heirs.select(F.col("became").alias("customer_id")))
+    holders = known.assignments.join(F.broadcast(sought), on="customer_id", how="left_semi").select(*RECORD)
+    return records.unionByName(holders)

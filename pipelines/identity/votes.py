@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.identity.frames import all_of
+from pipelines.identity.frames import all_of, beside, held
 from pipelines.identity.records import stays_of
 from pipelines.identity.tables import RECORD
 from pipelines.identity.undo import undone_votes
@@ -37,32 +37,40 @@ def plain_votes(records: DataFrame) -> DataFrame:
     )
 
 
-def cast_votes(records: DataFrame) -> DataFrame:
-    """``plain_votes`` of all records, merges that fall apart being undone."""
+def cast_votes(records: DataFrame, *, is_small: bool = False) -> DataFrame:
+    """``plain_votes`` of all records, merges that fall apart being undone.
+
+    ``is_small``: see ``frames.held``. Runs jobs.
+    """
     same_id = all_of("prior_id")
     is_torn = F.min("cluster").over(same_id) != F.max("cluster").over(same_id)
+    ids = F.transform(stays_of(F.col("past")), lambda stay: stay["customer_id"])
+    # Where nobody ever held another id there is no merge to undo.
+    has_merged = F.min(F.array_min(ids)).over(same_id) != F.max(F.array_max(ids)).over(same_id)
     votes = plain_votes(records)
-    marked = votes.withColumn("is_torn", is_torn)
-    whole = marked.filter(~F.col("is_torn")).select(*votes.columns)
-    torn = marked.filter("is_torn").select(*votes.columns)
-    return whole.unionByName(undone_votes(torn))
+    marked = held(votes.withColumn("looks_back", is_torn & has_merged), is_small)
+    plain, torn = marked.filter(~F.col("looks_back")), marked.filter("looks_back")
+    if torn.isEmpty():
+        return marked.select(*votes.columns)
+    undone = undone_votes(torn.select(*votes.columns))
+    both = plain.select(*votes.columns).unionByName(undone)
+    return both.coalesce(1) if is_small else both
 
 
-def homes(votes: DataFrame) -> DataFrame:
+def homes(votes: DataFrame, *, is_small: bool = False) -> DataFrame:
     """One row per id voted for: customer_id, its home ``cluster``, strong and votes there.
 
     Records that hold the id go before claims from the past: customers that nothing touched keep
     theirs. A claim to an id that others hold is void: the record votes, weakly, for its prior id.
     An id that nobody holds goes only where somebody is who held it once: a record that comes back alone, after
-    its id became another's, claims its own again.
+    its id became another's, claims its own again. ``is_small``: see ``frames.held``.
     """
     is_claim = F.col("vote_id") != F.col("prior_id")
     is_void = is_claim & F.max("is_strong").over(all_of("vote_id"))
     valid = votes.withColumn("customer_id", F.when(is_void, F.col("prior_id")).otherwise(F.col("vote_id")))
     counted = (
         # Both counts find the rows where they are: one shuffle instead of two.
-        _to_those_who_held_it(valid)
-        .repartition("customer_id")
+        beside(_to_those_who_held_it(valid), "customer_id", is_small)
         .groupBy("customer_id", "cluster")
         .agg(
             F.count_if("is_strong").alias("strong"),
@@ -97,12 +105,12 @@ def _oldest_first() -> Column:
     )
 
 
-def fates(homes: DataFrame, past_stays: DataFrame, *, few: bool = False) -> DataFrame:
+def fates(homes: DataFrame, past_stays: DataFrame, *, few: bool = False, is_small: bool = False) -> DataFrame:
     """One row per id voted for: customer_id, its home ``cluster``, and the id kept there.
 
     ``home_id``: the oldest id at home in the cluster, which is its customer; ``is_held``: records held
     that one in the prior state and still do. ``past_stays``: of ``events.stays``; it says when an id
-    was first published, and is asked only where ids compete. ``few``: those fit every task.
+    was first published, and is asked only where ids compete. ``few``: those fit every task. ``is_small``: see ``frames.held``.
     """
     rivals = homes.withColumn("rivals", F.count("*").over(all_of("cluster"))).filter(F.col("rivals") > 1)
     rival = rivals.select("cluster", "customer_id")
@@ -112,10 +120,10 @@ def fates(homes: DataFrame, past_stays: DataFrame, *, few: bool = False) -> Data
         .groupBy("cluster", "customer_id")
         .agg(F.min("since").alias("published_at"))
     )
+    known = homes.unionByName(published, allowMissingColumns=True)
     ages = (
-        homes.unionByName(published, allowMissingColumns=True)
         # The window finds the rows where they are.
-        .repartition("cluster")
+        (known.coalesce(1) if is_small else known.repartition("cluster"))
         .groupBy("cluster", "customer_id")
         .agg(*[F.max(name).alias(name) for name in ("strong", "votes", "published_at")])
     )

@@ -223,7 +223,13 @@ def identity_kept(inputs: Inputs) -> list[Verdict]:
     renamed = renamed_prior(inputs, previous)
     previous = previous if renamed is None else renamed.prior
     current = Identity(*[inputs.frame(table) for table in IDENTITY])
-    counts = audit(previous, current, inputs.frame(CLUSTERS), inputs.night.business_date).collect()
+    counts = audit(
+        previous,
+        current,
+        inputs.frame(CLUSTERS),
+        inputs.night.business_date,
+        records=inputs.rows(CLUSTERS),
+    ).collect()
     broken = {row["invariant"]: row["violations"] for row in counts if row["violations"]}
     said = [f"{name.replace('_', ' ')}: {rows:,} times not" for name, rows in sorted(broken.items())]
     return verdict(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipelines.identity.assign import Identity, assign
+from pipelines.identity.assign import WORTH_A_LOOK, Identity, assign
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS, RECORD
 from pipelines.storage import arrow_schema
 
@@ -144,7 +144,7 @@ def play(spark: SparkSession, prior: State, business_date: date, scene: Scene, *
         business_date,
         edited=keys_frame(spark, scene.edited),
         decided=keys_frame(spark, scene.decided).selectExpr("*", "'d1' AS decision_id"),
-        is_large=True,
+        register=WORTH_A_LOOK,
         **options,
     )
     return after(made, prior)

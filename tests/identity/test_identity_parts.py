@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.audit import audit
 from pipelines.identity.build import decided_records, edited_records
-from pipelines.identity.concerned import concerned_records
+from pipelines.identity.concerned import concerned_records, standing_records
 from pipelines.identity.mint import minted_id
 from pipelines.identity.tables import CAUSES, EVENT_KINDS, EVENTS
 from pipelines.linkage.decisions import DECISIONS
@@ -148,21 +148,22 @@ def test_a_night_looks_only_at_whom_it_can_move(spark: SparkSession) -> None:
     )
     prior = frames(spark, register)
 
-    def concerned(text: str, marked: str, most: int = 9) -> str | None:
+    def concerned(text: str, marked: str, most: int = 9, *, is_small: bool = True) -> str | None:
+        clusters = clusters_frame(spark, scene("crm", text))
         found = concerned_records(
-            clusters_frame(spark, scene("crm", text)),
-            prior.assignments,
-            prior.events,
-            prior.aliases,
+            standing_records(clusters, prior.assignments, is_small=is_small),
+            prior,
             [keys_frame(spark, [("crm", name) for name in marked.split()])],
             most,
+            is_small=is_small,
         )
-        return None if found is None else " ".join(sorted(row["record_id"] for row in rows(found)))
+        return None if found is None else " ".join(sorted({row["record_id"] for row in rows(found)}))
 
     assert concerned("a b | c | w | x | z", "") == ""
     assert concerned("a b | c | w | x | z", "z unknown") == "unknown z"
     assert concerned("a b new | c | w | x | z", "") == "a b new"
     assert concerned("a b | c | w | x | z | back", "") == "back c w"
+    assert concerned("a b | c | w | x | z | back", "", is_small=False) == "back c w"
     assert concerned("a b | c | w | x", "") == "z"
     assert concerned("a | b | c | w | x z", "") == "a b x z"
     assert concerned("a | b | c | w | x z", "", most=3) is None

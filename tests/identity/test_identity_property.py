@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import identity_histories
 import pytest
@@ -32,9 +33,11 @@ from identity_world import (
 )
 from identity_world import after as state_after
 
+from pipelines.identity import frames as identity_frames
 from pipelines.identity.assign import assign
 from pipelines.identity.audit import audit
 from pipelines.identity.events import replay
+from pipelines.identity.frames import ONE_TASK
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -229,9 +232,10 @@ def test_the_log_replays_to_the_map_and_the_audit_finds_nothing(spark: SparkSess
     # The night that publishes a date again.
     states, night = played(spark), 3
     before, now = frames(spark, states[night - 1]), frames(spark, states[night])
-    found = rows(audit(before, now, clusters_frame(spark, everything(night)), on(night)))
-    assert len(found) == 11
-    assert {r["invariant"]: r["violations"] for r in found if r["violations"]} == {}
+    for records in (0, ONE_TASK + 1):
+        found = rows(audit(before, now, clusters_frame(spark, everything(night)), on(night), records=records))
+        assert len(found) == 11
+        assert {r["invariant"]: r["violations"] for r in found if r["violations"]} == {}
     replayed = rows(replay(now.events))
     assert {(r["source"], r["record_id"]): r["customer_id"] for r in replayed} == states[night].ids
 
@@ -251,7 +255,7 @@ def test_neither_order_nor_partitions_nor_looking_at_everybody_matters(spark: Sp
 
 
 def assigned_to_everybody(spark: SparkSession, night: int) -> None:
-    """A night by all records, in another order: the same tables as by those alone that it can move."""
+    """A night by all records, in another order and by many tasks: the same tables as by those alone that it can move."""
     states, scene = played(spark), everything(night)
     rng = random.Random(7)
 
@@ -263,16 +267,15 @@ def assigned_to_everybody(spark: SparkSession, night: int) -> None:
         *[shuffled(getattr(prior, n)) for n in ("assignments", "assignment_history", "aliases", "events")]
     )
     identity = frames(spark, mixed)
-    again = state_after(
-        assign(
+    with patch.object(identity_frames, "ONE_TASK", 0):
+        made = assign(
             clusters_frame(spark, scene).repartition(5, "record_id"),
             identity,
             on(night),
             edited=keys_frame(spark, scene.edited),
             decided=keys_frame(spark, scene.decided).selectExpr("*", "'d1' AS decision_id"),
-        ),
-        prior,
-    )
+        )
+        again = state_after(made, prior)
     for table in ("assignments", "assignment_history", "aliases", "tonight", "changes"):
         assert sorted(map(str, getattr(again, table))) == sorted(map(str, getattr(states[night], table)))
 

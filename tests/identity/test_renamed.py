@@ -9,7 +9,7 @@ import pytest
 from identity_world import Rows, Scene, State, after, clusters_frame, frames, keys_frame, on, rows
 
 from pipelines.gold.ownership import record_owners, with_former_names
-from pipelines.identity.assign import assign
+from pipelines.identity.assign import WORTH_A_LOOK, assign
 from pipelines.identity.audit import audit
 from pipelines.identity.events import replay
 from pipelines.identity.renamed import named
@@ -55,7 +55,7 @@ def night(
     known: pa.Table,
     begun: int,
     *,
-    is_large: bool = False,
+    register: int = 0,
 ) -> tuple[State, dict[str, int]]:
     """The state after a night on which the last ``begun`` of the ``known`` renames begin; what the audit counts."""
     before = frames(spark, prior)
@@ -70,7 +70,7 @@ def night(
         edited=nobody,
         decided=nobody.selectExpr("*", "'' AS decision_id"),
         renamed=renamed,
-        is_large=is_large,
+        register=register,
     )
     state = after(made, prior)
     if not begun:
@@ -120,7 +120,7 @@ def test_records_keep_their_customer_through_a_chain_of_names(spark: SparkSessio
 
     # The next night, the source has yet another name, a record another key, and both join crm:c.
     app = pa.concat_tables([web, renames(("web", "app", 2), ("app:a", "app:x", 2))])
-    third, broken = night(spark, second, 2, clusters("app:x app:b crm:c"), app, 2, is_large=True)
+    third, broken = night(spark, second, 2, clusters("app:x app:b crm:c"), app, 2, register=WORTH_A_LOOK)
     assert third.ids == {("app", "x"): ab, ("app", "b"): ab, ("crm", "c"): ab}
     assert said(third) == [
         "app:b added rename",
@@ -188,7 +188,7 @@ def test_a_rename_declared_late_moves_the_same_records_in_a_large_register(spark
         ],
     )
     late, scene = renames(("shop:old", "shop:new", 4)), clusters("shop:new")
-    few, whole = (night(spark, state, 4, scene, late, 0, is_large=way)[0] for way in (True, False))
+    few, whole = (night(spark, state, 4, scene, late, 0, register=n)[0] for n in (WORTH_A_LOOK, 0))
     assert said(few) == said(whole) == ["shop:new revived new_record"]
     for table in ("assignments", "assignment_history", "aliases", "changes"):
         assert sorted(map(str, getattr(few, table))) == sorted(map(str, getattr(whole, table)))

@@ -19,7 +19,7 @@ from pipelines.identity.tables import ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
-from pipelines.night import IDENTITY, WORTH_A_LOOK
+from pipelines.night import IDENTITY
 from pipelines.ops.speed.figures import Verdict
 from pipelines.ops.speed.made_register import made_night
 from pipelines.ops.speed.page import machine, verdict_row
@@ -129,7 +129,7 @@ class _Register:
             self._identity(base),
             day,
             pairs=self._read(SCORED_PAIRS, tonight),
-            is_large=self.house.rows(ASSIGNMENTS.path, base.get(ASSIGNMENTS.path)) >= WORTH_A_LOOK,
+            register=self.house.rows(ASSIGNMENTS.path, base.get(ASSIGNMENTS.path)),
         )
 
     def _written(self, content: dict[str, DataFrame], base: Versions) -> Versions:
@@ -140,9 +140,9 @@ class _Register:
         return dict(zip(paths, at_once(write, WRITTEN), strict=True))
 
     def _audited(self, tonight: Versions, versions: Versions, day: date) -> None:
-        found = audit(
-            self._identity(self.base), self._identity(versions), self._read(CLUSTERS, tonight), day
-        ).collect()
+        clusters, live = self._read(CLUSTERS, tonight), self.house.rows(CLUSTERS.path, tonight[CLUSTERS.path])
+        before, after = self._identity(self.base), self._identity(versions)
+        found = audit(before, after, clusters, day, records=live).collect()
         broken = {row["invariant"]: row["violations"] for row in found if row["violations"]}
         if broken:
             raise AssertionError(f"The contract does not hold: {broken}")
