@@ -289,7 +289,7 @@ def test_secrets_clocks_and_currencies_are_told_and_the_night_is_released(tonigh
     orders.write_text("\n".join([ORDERS, *rows]) + "\n", encoding="utf-8")
     assert tonight.run() == 0
     told = {w.partition(":")[0]: w for w in releases.required(tonight.house).warnings}
-    assert "column password" in told["secrets"]
+    assert "column password" in told["secrets loyalty"]
     assert "BTC" in told["new_currency"]
     assert "1 of silver/orders are dated after the business date" in told["future_events"]
     held = {r["reason"] for r in tonight.rows("SELECT reason FROM silver.quarantine WHERE feed = 'orders'")}
