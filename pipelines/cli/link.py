@@ -65,6 +65,12 @@ def _pairs(text: str | None) -> dict[str, str]:
     help="Splink settings or trained model (JSON) that decide instead; columns as they name them.",
 )
 @click.option(
+    "--relations",
+    "with_relations",
+    is_flag=True,
+    help="With --settings: classes of relation, found among the pairs, decide beside Splink's weight.",
+)
+@click.option(
     "--country", type=options.Country(), help="ISO code of records that name none (default: conf/padron.yml)."
 )
 @click.option("--out", "out_folder", default="linked", show_default=True, help="Folder of the result.")
@@ -86,6 +92,7 @@ def link(
     fields: str | None,
     link_only: bool,
     settings_file: str | None,
+    with_relations: bool,
     country: str | None,
     out_folder: str,
     keep_records: bool,
@@ -105,6 +112,8 @@ def link(
     _check_folder(out_folder)
     folder = Conf(config)
     conf = folder.load("linkage.yml", Linkage)
+    if with_relations and settings_file is None:
+        raise UsageError("--relations goes with --settings: without it the engine has classes with names.")
     if link_only:
         from pipelines.linkage.linked_file import sources
 
@@ -134,6 +143,7 @@ def link(
                 id_column=id_column,
                 today=today,
                 truth_column=truth,
+                with_relations=with_relations,
                 say=doing,
             )
         else:

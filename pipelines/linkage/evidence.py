@@ -36,6 +36,7 @@ from pipelines.linkage.sample import Sample
 from pipelines.linkage.scoring import scorer
 from pipelines.linkage.training import train_model
 from pipelines.linkage.training_run import TrainingRun
+from pipelines.linkage.unnamed import fit_unnamed, in_words
 from pipelines.queries import Say
 
 Floats = npt.NDArray[np.float64]
@@ -96,11 +97,12 @@ def gather(
     run: TrainingRun | None = None,
     sample: Sample | None = None,
     recalled: Recalled | None = None,
+    unnamed_of: float | None = None,
 ) -> tuple[Model, Evidence]:
     """The evidence about the records of one party type, and the model that weighs it.
 
     Without ``model`` one is trained on them. ``recalled``: of what the same model linked before, only
-    what changed is scored. ``run`` and ``sample``: those of ``link_night``.
+    what changed is scored. ``run`` and ``sample``: those of ``link_night``; ``unnamed_of``: of ``link_foreign``.
     """
     is_new = model is None
     # The file of foreign settings is table ``people`` as it is.
@@ -137,13 +139,16 @@ def gather(
         choose(connection, conf, name, ENDS)
     say(f"{name}: scoring {_pairs_in_words(costs, int(changed.sum()), conf)}")
     # What the relation model does not look at is left out at once.
-    least = float(log_odds(np.array(conf.review_probability))) if is_foreign else LEAST_WEIGHT
+    is_splinks = is_foreign and unnamed_of is None
+    least = float(log_odds(np.array(conf.review_probability))) if is_splinks else LEAST_WEIGHT
     with ExitStack() as opened:
         scores = opened.enter_context(scorer(connection, model))
         candidates = scores.of("blocked", least)
         if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
             of = count if sample is None else sample.stands_for(connection, name)
             model = _with_relations(name, model, candidates, of)
+        if unnamed_of is not None:
+            model = _with_unnamed(name, model, candidates, unnamed_of, conf)
         if is_new and run is not None:
             run.draw(connection, name, model)
         links = _links(model, candidates, conf)
@@ -224,6 +229,17 @@ def _with_relations(name: str, model: Model, candidates: pa.Table, records: int)
     if relations.doubt is not None:
         notes.append(f"the relation model {relations.doubt}: Splink's probability decides")
     return replace(model, relations=relations, notes=tuple(notes))
+
+
+def _with_unnamed(name: str, model: Model, candidates: pa.Table, all_pairs: float, conf: Linkage) -> Model:
+    """The model with the classes without names that it sees among its candidates."""
+    relations = fit_unnamed(name, candidates, model.settings, all_pairs, conf.training.seed)
+    said = (
+        f"the relation model {relations.doubt}: Splink's probability decides"
+        if relations.doubt is not None
+        else f"classes of relation decide beside Splink's weight: {in_words(relations)}"
+    )
+    return replace(model, relations=relations, notes=(*model.notes, said))
 
 
 def _pairs_in_words(costs: tuple[RuleCost, ...], records: int, conf: Linkage) -> str:

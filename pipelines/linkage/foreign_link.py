@@ -15,7 +15,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import check_fits, engine, free_memory
 from pipelines.linkage.foreign import read_foreign
 from pipelines.linkage.foreign_people import TRUTH, load_foreign
-from pipelines.linkage.foreign_training import foreign_model
+from pipelines.linkage.foreign_training import all_pairs, foreign_model
 from pipelines.linkage.link import link_foreign
 from pipelines.linkage.linked_file import ONE_FILE, LinkedFile, measured, named, sources
 from pipelines.linkage.tabular import opened
@@ -30,12 +30,14 @@ def link_by_settings(
     id_column: str,
     today: date,
     truth_column: str | None = None,
+    with_relations: bool = False,
     say: Say = silent,
 ) -> LinkedFile:
     """Link the records of a file by Splink settings or a trained model of the user's own (a JSON file).
 
     The columns are those that the settings name, as the file holds them. Several files are as many
-    sources, of which ``conf.duplicate_free`` may name some: all, and no file holds a party twice. Raises
+    sources, of which ``conf.duplicate_free`` may name some: all, and no file holds a party twice.
+    ``with_relations``: classes of relation without names decide beside Splink's weight. Raises
     UsageError where the settings cannot be used on the files, or an id stands twice or is missing.
     """
     names = sources(paths) if len(paths) > 1 else [ONE_FILE]
@@ -46,8 +48,9 @@ def link_by_settings(
         connection = stack.enter_context(engine(conf))
         nodes = load_foreign(connection, files, foreign, id_column, truth_column)
         check_fits(len(nodes), free_memory())
-        model = foreign_model(connection, foreign, len(nodes), conf)
-        linked = link_foreign(connection, nodes, model, conf, today, say)
+        model = foreign_model(connection, foreign, len(nodes), conf, with_levels=with_relations)
+        unnamed_of = all_pairs(connection, is_link_only=foreign.is_link_only) if with_relations else None
+        linked = link_foreign(connection, nodes, model, conf, today, say, unnamed_of=unnamed_of)
         true = connection.sql(f"SELECT {TRUTH} FROM people ORDER BY node").to_arrow_table()[TRUTH]
     clusters, pairs = named(linked, id_column, with_source=len(names) > 1)
     judged = None

@@ -34,13 +34,23 @@ Shares = dict[str, dict[int, float]]
 
 
 def foreign_model(
-    connection: duckdb.DuckDBPyConnection, foreign: Foreign, records: int, conf: Linkage
+    connection: duckdb.DuckDBPyConnection,
+    foreign: Foreign,
+    records: int,
+    conf: Linkage,
+    *,
+    with_levels: bool = False,
 ) -> Model:
-    """The model of foreign settings over table ``people``: as it was trained, else trained now."""
+    """The model of foreign settings over table ``people``: as it was trained, else trained now.
+
+    ``with_levels``: its scores say which level each comparison reached, for classes of relation.
+    """
     notes = list(foreign.notes)
     if not foreign.is_trained:
         notes.append("they have no m and u: these were trained on the records")
     settings = foreign.settings if foreign.is_trained else _trained(connection, foreign, records, conf, notes)
+    if with_levels:
+        settings = {**settings, "retain_intermediate_calculation_columns": True}
     return _model(settings, foreign.rules, notes)
 
 
@@ -189,7 +199,7 @@ def _with_prior(
     ].to_numpy()
     before = settings["probability_two_random_records_match"]
     evidence = weights - np.log2(before / (1 - before))
-    everything = _all_pairs(connection, is_link_only=foreign.is_link_only)
+    everything = all_pairs(connection, is_link_only=foreign.is_link_only)
     prior = before
     for _ in range(PRIOR_STEPS):
         odds = np.exp2(np.clip(evidence + np.log2(prior / (1 - prior)), -60, 60))
@@ -200,7 +210,7 @@ def _with_prior(
     return {**settings, "probability_two_random_records_match": _rounded(prior)}
 
 
-def _all_pairs(connection: duckdb.DuckDBPyConnection, *, is_link_only: bool) -> float:
+def all_pairs(connection: duckdb.DuckDBPyConnection, *, is_link_only: bool) -> float:
     """Pairs that there are among the records, where ``is_link_only`` of different files."""
     inside = (
         "SELECT count(*) AS n FROM people GROUP BY source" if is_link_only else "SELECT 1 AS n WHERE false"

@@ -20,6 +20,9 @@ from pipelines.linkage.comparisons import MODELS, is_shipped
 from pipelines.linkage.levels import Comparison
 from pipelines.linkage.relation_profiles import BY_CHANCE, OTHER, PROFILES, SAME, SHARES
 
+LEAST_OPINION = 1e-12
+"""Nothing is taken to be less likely, or likelier than all but this."""
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -40,6 +43,18 @@ class Relations:
     """False where the fit says less than Splink's model alone: Splink's probability then decides."""
     doubt: str | None = None
     """Why it is not trusted, as the end of a sentence about it."""
+    persons: tuple[str, ...] = ()
+    """Of classes without names those that count as one person, beside the one that is."""
+
+    @property
+    def is_unnamed(self) -> bool:
+        """True where nobody knows what the comparisons are about, so that classes have no profiles."""
+        return self.model not in PROFILES
+
+    @property
+    def kinds(self) -> list[str]:
+        """The classes in the order of the profiles, not of a file's keys: sums must not differ in the last digit."""
+        return sorted(self.shares) if self.is_unnamed else list(PROFILES[self.model])
 
     def as_json(self) -> dict[str, Any]:
         """The classes as plain values."""
@@ -53,6 +68,7 @@ class Relations:
             "trusted": self.trusted,
             # Only where there is one: generations of before it was known keep their digest.
             **({} if self.doubt is None else {"doubt": self.doubt}),
+            **({"persons": list(self.persons)} if self.persons else {}),
         }
 
     @classmethod
@@ -67,6 +83,7 @@ class Relations:
             plain["converged"],
             plain["trusted"],
             plain.get("doubt"),
+            tuple(plain.get("persons", ())),
         )
 
 
@@ -90,16 +107,16 @@ def no_relations(model: str) -> Relations:
 
 def roles_of(model: str, scored: pa.Table) -> list[str]:
     """The comparisons that the pairs have, a party type's own ones first."""
-    known = [c.role for c in MODELS[model] if f"gamma_{c.role}" in scored.column_names]
+    known = [c.role for c in MODELS.get(model, ()) if f"gamma_{c.role}" in scored.column_names]
     names = sorted(name.removeprefix("gamma_") for name in scored.column_names if name.startswith("gamma_"))
     return known + [name for name in names if name not in known]
 
 
 def chance_roles(model: str, kind: str, scored: pa.Table) -> list[str]:
     """Roles that agree by chance in a kind, as far as the pairs have their rarity."""
-    known = {c.role for c in MODELS[model]}
+    known = {c.role for c in MODELS.get(model, ())}
     others = [role for role in roles_of(model, scored) if role not in known] if kind in CHANCE_KINDS else []
-    roles = (*BY_CHANCE[model].get(kind, ()), *others)
+    roles = (*BY_CHANCE.get(model, {}).get(kind, ()), *others)
     return [role for role in roles if f"rarity_{role}" in scored.column_names]
 
 
@@ -139,8 +156,7 @@ def posterior_of(log_likelihood: Floats) -> tuple[Floats, Floats]:
 
 def posteriors(relations: Relations, scored: pa.Table) -> tuple[list[str], Floats]:
     """The kinds of relation, and the probability of each by pair (columns of ``score_pairs``)."""
-    # The order of the profiles, not of a file's keys: sums must not differ in the last digit.
-    kinds = list(PROFILES[relations.model])
+    kinds = relations.kinds
     roles = roles_of(relations.model, scored)
     tables = [[np.array(relations.levels[kind][role])[::-1] for role in roles] for kind in kinds]
     shares = np.array([relations.shares[kind] for kind in kinds])
@@ -170,9 +186,9 @@ def informed(relations: Relations, scored: pa.Table) -> Floats:
     """Part of the evidence that one person's records would give, by pair: the rest is not known on both sides.
 
     A role counts with the bits that it says on average of two records of one person. All of it where the
-    fit is not trusted.
+    fit is not trusted, or its classes have no names: what is missing there counts for nothing, as in Splink.
     """
-    if not relations.trusted:
+    if not relations.trusted or relations.is_unnamed:
         return np.ones(scored.num_rows)
     found, whole = np.zeros(scored.num_rows), 0.0
     for role in roles_of(relations.model, scored):
@@ -186,10 +202,26 @@ def informed(relations: Relations, scored: pa.Table) -> Floats:
 def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArray[np.object_]]:
     """The probability that each pair is one person, and the likeliest kind of relation.
 
-    Where the fit is not trusted: Splink's probability, and no relation.
+    Where the fit is not trusted: Splink's probability, and no relation. Where its classes have no names:
+    their probability and Splink's, pooled.
     """
     if not relations.trusted:
         return np.array(scored["match_probability"].to_numpy(), np.float64), np.full(scored.num_rows, None)
     kinds, posterior = posteriors(relations, scored)
-    names = np.array(kinds, dtype=object)
-    return posterior[:, kinds.index(SAME)], names[posterior.argmax(axis=1)]
+    likeliest = np.array(kinds, dtype=object)[posterior.argmax(axis=1)]
+    if not relations.is_unnamed:
+        return posterior[:, kinds.index(SAME)], likeliest
+    one_person = posterior[:, [kind == SAME or kind in relations.persons for kind in kinds]].sum(axis=1)
+    return pooled(one_person, scored["match_probability"].to_numpy()), likeliest
+
+
+def pooled(one: Floats, other: Floats) -> Floats:
+    """Two opinions on the same evidence as one probability: the mean of their log-odds.
+
+    >>> pooled(np.array([0.5, 0.9]), np.array([0.5, 0.1])).round(3).tolist()
+    [0.5, 0.5]
+    """
+    sides = [np.clip(side, LEAST_OPINION, 1 - LEAST_OPINION) for side in (one, other)]
+    odds = np.sqrt(np.prod([side / (1 - side) for side in sides], axis=0))
+    found: Floats = odds / (1 + odds)
+    return found

@@ -33,8 +33,8 @@ def score_pairs(
 
     Returns node_l, node_r, match_weight, match_probability, rule, and ``gamma_<role>``, the number
     of the level of each comparison (-1 unknown, 0 all else, the strongest highest); pairs below
-    ``least_weight`` are left out. Sorted by node_l, node_r. A foreign model gives no level numbers:
-    nothing looks at them.
+    ``least_weight`` are left out. Sorted by node_l, node_r. A foreign model gives level numbers only where
+    its settings keep Splink's intermediate columns: without classes of relation nothing looks at them.
     """
     with scorer(connection, model) as scores:
         return scores.of(pairs, least_weight)
@@ -69,14 +69,17 @@ class Scorer:
         # Of pairs that were given it would copy the records of both sides first, each time anew.
         given.metadata["registered_for_predict"] = False
         predicted = linker.inference.predict(threshold_match_weight=least_weight, warning_mode="never")
-        comparisons = [] if self.model.is_foreign else linker._settings_obj.comparisons
+        has_levels = self.model.settings["retain_intermediate_calculation_columns"]
+        comparisons = linker._settings_obj.comparisons if has_levels else []
         gammas = "".join(f", {_gamma(comparison)}" for comparison in comparisons)
         corrected = [c for c in comparisons if c._has_tf_adjustments]
         rarity = "".join(
             f", mw_tf_adj_{c.output_column_name} AS rarity_{c.output_column_name}" for c in corrected
         )
         weights = "".join(
-            f", mw_{c.output_column_name} AS weight_{c.output_column_name}" for c in comparisons
+            f", mw_{c.output_column_name} AS weight_{c.output_column_name}"
+            for c in comparisons
+            if not self.model.is_foreign
         )
         scored = self.connection.sql(
             f"""SELECT node_l, node_r, greatest(match_weight, {LOWEST_WEIGHT}) AS match_weight,

@@ -15,7 +15,7 @@ from linkage_people import CONF, population, record, table
 
 from pipelines.config import Conf
 from pipelines.errors import UsageError
-from pipelines.linkage import relation_fit, training
+from pipelines.linkage import training
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import Rule, rules_for
@@ -29,6 +29,7 @@ from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.link import link_night
 from pipelines.linkage.records import load, prepare
 from pipelines.linkage.relation import Relations, classify, informed, starter_relations
+from pipelines.linkage.relation_em import doubt_about
 from pipelines.linkage.relation_fit import fit_relations
 from pipelines.linkage.relation_profiles import PROFILES
 from pipelines.linkage.scoring import score_pairs
@@ -329,12 +330,13 @@ def test_a_fit_that_loses_the_class_of_one_person_leaves_the_word_to_splink() ->
 
 
 def test_relations_are_believed_only_where_they_say_more_than_splink_alone() -> None:
-    good = relation_fit._Fit([], np.array([0.5, 0.5]), -100.0, converged=True, keeps_person=True)
-    assert relation_fit._doubt(good, alone=-200.0) is None
-    assert relation_fit._doubt(good, alone=-100.0) == "makes the pairs no likelier than Splink's model does"
-    unsettled, lost = replace(good, converged=False), replace(good, keeps_person=False)
-    assert relation_fit._doubt(unsettled, alone=-200.0) == "had not settled after 200 rounds"
-    assert relation_fit._doubt(lost, alone=-200.0) == "lost the class of one person"
+    def doubt(alone: float, *, converged: bool = True, keeps_person: bool = True) -> str | None:
+        return doubt_about(converged=converged, keeps_person=keeps_person, likelihood=-100.0, alone=alone)
+
+    assert doubt(-200.0) is None
+    assert doubt(-100.0) == "makes the pairs no likelier than Splink's model does"
+    assert doubt(-200.0, converged=False) == "had not settled after 200 rounds"
+    assert doubt(-200.0, keeps_person=False) == "lost the class of one person"
 
 
 def test_why_relations_are_not_believed_travels_with_the_generation() -> None:
