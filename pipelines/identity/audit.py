@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.identity.events import published_so_far, stays
-from pipelines.identity.frames import are_few, held
+from pipelines.identity.frames import all_of, are_few, held
 from pipelines.identity.tables import RECORD
 
 if TYPE_CHECKING:
@@ -30,16 +30,17 @@ def audit(
     """One row per invariant: invariant, violations (0 where it holds).
 
     ``previous`` and ``current``: the tables of the prior state and as tonight left them, ``events``
-    whole in both. ``clusters``: tonight's linkage/clusters, and how many ``records`` they are. Runs jobs: what is read several times
-    is computed once.
+    whole in both. ``clusters``: tonight's linkage/clusters, and how many ``records`` they are. Runs jobs:
+    what is read several times is computed once.
     """
     is_small = are_few(records)
-    facts = held(_facts(previous, current, clusters, business_date, is_small), is_small)
+    every = _facts(previous, current, clusters, business_date, is_small)
+    facts = held(_not_the_same(every), is_small)
     ids = held(_ids(facts, previous), is_small)
     fates = held(_fates(facts, ids), is_small)
     open_aliases = current.aliases.filter(F.col("valid_to").isNull())
     is_lost = ~F.col("is_kept") & ~F.col("leads_to_known")
-    every = F.lit(True)
+    always = F.lit(True)
     return reduce(
         DataFrame.unionByName,
         [
@@ -57,10 +58,10 @@ def audit(
                 a_split_keeps_one_id=is_lost & F.col("is_torn"),
             ),
             _counted(ids, a_customer_is_one_cluster=F.col("is_scattered")),
-            _counted(_untouched(facts, fates), untouched_customers_keep_their_id=every),
-            _counted(_given_away(facts, ids, previous), no_id_goes_to_other_people=every),
-            _counted(_unaliased(facts, open_aliases), every_move_has_an_alias=every),
-            _counted(_dead_ends(open_aliases, ids), aliases_lead_to_customers=every),
+            _counted(_untouched(facts, fates), untouched_customers_keep_their_id=always),
+            _counted(_given_away(facts, ids, previous), no_id_goes_to_other_people=always),
+            _counted(_unaliased(facts, open_aliases), every_move_has_an_alias=always),
+            _counted(_dead_ends(open_aliases, current), aliases_lead_to_customers=always),
         ],
     )
 
@@ -115,6 +116,37 @@ def _facts(
         )
         .drop("told")
     )
+
+
+def _not_the_same(facts: DataFrame) -> DataFrame:
+    """The rows of ``facts`` that can break an invariant, with all that share a customer or cluster with one.
+
+    Most customers are tonight what they were: all tables say the same of each record, and customer and
+    cluster are the same records. These break none, nor do records that were gone before and stay gone.
+    """
+    said = F.forall(F.array("held", "stay", "replayed"), lambda customer: customer == F.col("now"))
+    is_one = (F.col("ids") == 1) & (F.col("stays") == 1) & F.coalesce(said, F.lit(False))
+    # Without a cluster or a customer a record is alone, not with all others that are without.
+    alone = F.to_json(F.struct(*RECORD))
+    keys = {
+        "in": F.coalesce("cluster", alone),
+        "of": F.coalesce("now", alone),
+        "from": F.coalesce("held", alone),
+    }
+    was_there = F.coalesce("cluster", "held", "now", "stay", "replayed").isNotNull()
+    marked = facts.filter(was_there).withColumns(
+        {**keys, "is_other": ~(is_one & F.col("cluster").isNotNull())}
+    )
+
+    def several(group: str, other: str) -> Column:
+        """Whether the row's group is more than one of the other kind."""
+        return F.min(other).over(all_of(group)) != F.max(other).over(all_of(group))
+
+    is_touched = {key: F.max("is_other").over(all_of(key)) for key in keys}
+    is_touched["in"] |= several("in", "of")
+    is_touched["of"] |= several("of", "in")
+    touched = marked.withColumns({f"is_touched_{key}": found for key, found in is_touched.items()})
+    return touched.filter(" OR ".join(f"is_touched_{key}" for key in keys)).select(*facts.columns)
 
 
 def _ids(facts: DataFrame, previous: Identity) -> DataFrame:
@@ -207,8 +239,9 @@ def _unaliased(facts: DataFrame, open_aliases: DataFrame) -> DataFrame:
     return moves.distinct().join(open_aliases, on=["customer_id", "became"], how="left_anti")
 
 
-def _dead_ends(open_aliases: DataFrame, ids: DataFrame) -> DataFrame:
+def _dead_ends(open_aliases: DataFrame, current: Identity) -> DataFrame:
     """Open aliases that lead to an id that is no customer itself."""
     merged = open_aliases.filter(F.col("kind") == "merged").select("customer_id").distinct()
-    retired = merged.join(ids, on="customer_id", how="left_anti").withColumnRenamed("customer_id", "became")
+    live = current.assignments.select("customer_id")
+    retired = merged.join(live, on="customer_id", how="left_anti").withColumnRenamed("customer_id", "became")
     return open_aliases.join(retired, on="became", how="left_semi")
