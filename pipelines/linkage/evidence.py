@@ -97,12 +97,12 @@ def gather(
     run: TrainingRun | None = None,
     sample: Sample | None = None,
     recalled: Recalled | None = None,
-    unnamed_of: float | None = None,
+    every_pair: float | None = None,
 ) -> tuple[Model, Evidence]:
     """The evidence about the records of one party type, and the model that weighs it.
 
     Without ``model`` one is trained on them. ``recalled``: of what the same model linked before, only
-    what changed is scored. ``run`` and ``sample``: those of ``link_night``; ``unnamed_of``: of ``link_foreign``.
+    what changed is scored. ``run`` and ``sample``: those of ``link_night``; ``every_pair``: of ``link_foreign``.
     """
     is_new = model is None
     # The file of foreign settings is table ``people`` as it is.
@@ -139,7 +139,7 @@ def gather(
         choose(connection, conf, name, ENDS)
     say(f"{name}: scoring {_pairs_in_words(costs, int(changed.sum()), conf)}")
     # What the relation model does not look at is left out at once.
-    is_splinks = is_foreign and unnamed_of is None
+    is_splinks = is_foreign and every_pair is None
     least = float(log_odds(np.array(conf.review_probability))) if is_splinks else LEAST_WEIGHT
     with ExitStack() as opened:
         scores = opened.enter_context(scorer(connection, model))
@@ -147,8 +147,8 @@ def gather(
         if is_new and model.kind == "trained" and candidates.num_rows >= conf.training.min_pairs:
             of = count if sample is None else sample.stands_for(connection, name)
             model = _with_relations(name, model, candidates, of)
-        if unnamed_of is not None:
-            model = _with_unnamed(name, model, candidates, unnamed_of, conf)
+        if every_pair is not None:
+            model = _with_unnamed(name, model, candidates, every_pair, conf)
         if is_new and run is not None:
             run.draw(connection, name, model)
         links = _links(model, candidates, conf)

@@ -49,8 +49,8 @@ def link_by_settings(
         nodes = load_foreign(connection, files, foreign, id_column, truth_column)
         check_fits(len(nodes), free_memory())
         model = foreign_model(connection, foreign, len(nodes), conf, with_levels=with_relations)
-        unnamed_of = all_pairs(connection, is_link_only=foreign.is_link_only) if with_relations else None
-        linked = link_foreign(connection, nodes, model, conf, today, say, unnamed_of=unnamed_of)
+        every_pair = all_pairs(connection, is_link_only=foreign.is_link_only) if with_relations else None
+        linked = link_foreign(connection, nodes, model, conf, today, say, every_pair=every_pair)
         true = connection.sql(f"SELECT {TRUTH} FROM people ORDER BY node").to_arrow_table()[TRUTH]
     clusters, pairs = named(linked, id_column, with_source=len(names) > 1)
     judged = None

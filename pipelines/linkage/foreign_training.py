@@ -11,13 +11,14 @@ from typing import Any
 
 import duckdb
 import numpy as np
-from splink import DuckDBAPI, Linker
+from splink import DuckDBAPI, Linker, SettingsCreator
 from splink.internals.exceptions import EMTrainingException, SplinkException
 
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.conditions import check_affordable
 from pipelines.linkage.config import Linkage
+from pipelines.linkage.dialects import OWN
 from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.foreign import FOREIGN, Foreign, Json
 from pipelines.linkage.generations import Model
@@ -30,6 +31,10 @@ M_OF_STRONGEST = 0.95
 PRIOR_STEPS = 20
 COUNTED = 200_000
 """Records whose pairs are counted before EM, of more a sample."""
+CLOSE = 1.5e-7
+"""Bits between two levels' weights below which a score does not say which of them it is."""
+STEP = 1.1e-7
+"""Part by which m grows until it does: 1.6e-7 bits."""
 Shares = dict[str, dict[int, float]]
 
 
@@ -49,9 +54,32 @@ def foreign_model(
     if not foreign.is_trained:
         notes.append("they have no m and u: these were trained on the records")
     settings = foreign.settings if foreign.is_trained else _trained(connection, foreign, records, conf, notes)
-    if with_levels:
-        settings = {**settings, "retain_intermediate_calculation_columns": True}
-    return _model(settings, foreign.rules, notes)
+    return _model(told_apart(settings) if with_levels else settings, foreign.rules, notes)
+
+
+def told_apart(settings: Json) -> Json:
+    """The settings with a weight of its own for every level, from which scores read its number.
+
+    A level without m or u gets those that Splink scores it with. One that weighs what another level does, or
+    nothing, as a blank does, gets some ten-millionths of a bit more.
+    """
+    known = SettingsCreator.from_path_or_dict(settings).get_settings(OWN).comparisons
+    comparisons = []
+    for comparison, read in zip(settings["comparisons"], known, strict=True):
+        values, weights = iter(read._comparison_levels_excluding_null), [0.0]
+        levels = []
+        for level in comparison["comparison_levels"]:
+            if level.get("is_null_level"):
+                levels.append(level)
+                continue
+            as_scored = next(values)
+            m, u = (max(p or SMALLEST, SMALLEST) for p in (as_scored.m_probability, as_scored.u_probability))
+            while any(abs(np.log2(m / u) - taken) < CLOSE for taken in weights):
+                m *= 1 + STEP
+            weights.append(float(np.log2(m / u)))
+            levels.append({**level, "m_probability": float(m), "u_probability": float(u)})
+        comparisons.append({**comparison, "comparison_levels": levels})
+    return {**settings, "comparisons": comparisons, "retain_intermediate_calculation_columns": True}
 
 
 def _model(settings: Json, rules: tuple[Rule, ...], notes: list[str]) -> Model:

@@ -148,16 +148,16 @@ def link_foreign(
     business_date: date,
     say: Say = silent,
     *,
-    unnamed_of: float | None = None,
+    every_pair: float | None = None,
 ) -> Linked:
     """Link the records of table ``people`` by the model that a user's own Splink settings gave.
 
     The rules about roles do not hold: the columns of the settings have none. ``people`` says the source
-    where ``conf.duplicate_free`` names one. ``unnamed_of``: the pairs that there are; classes of relation without
+    where ``conf.duplicate_free`` names one. ``every_pair``: the pairs that there are; classes of relation without
     names are fitted and decide beside Splink's weight.
     """
     conf = conf.model_copy(update={"never": (), "rules": ()})
-    fitted, found = gather(connection, FOREIGN, model, nodes, conf, say, unnamed_of=unnamed_of)
+    fitted, found = gather(connection, FOREIGN, model, nodes, conf, say, every_pair=every_pair)
     no_values = generic_values.SCHEMA.empty_table()
     generation = _generation(
         connection, nodes, no_values, {FOREIGN: fitted}, [found], None, conf, business_date
@@ -364,6 +364,7 @@ def _figures(
             "pairs": cost.pairs,
             "capped_blocks": cost.capped_blocks,
             "largest_block": cost.largest_block,
+            "records": int(found.changed.sum()),
         }
         for found in evidence
         for cost in found.costs

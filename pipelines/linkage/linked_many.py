@@ -278,6 +278,7 @@ def _figures(
                 "pairs": cost.pairs,
                 "capped_blocks": cost.capped_blocks,
                 "largest_block": cost.largest_block,
+                "records": part.changed,
             }
             for name, part in parts.items()
             for cost in part.costs

@@ -2,7 +2,7 @@
 
 Splink's u comes from random pairs, so members of one household and namesakes, which are what
 blocking brings, look like matches to it. Classes of relation, fitted to the candidate pairs themselves
-(``relation_fit``), correct that without labels.
+(``relation_fit``; without names ``unnamed``), correct that without labels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipelines.linkage.levels import Comparison
 from pipelines.linkage.relation_profiles import BY_CHANCE, OTHER, PROFILES, SAME, SHARES
 
 LEAST_OPINION = 1e-12
-"""Nothing is taken to be less likely, or likelier than all but this."""
+"""No opinion counts as nearer to 0 or 1 than this."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -45,6 +45,8 @@ class Relations:
     """Why it is not trusted, as the end of a sentence about it."""
     persons: tuple[str, ...] = ()
     """Of classes without names those that count as one person, beside the one that is."""
+    undecided: tuple[str, ...] = ()
+    """Those that may be either: Splink's word on each pair stands there."""
 
     @property
     def is_unnamed(self) -> bool:
@@ -69,6 +71,7 @@ class Relations:
             # Only where there is one: generations of before it was known keep their digest.
             **({} if self.doubt is None else {"doubt": self.doubt}),
             **({"persons": list(self.persons)} if self.persons else {}),
+            **({"undecided": list(self.undecided)} if self.undecided else {}),
         }
 
     @classmethod
@@ -84,6 +87,7 @@ class Relations:
             plain["trusted"],
             plain.get("doubt"),
             tuple(plain.get("persons", ())),
+            tuple(plain.get("undecided", ())),
         )
 
 
@@ -211,8 +215,10 @@ def classify(relations: Relations, scored: pa.Table) -> tuple[Floats, npt.NDArra
     likeliest = np.array(kinds, dtype=object)[posterior.argmax(axis=1)]
     if not relations.is_unnamed:
         return posterior[:, kinds.index(SAME)], likeliest
+    splink = scored["match_probability"].to_numpy()
     one_person = posterior[:, [kind == SAME or kind in relations.persons for kind in kinds]].sum(axis=1)
-    return pooled(one_person, scored["match_probability"].to_numpy()), likeliest
+    undecided = posterior[:, [kind in relations.undecided for kind in kinds]].sum(axis=1)
+    return pooled(one_person + undecided * splink, splink), likeliest
 
 
 def pooled(one: Floats, other: Floats) -> Floats:

@@ -21,7 +21,7 @@ LEAST_ANCHOR = 20.0
 LEAST_OF_U = 0.02
 """Part of u that remains at least when true pairs are taken out of it."""
 LEAST_LEVEL = 1e-9
-"""Share of a level that nobody has: settings may say 0."""
+"""Share of a level at least: no pair rules a class out by itself."""
 LEAST_OF_SPLINK = 0.25
 """What counts as one person keeps at least this part of what Splink believes, or the fit is not used."""
 

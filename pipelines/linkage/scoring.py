@@ -74,13 +74,11 @@ class Scorer:
         gammas = "".join(f", {_gamma(comparison)}" for comparison in comparisons)
         corrected = [c for c in comparisons if c._has_tf_adjustments]
         rarity = "".join(
-            f", mw_tf_adj_{c.output_column_name} AS rarity_{c.output_column_name}" for c in corrected
+            f', "{c._mw_tf_adj_column_name}" AS "rarity_{c.output_column_name}"' for c in corrected
         )
-        weights = "".join(
-            f", mw_{c.output_column_name} AS weight_{c.output_column_name}"
-            for c in comparisons
-            if not self.model.is_foreign
-        )
+        # Nobody asks what a comparison weighs whose meaning nobody knows.
+        weighed = [] if self.model.is_foreign else comparisons
+        weights = "".join(f', "{c._mw_column_name}" AS "weight_{c.output_column_name}"' for c in weighed)
         scored = self.connection.sql(
             f"""SELECT node_l, node_r, greatest(match_weight, {LOWEST_WEIGHT}) AS match_weight,
                 match_probability, CAST(match_key AS INTEGER) AS rule{gammas}{rarity}{weights}
@@ -116,12 +114,12 @@ def _gamma(comparison: Any) -> str:
     Splink keeps level numbers only together with every compared value, which makes the pairs
     many times wider; each level has its own weight, and that it keeps.
     """
-    role = comparison.output_column_name
+    weight = comparison._mw_column_name
     cases = " ".join(
-        f"WHEN abs(mw_{role} - ({level._match_weight!r})) < 1e-7 THEN {level.comparison_vector_value}"
+        f'WHEN abs("{weight}" - ({level._match_weight!r})) < 1e-7 THEN {level.comparison_vector_value}'
         for level in comparison._comparison_levels_excluding_null
     )
-    return f"CASE {cases} ELSE -1 END AS gamma_{role}"
+    return f'CASE {cases} ELSE -1 END AS "gamma_{comparison.output_column_name}"'
 
 
 def _register_frequencies(

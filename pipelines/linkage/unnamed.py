@@ -4,7 +4,7 @@ What is known is Splink's m and u. One class is held near m (one person), one is
 the levels of u (all else), and the classes between find what goes together beyond that: several
 comparisons that differ, or agree, at once more often than each by itself explains. What such a class is,
 a household or people who moved, nothing in the pairs says; Splink's own belief in its pairs does, on the
-whole: where that is one half or more, it counts as one person.
+whole: above two thirds it counts as one person, below one third as others, and between Splink's word on each pair stands.
 
 The classes and Splink's weight are two opinions on the same evidence, and count the same: log-odds are averaged
 (a logarithmic opinion pool).
@@ -49,9 +49,13 @@ STARTS = 3
 TRIAL = 100
 """Rounds after which the likeliest start alone goes on."""
 ROUNDS = 2_000
-"""Without profiles the fit settles slowly; patterns are few, so that rounds cost little."""
-LEAST_BELIEF = 0.5
-"""Splink's belief in the pairs of a class, on the whole, from which it counts as one person."""
+"""Without profiles the fit settles slowly."""
+WORK = 10_000_000
+"""Patterns times rounds at most: half a minute or so. What has not settled by then is not used."""
+LEAST_SAID = 0.1
+"""Percent of the candidate pairs from which a class is worth a word."""
+UNDECIDED = (1 / 3, 2 / 3)
+"""Splink's belief in the pairs of a class, on the whole: below, it counts as others, above as one person."""
 
 
 def fit_unnamed(
@@ -61,16 +65,19 @@ def fit_unnamed(
 
     ``settings``: with m and u; ``all_pairs``: the pairs that there are among the records. Expectation
     maximisation starts ``STARTS`` times from levels drawn by ``seed`` around the mean of m and u, and as often from
-    pairs dealt out among the classes; the likeliest after ``TRIAL`` rounds goes on to the end. It is not trusted, and Splink's probability decides alone, where the pairs have no more patterns
-    than the classes have figures to fit, where it does not settle, where it loses what Splink believes in, or where it
-    makes the pairs no likelier than Splink's model alone, its figures paid for.
+    pairs dealt out among the classes; the likeliest after ``TRIAL`` rounds goes on to the end. It is not trusted,
+    and Splink's probability decides alone, where the pairs have no more patterns than the classes have figures to
+    fit, where it does not settle, where it loses what Splink believes in, or where it makes the pairs no likelier
+    than Splink's model alone, its figures paid for.
     """
     roles, kinds = roles_of(model, scored), [SAME, *BETWEEN, OTHER]
     shift = rarity_shift(roles_by_chance(model, kinds, scored), scored)
     patterns = patterns_of(scored, roles, against_chance(model, scored, kinds, shift))
     figures = _figures(settings, roles)
-    if len(patterns.counts) <= figures:
-        few = f"has too few patterns, {len(patterns.counts):,} for the {figures:,} figures of its classes"
+    # Rarity is no pattern: it speaks against all else only, and tells no class of the others from another.
+    count = len(np.unique(patterns.gammas, axis=0))
+    if count <= figures:
+        few = f"has too few patterns, {count:,} for the {figures:,} figures of its classes"
         return Relations(model, {}, {}, {}, converged=False, trusted=False, doubt=few)
     m, u = (learnt(settings, roles, f"{side}_probability") for side in ("m", "u"))
     middle = [(one + other) / 2 for one, other in zip(m, u, strict=True)]
@@ -82,19 +89,23 @@ def fit_unnamed(
     def go_on(posterior: Floats, rounds: int) -> Fit:
         return fitted(patterns, posterior, anchors, strengths, u, ends, per_candidate, rounds)
 
-    tried = [go_on(first, TRIAL) for first in _starts(patterns, anchors, per_candidate, seed)]
+    tried = [go_on(first, TRIAL) for first in _starts(patterns, m, middle, u, per_candidate, seed)]
     promising = max(tried, key=lambda fit: fit.likelihood)
-    best = go_on(promising.posterior, ROUNDS)
-    masses, beliefs = best.masses(patterns), best.beliefs(patterns)
-    is_person = [name in BETWEEN and beliefs[k] >= LEAST_BELIEF for k, name in enumerate(kinds)]
-    kept = masses[0] + masses[is_person].sum()
+    rounds = max(TRIAL, min(ROUNDS, WORK // len(patterns.counts)))
+    best = go_on(promising.posterior, rounds)
+    beliefs = dict(zip(kinds, best.beliefs(patterns), strict=True))
+    persons = tuple(name for name in BETWEEN if beliefs[name] > UNDECIDED[1])
+    undecided = tuple(name for name in BETWEEN if UNDECIDED[0] <= beliefs[name] <= UNDECIDED[1])
+    believed = patterns.counts * patterns.splink
+    kept = believed @ best.posterior[:, [kind in (SAME, *persons) for kind in kinds]].sum(axis=1)
+    keeps_person = beliefs[SAME] > UNDECIDED[1] and kept >= LEAST_OF_SPLINK * believed.sum()
     doubt = doubt_about(
         converged=best.converged,
-        keeps_person=bool(kept >= LEAST_OF_SPLINK * (patterns.counts @ patterns.splink)),
+        keeps_person=bool(keeps_person),
         # More figures always make the pairs likelier; so much of it they must pay for (Schwarz's criterion).
         likelihood=best.likelihood - figures / 2 * float(np.log(scored.num_rows)),
         alone=single_stage(patterns, [m, u], ends, per_candidate),
-        rounds=ROUNDS,
+        rounds=rounds,
     )
     return Relations(
         model,
@@ -104,14 +115,21 @@ def fit_unnamed(
         converged=best.converged,
         trusted=doubt is None,
         doubt=doubt,
-        persons=tuple(kind for kind, counts in zip(kinds, is_person, strict=True) if counts),
+        persons=persons,
+        undecided=undecided,
     )
 
 
-def _starts(patterns: Patterns, anchors: list[list[Floats]], per_candidate: float, seed: int) -> list[Floats]:
+def _starts(
+    patterns: Patterns,
+    m: list[Floats],
+    middle: list[Floats],
+    u: list[Floats],
+    per_candidate: float,
+    seed: int,
+) -> list[Floats]:
     """Probability of each class by pattern, to start from: ``STARTS`` of each way."""
     random, starts = np.random.default_rng(seed), []
-    (m, middle, *_), u = anchors, anchors[-1]
     between = [(1 - patterns.share) / len(BETWEEN)] * len(BETWEEN)
     shares = np.array([patterns.share, *between, per_candidate])
     believed = patterns.splink[:, None]
@@ -120,7 +138,7 @@ def _starts(patterns: Patterns, anchors: list[list[Floats]], per_candidate: floa
         by_levels, _ = posterior_of(
             likelihoods_of(patterns.gammas, [m, *drawn, u], shares) + patterns.offsets
         )
-        # Where one person's levels explain nearly every pair, only who is dealt pairs outright finds what else there is.
+        # Where one person's levels explain nearly every pair, only a class that is dealt pairs finds what else there is.
         dealt = random.dirichlet(np.ones(1 + len(BETWEEN)), size=len(patterns.counts))
         starts += [by_levels, np.concatenate([dealt * believed, 1 - believed], axis=1)]
     return starts
@@ -140,7 +158,9 @@ def in_words(relations: Relations) -> str:
     """
     said = []
     for name in BETWEEN:
-        if name in relations.shares:
+        percent = 100 * relations.shares.get(name, 0.0)
+        if percent >= LEAST_SAID:
             counts = "one person" if name in relations.persons else "others"
-            said.append(f"{name} ({relations.shares[name]:.1%} of the candidate pairs, counted as {counts})")
-    return ", ".join(said).replace("%", " %")
+            counts = "what Splink says" if name in relations.undecided else counts
+            said.append(f"{name} ({percent:.1f} % of the candidate pairs, counted as {counts})")
+    return ", ".join(said) or "none beside one person and all else"

@@ -516,3 +516,25 @@ def test_columns_of_a_condition() -> None:
         "c",
     }
     assert columns_of("len(list_filter(a_l, x -> x <> 'b')) > 0") == {"a_l"}
+
+
+def test_records_without_one_true_pair_and_a_blank_column_train_to_no_links(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = Random(4)
+    letters = "abdefgilmnoprstu"
+    rows = [
+        {
+            "key": n,
+            "first": "".join(rng.choices(letters, k=5)),
+            "last": "".join(rng.choices(letters, k=7)),
+            "born": "",
+        }
+        for n in range(300)
+    ]
+    file = tmp_path / "strangers.csv"
+    pacsv.write_csv(pa.Table.from_pylist(rows), file)
+    report = link(file, written(tmp_path, settings(trained=False)), tmp_path / "out")
+    assert (report["clusters"], report["links"]) == (300, 0)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the blocking rules bring no pair" in said

@@ -15,7 +15,7 @@ from linkage_people import CONF, population, record, table
 
 from pipelines.config import Conf
 from pipelines.errors import UsageError
-from pipelines.linkage import training
+from pipelines.linkage import evidence, training
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import Rule, rules_for
@@ -408,3 +408,57 @@ def test_few_and_dirty_fields_do_not_join_strangers() -> None:
     found = quality(linked.clusters["cluster_final"].to_numpy(), entities)
     assert found.precision >= 0.95
     assert found.recall >= 0.4
+
+
+def drawn(kinds: dict[str, int], seed: int = 3) -> tuple[pa.Table, list[str]]:
+    """Pairs of each kind with levels as its profile has them, as Splink's starter model scores them; their kinds."""
+    random, roles = np.random.default_rng(seed), [c.role for c in comparisons_for("person", set(CONF.fields))]
+    start = starter_relations("person", comparisons_for("person", set(CONF.fields)))
+    columns = {
+        f"gamma_{role}": np.concatenate(
+            [
+                random.choice(range(len(p)), n, p=np.array(p[::-1]) / sum(p))
+                for k, n in kinds.items()
+                for p in [start.levels[k][role]]
+            ]
+        )
+        for role in roles
+    }
+    same, other = start.levels["same_person"], start.levels["other"]
+    odds = np.full(sum(kinds.values()), -6.0)
+    for role in roles:
+        odds += np.log2(np.array(same[role]) / np.array(other[role]))[::-1][columns[f"gamma_{role}"]]
+    pairs = pa.table({**columns, "match_probability": 1 / (1 + np.exp2(-odds))})
+    return pairs, [kind for kind, count in kinds.items() for _ in range(count)]
+
+
+def test_planted_relations_are_found_by_their_names() -> None:
+    kinds = {"same_person": 2000, "household": 900, "parent_child": 500, "namesake": 900, "other": 1200}
+    pairs, planted = drawn(kinds)
+    plain = splink_settings("person", set(CONF.fields), 1e-4, starter=True)
+    relations = fit_relations("person", pairs, plain, 3000)
+    assert (relations.trusted, relations.doubt) == (True, None)
+    probability, relation = classify(relations, pairs)
+    found = {
+        kind: np.mean(relation[np.array(planted) == kind] == kind) for kind in kinds if kind != "namesake"
+    }
+    assert min(found.values()) > 0.75, found
+    # Who shares a name by chance alone is a stranger too: nothing here says how rare the name is.
+    assert np.isin(relation[np.array(planted) == "namesake"], ["namesake", "other"]).mean() > 0.9
+    is_person = np.array(planted) == "same_person"
+    splink = pairs["match_probability"].to_numpy()
+    wrong = ((probability > 0.5) != is_person).sum()
+    assert wrong < ((splink > 0.5) != is_person).sum(), "kin look like one person to Splink alone"
+
+
+def test_a_fit_without_anybody_twice_leaves_the_word_to_splink_and_says_so() -> None:
+    pairs, _ = drawn({"other": 3000})
+    doubted = pairs.set_column(
+        pairs.column_names.index("match_probability"), "match_probability", pa.array([0.9] * 3000)
+    )
+    plain = splink_settings("person", set(CONF.fields), 1e-4, starter=True)
+    relations = fit_relations("person", doubted, plain, 3000)
+    assert relations.doubt == "lost the class of one person"
+    model = replace(training.starter_model("person", set(CONF.fields), 1e-4), settings=plain)
+    noted = evidence._with_relations("person", model, doubted, 3000)
+    assert noted.notes[-1] == "the relation model lost the class of one person: Splink's probability decides"

@@ -16,6 +16,8 @@ import splink.comparison_library as cl
 from splink import SettingsCreator, block_on
 
 from pipelines.cli import execute
+from pipelines.linkage.foreign import read_foreign
+from pipelines.linkage.foreign_training import told_apart
 from pipelines.linkage.relation import Relations, classify, informed, pooled
 from pipelines.linkage.unnamed import BETWEEN, fit_unnamed
 
@@ -35,11 +37,13 @@ def settings() -> dict[str, Any]:
     return {"comparisons": [{"output_column_name": r, "comparison_levels": levels()} for r in ROLES]}
 
 
-def scored(seed: int = 7, pairs: int = 6000, kin: float = 0.2) -> tuple[pa.Table, np.ndarray[Any, Any]]:
+def scored(
+    seed: int = 7, pairs: int = 6000, kin: float = 0.2, base: float = 0.01
+) -> tuple[pa.Table, np.ndarray[Any, Any]]:
     """Pairs of one person (half), kin and others, as Splink would score them; which are kin."""
     random = np.random.default_rng(seed)
     kind = random.choice(3, size=pairs, p=[0.5, kin, 0.5 - kin])
-    columns, weight = {}, np.full(pairs, np.log2(0.01))
+    columns, weight = {}, np.full(pairs, np.log2(base))
     for role in ROLES:
         of_kin = U if role in KIN else M
         drawn = np.empty(pairs, np.int64)
@@ -48,7 +52,7 @@ def scored(seed: int = 7, pairs: int = 6000, kin: float = 0.2) -> tuple[pa.Table
         columns[f"gamma_{role}"] = drawn
         weight += np.log2(np.array(M) / np.array(U))[::-1][drawn]
     odds = np.exp2(weight)
-    table = pa.table({**columns, "match_probability": odds / (1 + odds)})
+    table = pa.table({**columns, "match_probability": odds / (1 + odds), "is_person": kind == 0})
     return table, kind == 1
 
 
@@ -94,6 +98,26 @@ def test_classes_that_explain_nothing_more_are_not_trusted() -> None:
     assert classify(relations, pairs)[0].tolist() == pairs["match_probability"].to_pylist()
 
 
+@pytest.mark.parametrize("base", [0.0001, 0.0005, 0.002, 0.008])
+def test_whatever_splink_makes_of_a_class_few_more_pairs_are_wrong(base: float) -> None:
+    """Kin that Splink takes for others, for either, and for one person: a class is not turned over whole."""
+    pairs, _ = scored(base=base, kin=0.3)
+    relations = fit_unnamed("mine", pairs, settings(), EVERY_PAIR, seed=1)
+    probability, _ = classify(relations, pairs)
+    is_person = pairs["is_person"].to_numpy()
+    wrong = ((probability > 0.5) != is_person).sum()
+    assert wrong <= 1.25 * ((pairs["match_probability"].to_numpy() > 0.5) != is_person).sum()
+
+
+def test_rarity_makes_no_patterns() -> None:
+    pairs, _ = scored()
+    rare = np.random.default_rng(2).normal(0, 4, pairs.num_rows)
+    one = pairs.select(["gamma_a", "match_probability"]).append_column("rarity_a", pa.array(rare))
+    only = {"comparisons": settings()["comparisons"][:1]}
+    doubt = fit_unnamed("mine", one, only, EVERY_PAIR, seed=1).doubt
+    assert doubt == "has too few patterns, 3 for the 12 figures of its classes"
+
+
 def test_two_opinions_are_pooled_by_their_log_odds() -> None:
     one, other = np.array([0.9, 0.0, 1.0, 0.8]), np.array([0.9, 0.5, 0.5, 0.2])
     found = pooled(one, other)
@@ -122,6 +146,58 @@ def people(folder: Path) -> tuple[Path, Path]:
     ).create_settings_dict("duckdb")
     model.write_text(json.dumps(made), encoding="utf-8")
     return file, model
+
+
+def test_levels_that_weigh_the_same_or_nothing_or_were_never_seen_are_told_apart(tmp_path: Path) -> None:
+    file, model = people(tmp_path)
+    plain = json.loads(model.read_text(encoding="utf-8"))
+    for comparison in plain["comparisons"]:
+        _, *levels = comparison["comparison_levels"]
+        for level, (m, u) in zip(levels, [(0.8, 0.02), (0.1, 0.1), (0.1, 0.88)], strict=True):
+            level.update(m_probability=m, u_probability=u)
+    first, second = (comparison["comparison_levels"] for comparison in plain["comparisons"][:2])
+    del first[2]["m_probability"]
+    second[3].update(m_probability=0.1, u_probability=0.1)
+    plain["comparisons"][2]["output_column_name"] = "column c"
+    plain["probability_two_random_records_match"] = 0.001
+    model.write_text(json.dumps(plain), encoding="utf-8")
+    foreign = read_foreign(str(model))
+    told = told_apart(foreign.settings)
+    for comparison in told["comparisons"]:
+        levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]
+        weights = [0.0, *(np.log2(level["m_probability"] / level["u_probability"]) for level in levels)]
+        assert np.diff(np.sort(weights)).min() > 1.2e-7
+    where = ["link", str(file), "--id", "key", "--settings", str(model), "--out", str(tmp_path / "out")]
+    assert execute([*where, "--relations"]) == 0
+    assert execute([*where[:-1], str(tmp_path / "plain")]) == 0
+    found, plainly = (
+        {
+            (r["key_l"], r["key_r"]): r["match_weight"]
+            for r in pq.read_table(tmp_path / out / "pairs.parquet").to_pylist()
+        }
+        for out in ("out", "plain")
+    )
+    assert max(abs(found[p] - plainly[p]) for p in found.keys() & plainly.keys()) < 1e-6, (
+        "Splink's weights, still"
+    )
+
+
+def test_files_of_which_none_holds_a_party_twice_have_classes_too(tmp_path: Path) -> None:
+    file, model = people(tmp_path)
+    plain = json.loads(model.read_text(encoding="utf-8"))
+    model.write_text(json.dumps({**plain, "link_type": "link_only"}), encoding="utf-8")
+    whole = pacsv.read_csv(file)
+    copy = np.asarray(whole["key"]) % 3
+    for n in range(2):
+        pacsv.write_csv(whole.filter(pa.array(copy == n)), tmp_path / f"part{n}.csv")
+    where = [str(tmp_path / f"part{n}.csv") for n in range(2)]
+    more = ["--id", "key", "--settings", str(model), "--link-only", "--relations", "--truth", "person"]
+    assert execute(["link", *where, *more, "--out", str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["quality"]["f1"] > 0.95
+    pairs = pq.read_table(tmp_path / "out" / "pairs.parquet")
+    assert set(pairs["source_l"].to_pylist()) == {"part0"}
+    assert set(pairs["source_r"].to_pylist()) == {"part1"}
 
 
 def test_a_file_is_linked_by_settings_and_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
