@@ -32,7 +32,7 @@ CURVE_ROWS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
     "--truth",
     required=True,
     metavar="FILE",
-    help="CSV of source, source_id (or record_id), true_id; with --linked a CSV or Parquet file with the id column.",
+    help="CSV of source, source_id (or record_id), true_id; with --linked a CSV or Parquet file with the id column, of several files source too.",
 )
 @click.option(
     "--truth-column", metavar="COLUMN", help="Column of the true person (default true_id or entity_id)."
@@ -101,7 +101,7 @@ def _linked(folder: str, conf: Linkage, truth: str, column: str | None, case: st
     from pipelines.linkage.kept import kept, result, truth_of
 
     made = result(folder)
-    answers = truth_of(truth, made.id_column, column, conf, case)
+    answers = truth_of(truth, made, column, conf, case)
     whole = kept(folder)
     if whole is None:
         notes = (

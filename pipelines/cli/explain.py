@@ -82,15 +82,14 @@ def _released(warehouse: str, conf: Linkage, left: str, right: str) -> Explanati
 def _kept(folder: str, left: str, right: str) -> Explanation:
     from pipelines.errors import UsageError
     from pipelines.linkage.explain import explain_pair
-    from pipelines.linkage.kept import SOURCE, kept
+    from pipelines.linkage.kept import kept, key_of
 
     whole = kept(folder)
     if whole is None:
         raise UsageError(f"{folder} holds no records: run padron link with --keep-records into it again.")
-    keys = [(SOURCE, key.removeprefix(f"{SOURCE}:")) for key in (left, right)]
-    return explain_pair(
-        whole.records, whole.scored, whole.clusters, whole.generation, whole.conf, keys[0], keys[1]
-    )
+    sources = whole.clusters["source"].unique().to_pylist()
+    one, other = key_of(left, sources), key_of(right, sources)
+    return explain_pair(whole.records, whole.scored, whole.clusters, whole.generation, whole.conf, one, other)
 
 
 def _show(content: str | Table) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 import pyarrow as pa
 
@@ -12,6 +14,7 @@ from pipelines.linkage.engine import engine
 from pipelines.linkage.evidence import LEAST_WEIGHT, usable
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.generic_values import use_generic
+from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.records import MODELS, Nodes, load, prepare
 from pipelines.linkage.relation import classify
 from pipelines.linkage.scoring import score_pairs
@@ -37,6 +40,31 @@ def prepare_keys(
     rules = usable(generation.models[name].rules, set(conf.fields))
     block_keys(connection, rules, conf.blocking)
     return rules
+
+
+def bringing(rules: Sequence[Rule], asked: str, duplicate_free: Sequence[str]) -> str:
+    """SQL: a, b, rule; the numbers of all rules that bring a pair of table ``asked`` (a < b), maybe several times.
+
+    Over the tables ``people`` and ``keys`` of ``prepare_keys``. Rules with a condition have no keys: they are asked pair
+    by pair. Two records of a ``duplicate_free`` source are brought by none.
+    """
+    found = [
+        f"""SELECT q.a, q.b, kl.rule FROM {asked} q JOIN keys kl ON kl.node = q.a
+        JOIN keys kr ON kr.node = q.b AND kr.rule = kl.rule AND kr.key = kl.key"""
+    ]
+    for number, rule in enumerate(rules):
+        if rule.condition is not None:
+            side = "people"
+            for column in rule.explode:
+                side = f'(SELECT * REPLACE (unnest("{column}") AS "{column}") FROM {side})'
+            found.append(
+                f"""SELECT q.a, q.b, {number} AS rule FROM {asked} q
+                JOIN {side} l ON l.node = q.a JOIN {side} r ON r.node = q.b WHERE ({rule.condition})"""
+            )
+    if not duplicate_free:
+        return " UNION ALL ".join(found)
+    return f"""SELECT f.* FROM ({" UNION ALL ".join(found)}) f JOIN people l ON l.node = f.a JOIN people r ON r.node = f.b
+        WHERE {may_be_compared(duplicate_free)}"""
 
 
 def rules_of_pairs(records: pa.Table, generation: Generation, conf: Linkage, pairs: pa.Table) -> pa.Table:
@@ -71,11 +99,10 @@ def _find(connection: duckdb.DuckDBPyConnection, name: str, generation: Generati
     named = {"rule": list(range(len(rules))), "name": [rule.name for rule in rules]}
     connection.register("names", pa.table(named, schema=schema))
     connection.execute(
-        """CREATE OR REPLACE TABLE brought AS
+        f"""CREATE OR REPLACE TABLE brought AS
         SELECT join_key_l, join_key_r, CAST(min(rule) AS VARCHAR) AS match_key, list(name ORDER BY rule) AS rules
-        FROM (SELECT DISTINCT q.a AS join_key_l, q.b AS join_key_r, l.rule, names.name FROM asked q
-              JOIN keys l ON l.node = q.a JOIN keys r ON r.node = q.b AND r.rule = l.rule AND r.key = l.key
-              JOIN names ON names.rule = l.rule)
+        FROM (SELECT DISTINCT a AS join_key_l, b AS join_key_r, rule, name
+              FROM ({bringing(rules, "asked", conf.duplicate_free)}) JOIN names USING (rule))
         GROUP BY join_key_l, join_key_r"""
     )
     connection.execute("CREATE OR REPLACE TABLE to_score AS SELECT * EXCLUDE (rules) FROM brought")

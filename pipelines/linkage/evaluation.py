@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -109,6 +110,7 @@ def evaluation(
     made: str = "cluster_final",
     least: float = 0.1,
     basis: Basis | None = None,
+    duplicate_free: Sequence[str] = (),
     notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """Judge the column ``made`` of ``clusters`` (source, record_id; party_type and the layers of
@@ -117,6 +119,7 @@ def evaluation(
 
     ``scored`` has the columns of ``linkage/scored_pairs``, kept from probability ``least`` up. Without a
     ``basis`` the curve is approximate (``curve.APPROXIMATE``) and pairs that were not kept have no closer reason.
+    ``duplicate_free``: sources of which no two records are compared; with a ``basis`` those of its configuration.
     ``notes`` go before its own.
     Raises UsageError where a column is missing or a record stands twice.
     """
@@ -128,7 +131,8 @@ def evaluation(
     keys = keys.sort_by([("source", "ascending"), ("record_id", "ascending")])
     inside = linked.all_inside() if linked is not None else inside_of_pairs(keys, scored, least)
     cuts = [c for c in CUTS if c >= least]
-    missed, false = _mistakes(judged, scored, cut, overall, basis, keys, inside, least, said)
+    free = duplicate_free if basis is None else basis.conf.duplicate_free
+    missed, false = _mistakes(judged, scored, cut, overall, basis, keys, inside, least, free, said)
     return Evaluation(
         quality=overall,
         sizes=size_counts(judged),
@@ -169,6 +173,7 @@ def _mistakes(
     keys: pa.Table,
     inside: Inside,
     least: float,
+    duplicate_free: Sequence[str],
     notes: list[str],
 ) -> tuple[Mistakes | None, Mistakes | None]:
     missed = false = None
@@ -180,7 +185,7 @@ def _mistakes(
             asked = unscored_missed_pairs(judged, scored)
             brought = rules_of_pairs(basis.records, basis.generation, basis.conf, asked)
             homes = keys.append_column("component", pa.array(inside.label))
-        missed = missed_pairs(judged, scored, cut, brought, homes, least)
+        missed = missed_pairs(judged, scored, cut, brought, homes, least, duplicate_free)
     if overall.made_pairs - overall.right_pairs > MOST_LISTED:
         notes.append("too many false pairs were made to list them")
     else:

@@ -20,19 +20,22 @@ import pyarrow.compute as pc
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.breakdown import LAYERS
-from pipelines.linkage.brought import load_as_generation, prepare_keys
+from pipelines.linkage.brought import bringing, load_as_generation, prepare_keys
 from pipelines.linkage.components import components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, log_odds
-from pipelines.linkage.engine import ROLE_TYPES, engine
+from pipelines.linkage.engine import engine
 from pipelines.linkage.evidence import LEAST_WEIGHT
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.joining import meeting
 from pipelines.linkage.judge import COMPONENT, judge
+from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.relation import posteriors
+from pipelines.linkage.said import RoleValues, said_values
 from pipelines.linkage.scoring import score_pairs
 from pipelines.linkage.waterfall import Waterfall, waterfall, waterfall_page
 
+Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 VERDICTS = {
@@ -45,6 +48,7 @@ VERDICTS = {
     "name_alone": "Apart: the names merely resemble and nothing else joins them.",
     "cut_by_clustering": "Apart: probable enough alone, but the mean over all pairs of both sides is below the cut.",
     "below_cut": "Apart: the pair and the mean over all pairs of both sides are below the cut.",
+    "one_source": "Apart: a source that has no duplicates holds both, or records on both sides; these never join.",
     "not_blocked": "Apart: no blocking rule brings the two together, and no chain of likely pairs either.",
     "component_cut": "Apart: the component that held both was too large and was cut between them.",
     "no_chain": "Apart: compared and unlikely, and no chain of likely pairs leads from one to the other.",
@@ -52,18 +56,6 @@ VERDICTS = {
 """What decided the cluster, in a sentence."""
 
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class RoleValues:
-    """What the two records say in one role, as compared; None where one says nothing."""
-
-    role: str
-    left: str | None
-    right: str | None
-    left_counts: bool
-    """False where the value is generic and counts neither for blocking nor for comparison."""
-    right_counts: bool
 
 
 @dataclass(frozen=True)
@@ -155,7 +147,7 @@ def explain_pair(
         load_as_generation(connection, records, generation, conf)
         a, b, name = _nodes_of(connection, left, right)
         rules = prepare_keys(connection, name, generation, conf)
-        values = _values(connection, a, b, conf)
+        values = said_values(connection, a, b, conf)
         found = _Component(connection, scored, clusters, generation, conf, name, rules, a, b)
         return found.explanation(connection, left, right, values)
 
@@ -185,28 +177,6 @@ def _nodes_of(connection: duckdb.DuckDBPyConnection, left: Key, right: Key) -> t
             " A company's contact is a relationship."
         )
     return int(rows[0][0]), int(rows[1][0]), rows[0][1]
-
-
-def _values(connection: duckdb.DuckDBPyConnection, a: int, b: int, conf: Linkage) -> tuple[RoleValues, ...]:
-    open_roles = sorted(role for role in conf.fields if role not in ROLE_TYPES)
-    roles = [*(role for role in ROLE_TYPES if role in conf.fields), *open_roles]
-    chosen = ", ".join(
-        f"CASE WHEN f.{r} IS NOT NULL THEN "
-        + (
-            f"array_to_string(f.{r}, ', ')"
-            if pa.types.is_list(ROLE_TYPES.get(r, pa.string()))
-            else f"CAST(f.{r} AS VARCHAR)"
-        )
-        + f" END AS {r}, f.{r} IS NULL OR p.{r} IS NOT NULL AS {r}_counts"
-        for r in roles
-    )
-    query = f"SELECT {chosen} FROM facts f JOIN people p USING (node) WHERE node = $1"
-    left, right = (connection.sql(query, params=[node]).to_arrow_table().to_pylist()[0] for node in (a, b))
-    return tuple(
-        RoleValues(r, left[r], right[r], left[f"{r}_counts"], right[f"{r}_counts"])
-        for r in roles
-        if left[r] is not None or right[r] is not None
-    )
 
 
 def _compared(
@@ -248,7 +218,10 @@ class _Component:
         self.members: Ints = np.flatnonzero((label == label[a]) | (label == label[b])).astype(np.int64)
         self.pairs = self._score(connection)
         judged = judge(connection, name, self.model, tuple(rule.name for rule in rules), self.pairs, conf)
-        self.forbidden, self.probability = judged.forbidden, judged.probability
+        compared = self._compared(connection)
+        self.is_compared = bool(compared[self._index()])
+        # What is not compared never shares a group.
+        self.forbidden, self.probability = judged.forbidden | ~compared, judged.probability
         self.decided_by = judged.decided_by
         left, right = (self.pairs[column].to_numpy().astype(np.int64) for column in ("node_l", "node_r"))
         joins = Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)
@@ -262,12 +235,16 @@ class _Component:
     def _score(self, connection: duckdb.DuckDBPyConnection) -> pa.Table:
         connection.register("members", pa.table({"node": self.members}))
         connection.execute(
-            """CREATE TABLE asked AS SELECT l.node AS join_key_l, r.node AS join_key_r,
-                CAST(coalesce(min(k.rule), -1) AS VARCHAR) AS match_key
-            FROM members l JOIN members r ON l.node < r.node
-            LEFT JOIN (keys kl JOIN keys k ON k.rule = kl.rule AND k.key = kl.key)
-                ON kl.node = l.node AND k.node = r.node
-            GROUP BY l.node, r.node"""
+            "CREATE TABLE meeting AS SELECT l.node AS a, r.node AS b FROM members l JOIN members r ON l.node < r.node"
+        )
+        free = self.conf.duplicate_free
+        connection.execute(
+            f"CREATE TABLE brought AS SELECT DISTINCT * FROM ({bringing(self.rules, 'meeting', free)})"
+        )
+        connection.execute(
+            """CREATE TABLE asked AS SELECT a AS join_key_l, b AS join_key_r,
+                CAST(coalesce(min(rule), -1) AS VARCHAR) AS match_key
+            FROM meeting LEFT JOIN brought USING (a, b) GROUP BY a, b"""
         )
         # Only the members' values are needed from here on; a join over all records would cost seconds.
         connection.execute(
@@ -276,15 +253,25 @@ class _Component:
         self.brought = tuple(
             self.rules[int(rule)].name
             for (rule,) in connection.execute(
-                """SELECT DISTINCT l.rule FROM keys l JOIN keys r ON l.rule = r.rule AND l.key = r.key
-                WHERE l.node = $1 AND r.node = $2 ORDER BY l.rule""",
-                [self.a, self.b],
+                "SELECT rule FROM brought WHERE a = $1 AND b = $2 ORDER BY rule", [self.a, self.b]
             ).fetchall()
         )
         connection.execute("DROP TABLE people")
         connection.execute("ALTER TABLE members_only RENAME TO people")
         connection.unregister("members")
         return score_pairs(connection, self.model, "asked")
+
+    def _compared(self, connection: duckdb.DuckDBPyConnection) -> Bools:
+        """Whether the engine compares each pair: not two records of a source without duplicates."""
+        ends = self.pairs.select(["node_l", "node_r"])
+        connection.register("ends", ends)
+        found = connection.sql(
+            f"""SELECT {may_be_compared(self.conf.duplicate_free)} AS compared FROM ends
+            JOIN facts l ON l.node = node_l JOIN facts r ON r.node = node_r ORDER BY node_l, node_r"""
+        ).to_arrow_table()
+        connection.unregister("ends")
+        compared: Bools = found["compared"].to_numpy().astype(bool)
+        return compared
 
     def _index(self) -> int:
         at = np.flatnonzero(
@@ -337,6 +324,8 @@ class _Component:
             if by_model is False:
                 return "rule"
             return "linked" if is_probable and decided_by != "never" else "through_others"
+        if not self.is_compared:
+            return "one_source"
         if by_rules:
             return "split_by_decision"
         if by_model or (is_probable and decided_by == "never"):
@@ -347,6 +336,10 @@ class _Component:
             # Linked, and yet in two components: only the cut of a large one does that.
             is_link = probability >= self.conf.review_probability and match_weight >= LEAST_WEIGHT
             return "component_cut" if is_link else "no_chain"
+        # Never-evidence would have parted what the model alone joins; this is what the model does not compare.
+        reaches = (sides.mean_weight or 0.0) >= float(log_odds(np.array(self.generation.cut)))
+        if sides.forbidden_pairs and sides.mean_weight is not None and reaches:
+            return "one_source"
         if is_probable:
             return "cut_by_clustering"
         return "name_alone" if decided_by == "name_alone" else "below_cut"

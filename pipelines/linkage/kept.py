@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,12 +19,10 @@ from pipelines.linkage import scored_pairs
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.files import read_any
 from pipelines.linkage.generations import Generation
-from pipelines.linkage.linked_file import LinkedFile
+from pipelines.linkage.linked_file import ONE_FILE, LinkedFile
 
 FOLDER = "engine"
 """Folder inside the result that holds the engine's tables."""
-SOURCE = "file"
-"""The source of every record of a linked file."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,8 @@ class Result:
     scored: pa.Table
     """Columns of ``linkage/scored_pairs``."""
     cut: float
+    has_sources: bool
+    """True where several files were linked: an id is one file's."""
 
 
 def result(folder: str) -> Result:
@@ -105,36 +106,53 @@ def result(folder: str) -> Result:
         found = pq.read_table(os.path.join(folder, "clusters.parquet"))
         pairs = pq.read_table(os.path.join(folder, "pairs.parquet"))
         cut = float(json.loads(_text(folder, "report.json"))["cut"])
-        id_column = next(name for name in found.column_names if name != "cluster_id")
-        source = pa.array([SOURCE] * found.num_rows, pa.string())
+        *sources, id_column = [name for name in found.column_names if name != "cluster_id"]
+        source = found["source"] if sources else _one_file(found.num_rows)
         clusters = pa.table(
             {"source": source, "record_id": found[id_column], "cluster_final": found["cluster_id"]}
         )
         ends = {f"{id_column}_l": "record_id_l", f"{id_column}_r": "record_id_r"}
         pairs = pairs.rename_columns([ends.get(name, name) for name in pairs.column_names])
-        for side in ("source_l", "source_r"):
-            pairs = pairs.append_column(side, pa.array([SOURCE] * pairs.num_rows, pa.string()))
+        for side in () if sources else ("source_l", "source_r"):
+            pairs = pairs.append_column(side, _one_file(pairs.num_rows))
         scored = pairs.select(scored_pairs.SCHEMA.names)
-    except (OSError, ValueError, KeyError, StopIteration):
+    except (OSError, ValueError, KeyError):
         raise UsageError(f"{folder} cannot be read: run padron link into it again.") from None
-    return Result(id_column, clusters, scored, cut)
+    return Result(id_column, clusters, scored, cut, bool(sources))
 
 
-def truth_of(
-    path: str, id_column: str, column: str | None, conf: Linkage, case: str | None = None
-) -> pa.Table:
-    """The truth of a linked file's records as source, record_id, entity_id, from a CSV or Parquet file.
+def _one_file(rows: int) -> pa.Array:
+    return pa.array([ONE_FILE] * rows, pa.string())
 
-    ``column`` names the true entity; without it true_id or entity_id. ``case`` names what becomes hard_case.
-    Raises UsageError.
+
+def key_of(text: str, sources: Collection[str]) -> tuple[str, str]:
+    """A record of a linked file as somebody names it: by its id, where several were linked by file:id."""
+    source, colon, record_id = text.partition(":")
+    if colon and source in sources:
+        return source, record_id
+    if set(sources) - {ONE_FILE}:
+        raise UsageError(
+            f"{text!r} names no file: write file:id, the file one of {', '.join(sorted(sources))}."
+        )
+    return ONE_FILE, text
+
+
+def truth_of(path: str, made: Result, column: str | None, conf: Linkage, case: str | None = None) -> pa.Table:
+    """The truth of a result's records as source, record_id, entity_id, from a CSV or Parquet file.
+
+    Of several files it has their names in a column ``source``. ``column`` names the true entity; without it true_id or
+    entity_id. ``case`` names what becomes hard_case. Raises UsageError.
     """
     table = read_any(path, conf)
     entity = column or next((n for n in ("true_id", "entity_id") if n in table.column_names), None)
     if entity is None:
         raise UsageError(f"{path}: say with --truth-column which column is the true person.")
-    named = {"record_id": id_column, "entity_id": entity, **({"hard_case": case} if case else {})}
+    named = {"record_id": made.id_column, "entity_id": entity, **({"hard_case": case} if case else {})}
+    if made.has_sources:
+        named["source"] = "source"
     for name in named.values():
         if name not in table.column_names:
-            raise UsageError(f"{path} has no column {name}; there are {', '.join(table.column_names)}.")
-    source = pa.array([SOURCE] * table.num_rows, pa.string())
-    return pa.table({"source": source, **{column: table[name] for column, name in named.items()}})
+            why = ", which says of which file a record is" if made.has_sources and name == "source" else ""
+            raise UsageError(f"{path} has no column {name}{why}; there are {', '.join(table.column_names)}.")
+    found = pa.table({column: table[name] for column, name in named.items()})
+    return found if made.has_sources else found.append_column("source", _one_file(found.num_rows))

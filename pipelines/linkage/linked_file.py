@@ -72,6 +72,7 @@ def measured(linked: Linked, truth: pa.Table, conf: Linkage, basis: Basis | None
         linked.generation.cut,
         least=conf.review_probability,
         basis=basis,
+        duplicate_free=conf.duplicate_free,
     )
 
 

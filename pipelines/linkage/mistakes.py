@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 
 from pipelines.linkage.brought import PAIR
+from pipelines.linkage.link_only import may_be_compared
 
 MISSED = {
+    "one_source": "two records of one source that has no duplicates: they are never compared",
     "not_blocked": "no blocking rule brings the two together, and no chain of links either",
     "below_threshold": "compared, and less probable than the cut",
     "component_cut": "in one component that was too large and was cut between them",
@@ -76,13 +79,14 @@ def missed_pairs(
     brought: pa.Table | None,
     components: pa.Table | None,
     least: float = 0.1,
+    duplicate_free: Sequence[str] = (),
 ) -> Mistakes:
     """The true pairs in two clusters, with why (``MISSED``).
 
     ``judged`` as ``judged_records`` gives it, ``scored`` in the columns of ``linkage/scored_pairs``.
     ``brought``: of ``rules_of_pairs`` for the pairs that ``scored`` lacks, and ``components`` (source,
     record_id, component): without them a pair that was not kept has no closer reason. ``least`` is the
-    probability below which pairs were not kept.
+    probability below which pairs were not kept, ``duplicate_free`` the sources of which no two records are compared.
     """
     none = pa.schema(
         [
@@ -99,6 +103,7 @@ def missed_pairs(
         connection.register("homes", components if components is not None else nowhere.empty_table())
         pairs = connection.sql(
             f"""SELECT {_COLUMNS}, CASE
+                WHEN NOT {may_be_compared(duplicate_free)} THEN 'one_source'
                 WHEN l.cluster_rules = r.cluster_rules THEN 'decision'
                 WHEN l.cluster_model = r.cluster_model THEN 'vetoed'
                 WHEN s.same_person_probability >= $1 AND s.decided_by = 'never' THEN 'vetoed'

@@ -14,6 +14,7 @@ import pytest
 from linkage_people import CONF, population, record, table
 
 from pipelines.errors import UsageError
+from pipelines.linkage.evaluation import Basis, evaluation
 from pipelines.linkage.explain import VERDICTS, Explanation, explain_pair, parsed_key
 from pipelines.linkage.joining import meeting
 from pipelines.linkage.link import Linked, link_night
@@ -118,6 +119,28 @@ def test_never_evidence_is_named(small) -> None:
     assert found.sides is not None
     assert found.sides.forbidden_pairs == 1
     assert found.sides.mean_weight is None
+
+
+def test_two_of_a_source_without_duplicates_were_never_compared() -> None:
+    mail = {"emails": ["ana.garcia@mail.com"], "phones": ["+525511112222"]}
+    records = table([record(source, f"{n}", **ANA, **mail) for n, source in enumerate(["crm", "crm", "web"])])
+    conf = CONF.model_copy(update={"duplicate_free": ("crm",)})
+    linked = link_night(records, None, conf, NIGHT)
+    parts = records, linked.scored_pairs, linked.clusters, linked.generation, conf
+    apart = explain_pair(*parts, ("crm", "0"), ("crm", "1"))
+    assert (apart.verdict, apart.rules, apart.same_cluster["cluster_final"]) == ("one_source", (), False)
+    assert explain_pair(*parts, ("crm", "0"), ("web", "2")).verdict == "linked"
+    beside = explain_pair(*parts, ("crm", "1"), ("web", "2"))
+    assert (beside.verdict, beside.sides.forbidden_pairs) == ("one_source", 1)
+    truth = pa.table({"source": records["source"], "record_id": records["record_id"], "entity_id": ["a"] * 3})
+    found = evaluation(
+        linked.clusters,
+        truth,
+        linked.scored_pairs,
+        linked.generation.cut,
+        basis=Basis(records, linked.generation, conf),
+    )
+    assert found.missed.by_reason()["one_source"] == 1
 
 
 def test_names_that_merely_resemble_are_named(small) -> None:

@@ -137,3 +137,29 @@ def test_febrl_4(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert found["records"] == 10_000
     assert found["largest_cluster"] == 2
     assert found["quality"]["f1"] >= 0.99
+
+
+def test_a_result_of_several_files_is_evaluated_and_explained(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, truth = tmp_path / "out", tmp_path / "truth.csv"
+    assert execute(["link", *files, "--id", "id", "--keep-records", "--out", str(out)]) == 0
+    answers = [
+        f"{name},{line.split(',')[0]},{line.split(',')[5]}"
+        for name, rows in (("crm", CRM), ("erp", ERP))
+        for line in rows[1:]
+    ]
+    truth.write_text("\n".join(["source,id,true_id", *answers]) + "\n", encoding="utf-8")
+    capsys.readouterr()
+    assert execute(["evaluate", "--linked", str(out), "--truth", str(truth), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["f1"] == 1.0
+    truth.write_text("id,true_id\n1,A\n", encoding="utf-8")
+    assert execute(["evaluate", "--linked", str(out), "--truth", str(truth)]) == 2
+    assert "has no column source, which says of which file" in " ".join(capsys.readouterr().err.split())
+    assert execute(["explain", "crm:1", "erp:2", "--linked", str(out), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["left"], found["right"], found["verdict"]) == ("crm:1", "erp:2", "linked")
+    assert execute(["explain", "1", "erp:2", "--linked", str(out)]) == 2
+    assert "names no file: write file:id, the file one of crm, erp" in " ".join(
+        capsys.readouterr().err.split()
+    )

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from linkage_people import CONF, population, record, table, together
 
 from pipelines.config import Conf
 from pipelines.errors import UsageError
+from pipelines.linkage.brought import PAIR, rules_of_pairs
 from pipelines.linkage.comparisons import comparisons_for
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.evaluate import evaluate
+from pipelines.linkage.explain import explain_pair
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.relation import no_relations
@@ -195,3 +198,20 @@ def test_a_level_with_what_padron_does_not_do_is_refused(level: dict[str, Any], 
     ]
     with pytest.raises(ValueError, match=said):
         own_comparison("city", {"comparison_levels": levels})
+
+
+def test_what_a_condition_brings_is_explained_as_the_night_found_it(
+    linked: tuple[Linked, Linkage, pa.Table, pa.Table],
+) -> None:
+    made, conf, records, _ = linked
+    pairs = made.scored_pairs.filter(pc.not_equal(made.scored_pairs["blocked_by"], "component"))
+    asked = rules_of_pairs(records, made.generation, conf, pairs.select(list(PAIR)))
+    first = {tuple(row[c] for c in PAIR): row["rules"][0] for row in asked.to_pylist()}
+    assert first == {tuple(row[c] for c in PAIR): row["blocked_by"] for row in pairs.to_pylist()}
+    conditions = {rule.name for rule in own_rules(conf) if rule.condition is not None}
+    assert conditions & set(first.values())
+    by_condition = next(row for row in pairs.to_pylist() if row["blocked_by"] in conditions)
+    ends = [(by_condition[f"source_{s}"], by_condition[f"record_id_{s}"]) for s in "lr"]
+    found = explain_pair(records, made.scored_pairs, made.clusters, made.generation, conf, *ends)
+    assert found.rules[0] == by_condition["blocked_by"]
+    assert found.same_person_probability == pytest.approx(by_condition["same_person_probability"])
