@@ -33,6 +33,7 @@ from pipelines.identity.build import build_identity
 from pipelines.identity.changes import CHANGES
 from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
+from pipelines.linkage.blocks import BLOCKS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
@@ -66,6 +67,7 @@ LINKAGE = (
     SCORED_PAIRS,
     LINKS,
     CLUSTERS,
+    BLOCKS,
     CUT_COMPONENTS,
     GENERIC_VALUES,
     REVIEW_QUEUE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelines.linkage.blocks import BLOCKS, block_rows
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
@@ -61,6 +62,7 @@ def link(inputs: Inputs) -> Content:
         SCORED_PAIRS.path: linked.scored_pairs,
         LINKS.path: linked.links,
         CLUSTERS.path: linked.clusters,
+        BLOCKS.path: block_rows(linked.figures),
         CUT_COMPONENTS.path: linked.cut_components,
         GENERIC_VALUES.path: linked.generic_values,
         REVIEW_QUEUE.path: linked.review_queue,

@@ -14,13 +14,14 @@ from pipelines.identity.assign import Identity
 from pipelines.identity.audit import audit
 from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
+from pipelines.linkage.blocks import BLOCKS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES, DECISIONS, standing, unknown
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.delivery_checks import delivered, held_back
-from pipelines.ops.gates import Verdict, listed, owned, verdict
+from pipelines.ops.gates import Verdict, graded, listed, owned, verdict
 from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, decisions_now
@@ -135,7 +136,13 @@ def _by_feed(outcomes: pa.Table | None) -> dict[tuple[str, str], dict[str, Any]]
 
 def linked(inputs: Inputs) -> list[Verdict]:
     """What is checked when the records are linked."""
-    return [*generation(inputs), *model(inputs), *component_size(inputs), *decisions(inputs)]
+    return [
+        *generation(inputs),
+        *model(inputs),
+        *comparisons(inputs),
+        *component_size(inputs),
+        *decisions(inputs),
+    ]
 
 
 def generation(inputs: Inputs) -> list[Verdict]:
@@ -164,6 +171,37 @@ def model(inputs: Inputs) -> list[Verdict]:
         return []
     said = [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes]
     return verdict(inputs.settings.project, "model", value=len(said), bound=0, message=f"{listed(said)}.")
+
+
+def comparisons(inputs: Inputs) -> list[Verdict]:
+    """``comparisons``: pairs that blocking brought, as a multiple of the budget; blocks above the cap are named."""
+    blocking, table = inputs.settings.linkage.blocking, inputs.arrow(BLOCKS)
+    rows = [] if table is None else table.to_pylist()
+    found = []
+    for name in sorted({row["model"] for row in rows}):
+        rules = [row for row in rows if row["model"] == name]
+        pairs, records = sum(row["pairs"] for row in rules), rules[0]["records"]
+        said = [
+            f"{pairs / max(records, 1):,.1f} pairs a record (budget {blocking.max_comparisons_per_record:,})"
+        ]
+        if pairs:
+            most = max(rules, key=lambda row: row["pairs"])
+            said.append(f"{most['rule']} brought {most['pairs']:,} of {pairs:,}")
+        if capped := [row for row in rules if row["capped_blocks"]]:
+            largest = max(capped, key=lambda row: row["largest_block"])
+            said.append(
+                f"{sum(row['capped_blocks'] for row in capped):,} blocks above {blocking.max_block:,} records were "
+                f"subdivided, the largest {largest['largest_block']:,} of {largest['rule']}"
+            )
+        found += graded(
+            inputs.settings.project,
+            "comparisons",
+            value=pairs / max(records, 1) / blocking.max_comparisons_per_record,
+            rows=records,
+            about=name,
+            message=f"{'; '.join(said)}. linkage/blocks has every rule.",
+        )
+    return found
 
 
 def component_size(inputs: Inputs) -> list[Verdict]:

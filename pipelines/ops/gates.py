@@ -43,6 +43,7 @@ DEFAULTS = {
 """Severity of each gate with one bound where conf/padron.yml says nothing."""
 
 BOUNDS = {
+    "comparisons": Bounds(warn=1, least=100),
     "freshness": Bounds(warn=0),
     "id_jitter": Bounds(warn=0.005, block=0.02, least=1_000),
     "over_clustering": Bounds(warn=0.02),

@@ -15,11 +15,13 @@ from pyspark.sql import SparkSession
 
 from pipelines.bronze.batches import stale_sources
 from pipelines.config import Conf, Project
+from pipelines.linkage.blocks import block_rows
 from pipelines.linkage.components import Cut
+from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut_components import cut_rows
 from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
 from pipelines.linkage.engine import BYTES_A_RECORD, DoesNotFitError, check_fits
-from pipelines.ops.checks import component_size, decisions
+from pipelines.ops.checks import comparisons, component_size, decisions
 from pipelines.sources import load_sources
 from pipelines.storage import Warehouse
 from pipelines.tables import LONG, STRING, Column, Table
@@ -56,6 +58,27 @@ def test_a_component_that_was_cut_is_told_by_its_size_and_not_by_its_records() -
     for nothing in (None, cut_rows({}, names)):
         (verdict,) = component_size(inputs(nothing))  # type: ignore[arg-type]
         assert verdict["status"] == "passed"
+
+
+def test_what_blocking_brought_is_told_and_warns_above_the_budget() -> None:
+    def cost(pairs: int, capped: int, largest: int) -> dict[str, int]:
+        return {"pairs": pairs, "capped_blocks": capped, "largest_block": largest, "records": 1000}
+
+    def inputs(pairs: int) -> SimpleNamespace:
+        costs = {"person.email": cost(2_000, 0, 0), "person.surname.2": cost(pairs, 3, 1_024)}
+        table = block_rows({"blocks": costs})
+        settings = SimpleNamespace(project=Project(), linkage=Linkage())
+        return SimpleNamespace(arrow=lambda _: table, settings=settings)
+
+    (fine,) = comparisons(inputs(10_000))  # type: ignore[arg-type]
+    assert (fine["gate"], fine["status"], fine["value"]) == ("comparisons person", "passed", 0.12)
+    assert fine["message"] == (
+        "12.0 pairs a record (budget 100); surname.2 brought 10,000 of 12,000; 3 blocks above 500 records were "
+        "subdivided, the largest 1,024 of surname.2. linkage/blocks has every rule."
+    )
+    (costly,) = comparisons(inputs(198_001))  # type: ignore[arg-type]
+    assert costly["status"] == "warned"
+    assert comparisons(SimpleNamespace(arrow=lambda _: None, settings=inputs(0).settings)) == []  # type: ignore[arg-type]
 
 
 def test_decisions_that_are_held_back_or_name_nobody_warn_with_their_lines(spark: SparkSession) -> None:
