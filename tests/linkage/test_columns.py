@@ -246,3 +246,24 @@ def test_a_generation_for_other_fields_is_refused() -> None:
     made = link_night(records.append_column("trade", trades), None, more, date(2026, 7, 1))
     with pytest.raises(UsageError, match=r"compares category_trade \(person\).*train a new generation"):
         link_night(records, made.generation, CONF, date(2026, 7, 2))
+
+
+@pytest.mark.parametrize("form", ["{given} {one} {other}", "{one} {other}, {given}", "{given} {one}"])
+def test_a_column_of_whole_names_is_recognised_by_its_values(form: str) -> None:
+    people = [
+        form.format(given=g, one=SURNAMES[n % 10], other=SURNAMES[(n + 3) % 10])
+        for n, g in enumerate(GIVEN * 3)
+    ]
+    streets = [f"Calle {name} {n}" for n, name in enumerate(people)]
+    assert recognised(["c1", "c2"], {"c1": people, "c2": streets}) == {"full_name_raw": ("c1",)}
+    # Beside a column that says what it is, nothing else is taken for a name.
+    found = recognised(["surname", "c1"], {"surname": SURNAMES * 3, "c1": people})
+    assert "full_name_raw" not in found
+
+
+def test_a_column_of_tax_ids_is_recognised_where_the_check_digits_hold() -> None:
+    letters = "TRWAGMYFPDXBNJZSQVHLCKE"
+    valid = [f"{n}{letters[n % 23]}" for n in range(12_345_000, 12_345_030)]
+    assert recognised(["c1"], {"c1": valid}, country="ES") == {"tax_id_raw": ("c1",)}
+    slips = [value[:-1] + ("A" if value[-1] != "A" else "B") for value in valid]
+    assert recognised(["c1"], {"c1": slips}, country="ES") == {}
