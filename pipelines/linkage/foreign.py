@@ -90,7 +90,7 @@ def read_foreign(path: str, *, is_link_only: bool = False) -> Foreign:
     notes = []
     if trained and len(trained) < len(levels):
         notes.append(
-            f"{len(levels) - len(trained)} levels have no m or u and count for nothing, as in Splink"
+            f"{len(levels) - len(trained)} levels have no m or u: they count with Splink's values before training"
         )
     if dialect != OWN:
         notes.append(f"the model was {dialect}'s: its conditions only compare columns and were translated")
