@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.linkage.relation import Floats, Ints, chance_roles, gammas_of, likelihoods_of, posterior_of
+from pipelines.linkage.relation import (
+    Floats,
+    Ints,
+    Relations,
+    chance_roles,
+    gammas_of,
+    likelihoods_of,
+    posterior_of,
+)
 
 LEAST_SHARE = 0.01
 """Of one person, or of all else, among the candidate pairs, to start from."""
@@ -194,8 +202,27 @@ def doubt_about(
     return None
 
 
-def rounded(tables: Sequence[Floats], roles: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """Share of each level, the strongest first, by role: as ``Relations`` holds a class."""
+def relations_of(
+    model: str,
+    fit: Fit,
+    kinds: Sequence[str],
+    roles: Sequence[str],
+    shift: Mapping[str, float],
+    doubt: str | None,
+) -> Relations:
+    """A fit as a generation keeps it: rounded to nine digits, levels the strongest first."""
+    return Relations(
+        model,
+        {kind: float(f"{share:.9g}") for kind, share in zip(kinds, fit.shares, strict=True)},
+        {kind: _rounded(tables, roles) for kind, tables in zip(kinds, fit.tables, strict=True)},
+        shift,
+        converged=fit.converged,
+        trusted=doubt is None,
+        doubt=doubt,
+    )
+
+
+def _rounded(tables: Sequence[Floats], roles: Sequence[str]) -> dict[str, tuple[float, ...]]:
     return {
         role: tuple(float(f"{value:.9g}") for value in table[::-1])
         for role, table in zip(roles, tables, strict=True)

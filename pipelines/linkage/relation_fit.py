@@ -32,8 +32,8 @@ from pipelines.linkage.relation_em import (
     learnt,
     patterns_of,
     rarity_shift,
+    relations_of,
     roles_by_chance,
-    rounded,
     single_stage,
 )
 from pipelines.linkage.relation_profiles import BY_CHANCE, OTHER, PROFILES, SAME
@@ -90,15 +90,7 @@ def fit_relations(model: str, scored: pa.Table, settings: Mapping[str, Any], rec
         likelihood=best.likelihood,
         alone=single_stage(patterns, [m, observed], (same, other), shares[other]),
     )
-    return Relations(
-        model,
-        {kind: float(f"{best.shares[k]:.9g}") for k, kind in enumerate(kinds)},
-        {kind: rounded(best.tables[k], roles) for k, kind in enumerate(kinds)},
-        shift,
-        converged=best.converged,
-        trusted=doubt is None,
-        doubt=doubt,
-    )
+    return relations_of(model, best, kinds, roles, shift, doubt)
 
 
 def _keeps_person(fit: Fit, patterns: Patterns, same: int) -> bool:

@@ -13,6 +13,7 @@ The classes and Splink's weight are two opinions on the same evidence, and count
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ from pipelines.linkage.relation_em import (
     learnt,
     patterns_of,
     rarity_shift,
+    relations_of,
     roles_by_chance,
-    rounded,
     single_stage,
 )
 from pipelines.linkage.relation_profiles import OTHER, SAME
@@ -107,17 +108,8 @@ def fit_unnamed(
         alone=single_stage(patterns, [m, u], ends, per_candidate),
         rounds=rounds,
     )
-    return Relations(
-        model,
-        {kind: float(f"{best.shares[k]:.9g}") for k, kind in enumerate(kinds)},
-        {kind: rounded(best.tables[k], roles) for k, kind in enumerate(kinds)},
-        shift,
-        converged=best.converged,
-        trusted=doubt is None,
-        doubt=doubt,
-        persons=persons,
-        undecided=undecided,
-    )
+    found = relations_of(model, best, kinds, roles, shift, doubt)
+    return replace(found, persons=persons, undecided=undecided)
 
 
 def _starts(
