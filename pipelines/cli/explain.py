@@ -31,7 +31,7 @@ MOST_MEMBERS = 5
 @click.option(
     "--linked",
     metavar="FOLDER",
-    help="Of the result of padron link --keep-records in this folder; A and B are ids of its file.",
+    help="Of the result of padron link --keep-records in this folder; A and B are ids of its file, file:id of several.",
 )
 @click.option("--html", "page", metavar="FILE", help="Also write Splink's waterfall chart as a page.")
 @click.option(

@@ -78,7 +78,7 @@ class Model:
     notes: tuple[str, ...] = ()
     """What training had to work round, a line each."""
     is_foreign: bool = False
-    """Splink settings that their owner brought: columns are the file's own, Splink's probability decides."""
+    """Splink settings that their owner brought: columns are the file's own, classes of relation have no names."""
     blocking: BlockingReport | None = None
     """What the rules cost and bring; None where nobody measured it. Decides nothing."""
 

@@ -52,7 +52,9 @@ TRIAL = 100
 ROUNDS = 2_000
 """Without profiles the fit settles slowly."""
 WORK = 10_000_000
-"""Patterns times rounds at most: half a minute or so. What has not settled by then is not used."""
+"""Patterns times rounds at most, of all starts together and once more of the one that goes on; what has not settled
+by then is not used."""
+LEAST_TRIAL = 10
 LEAST_SAID = 0.1
 """Percent of the candidate pairs from which a class is worth a word."""
 UNDECIDED = (1 / 3, 2 / 3)
@@ -66,7 +68,7 @@ def fit_unnamed(
 
     ``settings``: with m and u; ``all_pairs``: the pairs that there are among the records. Expectation
     maximisation starts ``STARTS`` times from levels drawn by ``seed`` around the mean of m and u, and as often from
-    pairs dealt out among the classes; the likeliest after ``TRIAL`` rounds goes on to the end. It is not trusted,
+    pairs dealt out among the classes; the likeliest after at most ``TRIAL`` rounds goes on to the end. It is not trusted,
     and Splink's probability decides alone, where the pairs have no more patterns than the classes have figures to
     fit, where it does not settle, where it loses what Splink believes in, or where it makes the pairs no likelier
     than Splink's model alone, its figures paid for.
@@ -76,9 +78,9 @@ def fit_unnamed(
     patterns = patterns_of(scored, roles, against_chance(model, scored, kinds, shift))
     figures = _figures(settings, roles)
     # Rarity is no pattern: it speaks against all else only, and tells no class of the others from another.
-    count = len(np.unique(patterns.gammas, axis=0))
-    if count <= figures:
-        few = f"has too few patterns, {count:,} for the {figures:,} figures of its classes"
+    distinct = len(np.unique(patterns.gammas, axis=0))
+    if distinct <= figures:
+        few = f"has too few patterns, {distinct:,} for the {figures:,} figures of its classes"
         return Relations(model, {}, {}, {}, converged=False, trusted=False, doubt=few)
     m, u = (learnt(settings, roles, f"{side}_probability") for side in ("m", "u"))
     middle = [(one + other) / 2 for one, other in zip(m, u, strict=True)]
@@ -90,9 +92,11 @@ def fit_unnamed(
     def go_on(posterior: Floats, rounds: int) -> Fit:
         return fitted(patterns, posterior, anchors, strengths, u, ends, per_candidate, rounds)
 
-    tried = [go_on(first, TRIAL) for first in _starts(patterns, m, middle, u, per_candidate, seed)]
+    count = len(patterns.counts)
+    trial = max(LEAST_TRIAL, min(TRIAL, WORK // (2 * STARTS * count)))
+    tried = [go_on(first, trial) for first in _starts(patterns, m, middle, u, per_candidate, seed)]
     promising = max(tried, key=lambda fit: fit.likelihood)
-    rounds = max(TRIAL, min(ROUNDS, WORK // len(patterns.counts)))
+    rounds = max(TRIAL, min(ROUNDS, WORK // count))
     best = go_on(promising.posterior, rounds)
     beliefs = dict(zip(kinds, best.beliefs(patterns), strict=True))
     persons = tuple(name for name in BETWEEN if beliefs[name] > UNDECIDED[1])

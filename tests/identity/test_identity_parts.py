@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from identity_world import State, clusters_frame, frames, keys_frame, on, play, rows, scene
+from identity_world import Scene, State, clusters_frame, frames, keys_frame, on, play, rows, scene
 from pyspark.sql import functions as F
 
 from pipelines.identity.audit import audit
@@ -96,8 +96,8 @@ def test_the_audit_counts_what_breaks_the_contract(spark: SparkSession) -> None:
     first = play(spark, State(), on(0), tonight)
     ids = {record: customer for (_, record), customer in first.ids.items()}
 
-    def violations(broken: State) -> dict[str, int]:
-        found = audit(frames(spark, first), frames(spark, broken), clusters_frame(spark, tonight), on(1))
+    def violations(broken: State, clusters: Scene = tonight) -> dict[str, int]:
+        found = audit(frames(spark, first), frames(spark, broken), clusters_frame(spark, clusters), on(1))
         return {r["invariant"]: r["violations"] for r in rows(found) if r["violations"]}
 
     # c has an id that nobody ever had, d that of e, and f none.
@@ -117,6 +117,9 @@ def test_the_audit_counts_what_breaks_the_contract(spark: SparkSession) -> None:
     link = {"customer_id": "Cx", "became": "Cy", "kind": "merged", "valid_from": on(0), "valid_to": None}
     chain = [link, {**link, "customer_id": "Cy", "became": ids["a"]}]
     assert violations(replace(first, aliases=chain)) == {"aliases_lead_to_customers": 1}
+    # All tables say the same of every record, and yet a and b are no cluster any more.
+    assert violations(first, scene("crm", "a | b | c | d | e | f")) == {"a_customer_is_one_cluster": 1}
+    assert violations(first) == {}
 
 
 def test_events_and_causes_are_a_closed_list_that_the_table_holds() -> None:
