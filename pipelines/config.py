@@ -91,6 +91,11 @@ class Project(Strict):
     maintain_every: int | None = Field(
         7, ge=1, description="Releases between two upkeeps at the end of a night; null: padron maintain only."
     )
+    quick_start_records: int = Field(
+        60_000,
+        ge=0,
+        description="Records, roughly; nights that look at fewer run on Java's first compiler alone. 0: never.",
+    )
     max_deleted_share: float = Field(
         0.05, gt=0, le=1, description="Share of a feed's live keys that one night may delete."
     )

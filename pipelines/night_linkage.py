@@ -21,15 +21,11 @@ from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.renames import RENAMES, decisions_now
-from pipelines.spark import give_memory_back
 from pipelines.stages import Content, Inputs
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
-
-WORTH_A_COLLECTION = 50_000
-"""Customer records; fewer are linked in less memory than a JVM that has just started holds."""
 
 
 def link(inputs: Inputs) -> Content:
@@ -39,8 +35,6 @@ def link(inputs: Inputs) -> Content:
     generation, today = adopted or newest(known), inputs.night.business_date
     decisions = decisions_now(inputs.arrow(DECISIONS), inputs.arrow(RENAMES))
     linked: Linked | LinkedFrames
-    if inputs.rows(CUSTOMER_RECORDS) >= WORTH_A_COLLECTION:
-        give_memory_back(inputs.spark)
     if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
         linked = link_many(
             inputs.frame(CUSTOMER_RECORDS),

@@ -90,3 +90,11 @@ def at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> list[R
     """
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(function, items))
+
+
+def both(one: Callable[[], Result], other: Callable[[], Item]) -> tuple[Result, Item]:
+    """What ``one`` and ``other`` give, at the same time. Raises what either raised, when both have ended."""
+    with ThreadPoolExecutor(1) as beside:
+        first = beside.submit(one)
+        second = other()
+        return first.result(), second

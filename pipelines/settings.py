@@ -35,6 +35,7 @@ NOT_IN_TABLES = {
     "retention_days",
     "retention_by_layer",
     "maintain_every",
+    "quick_start_records",
     "alerts",
 }
 """Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it writes."""
@@ -85,11 +86,9 @@ class Settings:
 
     @cached_property
     def whole(self) -> dict[str, Any]:
-        """All of ``parts`` and what only judges a night; without who is told of it and upkeep."""
-        return {
-            **self.parts,
-            "project": self.project.model_dump(mode="json", exclude={"alerts", "maintain_every"}),
-        }
+        """All of ``parts`` and what only judges a night; without who is told of it, upkeep and how Java starts."""
+        aside = {"alerts", "maintain_every", "quick_start_records"}
+        return {**self.parts, "project": self.project.model_dump(mode="json", exclude=aside)}
 
     def digest_of(self, parts: tuple[str, ...] | None) -> str:
         """Digest of the named parts; of all where none are named."""

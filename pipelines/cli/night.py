@@ -14,13 +14,12 @@ from pipelines.cli.options import Days, example
 from pipelines.errors import PadronError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pyspark.sql import SparkSession
 
     from pipelines.linkage.generations import Generation
     from pipelines.ops.run import Options
     from pipelines.settings import Settings
+    from pipelines.spark import StartSpark
 
 NOTHING = "Nothing to do: everything that was delivered is released."
 
@@ -168,7 +167,7 @@ def _generation(name: str, warehouse: str) -> Generation:
     return find(name, Warehouse(warehouse))
 
 
-def starter(settings: Settings) -> Callable[[], SparkSession]:
+def starter(settings: Settings) -> StartSpark:
     """Starts Spark when it is asked for. Raises UsageError at once where Java is missing."""
     _check_spark()
     return _start(settings)
@@ -181,10 +180,14 @@ def _check_spark() -> None:
         check_java()
 
 
-def _start(settings: Settings) -> Callable[[], SparkSession]:
+def _start(settings: Settings) -> StartSpark:
     from pipelines.spark import session
 
-    return lambda: session(settings.conf.path("spark-defaults.conf"))
+    def start(records: int | None = None) -> SparkSession:
+        is_quick = records is not None and records < settings.project.quick_start_records
+        return session(settings.conf.path("spark-defaults.conf"), is_quick=is_quick)
+
+    return start
 
 
 def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> bool:

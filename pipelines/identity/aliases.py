@@ -9,6 +9,7 @@ held the old id; so a chain never has two links, and undoing a merge closes its 
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -16,6 +17,7 @@ from pyspark.sql import functions as F
 from pipelines.identity.frames import all_of, held
 from pipelines.identity.records import stays_of
 from pipelines.identity.tables import ALIASES
+from pipelines.queries import at_once
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -33,11 +35,12 @@ def aliases_after(
 ) -> DataFrame:
     """The aliases with tonight's merges and splits.
 
-    ``assigned``, ``moved``: of ``moves``; ``is_small``: they are few, see ``frames.held``.
+    ``assigned``, ``moved``: of ``moves``; ``is_small``: they are few, see ``frames.held``. Runs jobs.
     """
     losses = _losses(moved)
-    went = held(_went(assigned, losses), is_small)
-    concerned = held(_concerned_rows(aliases, losses), is_small)
+    went, concerned = at_once(
+        partial(held, is_small=is_small), [_went(assigned, losses), _concerned_rows(aliases, losses)]
+    )
     ids = concerned.select("customer_id").distinct().withColumn("is_concerned", F.lit(True))
     is_open = F.col("valid_to").isNull() & F.col("became").isNotNull()
     is_rewritten = F.coalesce("is_concerned", F.lit(False)) & is_open

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -20,7 +21,7 @@ from pipelines.identity.records import known_records
 from pipelines.identity.renamed import with_renames
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.identity.votes import cast_votes, fates, homes
-from pipelines.queries import at_once, computed_once
+from pipelines.queries import at_once, both, computed_once
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -87,19 +88,12 @@ def assign(
     """
     known = prior if renamed is None else renamed.prior
     names = None if renamed is None else computed_once(renamed.holders)
-    seen, past, stay = clusters, known.events, None
-    if register >= WORTH_A_LOOK:
-        standing = standing_records(clusters, known.assignments, is_small=are_few(register))
-        edited, decided, standing = at_once(computed_once, [edited, decided, standing])
-        marked = [edited, decided]
-        if names is not None and renamed is not None:
-            marked += [names, at_odds(known.events, known.assignments, renamed.sources)]
-        keys = concerned_records(standing, known, marked, FEW, is_small=are_few(register))
-        if keys is not None:
-            seen, past = of_records(clusters, keys), of_records(known.events, keys)
-            stay = of_others(known.assignments, keys)
-    published = published_so_far(prior.events, business_date)
-    records = computed_once(known_records(seen, past, prior.aliases, edited, decided))
+    looks = partial(_looked_at, clusters, known, edited, decided, renamed, names, register)
+    published, looked = both(partial(published_so_far, prior.events, business_date), looks)
+    stay = looked.stay
+    records = computed_once(
+        known_records(looked.clusters, looked.past, prior.aliases, looked.edited, looked.decided)
+    )
     is_small = are_few(records.count())
     if is_small:
         records = records.coalesce(1)
@@ -111,18 +105,15 @@ def assign(
         is_small,
     )
     moved = held(moved_records(assigned, settled), is_small)
-    happened = held(unnumbered_events(assigned, moved, is_adoption=is_adoption), is_small)
+    begun = unnumbered_events(assigned, moved, is_adoption=is_adoption)
+    later = partial(aliases_after, prior.aliases, assigned, moved, business_date, is_small=is_small)
+    happened, aliases = both(partial(held, begun, is_small), later)
     few = is_small or happened.count() <= FEW
     told = happened if names is None else held(with_renames(happened, assigned, names), is_small)
     live = ASSIGNMENTS.conform(assigned.filter(F.col("customer_id").isNotNull()))
 
     def history() -> DataFrame:
         return history_after(prior.assignment_history, assigned, business_date, names, few=is_few)
-
-    def aliases() -> DataFrame:
-        return ALIASES.conform(
-            aliases_after(prior.aliases, assigned, moved, business_date, is_small=is_small)
-        )
 
     def events() -> DataFrame:
         return numbered(explained(told, assigned, pairs, few=few), published, business_date)
@@ -131,5 +122,48 @@ def assign(
         return changed_customers(happened, assigned, published, business_date, few=few)
 
     # Putting the queries together takes as long as running them.
-    made = at_once(lambda make: make(), [history, aliases, events, changes])
-    return Identity(live if stay is None else live.unionByName(ASSIGNMENTS.conform(stay)), *made)
+    stays_after, log, feed = at_once(lambda make: make(), [history, events, changes])
+    assignments = live if stay is None else live.unionByName(ASSIGNMENTS.conform(stay))
+    return Identity(assignments, stays_after, ALIASES.conform(aliases), log, feed)
+
+
+@dataclass(frozen=True)
+class _LookedAt:
+    """What the night is decided by."""
+
+    clusters: DataFrame
+    past: DataFrame
+    edited: DataFrame
+    decided: DataFrame
+    stay: DataFrame | None
+    """Assignments of all other records, which stay; None where all were looked at."""
+
+
+def _looked_at(
+    clusters: DataFrame,
+    known: Identity,
+    edited: DataFrame,
+    decided: DataFrame,
+    renamed: Renamed | None,
+    names: DataFrame | None,
+    register: int,
+) -> _LookedAt:
+    """All clusters and events, or of a large register those of the records that the night can move. Runs jobs."""
+    everything = _LookedAt(clusters, known.events, edited, decided, None)
+    if register < WORTH_A_LOOK:
+        return everything
+    standing = standing_records(clusters, known.assignments, is_small=are_few(register))
+    edited, decided, standing = at_once(computed_once, [edited, decided, standing])
+    marked = [edited, decided]
+    if names is not None and renamed is not None:
+        marked += [names, at_odds(known.events, known.assignments, renamed.sources)]
+    keys = concerned_records(standing, known, marked, FEW, is_small=are_few(register))
+    if keys is None:
+        return replace(everything, edited=edited, decided=decided)
+    return _LookedAt(
+        of_records(clusters, keys),
+        of_records(known.events, keys),
+        edited,
+        decided,
+        of_others(known.assignments, keys),
+    )

@@ -20,9 +20,10 @@ from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES, DECISIONS, standing, unknown
 from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.ops.deletion_checks import deletions
 from pipelines.ops.delivery_checks import delivered, held_back
 from pipelines.ops.gates import Verdict, graded, listed, owned, verdict
-from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
+from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, decisions_now
 
@@ -46,47 +47,6 @@ def landing(inputs: Inputs) -> list[Verdict]:
         bound=0,
         message=listed(problems, separator=" "),
     )
-
-
-def deletions(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
-    """``deleted_share``: a half snapshot looks like many deletions, and stops before silver."""
-
-    def gate(inputs: Inputs) -> list[Verdict]:
-        settings = inputs.settings
-        tonight: dict[tuple[str, str], list[str]] = {}
-        for file in inputs.night.files:
-            tonight.setdefault((file.source, file.feed), []).append(file.batch_id)
-        received = Received(inputs, feeds)
-        batches = received.batches()
-        shares = [
-            deleted_share(
-                received.frame((source, feed)),
-                settings.sources[source],
-                feed,
-                tonight=names,
-                batches=batches,
-            )
-            for (source, feed), names in sorted(tonight.items())
-            if settings.sources[source].feeds[feed].mode != "append" and inputs.night.base_date is not None
-        ]
-        verdicts = []
-        for row in reduce(DataFrame.unionByName, shares).collect() if shares else []:
-            share = row["deleted_tonight"] / row["live_before"] if row["live_before"] else 0.0
-            verdicts += verdict(
-                settings.project,
-                "deleted_share",
-                value=share,
-                bound=settings.project.max_deleted_share,
-                message=(
-                    f"tonight deletes {row['deleted_tonight']:,} of {row['live_before']:,} records "
-                    f"({share:.1%}) of {row['source']}/{row['feed']}: is the file whole? If it is, raise "
-                    "max_deleted_share in conf/padron.yml for this night."
-                ),
-                about=f"{row['source']}/{row['feed']}",
-            )
-        return verdicts
-
-    return gate
 
 
 def landed(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:

@@ -17,7 +17,7 @@ from pipelines.ops.one_night import given_versions, prepare
 from pipelines.ops.overlay import Overlay
 from pipelines.ops.plan import PlannedNight
 from pipelines.ops.repeat import Unrecorded
-from pipelines.ops.run import foreseen
+from pipelines.ops.run import foreseen, records_of
 from pipelines.ops.runner import Runner
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pipelines.ops.run import Options, Watcher
     from pipelines.ops.runner import Gate
     from pipelines.settings import Settings
+    from pipelines.spark import StartSpark
     from pipelines.stages import Inputs
     from pipelines.storage import Warehouse
 
@@ -77,7 +78,7 @@ class _Judged:
 def rehearsed(
     options: Options,
     settings: Settings,
-    start_spark: Callable[[], SparkSession],
+    start_spark: StartSpark,
     watcher: Watcher,
     more: Sequence[dict[str, Any]] = (),
 ) -> Iterator[Rehearsed | None]:
@@ -102,8 +103,9 @@ def rehearsed(
         stewards.take_in(house, settings.decisions)
         stewards.record(house, more)
         judged = _Judged()
-        tables = _run(nights, house, settings, cache(start_spark), watcher, judged)
         planned = tuple(prepared.planned for prepared in nights)
+        start = cache(partial(start_spark, records_of(planned, below)))
+        tables = _run(nights, house, settings, start, watcher, judged)
         yield Rehearsed(house, base, tables, planned, tuple(judged.verdicts))
     finally:
         files.delete(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -20,10 +20,11 @@ from pipelines.night_gates import check_contracts_can_be_asked, check_contracts_
 from pipelines.ops import alerts, releases, stewards
 from pipelines.ops.lock import Lock
 from pipelines.ops.one_night import prepare, run_night
-from pipelines.ops.plan import PlannedNight, plan_nights
+from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
 from pipelines.ops.record import Record, check_version
 from pipelines.ops.runner import Progress
 from pipelines.ops.upkeep import is_due, maintain
+from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pipelines.linkage.generations import Generation
     from pipelines.ops.one_night import Prepared
     from pipelines.settings import Settings
+    from pipelines.spark import StartSpark
 
 
 class Watcher(Progress, Protocol):
@@ -77,7 +79,7 @@ class Outcome:
 def run(
     options: Options,
     settings: Settings,
-    start_spark: Callable[[], SparkSession],
+    start_spark: StartSpark,
     watcher: Watcher,
     check: Callable[[], None] = lambda: None,
 ) -> Outcome:
@@ -138,7 +140,7 @@ def _run(
     options: Options,
     settings: Settings,
     warehouse: Warehouse,
-    start_spark: Callable[[], SparkSession],
+    start_spark: StartSpark,
     watcher: Watcher,
     records: list[Record],
 ) -> Outcome:
@@ -155,7 +157,7 @@ def _run(
         nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
             watcher.warned(text)
-        start = cache(partial(_started, start_spark, settings))
+        start = cache(partial(_started, partial(start_spark, records_of(nights, warehouse)), settings))
         for planned in nights:
             problems = () if outcome.released else tuple(outcome.warnings)
             adopted = None if outcome.released else _adopted(options, warehouse)
@@ -171,6 +173,13 @@ def _run(
                 outcome.released.append(release_id)
                 _keep_up(warehouse, settings, watcher)
     return outcome
+
+
+def records_of(nights: Sequence[PlannedNight], warehouse: Warehouse) -> int:
+    """About how many records the nights will look at: see ``records_looked_at``."""
+    release = releases.newest(warehouse)
+    version = None if release is None else release.tables.get(CUSTOMER_RECORDS.path)
+    return records_looked_at(nights, warehouse.rows(CUSTOMER_RECORDS.path, version))
 
 
 def _started(start_spark: Callable[[], SparkSession], settings: Settings) -> SparkSession:

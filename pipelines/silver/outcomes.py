@@ -81,7 +81,7 @@ def _deliveries(bronze: DataFrame, feed: Feed, batches: DataFrame | None) -> Dat
             (F.col("is_snapshot") & F.lit(feed.mode == "snapshot")).alias("_is_snapshot"),
         )
     else:
-        op = _op(bronze)
+        op = op_of(bronze)
         known = bronze.groupBy("_batch_id").agg(
             F.max("_file").alias("_file"),
             F.max("_ingested_at").alias("_ingested_at"),
@@ -109,7 +109,7 @@ def _landing_date() -> SparkColumn:
     return F.try_to_date(F.substring("_batch_id", 1, 10), "yyyy-MM-dd")
 
 
-def _op(bronze: DataFrame) -> SparkColumn:
+def op_of(bronze: DataFrame) -> SparkColumn:
     return F.upper(values.present(origin(bronze.columns)(OP)))
 
 
@@ -197,7 +197,7 @@ def _prepared(
     keyed = placed.withColumns(
         {
             "_landing_date": _landing_date(),
-            "_op": _op(bronze) if feed.mode != "append" else F.lit(None).cast(STRING),
+            "_op": op_of(bronze) if feed.mode != "append" else F.lit(None).cast(STRING),
             "_key": F.when(F.col("_problem").isNull(), key_of(feed, text)),
         }
     )

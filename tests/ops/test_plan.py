@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from pipelines.cli.night import starter
 from pipelines.errors import UsageError
-from pipelines.ops.plan import plan_nights
+from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
 from pipelines.ops.releases import Release
+from pipelines.settings import load_settings
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,9 @@ class File:
     source: str = "crm"
     feed: str = "contacts"
     name: str = "contacts.csv"
+    bytes: int = 0
+    is_gzip: bool = False
+    format: str = "delimited"
 
 
 def day(n: int) -> date:
@@ -79,3 +84,26 @@ def test_a_date_before_the_newest_release_is_refused() -> None:
 def test_no_files_at_all_is_said() -> None:
     with pytest.raises(UsageError, match="no files"):
         plan([])
+
+
+def test_nights_look_at_the_register_each_and_at_what_landed_once() -> None:
+    landed = File(day(1), bytes=500_000)
+    packed = File(day(2), bytes=100_000, is_gzip=True)
+    columnar = File(day(2), bytes=100_000, format="parquet")
+    nights = [PlannedNight(day(1), (landed,)), PlannedNight(day(2), (packed, columnar))]  # type: ignore[arg-type]
+    assert records_looked_at(nights[:1], 0) == 1_000
+    assert records_looked_at(nights, 7_000) == 2 * 7_000 + 1_000 + 2 * 1_000
+
+
+def test_a_small_night_starts_java_with_its_quick_compiler_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        "pipelines.spark.session", lambda properties, *, is_quick=False: asked.append(is_quick)
+    )
+    monkeypatch.setattr("pipelines.spark.check_java", lambda: None)
+    settings = load_settings(None)
+    few = settings.project.quick_start_records
+    start = starter(settings)
+    for records in (few - 1, few, None):
+        start(records)
+    assert asked == [True, False, False]

@@ -206,7 +206,7 @@ class Tiny:
         """``padron run``."""
         options = Options(str(self.landing), str(self.warehouse), **asked)
         settings = configured(self.config)
-        return run(options, settings, lambda: None, watch or Watch())  # type: ignore[arg-type,return-value]
+        return run(options, settings, lambda records=None: None, watch or Watch())  # type: ignore[arg-type,return-value]
 
     def content(self) -> dict[str, list[dict[str, Any]]]:
         """What readers of the newest release see, without the time at which files came in."""

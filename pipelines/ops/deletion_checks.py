@@ -1,0 +1,101 @@
+"""The gate on what a night deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.ops.gates import Verdict, verdict
+from pipelines.silver.deletions import deletions_told, names_what_it_deletes
+from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
+from pipelines.silver.received import Received
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipelines.stages import Inputs
+    from pipelines.tables import Table
+
+    Key = tuple[str, str]
+
+
+def deletions(feeds: Mapping[Key, Table]) -> Callable[[Inputs], list[Verdict]]:
+    """``deleted_share``: a half snapshot looks like many deletions, and stops before silver.
+
+    Where files name what they delete, and name little, their own rows say enough: then the share is of the
+    rows that do. Else all that ever came in is looked at.
+    """
+
+    def gate(inputs: Inputs) -> list[Verdict]:
+        if inputs.night.base_date is None:
+            return []
+        tonight: dict[Key, list[str]] = {}
+        for file in inputs.night.files:
+            if inputs.settings.sources[file.source].feeds[file.feed].mode != "append":
+                tonight.setdefault((file.source, file.feed), []).append(file.batch_id)
+        received = Received(inputs, feeds)
+        found = _told(inputs, received, tonight)
+        found |= _seen(inputs, received, {key: names for key, names in tonight.items() if key not in found})
+        return [row for key in sorted(found) for row in _judged(inputs, key, *found[key])]
+
+    return gate
+
+
+def _told(inputs: Inputs, received: Received, tonight: Mapping[Key, list[str]]) -> dict[Key, tuple[int, int]]:
+    """(live keys before, rows that delete one) of the feeds for which no more is to be known."""
+    batches, before = received.batch_rows(), inputs.previous_arrow(OUTCOME_COUNTS)
+    if batches is None or before is None:
+        return {}
+    live = {(row["source"], row["feed"]): row["current"] for row in before.to_pylist()}
+    naming = [
+        key
+        for key, names in sorted(tonight.items())
+        if key in live
+        and names_what_it_deletes(inputs.settings.sources[key[0]].feeds[key[1]], names, batches)
+    ]
+    if not naming:
+        return {}
+    counts = [
+        deletions_told(received.frame(key), tonight[key]).withColumn("place", F.lit(place))
+        for place, key in enumerate(naming)
+    ]
+    told = {naming[row["place"]]: row["told"] for row in reduce(DataFrame.unionByName, counts).collect()}
+    most = inputs.settings.project.max_deleted_share
+    return {key: (live[key], rows) for key, rows in told.items() if rows <= most * live[key]}
+
+
+def _seen(inputs: Inputs, received: Received, tonight: Mapping[Key, list[str]]) -> dict[Key, tuple[int, int]]:
+    """(live keys before, keys that tonight deletes), by all rows of the feeds."""
+    batches = received.batches()
+    shares = [
+        deleted_share(
+            received.frame((source, feed)),
+            inputs.settings.sources[source],
+            feed,
+            tonight=names,
+            batches=batches,
+        )
+        for (source, feed), names in sorted(tonight.items())
+    ]
+    rows = reduce(DataFrame.unionByName, shares).collect() if shares else []
+    return {(row["source"], row["feed"]): (row["live_before"], row["deleted_tonight"]) for row in rows}
+
+
+def _judged(inputs: Inputs, key: Key, live: int, deleted: int) -> list[Verdict]:
+    share = deleted / live if live else 0.0
+    about = "/".join(key)
+    return verdict(
+        inputs.settings.project,
+        "deleted_share",
+        value=share,
+        bound=inputs.settings.project.max_deleted_share,
+        message=(
+            f"tonight deletes {deleted:,} of {live:,} records ({share:.1%}) of {about}: is the file whole? If it is, "
+            "raise max_deleted_share in conf/padron.yml for this night."
+        ),
+        about=about,
+    )
