@@ -35,8 +35,6 @@ help: ## List the targets
 	@echo "usage: make TARGET [CUSTOMERS=3000] [NIGHTS=3] [DEMO=out/demo]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1	\2/p' Makefile | expand -t 12
 
-# On so little data the second compiler costs more than it gains; a real night keeps Java's defaults.
-run: export JDK_JAVA_OPTIONS ?= -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseParallelGC
 # Simulated once: another size must not be mixed into tables that already hold the first.
 run: $(INSTALLED) ## Simulate a small retailer, run its nights, print a summary and the report's path
 	@made="$(DEMO)/.simulated"; \
