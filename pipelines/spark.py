@@ -30,6 +30,7 @@ JAVA_HINT = "install Java 17 or 21 (Debian/Ubuntu: apt install openjdk-17-jre-he
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
 """Java compiles each method once, soon and plainly: of a night of few records, compiling it better takes longer than
 the better code gains. Without the second option there is place for a fifth of the code."""
+NO_JAVA = "Error occurred during initialization of VM"
 DELTA_CLASSES = (
     "io.delta.sql.DeltaSparkSessionExtension",
     "io.delta.storage.LogStore",
@@ -84,15 +85,17 @@ def submitted() -> bool:
 
 @contextmanager
 def _own_noise() -> Iterator[Callable[[], str]]:
-    """What a JVM that is started inside writes to standard error goes to a file; gives its text so far.
+    """What a JVM that is started inside writes to standard output and error goes to a file; gives its text so far.
 
-    Ivy and the launcher talk before any logging is configured. The JVM keeps the file for as long
-    as it lives; it has no name, so nothing stays behind.
+    Ivy and the launcher talk before any logging is configured, and Java says on standard output what it refuses. The
+    JVM keeps the file for as long as it lives; it has no name, so nothing stays behind.
     """
     with tempfile.TemporaryFile() as noise:
+        sys.stdout.flush()
         sys.stderr.flush()
-        terminal = os.dup(2)
-        os.dup2(noise.fileno(), 2)
+        terminal = {stream: os.dup(stream) for stream in (1, 2)}
+        for stream in terminal:
+            os.dup2(noise.fileno(), stream)
         try:
 
             def said() -> str:
@@ -101,9 +104,11 @@ def _own_noise() -> Iterator[Callable[[], str]]:
 
             yield said
         finally:
+            sys.stdout.flush()
             sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
+            for stream, own in terminal.items():
+                os.dup2(own, stream)
+                os.close(own)
 
 
 class StartSpark(Protocol):
@@ -119,7 +124,7 @@ def session(
 
     ``properties`` is conf/spark-defaults.conf; ``overrides`` win over it (tests, ``--spark-conf``). ``is_quick``: see
     ``QUICK_START``; where the JVM is there already, it stays what it is.
-    Raises UsageError for a wrong Java, DeltaMissing when Delta's classes are not there.
+    Raises UsageError for a wrong Java or options that it refuses, DeltaMissing when Delta's classes are not there.
     """
     from pyspark.sql import SparkSession
 
@@ -154,6 +159,12 @@ def session(
                 raise DeltaMissing(
                     "Delta's JARs could not be fetched: allow the way to Maven Central, or name a mirror in "
                     "DEFAULT_ARTIFACT_REPOSITORY, or copy a filled Ivy folder and set spark.jars.ivy."
+                ) from None
+            if NO_JAVA in said():
+                why = said().partition(NO_JAVA)[2].split("\n")
+                raise UsageError(
+                    f"Java does not start: {' '.join(why[:2]).strip().rstrip('.')}. Look at spark.driver.extraJavaOptions in "
+                    "conf/spark-defaults.conf and at JDK_JAVA_OPTIONS."
                 ) from None
             raise
     check_delta(spark)

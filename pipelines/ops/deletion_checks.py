@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def deletions(feeds: Mapping[Key, Table]) -> Callable[[Inputs], list[Verdict]]:
     """``deleted_share``: a half snapshot looks like many deletions, and stops before silver.
 
-    Where files name what they delete, and name little, their own rows say enough: then the share is of the
-    rows that do. Else all that ever came in is looked at.
+    Where files name what they delete, and name little, their own rows say enough: the share is of the rows that
+    do, the most that it can be. Else all that ever came in is looked at.
     """
 
     def gate(inputs: Inputs) -> list[Verdict]:
@@ -46,9 +46,12 @@ def deletions(feeds: Mapping[Key, Table]) -> Callable[[Inputs], list[Verdict]]:
 
 
 def _told(inputs: Inputs, received: Received, tonight: Mapping[Key, list[str]]) -> dict[Key, tuple[int, int]]:
-    """(live keys before, rows that delete one) of the feeds for which no more is to be known."""
+    """(live keys before, rows that say they delete one) of the feeds for which no more is to be known.
+
+    Who was live is what last night's configuration said, so it has to be tonight's too.
+    """
     batches, before = received.batch_rows(), inputs.previous_arrow(OUTCOME_COUNTS)
-    if batches is None or before is None:
+    if batches is None or before is None or not inputs.night.is_same_conf:
         return {}
     live = {(row["source"], row["feed"]): row["current"] for row in before.to_pylist()}
     naming = [

@@ -86,6 +86,7 @@ def prepare(
             base=base.tables if base else {},
             given=given_versions(warehouse),
             base_date=base.business_date if base else None,
+            is_same_conf=base is not None and base.conf_digest == settings.digest,
             is_full=options.full,
             problems=tuple(problems),
             generation=adopted,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipelines.bronze.landing import LandedFile
     from pipelines.ops.releases import Release
 
-BYTES_A_RECORD = 500
+LANDED_BYTES_A_RECORD = 500
 """Of landed text: a record of a person and the orders, cases and events that come with it."""
 
 PACKED = 5
@@ -84,15 +84,19 @@ def plan_nights(
 
 
 def records_looked_at(nights: Sequence[PlannedNight], known: int) -> int:
-    """About how many records the nights look at, the ``known`` ones of the register every night.
+    """About how many records the nights look at: each at the ``known`` ones and at all that landed since.
 
     Told from the sizes of files, before anything is read: good enough to choose how Spark is started.
     """
-    landed = 0
-    for file in (file for night in nights for file in night.files):
-        is_packed = file.is_gzip or file.format == "parquet"
-        landed += file.bytes * (PACKED if is_packed else 1)
-    return len(nights) * known + landed // BYTES_A_RECORD
+    looked_at = 0
+    for night in nights:
+        known += sum(_text_bytes(file) for file in night.files) // LANDED_BYTES_A_RECORD
+        looked_at += known
+    return looked_at
+
+
+def _text_bytes(file: LandedFile) -> int:
+    return file.bytes * (PACKED if file.is_gzip or file.format == "parquet" else 1)
 
 
 def _late(files: tuple[LandedFile, ...], newest: date | None) -> int:

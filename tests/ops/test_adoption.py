@@ -234,11 +234,11 @@ class Quiet:
 def started(options: Options, settings: Settings) -> bool:
     """True where the run went as far as starting Spark."""
 
-    def start() -> Any:
+    def start(records: int | None = None) -> Any:
         raise Started
 
     try:
-        run(options, settings, start, Quiet())  # type: ignore[arg-type]
+        run(options, settings, start, Quiet())
     except Started:
         return True
     return False

@@ -126,7 +126,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 def tried(shop: Any, inside: Any, gates: Any = None) -> Watch:
     watch = Watch()
     options = Options(str(shop.landing), str(shop.warehouse))
-    with rehearsal.rehearsed(options, configured(shop.config), lambda: None, watch) as found:  # type: ignore[arg-type,return-value]
+    with rehearsal.rehearsed(options, configured(shop.config), lambda records=None: None, watch) as found:  # type: ignore[arg-type,return-value]
         inside(found)
     return watch
 

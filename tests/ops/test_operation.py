@@ -234,7 +234,7 @@ def test_a_dry_run_says_what_would_run_and_why_and_changes_nothing(
 def padron_run(shop: Tiny, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
     """`padron run` of the small night, without Spark."""
     monkeypatch.setattr(night, "_check_spark", lambda: None)
-    monkeypatch.setattr(night, "_start", lambda settings: lambda: None)
+    monkeypatch.setattr(night, "_start", lambda settings: lambda records=None: None)
     where = ["--landing", str(shop.landing), "--warehouse", str(shop.warehouse), "--config", str(shop.config)]
     return execute(["run", *where, *options])
 

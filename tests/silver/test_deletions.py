@@ -16,6 +16,7 @@ from pipelines.config import Project
 from pipelines.ops import deletion_checks
 from pipelines.ops.deletion_checks import deletions
 from pipelines.renames import DECLARED
+from pipelines.silver.deletions import names_what_it_deletes
 from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.storage import arrow_schema
 
@@ -90,6 +91,7 @@ def tonight(
         night=SimpleNamespace(
             business_date=date(2026, 7, 2),
             base_date=date(2026, 7, 1),
+            is_same_conf=True,
             files=[SimpleNamespace(source="crm", feed="contacts", batch_id=row["batch_id"]) for row in new],
         ),
         arrow=lambda table: known if table.path == BATCHES.path else None,
@@ -134,6 +136,22 @@ def test_whom_a_full_snapshot_leaves_out_is_counted(spark: SparkSession) -> None
 def test_without_counts_of_the_night_before_all_rows_are_looked_at(spark: SparkSession) -> None:
     rows = bronze(spark, FOUR_LIVE + "| 2 | D | A | |\n")
     assert judged(tonight(spark, rows, most=0.3)) == [("passed", 0.25)]
+
+
+def test_by_another_configuration_others_were_live_and_all_rows_are_looked_at(spark: SparkSession) -> None:
+    rows = bronze(spark, FOUR_LIVE + "| 2 | D | A | |\n| 2 | D | B | |\n")
+    night: Any = tonight(spark, rows, most=0.3, before=outcome_counts(400))
+    night.night.is_same_conf = False
+    assert judged(night) == [("blocked", 0.5)]
+
+
+def test_the_correction_of_a_file_whose_rows_stand_for_themselves_deletes_without_saying_so() -> None:
+    feed = CRM.feeds["contacts"].model_copy(update={"mode": "delta", "key": ("_file", "_row")})
+    first, second = ({"batch_id": name, "file": "a.csv", "is_snapshot": False} for name in ("1", "2"))
+    assert names_what_it_deletes(feed, ["1"], pa.Table.from_pylist([first]))
+    assert not names_what_it_deletes(feed, ["2"], pa.Table.from_pylist([first, second]))
+    by_id = feed.model_copy(update={"key": ("id",)})
+    assert names_what_it_deletes(by_id, ["2"], pa.Table.from_pylist([first, second]))
 
 
 def test_a_first_night_deletes_nobody(spark: SparkSession) -> None:
