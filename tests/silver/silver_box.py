@@ -32,6 +32,28 @@ def source(text: str) -> Source:
     return validate(Source, content, node, "conf/sources/test.yml")
 
 
+CRM = source(
+    """
+    source: crm
+    owner: CRM team
+    channel: crm
+    feeds:
+      contacts:
+        mode: snapshot
+        key: [id]
+        target: customer_records
+        columns: [id, name, kind]
+        map: {record_id: id, full_name_raw: name}
+      changes:
+        mode: delta
+        key: [id]
+        target: customer_records
+        columns: [id, name]
+        map: {record_id: id, full_name_raw: name}
+    """
+)
+
+
 def table(text: str) -> list[dict[str, str | None]]:
     """The rows of ``| a | b |`` lines under a header; an empty cell is None."""
     lines = [line.strip()[1:-1].split("|") for line in text.strip().splitlines()]

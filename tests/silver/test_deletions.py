@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pytest
-from silver_box import bronze, source
+from silver_box import CRM, bronze
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.bronze.tables import bronze_table
@@ -25,20 +25,6 @@ if TYPE_CHECKING:
 
     from pipelines.stages import Inputs
 
-CRM = source(
-    """
-source: crm
-owner: CRM team
-channel: crm
-feeds:
-  contacts:
-    mode: snapshot
-    key: [id]
-    target: customer_records
-    columns: [id, name]
-    map: {record_id: id, full_name_raw: name}
-"""
-)
 FEEDS = {("crm", "contacts"): bronze_table(CRM, "contacts")}
 FOUR_LIVE = """
 | date | op | id | name |

@@ -8,34 +8,13 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-from silver_box import bronze, source, told
+from silver_box import CRM, bronze, told
 
 from pipelines.silver.deletions import deletions_told
 from pipelines.silver.outcomes import OUTCOMES, classify, deleted_share, outcome_counts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-CRM = source(
-    """
-    source: crm
-    owner: CRM team
-    channel: crm
-    feeds:
-      contacts:
-        mode: snapshot
-        key: [id]
-        target: customer_records
-        columns: [id, name, kind]
-        map: {record_id: id, full_name_raw: name}
-      changes:
-        mode: delta
-        key: [id]
-        target: customer_records
-        columns: [id, name]
-        map: {record_id: id, full_name_raw: name}
-    """
-)
 
 
 def outcomes(frame: DataFrame, feed: str = "contacts", *more: str) -> list[str]:
