@@ -30,7 +30,6 @@ JAVA_HINT = "install Java 17 or 21 (Debian/Ubuntu: apt install openjdk-17-jre-he
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
 """Java compiles each method once, soon and plainly: of a night of few records, compiling it better takes longer than
 the better code gains. Without the second option there is place for a fifth of the code."""
-NO_JAVA = "Error occurred during initialization of VM"
 DELTA_CLASSES = (
     "io.delta.sql.DeltaSparkSessionExtension",
     "io.delta.storage.LogStore",
@@ -85,17 +84,15 @@ def submitted() -> bool:
 
 @contextmanager
 def _own_noise() -> Iterator[Callable[[], str]]:
-    """What a JVM that is started inside writes to standard output and error goes to a file; gives its text so far.
+    """What a JVM that is started inside writes to standard error goes to a file; gives its text so far.
 
-    Ivy and the launcher talk before any logging is configured, and Java says on standard output what it refuses. The
-    JVM keeps the file for as long as it lives; it has no name, so nothing stays behind.
+    Ivy and the launcher talk before any logging is configured. The JVM keeps the file for as long
+    as it lives; it has no name, so nothing stays behind.
     """
     with tempfile.TemporaryFile() as noise:
-        sys.stdout.flush()
         sys.stderr.flush()
-        terminal = {stream: os.dup(stream) for stream in (1, 2)}
-        for stream in terminal:
-            os.dup2(noise.fileno(), stream)
+        terminal = os.dup(2)
+        os.dup2(noise.fileno(), 2)
         try:
 
             def said() -> str:
@@ -104,11 +101,9 @@ def _own_noise() -> Iterator[Callable[[], str]]:
 
             yield said
         finally:
-            sys.stdout.flush()
             sys.stderr.flush()
-            for stream, own in terminal.items():
-                os.dup2(own, stream)
-                os.close(own)
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 class StartSpark(Protocol):
@@ -154,17 +149,17 @@ def session(
     with _own_noise() as said:
         try:
             spark = builder.getOrCreate()
-        except Exception:
+        except Exception as error:
             if "unresolved dependency" in said():
                 raise DeltaMissing(
                     "Delta's JARs could not be fetched: allow the way to Maven Central, or name a mirror in "
                     "DEFAULT_ARTIFACT_REPOSITORY, or copy a filled Ivy folder and set spark.jars.ivy."
                 ) from None
-            if NO_JAVA in said():
-                why = said().partition(NO_JAVA)[2].split("\n")
+            # Java itself says why on standard output, which is the terminal's.
+            if "JAVA_GATEWAY_EXITED" in str(error):
                 raise UsageError(
-                    f"Java does not start: {' '.join(why[:2]).strip().rstrip('.')}. Look at spark.driver.extraJavaOptions in "
-                    "conf/spark-defaults.conf and at JDK_JAVA_OPTIONS."
+                    "Java does not start; what it says stands above. Look at spark.driver.extraJavaOptions in "
+                    "conf/spark-defaults.conf, and at JDK_JAVA_OPTIONS."
                 ) from None
             raise
     check_delta(spark)

@@ -42,8 +42,8 @@ class Night:
     """Versions, fixed when the night starts, of tables that no stage writes: what stewards decided."""
     base_date: date | None = None
     """Business date of that release; None before the first."""
-    is_same_conf: bool = False
-    """True where that release was made by the configuration of now."""
+    is_same_program: bool = False
+    """True where that release was made by the code and the configuration of now."""
     is_full: bool = False
     problems: tuple[str, ...] = ()
     """What else lies in the landing folder, a line each: unknown sources and feeds, stray files."""

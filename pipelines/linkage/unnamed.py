@@ -55,6 +55,7 @@ WORK = 10_000_000
 """Patterns times rounds at most, of all starts together and once more of the one that goes on; what has not settled
 by then is not used."""
 LEAST_TRIAL = 10
+"""Rounds that each start has however many the patterns are."""
 LEAST_SAID = 0.1
 """Percent of the candidate pairs from which a class is worth a word."""
 UNDECIDED = (1 / 3, 2 / 3)

@@ -48,10 +48,10 @@ def deletions(feeds: Mapping[Key, Table]) -> Callable[[Inputs], list[Verdict]]:
 def _told(inputs: Inputs, received: Received, tonight: Mapping[Key, list[str]]) -> dict[Key, tuple[int, int]]:
     """(live keys before, rows that say they delete one) of the feeds for which no more is to be known.
 
-    Who was live is what last night's configuration said, so it has to be tonight's too.
+    Who was live is what last night's code and configuration said, so they have to be tonight's too.
     """
     batches, before = received.batch_rows(), inputs.previous_arrow(OUTCOME_COUNTS)
-    if batches is None or before is None or not inputs.night.is_same_conf:
+    if batches is None or before is None or not inputs.night.is_same_program:
         return {}
     live = {(row["source"], row["feed"]): row["current"] for row in before.to_pylist()}
     naming = [

@@ -86,7 +86,7 @@ def prepare(
             base=base.tables if base else {},
             given=given_versions(warehouse),
             base_date=base.business_date if base else None,
-            is_same_conf=base is not None and base.conf_digest == settings.digest,
+            is_same_program=base is not None and releases.is_of(base, settings),
             is_full=options.full,
             problems=tuple(problems),
             generation=adopted,

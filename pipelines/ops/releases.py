@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines import files
+from pipelines.digests import code_digest
 from pipelines.errors import PadronError
 from pipelines.ops.record import last_states
 from pipelines.ops.tables import RELEASES
@@ -16,6 +17,8 @@ from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from pipelines.settings import Settings
 
 
 class NoReleaseError(PadronError):
@@ -61,6 +64,11 @@ def all_releases(warehouse: Warehouse) -> list[Release]:
             reason=row.get("reason"),
         )
     return list(newest.values())
+
+
+def is_of(release: Release, settings: Settings) -> bool:
+    """True where the release was made by the code and the configuration of now."""
+    return (release.code_digest, release.conf_digest) == (code_digest(), settings.digest)
 
 
 def newest(warehouse: Warehouse) -> Release | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.bronze.landing import discover, pending
-from pipelines.digests import LAYERS, code_digest
+from pipelines.digests import LAYERS
 from pipelines.errors import UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
@@ -219,10 +219,7 @@ def _plan(options: Options, settings: Settings, warehouse: Warehouse, outcome: O
         sorted_out = pending(landing, known)
         outcome.warnings = [p.text for p in (*sorted_out.problems, *landing.problems)]
         new = list(sorted_out.new)
-    same = release is not None and (release.code_digest, release.conf_digest) == (
-        code_digest(),
-        settings.digest,
-    )
+    same = release is not None and releases.is_of(release, settings)
     # Who asks for a stage again wants it also where nothing is new.
     same = same and _adopted(options, warehouse) is None and options.from_stage is None
     same = same and not (release and stewards.undecided(warehouse, release, settings.decisions))

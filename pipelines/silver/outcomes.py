@@ -110,6 +110,7 @@ def _landing_date() -> SparkColumn:
 
 
 def op_of(bronze: DataFrame) -> SparkColumn:
+    """What a row of a feed does to its key: I, U or D as delivered, in capitals; NULL where it says nothing."""
     return F.upper(values.present(origin(bronze.columns)(OP)))
 
 

@@ -35,5 +35,5 @@ def test_a_quick_start_adds_to_the_options_that_are_there() -> None:
 
 def test_options_that_java_refuses_are_said() -> None:
     said = started({"spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+UseG1GC"})
-    assert said.startswith("refused: Java does not start: Multiple garbage collectors selected. Look")
+    assert said.index("Multiple garbage collectors selected") < said.index("refused: Java does not start")
     assert "spark.driver.extraJavaOptions" in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import re
@@ -21,11 +20,6 @@ import splink.comparison_library as cl
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
 from pipelines.cli import execute
-from pipelines.errors import UsageError
-from pipelines.linkage.blocking_rules import by_condition
-from pipelines.linkage.conditions import check_affordable
-from pipelines.linkage.config import Blocking
-from pipelines.linkage.dialects import NotExactError, columns_of, translated
 from pipelines.linkage.foreign import read_foreign
 
 Json = dict[str, Any]
@@ -391,38 +385,6 @@ def test_one_value_that_all_share_is_said_and_refused_where_it_would_not_end(
     assert link(file, model, tmp_path / "out")["candidate_pairs"] == 1_400 * 1_399 // 2
 
 
-@pytest.mark.parametrize(
-    ("columns", "condition", "explode", "pairs"),
-    [
-        ("'soto' AS a", "l.a = r.a AND l.node <> 7", (), "4,498,500"),
-        ("'soto' AS a, 'soto' AS b", "l.a = r.b", (), "4,500,000"),
-        ("['x', range::VARCHAR] AS a", "l.a = r.a", ("a",), "4,498,500"),
-        ("range AS a", "l.a <= r.a OR l.a IS NULL", (), "4,498,500"),
-        ("range AS a", "l.a = r.a", (), None),
-        ("range AS a, NULL::INTEGER AS b", "l.b = r.a", (), None),
-    ],
-)
-def test_a_condition_joins_the_pairs_that_agree_on_what_it_wants_equal(
-    columns: str, condition: str, explode: tuple[str, ...], pairs: str | None
-) -> None:
-    connection = duckdb.connect()
-    connection.execute(f"CREATE TABLE people AS SELECT range AS node, {columns} FROM range(3000)")
-    rule = by_condition("mine", condition, explode)
-    expected = (
-        contextlib.nullcontext() if pairs is None else pytest.raises(UsageError, match=f"joins {pairs} ")
-    )
-    with expected:
-        check_affordable(connection, [rule], Blocking(max_comparisons_per_record=1))
-
-
-def test_of_many_records_a_sample_is_counted() -> None:
-    connection = duckdb.connect()
-    connection.execute("CREATE TABLE people AS SELECT range AS node, range % 2 AS a FROM range(60000)")
-    rule = by_condition("mine", "l.a = r.a")
-    with pytest.raises(UsageError, match=r"joins (8[5-9]\d|9[0-4]\d),\d{3},\d{3} pairs of 60,000 records"):
-        check_affordable(connection, [rule], Blocking())
-
-
 def test_settings_for_another_file_are_refused(
     as_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -486,36 +448,6 @@ def test_what_splink_4_wrote_is_read(tmp_path: Path) -> None:
     found = read_foreign(str(written(tmp_path, old)))
     assert found.is_trained
     assert [rule.name for rule in found.rules][::2] == ["last", "born"]
-
-
-@pytest.mark.parametrize(
-    ("sql", "own"),
-    [
-        ("`a_l` = `a_r`", '"a_l" = "a_r"'),
-        ("`a b_l` IS NULL OR `a b_r` IS NULL", '"a b_l" IS NULL OR "a b_r" IS NULL'),
-        ("l.`a` = r.`a` AND NOT (l.`b` > 3)", 'l."a" = r."a" AND NOT (l."b" > 3)'),
-        ("ELSE", "ELSE"),
-    ],
-)
-def test_what_only_compares_is_translated(sql: str, own: str) -> None:
-    assert translated(sql, "spark") == own
-
-
-@pytest.mark.parametrize(
-    "sql", ["levenshtein(`a_l`, `a_r`) <= 1", "soundex(`a_l`) = soundex(`a_r`)", "`a_l` LIKE `a_r`"]
-)
-def test_what_engines_do_differently_is_not(sql: str) -> None:
-    with pytest.raises(NotExactError):
-        translated(sql, "spark")
-
-
-def test_columns_of_a_condition() -> None:
-    assert columns_of('l."first name" = r."first name" AND jaro_winkler_similarity(l.b, r.c) > 0.9') == {
-        "first name",
-        "b",
-        "c",
-    }
-    assert columns_of("len(list_filter(a_l, x -> x <> 'b')) > 0") == {"a_l"}
 
 
 def test_records_without_one_true_pair_and_a_blank_column_train_to_no_links(

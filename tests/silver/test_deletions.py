@@ -77,7 +77,7 @@ def tonight(
         night=SimpleNamespace(
             business_date=date(2026, 7, 2),
             base_date=date(2026, 7, 1),
-            is_same_conf=True,
+            is_same_program=True,
             files=[SimpleNamespace(source="crm", feed="contacts", batch_id=row["batch_id"]) for row in new],
         ),
         arrow=lambda table: known if table.path == BATCHES.path else None,
@@ -124,10 +124,10 @@ def test_without_counts_of_the_night_before_all_rows_are_looked_at(spark: SparkS
     assert judged(tonight(spark, rows, most=0.3)) == [("passed", 0.25)]
 
 
-def test_by_another_configuration_others_were_live_and_all_rows_are_looked_at(spark: SparkSession) -> None:
+def test_by_another_program_others_were_live_and_all_rows_are_looked_at(spark: SparkSession) -> None:
     rows = bronze(spark, FOUR_LIVE + "| 2 | D | A | |\n| 2 | D | B | |\n")
     night: Any = tonight(spark, rows, most=0.3, before=outcome_counts(400))
-    night.night.is_same_conf = False
+    night.night.is_same_program = False
     assert judged(night) == [("blocked", 0.5)]
 
 
