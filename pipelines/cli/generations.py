@@ -99,6 +99,7 @@ def show(name: str, warehouse: str, as_json: bool) -> int:
 
 def _say_model(party_type: str, model: Model) -> None:
     from pipelines.linkage.differences import weights
+    from pipelines.linkage.exported import rare
     from pipelines.linkage.relation_profiles import OTHER
 
     prior = model.settings["probability_two_random_records_match"]
@@ -120,7 +121,7 @@ def _say_model(party_type: str, model: Model) -> None:
         last = comparison
     show_table(table)
     frequent = sum(map(len, model.frequencies.values()))
-    say(f"Frequent values: {frequent:,}; any other counts with {model.floor:.3g}")
+    say(f"Frequent values: {frequent:,}; any other counts with {rare(model)}")
     shares = ", ".join(
         f"{kind.replace('_', ' ')} {share:.1%}"
         for kind, share in model.relations.shares.items()

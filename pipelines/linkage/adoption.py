@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.errors import UsageError
-from pipelines.linkage.comparisons import frequency_columns
+from pipelines.linkage.comparisons import frequency_floors
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import ROLE_TYPES
 from pipelines.linkage.generations import Generation
@@ -17,7 +17,7 @@ def compared_roles(generation: Generation) -> set[str]:
         for model in generation.models.values()
         for role in (
             *(comparison["output_column_name"] for comparison in model.settings["comparisons"]),
-            *frequency_columns(model.settings),
+            *frequency_floors(model.settings),
         )
         if role in ROLE_TYPES
     }

@@ -304,6 +304,7 @@ def comparisons_of(settings: Json) -> tuple[Comparison, ...]:
                 level["u_probability"],
                 level.get("tf_adjustment_column"),
                 level.get("tf_adjustment_weight", 1.0),
+                level.get("tf_minimum_u_value"),
             )
             for level in known
         )
@@ -330,7 +331,7 @@ def level_number(model: str, role: str, name: str, own: Own = NONE) -> int:
 def splink_comparison(comparison: Comparison, floor: float, *, starter: bool) -> Json:
     """The comparison in Splink's vocabulary; with the starter's m and u where ``starter``.
 
-    ``floor`` is the frequency of a rare value: no value counts as rarer.
+    ``floor`` is the frequency of a rare value: no value counts as rarer, where the level names no other.
     """
     levels: list[Json] = [
         {"sql_condition": comparison.missing, "label_for_charts": "unknown", "is_null_level": True}
@@ -340,7 +341,7 @@ def splink_comparison(comparison: Comparison, floor: float, *, starter: bool) ->
         if level.frequency_of is not None:
             entry["tf_adjustment_column"] = level.frequency_of
             entry["tf_adjustment_weight"] = level.frequency_weight
-            entry["tf_minimum_u_value"] = floor
+            entry["tf_minimum_u_value"] = floor if level.least_frequency is None else level.least_frequency
         if starter:
             entry["m_probability"] = level.m
             entry["u_probability"] = level.u
@@ -368,13 +369,15 @@ def splink_settings(
     }
 
 
-def frequency_columns(settings: Json) -> list[str]:
-    """The columns of a settings dict whose values' frequencies correct the weights, sorted."""
-    return sorted(
-        {
-            level["tf_adjustment_column"]
-            for comparison in settings["comparisons"]
-            for level in comparison["comparison_levels"]
-            if "tf_adjustment_column" in level
-        }
-    )
+def frequency_floors(settings: Json) -> dict[str, float]:
+    """The columns whose values' frequencies correct the weights, sorted, with the frequency of a rare value.
+
+    It is the lowest that any level of the column lets count: only what is more frequent has to be known.
+    """
+    found: dict[str, float] = {}
+    for comparison in settings["comparisons"]:
+        for level in comparison["comparison_levels"]:
+            if "tf_adjustment_column" in level:
+                column, floor = level["tf_adjustment_column"], level.get("tf_minimum_u_value", 0.0)
+                found[column] = min(floor, found.get(column, floor))
+    return dict(sorted(found.items()))

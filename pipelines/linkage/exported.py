@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from pipelines.linkage.blocking_rules import Rule
+from pipelines.linkage.comparisons import frequency_floors
 from pipelines.linkage.generations import Generation, Model
 
 Json = dict[str, Any]
@@ -59,9 +60,17 @@ def frequency_tables(model: Model) -> dict[str, str]:
     return tables
 
 
+def rare(model: Model) -> str:
+    """The frequency that a value outside the lookups counts with, in words; of columns with another, that too."""
+    others = {c: f for c, f in frequency_floors(model.settings).items() if f != model.floor}
+    return ", ".join(
+        [f"{model.floor:.3g}", *(f"of {column} {floor:.3g}" for column, floor in others.items())]
+    )
+
+
 def about(generation: Generation) -> str:
     """What the files are and how Splink takes them, as Markdown."""
-    floors = ", ".join(f"{model.floor:g} ({name})" for name, model in sorted(generation.models.items()))
+    floors = "; ".join(f"{rare(model)} ({name})" for name, model in sorted(generation.models.items()))
     return f"""# Generation {generation.generation_id}
 
 `generation.json` is the generation, whole: `padron generations adopt` takes this folder into another

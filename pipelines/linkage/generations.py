@@ -68,7 +68,7 @@ class Model:
     """Frequency of the frequent values, by column; any other value counts as rare. Splink counts them
     itself for settings that their owner brought."""
     floor: float
-    """Frequency of a rare value."""
+    """Frequency of a rare value, where the settings name no other for its column."""
     kind: str
     """trained or starter."""
     relations: Relations

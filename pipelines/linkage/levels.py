@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+RAREST = 1e-5
+"""No value counts as rarer: beyond that it is as likely a slip as a name, and models stay small, for they
+carry the more frequent ones."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -17,6 +21,8 @@ class Level:
     """The column whose value's frequency corrects u: agreeing on a rare value says more."""
     frequency_weight: float = 1.0
     """How much of that correction counts, 0 to 1."""
+    least_frequency: float | None = None
+    """No value of the column counts as rarer here; None is the model's own floor."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipelines.linkage.blocking import block_keys
 from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates
-from pipelines.linkage.comparisons import frequency_columns, splink_settings
+from pipelines.linkage.comparisons import frequency_floors, splink_settings
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generic_values import find_generic, use_generic, value_pairs
@@ -108,9 +108,10 @@ def affordable(
     )
 
 
-def corrected_columns(model: str, roles: set[str], conf: Linkage) -> list[str]:
-    """The columns whose values' frequencies a model of these roles needs."""
-    return frequency_columns(splink_settings(model, roles, 1.0, starter=False, own=own_comparisons(conf)))
+def floors_of(model: str, roles: set[str], records: int, conf: Linkage) -> dict[str, float]:
+    """The columns whose values' frequencies a model of these roles needs, with that of a rare value."""
+    floor = rounded(frequency_floor(records))
+    return frequency_floors(splink_settings(model, roles, floor, starter=False, own=own_comparisons(conf)))
 
 
 def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str], ...]]:
@@ -140,8 +141,7 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
                 "INSERT INTO homes SELECT node, hash($1, rule, key) FROM keys WHERE list_contains($2, rule)",
                 [name, list(kept)],
             )
-            floor = rounded(frequency_floor(count))
-            frequencies = frequent_values(connection, corrected_columns(name, roles, conf), floor)
+            frequencies = frequent_values(connection, floors_of(name, roles, count, conf))
             groups[name] = Group(count, tuple(rules[number] for number in kept), frequencies)
         sample = Sample(records.slice(0, 0), drawn_below(conf, len(nodes), total), groups)
         taken = _take(connection, sample)

@@ -16,13 +16,13 @@ from pipelines.linkage.sample import (
     Group,
     Sample,
     affordable,
-    corrected_columns,
     drawn_again,
     drawn_below,
+    floors_of,
     tried,
 )
 from pipelines.linkage.tasks import People, people_schema
-from pipelines.linkage.training import frequency_floor, rounded
+from pipelines.linkage.training import rounded
 from pipelines.queries import computed_once
 
 
@@ -46,9 +46,7 @@ def draw_many(nodes: DataFrame, records: int, generic: pa.Table, conf: Linkage) 
         homes.append(
             home.where(F.col("rule").isin(list(kept))).select("node", F.lit(name).alias("model"), "block")
         )
-        frequencies = _frequencies(
-            people, corrected_columns(name, roles, conf), rounded(frequency_floor(count))
-        )
+        frequencies = _frequencies(people, floors_of(name, roles, count, conf))
         groups[name] = Group(count, tuple(rules[number] for number in kept), frequencies)
     home = computed_once(reduce(DataFrame.unionByName, homes))
     below = drawn_below(conf, records, total)
@@ -67,10 +65,10 @@ def _taken(nodes: DataFrame, home: DataFrame, below: int) -> DataFrame:
     return drawn.unionByName(beside).distinct()
 
 
-def _frequencies(people: DataFrame, columns: list[str], floor: float) -> Mapping[str, Mapping[str, float]]:
+def _frequencies(people: DataFrame, floors: Mapping[str, float]) -> Mapping[str, Mapping[str, float]]:
     """``training.frequent_values`` of all records."""
     found: dict[str, dict[str, float]] = {}
-    for column in columns:
+    for column, floor in floors.items():
         value = F.col(column).cast("string").alias("value")
         counts = people.where(F.col(column).isNotNull()).groupBy(value).count()
         known = people.agg(F.count(column)).collect()[0][0]

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 from splink import DuckDBAPI, Linker
 
-from pipelines.linkage.comparisons import frequency_columns
+from pipelines.linkage.comparisons import frequency_floors
 from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.generations import Model
 
@@ -103,8 +103,10 @@ def open_linker(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Du
         log_level=logging.CRITICAL,
         validate_settings=False,
     )
-    for column in [] if model.is_foreign else frequency_columns(model.settings):
-        _register_frequencies(connection, api, linker, model, column)
+    # Splink counts itself for settings that their owner brought.
+    floors = {} if model.is_foreign else frequency_floors(model.settings)
+    for column, floor in floors.items():
+        _register_frequencies(connection, api, linker, model, column, floor)
     return api, linker
 
 
@@ -123,7 +125,12 @@ def _gamma(comparison: Any) -> str:
 
 
 def _register_frequencies(
-    connection: duckdb.DuckDBPyConnection, api: DuckDBAPI, linker: Linker, model: Model, column: str
+    connection: duckdb.DuckDBPyConnection,
+    api: DuckDBAPI,
+    linker: Linker,
+    model: Model,
+    column: str,
+    floor: float,
 ) -> None:
     """Give Splink the frequency of every value present: the generation's, or the floor.
 
@@ -136,7 +143,7 @@ def _register_frequencies(
     connection.register("known_frequencies", table)
     connection.execute(
         f"""CREATE OR REPLACE TABLE frequency_{column} AS
-        SELECT p.{column}, coalesce(k.share, {model.floor}) AS tf_{column}
+        SELECT p.{column}, coalesce(k.share, {floor}) AS tf_{column}
         FROM (SELECT DISTINCT {column} FROM people WHERE {column} IS NOT NULL) p
         LEFT JOIN known_frequencies k ON k.value = CAST(p.{column} AS VARCHAR)"""
     )

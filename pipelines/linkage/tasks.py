@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from pipelines.linkage import scored_pairs
 from pipelines.linkage.blocking import full_keys_query, keys_query
 from pipelines.linkage.blocking_rules import Rule
-from pipelines.linkage.comparisons import frequency_columns
+from pipelines.linkage.comparisons import frequency_floors
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, log_odds
 from pipelines.linkage.engine import empty_records, engine
@@ -87,7 +87,7 @@ def scoring_columns(model: Model, columns: Iterable[str]) -> list[str]:
     """The columns of ``people`` that scoring by ``model`` looks at."""
     levels = [level for c in model.settings["comparisons"] for level in c["comparison_levels"]]
     text = " ".join(level["sql_condition"] for level in levels)
-    return named_in(f"{text} {' '.join(frequency_columns(model.settings))}", columns)
+    return named_in(f"{text} {' '.join(frequency_floors(model.settings))}", columns)
 
 
 def judging_columns(model: Model, conf: Linkage, columns: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ whatever the order of rows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,7 +20,7 @@ from pipelines.linkage.comparisons import (
     STARTER_PRIOR,
     Own,
     comparisons_for,
-    frequency_columns,
+    frequency_floors,
     splink_settings,
 )
 from pipelines.linkage.config import Linkage, Training
@@ -28,7 +28,7 @@ from pipelines.linkage.em_guards import MOST_PRIOR, has_no_true_pair, without_re
 from pipelines.linkage.engine import quiet_splink
 from pipelines.linkage.generations import Json, Model
 from pipelines.linkage.labels import Counted, count_matches
-from pipelines.linkage.levels import Comparison
+from pipelines.linkage.levels import RAREST, Comparison
 from pipelines.linkage.relation import starter_relations
 from pipelines.linkage.smoothed import smoothed_m
 from pipelines.linkage.training_run import Session, TrainingRun, estimates_chart, session_charts
@@ -78,11 +78,11 @@ def starter_model(
 
 
 def frequent_values(
-    connection: duckdb.DuckDBPyConnection, columns: list[str], floor: float
+    connection: duckdb.DuckDBPyConnection, floors: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
-    """Share of each value above ``floor`` among the known values of table ``people``, by column."""
+    """Share of each value above its column's floor among the known values of table ``people``, by column."""
     found: dict[str, dict[str, float]] = {}
-    for column in columns:
+    for column, floor in floors.items():
         rows = connection.execute(
             f"""SELECT CAST({column} AS VARCHAR) AS value, count(*) / sum(count(*)) OVER () AS share
             FROM people WHERE {column} IS NOT NULL GROUP BY {column}
@@ -96,10 +96,9 @@ def frequent_values(
 def frequency_floor(records: int) -> float:
     """Frequency that a value counts with when it is not among the frequent ones.
 
-    One in the number of records, and never rarer than one in a hundred thousand: beyond that a
-    value is as likely a slip as a name.
+    One in the number of records, and never rarer than ``RAREST``.
     """
-    return max(1.0 / max(records, 1_000), 1e-5)
+    return max(1.0 / max(records, 1_000), RAREST)
 
 
 def train_model(
@@ -161,8 +160,9 @@ def train_model(
     if not sessions and (labelled is None or labelled.matches < conf.training.min_pairs):
         notes.append("no blocking rule brought enough pairs to train on: starter model")
         return starter_model(model, roles, floor, notes, own)
-    columns = frequency_columns(settings)
-    frequencies = frequent_values(connection, columns, floor) if group is None else group.frequencies
+    frequencies = (
+        frequent_values(connection, frequency_floors(settings)) if group is None else group.frequencies
+    )
     trained = _assemble(settings, comparisons, u, sessions, labelled, prior, notes)
     # The relation model is fitted later, to the candidate pairs that this model scores.
     relations = starter_relations(model, comparisons)

@@ -19,11 +19,11 @@ import splink.comparison_library as library
 from pipelines.config import ProblemsError
 from pipelines.linkage.binding import Statement
 from pipelines.linkage.blocking_rules import Rule, by_condition
-from pipelines.linkage.comparisons import Own
+from pipelines.linkage.comparisons import Own, splink_comparison
 from pipelines.linkage.config import SqlRule
 from pipelines.linkage.dialects import OWN, columns_of
 from pipelines.linkage.engine import role_type
-from pipelines.linkage.levels import Comparison, Level
+from pipelines.linkage.levels import RAREST, Comparison, Level
 
 if TYPE_CHECKING:
     from pipelines.linkage.config import Linkage
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 DERIVED = {
     "birth_text": ("birth_date", "VARCHAR"),
     "birth_swapped": ("birth_date", "VARCHAR"),
+    "birth_day": ("birth_date", "VARCHAR"),
+    "birth_year": ("birth_date", "VARCHAR"),
     "email_locals": ("emails", "VARCHAR[]"),
     "email_first": ("emails", "VARCHAR"),
     "phone_first": ("phones", "VARCHAR"),
@@ -41,13 +43,18 @@ OPTIONS = ("term_frequency_adjustments", "m_probabilities", "u_probabilities")
 M_OF_STRONGEST = 0.95
 U_OF_AGREEMENT = 0.01
 """Values of a level that nobody gave any, until training finds them."""
-_IGNORED = (
-    "fix_m_probability",
-    "fix_u_probability",
-    "disable_tf_exact_match_detection",
-    "tf_minimum_u_value",
+_OF_A_LEVEL = (
+    *("sql_condition", "label_for_charts", "is_null_level", "m_probability", "u_probability"),
+    *("tf_adjustment_column", "tf_adjustment_weight", "tf_minimum_u_value"),
 )
-"""Options of a level that padron's own training and frequencies leave no room for."""
+"""What a level may say: all that ``padron generations export`` writes."""
+_REFUSED = {
+    "fix_m_probability": "training finds the m of every level that it sees pairs of",
+    "fix_u_probability": "training finds the u of every level that it sees pairs of",
+    "disable_tf_exact_match_detection": "frequencies correct the u of the level of equal values",
+}
+"""Options of a level that padron's own training and frequencies leave no room for, and why."""
+_JSON_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 def check(conf: Linkage) -> None:
@@ -107,11 +114,14 @@ def own_comparison(name: str, entry: dict[str, Any]) -> Comparison:
         raise ValueError("a level has no sql_condition")
     nulls = [level["sql_condition"] for level in levels if level.get("is_null_level")]
     known = [level for level in levels if not level.get("is_null_level")]
+    if known != levels[len(nulls) :]:
+        raise ValueError("the null level stands first: what a record does not know is compared with nothing")
     if len(known) < 2 or known[-1]["sql_condition"].strip().upper() != "ELSE":
         raise ValueError(
             "it needs two levels or more beside the null level, the last with sql_condition ELSE"
         )
-    return Comparison(name, " OR ".join(f"({c})" for c in nulls) or "false", _levels(known))
+    missing = nulls[0] if len(nulls) == 1 else " OR ".join(f"({c})" for c in nulls) or "false"
+    return Comparison(name, missing, _levels(known))
 
 
 def _from_library(name: str, entry: dict[str, Any]) -> dict[str, Any]:
@@ -148,8 +158,13 @@ def _levels(known: list[dict[str, Any]]) -> tuple[Level, ...]:
     last = len(known) - 1
     levels: list[Level] = []
     for at, level in enumerate(known):
-        if idle := [option for option in _IGNORED if level.get(option)]:
-            raise ValueError(f"{', '.join(idle)} has no effect in padron: leave it out")
+        for option, reason in _REFUSED.items():
+            if level.get(option):
+                raise ValueError(f"{option} has no effect in padron, where {reason}: leave it out")
+        if unknown := sorted(set(level) - {*_OF_A_LEVEL, *_REFUSED}):
+            near = difflib.get_close_matches(unknown[0], _OF_A_LEVEL, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{', '.join(unknown)} is no key of a level{hint}")
         label = str(level.get("label_for_charts") or level["sql_condition"])
         if label in {made.name for made in levels}:
             raise ValueError(f"two levels are called {label}")
@@ -160,17 +175,42 @@ def _levels(known: list[dict[str, Any]]) -> tuple[Level, ...]:
             for kind, default in (("m", agreeing), ("u", chance))
         )
         condition = None if at == last else level["sql_condition"]
-        column = level.get("tf_adjustment_column")
-        levels.append(Level(label, condition, m, u, column, float(level.get("tf_adjustment_weight") or 1.0)))
+        levels.append(Level(label, condition, m, u, *_frequency(level)))
     return tuple(levels)
 
 
+def _frequency(level: dict[str, Any]) -> tuple[str | None, float, float | None]:
+    """The column whose frequencies correct a level, how much of that counts, and the rarest that counts."""
+    column = level.get("tf_adjustment_column")
+    weight, least = _number(level, "tf_adjustment_weight"), _number(level, "tf_minimum_u_value")
+    if column is None and (weight, least) != (None, None):
+        raise ValueError("tf_adjustment_weight and tf_minimum_u_value need a tf_adjustment_column")
+    if least is not None and not RAREST <= least <= 1:
+        raise ValueError(
+            f"tf_minimum_u_value is {least:g}, not between {RAREST:g} and 1: padron carries the frequencies of "
+            "values above it, at most a hundred thousand a column, and all others count as that rare"
+        )
+    return column, 1.0 if weight is None else weight, least
+
+
 def _share(level: dict[str, Any], key: str, default: float) -> float:
-    value = level.get(key)
+    value = _number(level, key)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+    if not 0 < value < 1:
         raise ValueError(f"{key} is {value}, not between 0 and 1")
+    return value
+
+
+def _number(level: dict[str, Any], key: str) -> float | None:
+    """The number at ``key``; None where there is none. Raises ValueError where it is something else."""
+    value = level.get(key)
+    if value is None:
+        return None
+    # YAML takes 5e-05, as JSON writes it, for a text.
+    is_number = isinstance(value, int | float) or (isinstance(value, str) and _JSON_NUMBER.fullmatch(value))
+    if isinstance(value, bool) or not is_number:
+        raise ValueError(f"{key} is {value!r}, no number")
     return float(value)
 
 
@@ -195,8 +235,21 @@ def _known(columns: Iterable[str], types: dict[str, str]) -> frozenset[str]:
 def _of_comparison(comparison: Comparison, what: str, types: dict[str, str]) -> Statement:
     conditions = (comparison.missing, *(level.condition for level in comparison.levels if level.condition))
     used = {column.removesuffix("_l").removesuffix("_r") for sql in conditions for column in columns_of(sql)}
-    _known((level.frequency_of for level in comparison.levels if level.frequency_of), types)
+    corrected = _known((level.frequency_of for level in comparison.levels if level.frequency_of), types)
+    if corrected:
+        _check_frequencies(comparison)
     return Statement(what, conditions, _known(used, types), over="pair")
+
+
+def _check_frequencies(comparison: Comparison) -> None:
+    """Raises ValueError where Splink finds no level of equal values, whose u the frequencies correct."""
+    plain = splink_comparison(comparison, RAREST, starter=True)
+    levels = library.CustomComparison(**plain).get_comparison(OWN).comparison_levels
+    for level in levels:
+        try:
+            level._tf_adjustment_sql("gamma", levels)
+        except ValueError as error:
+            raise ValueError(f"Splink refuses it: {' '.join(str(error).split())}") from None
 
 
 def _of_rule(rule: Rule, what: str, types: dict[str, str]) -> Statement:

@@ -18,7 +18,7 @@ from splink import DuckDBAPI, Linker
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import FIXED, by_condition
-from pipelines.linkage.comparisons import frequency_columns
+from pipelines.linkage.comparisons import frequency_floors
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import DoesNotFitError, empty_records, engine, placement
 from pipelines.linkage.evidence import TooManyLinksError
@@ -63,9 +63,29 @@ SMALL = Linkage.model_validate(
             {"name": "one_card", "match": ["loyalty_id"]},
             {"name": "two_cities", "match": ["phones"], "never": ["city"]},
         ],
+        "comparisons": {
+            "surname": {
+                "comparison_levels": [
+                    {"sql_condition": "surname_l IS NULL OR surname_r IS NULL", "is_null_level": True},
+                    {
+                        "sql_condition": "surname_l = surname_r",
+                        "tf_adjustment_column": "surname",
+                        "tf_minimum_u_value": 0.01,
+                    },
+                    {
+                        "sql_condition": "surname_phonetic_l = surname_phonetic_r",
+                        "tf_adjustment_column": "surname",
+                        "tf_adjustment_weight": 0.5,
+                        "tf_minimum_u_value": 0.005,
+                    },
+                    {"sql_condition": "ELSE"},
+                ]
+            }
+        },
     }
 )
-"""Blocks that are subdivided, tasks of few pairs, components that are cut, exact rules, a source without duplicates."""
+"""Blocks that are subdivided, tasks of few pairs, components that are cut, exact rules, a source without duplicates,
+a comparison whose levels have minimums of their own for frequencies."""
 PAIR = [(key, "ascending") for key in ("source_l", "record_id_l", "source_r", "record_id_r")]
 RECORD = [("source", "ascending"), ("record_id", "ascending")]
 
@@ -248,7 +268,9 @@ def test_splinks_own_predict_gives_the_same_pairs_and_weights(
     if floor is not None:
         # As on many records, where most values are rarer than the floor and not in the short list.
         text = json.dumps(model.settings).replace(str(model.floor), str(floor))
-        short = {c: {v: s for v, s in f.items() if s > floor} for c, f in model.frequencies.items()}
+        floors = frequency_floors(json.loads(text))
+        assert floors["surname"] == 0.005
+        short = {c: {v: s for v, s in f.items() if s > floors[c]} for c, f in model.frequencies.items()}
         assert any(len(short[c]) < len(f) for c, f in model.frequencies.items())
         model = replace(model, settings=json.loads(text), floor=floor, frequencies=short)
     with engine(SMALL) as connection:
@@ -265,7 +287,7 @@ def test_splinks_own_predict_gives_the_same_pairs_and_weights(
         persons, blocked = (connection.table(name).to_arrow_table() for name in ("people", "blocked"))
     api = DuckDBAPI()
     linker = Linker(api.register(persons, table_name="persons"), model.settings, validate_settings=False)
-    for column in frequency_columns(model.settings):
+    for column in frequency_floors(model.settings):
         linker.table_management.compute_tf_table(column)
     linker.table_management.register_blocked_pairs_for_predict(api.register(blocked, table_name="pairs"))
     predicted = linker.inference.predict(warning_mode="never").as_pyarrow_table()

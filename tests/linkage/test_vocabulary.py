@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,16 @@ from linkage_people import CONF, population, record, table, together
 from pipelines.config import Conf
 from pipelines.errors import UsageError
 from pipelines.linkage.brought import PAIR, rules_of_pairs
-from pipelines.linkage.comparisons import comparisons_for
+from pipelines.linkage.comparisons import (
+    comparisons_for,
+    comparisons_of,
+    frequency_floors,
+    splink_comparison,
+)
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.evaluate import evaluate
 from pipelines.linkage.explain import explain_pair
+from pipelines.linkage.exported import splink_settings
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.relation import no_relations
@@ -134,6 +141,51 @@ def test_small_data_use_its_values(tmp_path: Path) -> None:
     assert not together(made.clusters, "crm:1", "web:3")
 
 
+@pytest.mark.parametrize("party_type", ["person", "company"])
+def test_the_comparisons_of_an_exported_generation_are_taken_back(party_type: str, tmp_path: Path) -> None:
+    records, _ = population(150, 5)
+    fields = {**CONF.fields, "category_work": "match_city", "text_notes": "match_street"}
+    conf = CONF.model_copy(update={"fields": fields})
+    exported = json.loads(
+        json.dumps(splink_settings(link_night(records, None, conf, DAY).generation.models[party_type]))
+    )
+    pasted = {c["output_column_name"]: c for c in exported["comparisons"]}
+    # JSON is YAML, but for numbers such as 5e-05, which it takes for texts.
+    text = json.dumps({"fields": fields, "comparisons": pasted})
+    assert "e-05" in text
+    taken = own_comparisons(read(tmp_path, text))
+    assert list(taken.values()) == list(comparisons_of(exported))
+    own = comparisons_for(party_type, set(fields), taken)
+    assert [splink_comparison(c, 0.5, starter=True) for c in own] == exported["comparisons"]
+
+
+def frequent(level: str, rest: str) -> str:
+    """A comparison of surnames whose first level has the key ``level``, its second ``rest``."""
+    return f"""
+comparisons:
+  surname:
+    comparison_levels:
+      - {{sql_condition: "surname_l IS NULL OR surname_r IS NULL", is_null_level: true}}
+      - {{sql_condition: "surname_l = surname_r", tf_adjustment_column: surname, {level}}}
+      - {{sql_condition: "surname_phonetic_l = surname_phonetic_r", tf_adjustment_column: surname, {rest}}}
+      - {{sql_condition: ELSE}}
+"""
+
+
+def test_only_what_is_more_frequent_than_the_lowest_minimum_is_kept(tmp_path: Path) -> None:
+    def rarest(text: str) -> tuple[float, float]:
+        conf = read(tmp_path, text).model_copy(update={"training": CONF.training})
+        model = link_night(population(150, 5)[0], None, conf, DAY).generation.models["person"]
+        return frequency_floors(model.settings)["surname"], min(model.frequencies["surname"].values())
+
+    assert rarest(frequent("tf_minimum_u_value: 0.02", "tf_minimum_u_value: 0.01"))[0] == 0.01
+    assert rarest(frequent("tf_minimum_u_value: 0.02", "tf_minimum_u_value: 0.01"))[1] > 0.01
+    # A level that names none has the model's own.
+    floor, least = rarest(frequent("tf_minimum_u_value: 0.02", "tf_adjustment_weight: 0"))
+    assert floor == 0.001
+    assert 0.001 < least < 0.01
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -154,6 +206,16 @@ def test_small_data_use_its_values(tmp_path: Path) -> None:
             "comparisons: birth_date cannot be computed",
         ),
         ("comparisons: {surname: {comparison_levels: []}}", "two levels or more"),
+        (
+            "comparisons: {surname: {comparison_levels: [{sql_condition: 'surname_l < surname_r', "
+            "tf_adjustment_column: surname}, {sql_condition: ELSE}]}}",
+            "Could not find an exact match level for surname",
+        ),
+        (
+            "comparisons: {city: {comparison_levels: [{sql_condition: 'city_l = city_r'}, "
+            "{sql_condition: 'city_l IS NULL', is_null_level: true}, {sql_condition: ELSE}]}}",
+            "the null level stands first",
+        ),
     ],
 )
 def test_what_cannot_be_used_says_why(text: str, said: str, tmp_path: Path) -> None:
@@ -187,7 +249,12 @@ blocking:
     ("level", "said"),
     [
         ({"m_probability": 1.5}, "m_probability is 1.5"),
-        ({"fix_m_probability": True}, "fix_m_probability has no effect"),
+        ({"fix_m_probability": True}, "fix_m_probability has no effect in padron, where training finds"),
+        ({"disable_tf_exact_match_detection": True}, "where frequencies correct"),
+        ({"tf_adjustment_colum": "city"}, "no key of a level; did you mean tf_adjustment_column?"),
+        ({"tf_minimum_u_value": 0.01}, "need a tf_adjustment_column"),
+        ({"tf_adjustment_column": "city", "tf_minimum_u_value": 0}, "is 0, not between 1e-05 and 1: padron"),
+        ({"tf_adjustment_column": "city", "tf_minimum_u_value": "low"}, "is 'low', no number"),
         ({"label_for_charts": "else"}, "two levels are called else"),
     ],
 )
