@@ -11,10 +11,10 @@ from rich.table import Table
 
 from pipelines.cli.blocking import say_wrapped
 from pipelines.cli.console import NARROW, out, say
-from pipelines.cli.explain import DECIDED_BY, weights
+from pipelines.cli.explain import weights
+from pipelines.linkage.explanation import DECIDED_BY, Explanation
 
 if TYPE_CHECKING:
-    from pipelines.linkage.explain import Explanation
     from pipelines.ops.cases import Case
     from pipelines.ops.claims import Unsure
     from pipelines.ops.desk import Row

@@ -12,16 +12,14 @@ from rich.table import Table
 from pipelines.cli import options
 from pipelines.cli.console import err, out, say
 from pipelines.cli.options import example
+from pipelines.linkage.explanation import VERDICTS, Explanation, judgement, meeting_of
 
 if TYPE_CHECKING:
     from pipelines.linkage.config import Linkage
-    from pipelines.linkage.explain import Explanation, Sides
     from pipelines.linkage.waterfall import Waterfall
 
 WIDTH = 80
 BAR = 16
-MOST_MEMBERS = 5
-"""Records of a side that the terminal names."""
 
 
 @click.command()
@@ -33,7 +31,9 @@ MOST_MEMBERS = 5
     metavar="FOLDER",
     help="Of the result of padron link --keep-records in this folder; A and B are ids of its file, file:id of several.",
 )
-@click.option("--html", "page", metavar="FILE", help="Also write Splink's waterfall chart as a page.")
+@click.option(
+    "--html", "page", metavar="FILE", help="Also write all this, with Splink's waterfall chart, as a page."
+)
 @click.option(
     "--values", is_flag=True, help="With --json and --html: also what the records say (personal data)."
 )
@@ -60,8 +60,10 @@ def explain(
     with err.status("Explaining"):
         found = _kept(linked, left, right) if linked else _released(warehouse, conf, left, right)
     if page is not None:
+        from pipelines.ops.pair_page import pair_page
+
         with open(page, "w", encoding="utf-8") as file:
-            file.write(found.page(values=values))
+            file.write(pair_page(found, values=values))
     if as_json:
         click.echo(json.dumps(found.as_dict(values=values)))
         return 0
@@ -105,8 +107,6 @@ def _table(*columns: str) -> Table:
 
 
 def _say(found: Explanation) -> None:
-    from pipelines.linkage.explain import VERDICTS
-
     is_together = found.same_cluster["cluster_final"]
     color, word = ("green", "one customer") if is_together else ("yellow", "two customers")
     _show(f"[bold]{escape(found.left)}[/] and [bold]{escape(found.right)}[/]: [{color}]{word}[/]")
@@ -115,9 +115,7 @@ def _say(found: Explanation) -> None:
     _show(weights(found.waterfall))
     say("")
     _show(_judgement(found))
-    if found.sides is not None:
-        say("")
-        _show_sides(found.sides, found)
+    _show_meeting(found)
     say("")
     _show(_values(found))
 
@@ -130,14 +128,7 @@ def _bar(weight: float, largest: float) -> str:
 
 def weights(found: Waterfall) -> Table:
     """The waterfall: each step's bits and the sum so far."""
-    steps: list[tuple[str, str, float | None]] = [("prior", "two records at random", found.prior)]
-    for bar in found.bars:
-        name = bar.comparison.replace("_", " ")
-        steps.append((name, bar.level, bar.weight if bar.is_known else None))
-        if bar.frequency:
-            rarity = "rarer than average" if bar.frequency > 0 else "more frequent than average"
-            steps.append(("", f"the value is {rarity}", bar.frequency))
-    largest = max(abs(weight) for _, _, weight in steps if weight is not None) or 1.0
+    largest = max((abs(step.weight) for step in found.steps if step.weight), default=1.0)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, justify in (
         ("Comparison", "left"),
@@ -147,13 +138,12 @@ def weights(found: Waterfall) -> Table:
         ("", "left"),
     ):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    total = 0.0
-    for name, level, weight in steps:
-        if weight is None:
-            table.add_row(escape(name), f"[dim]{escape(level)}[/]", "[dim]–[/]", "", "")
+    for step in found.steps:
+        if step.weight is None:
+            table.add_row(escape(step.name), f"[dim]{escape(step.level)}[/]", "[dim]–[/]", "", "")
             continue
-        total += weight
-        table.add_row(escape(name), escape(level), f"{weight:+.2f}", f"{total:+.2f}", _bar(weight, largest))
+        bits, total = f"{step.weight:+.2f}", f"{step.total:+.2f}"
+        table.add_row(escape(step.name), escape(step.level), bits, total, _bar(step.weight, largest))
     table.add_row(
         "[bold]match weight[/]",
         f"probability {found.match_probability:.6g}",
@@ -164,58 +154,18 @@ def weights(found: Waterfall) -> Table:
     return table
 
 
-DECIDED_BY = {
-    "relation": "by the relation model",
-    "splink": "by Splink's probability",
-    "name_alone": "held below any cut: the names merely resemble and nothing else joins them",
-    "never": "never-evidence: two values that one person cannot have",
-}
-"""What a pair's same-person probability rests on, in words."""
-
-
 def _judgement(found: Explanation) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    by = DECIDED_BY.get(found.decided_by, found.decided_by)
-    if found.decided_by == "relation" and not found.rules:
-        # Neither model knows pairs that blocking does not bring: both are asked.
-        by += " and Splink together"
-    table.add_row("same person", f"{found.same_person_probability:.4f} {by}; cut {found.cut:g}")
-    ranked = sorted(found.relations.items(), key=lambda item: -item[1])
-    kinds = ", ".join(f"{kind.replace('_', ' ')} {p:.3f}" for kind, p in ranked)
-    table.add_row("relation", kinds or "the relation model is not used for these records")
-    if found.rules:
-        first, *others = (rule.replace("_", " ") for rule in found.rules)
-        table.add_row("blocked by", f"{first}" + (f"; also {', '.join(others)}" if others else ""))
-    else:
-        table.add_row("blocked by", "no rule: scored only where a component holds both")
-    layers = {"cluster_model": "model", "cluster_rules": "rules", "cluster_final": "final"}
-    same = [
-        f"{layers[layer]} {'–' if is_same is None else 'yes' if is_same else 'no'}"
-        for layer, is_same in found.same_cluster.items()
-    ]
-    table.add_row("same cluster", ", ".join(same))
-    table.add_row("generation", f"{found.generation_id}, {found.model} model, {found.generation_kind}")
+    for name, said in judgement(found).items():
+        table.add_row(name, escape(said))
     return table
 
 
-def _show_sides(sides: Sides, found: Explanation) -> None:
-    mean = "no pair may join" if sides.mean_weight is None else f"mean {sides.mean_weight:+.2f} bits"
-    plural = "" if sides.pairs == 1 else "s"
-    _show(
-        f"[bold]Average linkage[/]  {sides.pairs:,} pair{plural} between two sides, {mean}, cut {found.cut_weight:+.2f}"
-    )
-    if sides.forbidden_pairs:
-        _show(f"{sides.forbidden_pairs:,} of the pairs never go together")
-    for key, members in ((found.left, sides.left_records), (found.right, sides.right_records)):
-        others = [member for member in members if member != key]
-        shown = ", ".join(others[:MOST_MEMBERS]) + (
-            f" … {len(others):,} in all" if len(others) > MOST_MEMBERS else ""
-        )
-        _show(f"  with {escape(key)}: {escape(shown) if others else 'nobody else'}")
-    if found.through:
-        _show(f"  {escape(found.through)} is as probable with both as the cut asks")
+def _show_meeting(found: Explanation) -> None:
+    for at, line in enumerate(meeting_of(found)):
+        _show(escape(line) if at else f"\n[bold]Average linkage[/]  {escape(line)}")
 
 
 def _values(found: Explanation) -> Table:

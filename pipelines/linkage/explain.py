@@ -8,7 +8,6 @@ kept and what the clusters are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import duckdb
@@ -26,6 +25,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import Joins, log_odds
 from pipelines.linkage.engine import engine
 from pipelines.linkage.evidence import LEAST_WEIGHT
+from pipelines.linkage.explanation import Explanation, Sides
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.joining import meeting
 from pipelines.linkage.judge import COMPONENT, judge
@@ -33,88 +33,12 @@ from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.relation import posteriors
 from pipelines.linkage.said import RoleValues, said_values
 from pipelines.linkage.scoring import score_pairs
-from pipelines.linkage.waterfall import Waterfall, waterfall, waterfall_page
+from pipelines.linkage.waterfall import waterfall
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-VERDICTS = {
-    "linked": "Together: the pair itself is as probable as the cut asks.",
-    "through_others": "Together through other records: the mean over all pairs of both sides reaches the cut.",
-    "rule": "Together by a deterministic rule.",
-    "joined_by_decision": "Together by a steward's decision.",
-    "vetoed": "Apart: never-evidence keeps the two sides apart, whatever else speaks for them.",
-    "split_by_decision": "Apart by a steward's decision.",
-    "name_alone": "Apart: the names merely resemble and nothing else joins them.",
-    "cut_by_clustering": "Apart: probable enough alone, but the mean over all pairs of both sides is below the cut.",
-    "below_cut": "Apart: the pair and the mean over all pairs of both sides are below the cut.",
-    "one_source": "Apart: a source that has no duplicates holds both, or records on both sides; these never join.",
-    "not_blocked": "Apart: no blocking rule brings the two together, and no chain of likely pairs either.",
-    "component_cut": "Apart: the component that held both was too large and was cut between them.",
-    "no_chain": "Apart: compared and unlikely, and no chain of likely pairs leads from one to the other.",
-}
-"""What decided the cluster, in a sentence."""
-
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The groups that met last before both records would share one."""
-
-    left_records: tuple[str, ...]
-    """``source:record_id`` of the members on the left record's side."""
-    right_records: tuple[str, ...]
-    pairs: int
-    mean_weight: float | None
-    forbidden_pairs: int
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """All that decided about one pair. ``values`` and ``compared`` hold what the records say."""
-
-    left: str
-    right: str
-    model: str
-    generation_id: str
-    generation_kind: str
-    waterfall: Waterfall
-    same_person_probability: float
-    decided_by: str
-    relations: Mapping[str, float]
-    """Probability of each kind of relation; empty where Splink's probability decides alone."""
-    rules: tuple[str, ...]
-    """Blocking rules that bring the pair, the surest first; the first is its ``blocked_by``."""
-    cut: float
-    cut_weight: float
-    review_probability: float
-    same_cluster: Mapping[str, bool | None]
-    """By layer; None where the layer is not known."""
-    verdict: str
-    sides: Sides | None
-    """None where no chain of likely pairs leads from one to the other."""
-    through: str | None
-    """The one record that speaks most for both, where the pair alone is below the cut."""
-    values: tuple[RoleValues, ...]
-    settings: Mapping[str, Any]
-    scored: Mapping[str, Any]
-    """The row of ``score_pairs``."""
-    compared: tuple[Mapping[str, Any], Mapping[str, Any]]
-    """The two rows of table ``people``: what was compared."""
-
-    def as_dict(self, *, values: bool = False) -> dict[str, Any]:
-        """Plain values; what the records say only with ``values``."""
-        plain = asdict(self)
-        for name in ("settings", "scored", "compared"):
-            del plain[name]
-        if not values:
-            del plain["values"]
-        return {**plain, "blocked": bool(self.rules), "because": VERDICTS[self.verdict]}
-
-    def page(self, *, values: bool = False) -> str:
-        """Splink's waterfall chart of the pair as a page that loads nothing."""
-        return waterfall_page(dict(self.settings), self.scored, self.compared if values else None)
 
 
 def parsed_key(text: str) -> Key:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import duckdb
@@ -15,6 +15,7 @@ from splink import DuckDBAPI, Linker
 
 from pipelines.linkage.comparisons import Json
 from pipelines.linkage.engine import quiet_splink
+from pipelines.linkage.training_run import chart_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,19 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A line of the waterfall: what a comparison, or the frequency of its value, adds."""
+
+    name: str
+    """Empty where it belongs to the comparison of the step before."""
+    level: str
+    weight: float | None
+    """Bits; None where one side does not know."""
+    total: float
+    """Bits so far."""
+
+
+@dataclass(frozen=True)
 class Waterfall:
     """prior + every bar's weight and frequency = match_weight, in bits."""
 
@@ -40,6 +54,18 @@ class Waterfall:
     bars: tuple[Bar, ...]
     match_weight: float
     match_probability: float
+
+    @property
+    def steps(self) -> list[Step]:
+        """From the prior to the match weight, in words."""
+        said: list[tuple[str, str, float | None]] = [("prior", "two records at random", self.prior)]
+        for bar in self.bars:
+            said.append((bar.comparison.replace("_", " "), bar.level, bar.weight if bar.is_known else None))
+            if bar.frequency:
+                rarity = "rarer than average" if bar.frequency > 0 else "more frequent than average"
+                said.append(("", f"the value is {rarity}", bar.frequency))
+        totals = accumulate(weight or 0.0 for _, _, weight in said)
+        return [Step(*step, total) for step, total in zip(said, totals, strict=True)]
 
 
 def waterfall(settings: Json, scored: Mapping[str, Any]) -> Waterfall:
@@ -66,10 +92,10 @@ def _bar(comparison: Json, scored: Mapping[str, Any]) -> Bar:
     return Bar(name, level["label_for_charts"], weight, frequency, is_known=True)
 
 
-def waterfall_page(
+def waterfall_chart(
     settings: Json, scored: Mapping[str, Any], values: Sequence[Mapping[str, Any]] | None
-) -> str:
-    """Splink's waterfall chart as a page that loads nothing.
+) -> Json | None:
+    """Splink's waterfall chart, as Vega-Lite; None where Splink cannot draw it.
 
     ``values``: the two records by column of ``people``, shown when one points at a bar; None leaves
     every value out.
@@ -87,10 +113,12 @@ def waterfall_page(
         record = _as_predicted(scored)
         for side, row in zip(("l", "r"), values or (), strict=False):
             record |= {f"{name}_{side}": value for name, value in row.items()}
-        chart = linker.visualisations.waterfall_chart([record], remove_sensitive_data=values is None)
-        page = chart.to_html(inline=True)
-    # The id of the chart's element is random; the same pair gives the same page.
-    return re.sub(r"splink-chart-[0-9a-f]{32}", "splink-chart", page)
+        visual = linker.visualisations
+        chart = chart_of(lambda: visual.waterfall_chart([record], remove_sensitive_data=values is None))
+    if chart is not None:
+        # Of one pair there is no other to choose.
+        chart["params"] = [{"name": param["name"], "value": param["value"]} for param in chart["params"]]
+    return chart
 
 
 def _as_predicted(scored: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pipelines.errors import PadronError, UsageError
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.engine import DoesNotFitError, check_fits, free_memory, read_records
 from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
-from pipelines.linkage.explain import Explanation, Key, explain_pair
+from pipelines.linkage.explain import Key, explain_pair
+from pipelines.linkage.explanation import Explanation
 from pipelines.linkage.generations import GENERATIONS, Generation, newest
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops.reading import Reader

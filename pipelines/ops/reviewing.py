@@ -18,7 +18,7 @@ from pipelines.ops.claims import Claims, Unsure
 from pipelines.ops.deciding import Proposal, now, propose, record, said
 
 if TYPE_CHECKING:
-    from pipelines.linkage.explain import Explanation
+    from pipelines.linkage.explanation import Explanation
     from pipelines.ops.desk import Desk, Row
 
 

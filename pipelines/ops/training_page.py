@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from pipelines.linkage.relation_profiles import OTHER, PROFILES
-from pipelines.linkage.training_run import chart_libraries
 from pipelines.ops.charts import heat_step
 from pipelines.ops.linkage_pages import blocking_chart
 from pipelines.ops.pages import page
 from pipelines.ops.report import HeatCell, HeatTable
+from pipelines.ops.vega import Chart, drawn_with, scripts
 
 if TYPE_CHECKING:
     from pipelines.linkage.blocking_report import RuleLine
@@ -27,17 +26,6 @@ TITLES = {
     "Unlinkable records": "Share of records that would not be recognised even beside themselves, by threshold.",
     "m by session": "m as each training session saw it: sessions that disagree saw different pairs.",
 }
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A Vega-Lite chart and where it goes."""
-
-    anchor: str
-    title: str
-    about: str
-    spec: Markup
-    is_folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,32 +67,26 @@ def training_page(linked: Linked, run: TrainingRun, about: str) -> str:
         about=about,
         figures=linked.figures,
         parties=parties,
-        scripts=[_script(text) for text in chart_libraries().values()] if drawn else [],
+        scripts=scripts() if drawn else [],
         generic=_generic(generation),
     )
-
-
-def _script(text: str) -> Markup:
-    """JavaScript that cannot end its element early."""
-    return Markup(text.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
-
-
-def _spec(chart: dict[str, Any]) -> Markup:
-    text = json.dumps({**chart, "background": "white"}, ensure_ascii=False)
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)
 
 
 def _party(name: str, generation: Generation, blocks: dict[str, Any], run: TrainingRun) -> PartyPage:
     model = generation.models[name]
     charts = tuple(
-        Chart(f"{name}-chart-{i}", title, TITLES.get(title, ""), _spec(spec))
+        Chart(f"{name}-chart-{i}", title, TITLES.get(title, ""), drawn_with(spec))
         for i, (title, spec) in enumerate(_ordered(run.charts.get(name, {})).items())
     )
     sessions = tuple(run.sessions.get(name, ()))
     histories = tuple(
-        Chart(f"{name}-session-{i}-{j}", f"{session.rule}: {title.lower()}", "", _spec(spec), is_folded=True)
+        Chart(
+            f"{name}-session-{i}-{j}",
+            f"{session.rule}: {title.lower()}",
+            "",
+            drawn_with(spec),
+            is_folded=True,
+        )
         for i, session in enumerate(sessions)
         for j, (title, spec) in enumerate(session.charts.items())
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -15,7 +14,8 @@ from linkage_people import CONF, population, record, table
 
 from pipelines.errors import UsageError
 from pipelines.linkage.evaluation import Basis, evaluation
-from pipelines.linkage.explain import VERDICTS, Explanation, explain_pair, parsed_key
+from pipelines.linkage.explain import explain_pair, parsed_key
+from pipelines.linkage.explanation import VERDICTS, Explanation
 from pipelines.linkage.joining import meeting
 from pipelines.linkage.link import Linked, link_night
 
@@ -253,24 +253,10 @@ def test_a_record_id_may_hold_colons() -> None:
     assert parsed_key("crm:a:b") == ("crm", "a:b")
 
 
-def test_what_records_say_stays_out_of_json_and_page_unless_asked(small) -> None:
+def test_what_records_say_stays_out_of_json_unless_asked(small) -> None:
     found = explained(small, "crm:A1", "web:A2")
     assert "garcia" not in json.dumps(found.as_dict())
     assert "garcia" in json.dumps(found.as_dict(values=True))
-    assert "garcia" not in found.page()
-    assert "garcia" in found.page(values=True)
-
-
-def test_the_chart_is_a_page_that_loads_nothing_and_is_the_same_each_time(small) -> None:
-    found = explained(small, "crm:A1", "web:A2")
-    page = found.page()
-    assert page == found.page()
-    assert not re.search(r"<script[^>]+src=", page)
-    assert not re.search(
-        r"<(link|img|iframe|object)\b", re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
-    )
-    assert "Match weights waterfall chart" in page
-    assert f'"log2_bayes_factor": {found.waterfall.match_weight}' in page
 
 
 def test_two_sides_meet_at_the_mean_over_all_their_pairs() -> None:

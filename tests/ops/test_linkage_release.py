@@ -159,6 +159,10 @@ def test_a_pair_of_a_release_is_explained(
     for expected in ("one customer", "match weight", "one in common", "email", "ana@mail.com", "relation"):
         assert expected in shown
     assert "ana@mail.com" not in page.read_text(encoding="utf-8")
+    where = ["explain", "web:W1", "crm:C1", "--warehouse", house, "--html", str(page), "--values"]
+    assert execute(where) == 0
+    capsys.readouterr()
+    assert "ana@mail.com" in page.read_text(encoding="utf-8")
     assert execute(["explain", "web:W1", "crm:C1", "--warehouse", house, "--json"]) == 0
     out = capsys.readouterr().out
     found = json.loads(out)
