@@ -30,6 +30,7 @@ from pipelines.linkage.generations import Generation
 from pipelines.linkage.joining import meeting
 from pipelines.linkage.judge import COMPONENT, judge
 from pipelines.linkage.link_only import may_be_compared
+from pipelines.linkage.nearby import Key, unknown_record
 from pipelines.linkage.relation import posteriors
 from pipelines.linkage.said import RoleValues, said_values
 from pipelines.linkage.scoring import score_pairs
@@ -37,8 +38,6 @@ from pipelines.linkage.waterfall import waterfall
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-
-Key = tuple[str, str]
 
 
 def parsed_key(text: str) -> Key:
@@ -89,8 +88,7 @@ def _nodes_of(connection: duckdb.DuckDBPyConnection, left: Key, right: Key) -> t
         ).fetchall()
         if not found:
             sources = connection.execute("SELECT DISTINCT source FROM facts ORDER BY source").fetchall()
-            known = ", ".join(source for (source,) in sources) or "none"
-            raise UsageError(f"There is no live record {_named(key)}; the sources with records are {known}.")
+            raise unknown_record(key, [source for (source,) in sources])
         rows.append(found[0])
     if rows[0][1] != rows[1][1]:
         described = " and ".join(
@@ -128,14 +126,8 @@ class _Component:
         a: int,
         b: int,
     ) -> None:
-        self.generation, self.conf, self.name, self.rules, self.a, self.b = (
-            generation,
-            conf,
-            name,
-            rules,
-            a,
-            b,
-        )
+        self.generation, self.conf, self.name, self.rules = generation, conf, name, rules
+        self.a, self.b = a, b
         self.model = generation.models[name]
         label = _labels(connection, scored)
         self.is_connected = bool(label[a] == label[b])

@@ -9,9 +9,10 @@ from pipelines.errors import PadronError, UsageError
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.engine import DoesNotFitError, check_fits, free_memory, read_records
 from pipelines.linkage.evaluation import Basis, Evaluation, evaluation
-from pipelines.linkage.explain import Key, explain_pair
+from pipelines.linkage.explain import explain_pair
 from pipelines.linkage.explanation import Explanation
 from pipelines.linkage.generations import GENERATIONS, Generation, newest
+from pipelines.linkage.nearby import Key, nearby
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.ops.reading import Reader
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
@@ -37,8 +38,8 @@ class ReleasedLinkage:
     generation: Generation
 
 
-def released_linkage(reader: Reader, conf: Linkage) -> ReleasedLinkage:
-    """Read the release. Raises UsageError where it has no linkage or no generation yet."""
+def _generation(reader: Reader) -> Generation:
+    """The generation in use. Raises UsageError where the release has no linkage or no generation yet."""
     for table in (CUSTOMER_RECORDS, SCORED_PAIRS, CLUSTERS, GENERATIONS):
         if not reader.has(table.path):
             raise UsageError(
@@ -50,6 +51,13 @@ def released_linkage(reader: Reader, conf: Linkage) -> ReleasedLinkage:
         raise UsageError(
             f"Release {reader.release.release_id} has no generation of linkage: run `padron run` or `padron train`."
         )
+    return generation
+
+
+def released_linkage(reader: Reader, conf: Linkage) -> ReleasedLinkage:
+    """Read the release. Raises UsageError where it has no linkage or no generation yet."""
+    generation = _generation(reader)
+    versions, house = reader.release.tables, reader.warehouse
     uris = house.ref(CUSTOMER_RECORDS.path, versions[CUSTOMER_RECORDS.path]).file_uris()
     return ReleasedLinkage(
         reader.release.release_id,
@@ -61,9 +69,18 @@ def released_linkage(reader: Reader, conf: Linkage) -> ReleasedLinkage:
 
 
 def explain_released(warehouse: str, conf: Linkage, left: Key, right: Key) -> Explanation:
-    """Explain a pair of the newest release. Raises UsageError, NoReleaseError."""
-    found = released_linkage(Reader(Warehouse(warehouse)), conf)
-    return explain_pair(found.records, found.scored, found.clusters, found.generation, conf, left, right)
+    """Explain a pair of the newest release; only what that depends on is read into memory.
+
+    Raises UsageError, NoReleaseError, DoesNotFitError.
+    """
+    reader = Reader(Warehouse(warehouse), only=())
+    generation = _generation(reader)
+    records, scored, clusters = (
+        reader.warehouse.dataset(table.path, reader.release.tables[table.path])
+        for table in (CUSTOMER_RECORDS, SCORED_PAIRS, CLUSTERS)
+    )
+    found = nearby(records, scored, clusters, generation, conf, left, right)
+    return explain_pair(*found, generation, conf, left, right)
 
 
 def evaluate_released(warehouse: str, conf: Linkage, truth: pa.Table) -> Evaluation:
