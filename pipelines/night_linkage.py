@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipelines.linkage.blocks import BLOCKS, block_rows
@@ -19,6 +20,9 @@ from pipelines.linkage.recall import Remembered
 from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.linkage.training_run import TrainingRun
+from pipelines.ops.training_page import training_page
+from pipelines.ops.training_reports import kept_at
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.renames import RENAMES, decisions_now
 from pipelines.stages import Content, Inputs
@@ -34,6 +38,8 @@ def link(inputs: Inputs) -> Content:
     adopted, known = inputs.night.generation, inputs.previous_arrow(GENERATIONS)
     generation, today = adopted or newest(known), inputs.night.business_date
     decisions = decisions_now(inputs.arrow(DECISIONS), inputs.arrow(RENAMES))
+    # Only the first night of a warehouse trains.
+    run = TrainingRun() if generation is None else None
     linked: Linked | LinkedFrames
     if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
         linked = link_many(
@@ -44,13 +50,14 @@ def link(inputs: Inputs) -> Content:
             inputs.say,
             _last_frames(inputs),
             decisions,
+            run,
         )
     else:
         records = inputs.ref(CUSTOMER_RECORDS)
         uris = records.file_uris() if records else []
         found = read_records(uris, conf)
         linked = link_night(
-            found, generation, conf, today, say=inputs.say, last=_last(inputs), decisions=decisions
+            found, generation, conf, today, run, inputs.say, last=_last(inputs), decisions=decisions
         )
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
@@ -65,6 +72,9 @@ def link(inputs: Inputs) -> Content:
     new = came_into_use(linked.generation, adopted, known)
     if new is not None:
         content[GENERATIONS.path] = new
+    if run is not None:
+        page = partial(training_page, linked, run, f"run {inputs.night.run_id}")
+        inputs.pages[kept_at(linked.generation.generation_id)] = page
     return content
 
 

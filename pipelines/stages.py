@@ -18,6 +18,7 @@ from pipelines.storage import TableRef, Warehouse
 from pipelines.tables import Table
 
 if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
 
     from pipelines.linkage.generations import Generation
@@ -71,6 +72,8 @@ class Inputs:
         self.night = night
         self.say = say
         """Tells who watches the night what a long stage is doing."""
+        self.pages: dict[str, Callable[[], str]] = {}
+        """What a stage leaves for people to read beside its tables: the path in the warehouse, what makes the page."""
         self._warehouse = warehouse
         self._versions = versions
         self._frames = frames
@@ -109,6 +112,16 @@ class Inputs:
         """A small table of the prior state as Arrow."""
         version = self.night.base.get(table.path)
         return None if version is None else self._warehouse.arrow(table.path, version)
+
+    def dataset(self, table: Table) -> Dataset | None:
+        """The table of tonight as files, for a query that streams them."""
+        version = self._versions.get(table.path)
+        return None if version is None else self._warehouse.dataset(table.path, version)
+
+    def previous_dataset(self, table: Table) -> Dataset | None:
+        """The table in the prior state as files, for a query that streams them."""
+        version = self.night.base.get(table.path)
+        return None if version is None else self._warehouse.dataset(table.path, version)
 
     def previous_fits(self, table: Table) -> bool:
         """True where the prior state has the table as it is declared now: an older program's may lack columns."""

@@ -17,6 +17,7 @@ from pipelines.cli.options import example
 if TYPE_CHECKING:
     from pipelines.linkage.generations import Generation, Model
     from pipelines.ops.generations import Change
+    from pipelines.ops.training_reports import TrainingReport
     from pipelines.storage import Warehouse
 
 
@@ -39,6 +40,19 @@ def _find(name: str, warehouse: str) -> Generation:
     from pipelines.ops.generations import find
 
     return find(name, _house(warehouse))
+
+
+def _report(name: str, warehouse: str, generation: Generation) -> TrainingReport | None:
+    from pipelines.ops.generations import training_report
+
+    return training_report(name, _house(warehouse), generation)
+
+
+def _say_report(report: TrainingReport | None, generation: Generation) -> None:
+    from pipelines.ops.training_reports import in_words
+
+    # A path is not broken into lines.
+    (say_wrapped if report is None else say)(in_words(report, generation))
 
 
 @generations.command("list")
@@ -86,6 +100,8 @@ def show(name: str, warehouse: str, as_json: bool) -> int:
     if found.previous_id:
         say(f"Revises {found.previous_id} by its generic values")
     say(f"Trained on {found.records:,} records, {found.pairs:,} pairs; cut {found.cut:.3f}")
+    report = _report(name, warehouse, found)
+    _say_report(report, found)
     counts: dict[str, int] = {}
     for role, _ in found.generic:
         counts[role] = counts.get(role, 0) + 1
@@ -216,8 +232,7 @@ def _say_change(change: Change) -> None:
     show_table(table)
     say(f"Pairs of records: {found.pairs_gained:,} come together, {found.pairs_lost:,} come apart")
     for money in change.revenue:
-        share = "" if money.share is None else f" ({money.share:.2%} of {float(money.total):,.2f})"
-        say(f"Revenue of the customers touched: {float(money.touched):,.2f} {money.currency}{share}")
+        say(f"Revenue of the customers touched: {money.in_words()}")
 
 
 @generations.command()
@@ -227,20 +242,23 @@ def _say_change(change: Change) -> None:
 @options.as_json
 @example("padron generations export exported current")
 def export(folder: str, name: str, warehouse: str, as_json: bool) -> int:
-    """Write a generation to DIR: whole, for another warehouse, and as Splink settings.
+    """Write a generation to DIR: whole, for another warehouse, as Splink settings, and the report of its training.
 
     The files hold frequent names and generic values: treat them as personal data.
     """
     from pipelines.ops.generations import export as write
 
     found = _find(name, warehouse)
-    names = write(folder, found)
+    report = _report(name, warehouse, found)
+    names = write(folder, found, report)
     if as_json:
         click.echo(json.dumps({"generation_id": found.generation_id, "folder": folder, "files": names}))
         return 0
     say(f"Generation {found.generation_id} in {folder}:")
     for file in names:
         say(f"  {file}")
+    if report is None or report.tells_of != found.generation_id:
+        _say_report(report, found)
     return 0
 
 
@@ -276,6 +294,13 @@ def adopt(name: str, yes: bool, warehouse: str, config: str | None) -> int:
     say("")
     if not yes:
         click.confirm("Adopt it?", abort=True, err=True)
-    asked = Options("", warehouse, generation=found, is_approved=True, takes_files=False)
+    asked = Options(
+        "",
+        warehouse,
+        generation=found,
+        training_report=_report(name, warehouse, found),
+        is_approved=True,
+        takes_files=False,
+    )
     run_nights(asked, settings)
     return 0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipelines.linkage.generations import Generation
     from pipelines.ops.run import Options
+    from pipelines.ops.training_reports import TrainingReport
     from pipelines.settings import Settings
     from pipelines.spark import StartSpark
 
@@ -100,6 +101,7 @@ def run(
     from pipelines.settings import load_settings
 
     settings = load_settings(config)
+    adopted, report = (None, None) if generation is None else _generation(generation, warehouse)
     asked = Options(
         landing,
         warehouse,
@@ -108,7 +110,8 @@ def run(
         full=full,
         from_stage=from_stage,
         layer=layer,
-        generation=None if generation is None else _generation(generation, warehouse),
+        generation=adopted,
+        training_report=report,
         is_approved=approve,
     )
     if repeat is not None:
@@ -160,11 +163,13 @@ def _foretell(asked: Options, settings: Settings) -> int:
     return 0
 
 
-def _generation(name: str, warehouse: str) -> Generation:
-    from pipelines.ops.generations import find
+def _generation(name: str, warehouse: str) -> tuple[Generation, TrainingReport | None]:
+    from pipelines.ops.generations import find, training_report
     from pipelines.storage import Warehouse
 
-    return find(name, Warehouse(warehouse))
+    house = Warehouse(warehouse)
+    found = find(name, house)
+    return found, training_report(name, house, found)
 
 
 def starter(settings: Settings) -> StartSpark:

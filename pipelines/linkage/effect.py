@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.engine import engine
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.dataset import Dataset
 
 KINDS = ("unchanged", "merged", "split", "rearranged")
 """What becomes of a customer: the same records; joined with others; in parts; in parts that join others."""
-_KEY = ["source", "record_id"]
-
-Ints = npt.NDArray[np.int64]
+SAID = ("merged", "split", "rearranged", "unchanged")
+"""The order in which a line names them."""
 
 
 @dataclass(frozen=True)
@@ -48,62 +50,61 @@ class Effect:
         }
 
     def in_words(self) -> str:
-        """One line, such as ``12 customers merged, 3 split, 0 rearranged, 985 unchanged``."""
-        named = ", ".join(
-            f"{self.customers[k]:,} {k}" for k in ("merged", "split", "rearranged", "unchanged")
+        """One line: how many customers and how many of their records are merged, split, rearranged, unchanged."""
+        return "; ".join(
+            f"{what}: {', '.join(f'{counts[kind]:,} {kind}' for kind in SAID)}"
+            for what, counts in (("customers", self.customers), ("records", self.records))
         )
-        return f"customers: {named}"
 
 
-def effect(before: pa.Table, after: pa.Table, was: str, becomes: str) -> Effect:
+def effect(
+    before: pa.Table | Dataset,
+    after: pa.Table | Dataset,
+    was: str,
+    becomes: str,
+    conf: Linkage | None = None,
+) -> Effect:
     """Compare column ``was`` of ``before`` with ``becomes`` of ``after``; both have source, record_id.
 
-    Records that only one side has are left out: a deleted or new record is no effect of linkage.
+    Records that only one side has are left out: a deleted or new record is no effect of linkage. Files
+    (``Dataset``) are streamed, so that no table is held, and what is above ``conf.memory_limit`` spills.
     """
-    left, right = before.select([*_KEY, was]), after.select([*_KEY, becomes])
-    left = left.rename_columns([*_KEY, "was"]).cast(_schema("was"))
-    right = right.rename_columns([*_KEY, "becomes"]).cast(_schema("becomes"))
-    joined = left.join(right, keys=_KEY, join_type="inner")
-    names, old = _codes(joined["was"])
-    _, new = _codes(joined["becomes"])
-    news = int(new.max()) + 1 if len(new) else 0
-    overlaps, sizes = np.unique(old * max(news, 1) + new, return_counts=True)
-    old_of, new_of = overlaps // max(news, 1), overlaps % max(news, 1)
-    parts = np.bincount(old_of, minlength=len(names))
-    joins = np.bincount(new_of, minlength=news)
-    is_split = parts > 1
-    is_merged = np.zeros(len(names), bool)
-    np.logical_or.at(is_merged, old_of, joins[new_of] > 1)
-    kind = is_merged.astype(np.int64) + 2 * is_split
-    records = np.bincount(old, minlength=len(names))
-    together = _pairs(sizes.astype(np.int64))
-    changed = np.flatnonzero(kind)
+    with engine(conf or Linkage()) as connection:
+        connection.register("before", before)
+        connection.register("after", after)
+        connection.execute(_CELLS.format(was=was, becomes=becomes))
+        connection.execute(_CUSTOMERS)
+        counts = {
+            KINDS[kind]: (int(customers), int(records))
+            for kind, customers, records in connection.execute(
+                "SELECT kind, count(*), sum(records) FROM customers GROUP BY kind"
+            ).fetchall()
+        }
+        after_count, pairs_before, pairs_after, together = connection.execute(_PAIRS).fetchall()[0]
+        kinds = ", ".join(f"'{kind}'" for kind in KINDS)
+        touched = connection.sql(
+            f"""SELECT customer, ([{kinds}])[kind + 1] AS kind FROM customers WHERE kind > 0 ORDER BY customer"""
+        ).to_arrow_table()
     return Effect(
-        len(names),
-        news,
-        {name: int((kind == i).sum()) for i, name in enumerate(KINDS)},
-        {name: int(records[kind == i].sum()) for i, name in enumerate(KINDS)},
-        _pairs(np.bincount(new).astype(np.int64)) - together,
-        _pairs(records.astype(np.int64)) - together,
-        pa.table(
-            {
-                "customer": names.take(pa.array(changed)),
-                "kind": pa.array([KINDS[i] for i in kind[changed]], pa.string()),
-            }
-        ),
+        sum(customers for customers, _ in counts.values()),
+        int(after_count),
+        {kind: counts.get(kind, (0, 0))[0] for kind in KINDS},
+        {kind: counts.get(kind, (0, 0))[1] for kind in KINDS},
+        int(pairs_after - together),
+        int(pairs_before - together),
+        touched,
     )
 
 
-def _schema(column: str) -> pa.Schema:
-    return pa.schema([(name, pa.string()) for name in (*_KEY, column)])
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[pa.Array, Ints]:
-    """The distinct values, sorted, and each row's place among them."""
-    values = pa.array(sorted(column.unique().to_pylist()), pa.string())
-    codes = pc.index_in(column, value_set=values).to_numpy().astype(np.int64)
-    return values, codes
-
-
-def _pairs(sizes: Ints) -> int:
-    return int((sizes * (sizes - 1) // 2).sum())
+_CELLS = """CREATE TEMP TABLE cells AS
+    SELECT CAST(b."{was}" AS VARCHAR) AS was, CAST(a."{becomes}" AS VARCHAR) AS becomes, count(*) AS n
+    FROM before b JOIN after a USING (source, record_id) GROUP BY ALL"""
+"""Records that a customer of before and one of after share."""
+_CUSTOMERS = """CREATE TEMP TABLE customers AS
+    WITH joins AS (SELECT becomes, count(*) > 1 AS is_merged FROM cells GROUP BY becomes)
+    SELECT was AS customer, sum(n) AS records, CAST(bool_or(is_merged) AS INT) + 2 * CAST(count(*) > 1 AS INT) AS kind
+    FROM cells JOIN joins USING (becomes) GROUP BY was"""
+"""Customers of before; ``kind`` is a place in ``KINDS``."""
+_PAIRS = """WITH old AS (SELECT sum(n) AS n FROM cells GROUP BY was), new AS (SELECT sum(n) AS n FROM cells GROUP BY becomes)
+    SELECT (SELECT count(*) FROM new), (SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM old),
+        (SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM new), (SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM cells)"""

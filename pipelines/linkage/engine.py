@@ -50,14 +50,17 @@ def placement(conf: Linkage, records: int, free: int | None) -> Literal["one", "
     return "one"
 
 
-def check_fits(records: int, free: int | None) -> None:
-    """Raises DoesNotFitError where linking ``records`` takes more than the ``free`` bytes."""
+def check_fits(records: int, free: int | None, instead: str = "") -> None:
+    """Raises DoesNotFitError where linking ``records`` takes more than the ``free`` bytes.
+
+    ``instead``: what to do but to take a larger machine, where it is not a night in many tasks.
+    """
     needed = records * BYTES_A_RECORD
     if free is not None and needed > free:
         raise DoesNotFitError(
             f"linkage: {records:,} records take about {needed / 2**30:.1f} GB in one process, and "
-            f"{free / 2**30:.1f} GB are free: run it on a machine with more memory, or a night with "
-            "placement: auto or many in conf/linkage.yml."
+            f"{free / 2**30:.1f} GB are free: run it on a machine with more memory, or "
+            f"{instead or 'a night with placement: auto or many in conf/linkage.yml'}."
         )
 
 

@@ -222,11 +222,16 @@ def newest(rows: pa.Table | None) -> Generation | None:
 def lineage(rows: pa.Table | None) -> list[str]:
     """The id of the generation in use, then those that it is a minor revision of."""
     last = _in_use(rows)
-    if rows is None or last is None:
+    return [] if last is None else ancestry(rows, last["generation_id"])
+
+
+def ancestry(rows: pa.Table | None, generation_id: str) -> list[str]:
+    """The id of a generation of ``rows``, then those that it is a minor revision of; none where it is not among them."""
+    if rows is None:
         return []
     previous = dict(zip(rows["generation_id"].to_pylist(), rows["previous_id"].to_pylist(), strict=True))
     found: list[str] = []
-    name = last["generation_id"]
+    name = generation_id if generation_id in previous else None
     while name is not None and name not in found:
         found.append(name)
         name = previous.get(name)

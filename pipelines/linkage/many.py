@@ -63,6 +63,7 @@ from pipelines.linkage.tasks import (
     people_schema,
     scoring_columns,
 )
+from pipelines.linkage.training_run import TrainingRun
 from pipelines.queries import Say, computed_once, silent, watched
 
 Bools = npt.NDArray[np.bool_]
@@ -78,12 +79,13 @@ def link_many(
     say: Say = silent,
     last: RememberedFrames | None = None,
     decisions: pa.Table | None = None,
+    run: TrainingRun | None = None,
 ) -> LinkedFrames:
     """Link the records of a night as ``link_night`` does, by tasks of Spark.
 
     ``records`` has the columns of ``read_records`` and may have more. ``say`` is told what is being
     done. ``last``: what an earlier night left; only what changed since is scored. ``decisions``: rows of
-    ``linkage/decisions``. Raises UsageError where columns are missing or a key stands twice,
+    ``linkage/decisions``. ``run``: what a training shows of itself. Raises UsageError where columns are missing or a key stands twice,
     TooManyLinksError where the driver may not hold the links.
     """
     check_columns(records.columns, conf)
@@ -94,7 +96,7 @@ def link_many(
     check_keys(count - nodes.select("source", "record_id").distinct().count())
     say(f"{count:,} records: values that many names share")
     generic = _generic(nodes, conf)
-    generation = _generation(nodes, count, generic, previous, conf, business_date, say)
+    generation = _generation(nodes, count, generic, previous, conf, business_date, run, say)
     recalled = None
     if last is not None and previous is not None:
         say("what the night before left")
@@ -154,6 +156,7 @@ def _generation(
     previous: Generation | None,
     conf: Linkage,
     business_date: date,
+    run: TrainingRun | None,
     say: Say,
 ) -> Generation:
     values = value_pairs(generic)
@@ -162,9 +165,9 @@ def _generation(
     if count > conf.training.max_records:
         say("drawing a sample to train on")
         sample = draw_many(nodes, count, generic, conf)
-        return trained_on(sample, values, count, conf, business_date, say=say)
+        return trained_on(sample, values, count, conf, business_date, run, say)
     say("training on the driver")
-    return link_night(nodes.drop("node").toArrow(), None, conf, business_date).generation
+    return link_night(nodes.drop("node").toArrow(), None, conf, business_date, run).generation
 
 
 def _part(

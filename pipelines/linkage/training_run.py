@@ -1,6 +1,6 @@
 """What a training may be given beside the records, and what it shows of itself.
 
-A night trains without one. ``padron train`` hands one in and draws its report from it: Splink's
+``padron train`` and the first night of a warehouse hand one in and draw a report from it: Splink's
 own charts as Vega-Lite, which hold levels, shares and counts and no value of a record.
 """
 
@@ -99,7 +99,7 @@ def chart_of(make: Callable[[], Any]) -> Json | None:
     """A Splink chart as Vega-Lite; None where Splink has nothing to draw."""
     try:
         spec: Json = _plain(make().chart_dict)
-    except (ValueError, TypeError, ZeroDivisionError, IndexError) as error:
+    except (ValueError, TypeError, ZeroDivisionError, LookupError, duckdb.Error) as error:
         # Splink takes the largest of no weights where no level was observed.
         logging.getLogger(__name__).debug("no chart: %s", type(error).__name__)
         return None

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
 
 
+TRAINED_ON_LESS = (
+    "train on a file with a part of them (`padron train FILE`). The first night of a warehouse trains on a sample, "
+    "however many there are"
+)
+"""What to do where a release's records are too many to train on in one process."""
+
+
 @dataclass(frozen=True)
 class AtHand:
     """Records in standard form, and what goes with them."""
@@ -86,7 +93,7 @@ def at_hand(
 
 def of_warehouse(warehouse: Warehouse, settings: Settings, truth: pa.Table | None = None) -> AtHand:
     """The newest release's records. Raises NoReleaseError, UsageError."""
-    records, release = current_records(warehouse, settings.linkage)
+    records, release = current_records(warehouse, settings.linkage, TRAINED_ON_LESS)
     return AtHand(
         records,
         settings.linkage,

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.gold.reconciliation import RECONCILIATION, imbalances
+from pipelines.gold.xref import XREF
 from pipelines.identity.assign import Identity
 from pipelines.identity.audit import audit
 from pipelines.identity.renamed import renamed_prior
@@ -18,11 +19,14 @@ from pipelines.linkage.blocks import BLOCKS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES, DECISIONS, standing, unknown
-from pipelines.linkage.effect import effect
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.deletion_checks import deletions
 from pipelines.ops.delivery_checks import delivered, held_back
 from pipelines.ops.gates import Verdict, graded, listed, owned, verdict
+from pipelines.ops.generations import change_by
+from pipelines.ops.reading import views
+from pipelines.ops.sales import Basis
+from pipelines.silver.orders import ORDERS
 from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, decisions_now
@@ -107,20 +111,27 @@ def linked(inputs: Inputs) -> list[Verdict]:
 
 def generation(inputs: Inputs) -> list[Verdict]:
     """``generation``: a night that adopts one waits until somebody agrees to what it changes."""
-    adopted, before = inputs.night.generation, inputs.previous_arrow(ASSIGNMENTS)
-    if adopted is None or before is None:
+    adopted = inputs.night.generation
+    if adopted is None:
         return []
-    clusters = inputs.arrow(CLUSTERS)
-    assert clusters is not None
-    found = effect(before, clusters, "customer_id", "cluster_final")
-    changed = found.customers_before - found.customers["unchanged"]
+    before, clusters = inputs.previous_dataset(ASSIGNMENTS), inputs.dataset(CLUSTERS)
+    if before is None or clusters is None:
+        return []
+    standing = {table.path: inputs.previous_dataset(table) for table in (ORDERS, XREF)}
+    there = [path for path, table in standing.items() if table is not None]
+    basis = Basis.of(inputs.settings)
+    found = change_by(before, clusters, views(standing), there, inputs.settings.linkage, basis)
+    changed = found.effect.customers_before - found.effect.customers["unchanged"]
+    said = f"{adopted.generation_id} would change {found.in_words()}."
+    if inputs.night.is_approved:
+        agreed = verdict(inputs.settings.project, "generation", value=0, bound=0, message="")
+        return [{**row, "message": f"agreed to: {said}"} for row in agreed]
     return verdict(
         inputs.settings.project,
         "generation",
-        value=0 if inputs.night.is_approved else changed,
+        value=changed,
         bound=0,
-        message=f"{adopted.generation_id} would change {found.in_words()}. To agree: "
-        "padron generations adopt, or the same run with --approve.",
+        message=f"{said} To agree: padron generations adopt, or the same run with --approve.",
     )
 
 

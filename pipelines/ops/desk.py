@@ -67,7 +67,7 @@ class Desk:
                 f"Release {self.release.release_id} has no {CLUSTERS.path}: nothing was linked yet."
             )
 
-        Basis.of(settings).lay_out(self.reader)
+        Basis.of(settings).lay_out(self.reader.connection, self.release.tables)
 
     @cached_property
     def generation(self) -> Generation:

@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from pipelines import files
 from pipelines.errors import UsageError
+from pipelines.gold.xref import XREF
 from pipelines.identity.tables import ASSIGNMENTS
 from pipelines.linkage.adoption import check_fields
+from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.effect import Effect, effect
 from pipelines.linkage.engine import check_fits, free_memory, read_records
 from pipelines.linkage.exported import about, frequency_tables, splink_settings
@@ -20,19 +22,25 @@ from pipelines.linkage.link import link_night
 from pipelines.ops import releases
 from pipelines.ops.reading import Reader
 from pipelines.ops.sales import VIEW
+from pipelines.ops.training_reports import FILE, REPORT, beside, kept
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.silver.orders import ORDERS
+from pipelines.silver.renames import RENAMES, decisions_now
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import date
+
+    from pyarrow.dataset import Dataset
 
     from pipelines.linkage.config import Linkage
     from pipelines.ops.at_hand import AtHand
+    from pipelines.ops.reading import Connection
     from pipelines.ops.releases import Release
     from pipelines.ops.sales import Basis
+    from pipelines.ops.training_reports import TrainingReport
     from pipelines.storage import Warehouse
 
-FILE = "generation.json"
-REPORT = "training.html"
 CURRENT = "current"
 """Stands for the generation in use."""
 
@@ -60,6 +68,11 @@ class Revenue:
     total: str
     share: float | None
 
+    def in_words(self) -> str:
+        """Such as ``1,200.00 EUR (3.00% of 40,000.00)``."""
+        share = "" if self.share is None else f" ({self.share:.2%} of {float(self.total):,.2f})"
+        return f"{float(self.touched):,.2f} {self.currency}{share}"
+
 
 @dataclass(frozen=True)
 class Change:
@@ -70,6 +83,11 @@ class Change:
 
     def as_dict(self) -> dict[str, Any]:
         return {**self.effect.as_dict(), "revenue": [vars(r) for r in self.revenue]}
+
+    def in_words(self) -> str:
+        """One line: customers and records merged, split, rearranged, unchanged, and the revenue of those touched."""
+        money = ", ".join(row.in_words() for row in self.revenue) or "no order is known"
+        return f"{self.effect.in_words()}; revenue of the customers touched: {money}"
 
 
 def stored(warehouse: Warehouse, release: Release | None = None) -> pa.Table | None:
@@ -128,6 +146,11 @@ def find(name: str, warehouse: Warehouse) -> Generation:
     return Generation.from_json(contents[fitting[0]])
 
 
+def training_report(name: str, warehouse: Warehouse, generation: Generation) -> TrainingReport | None:
+    """The training report of the ``generation`` that was found by ``name``; None where none is kept."""
+    return beside(name) if files.exists(name) else kept(warehouse, generation, stored(warehouse))
+
+
 def read(path: str) -> Generation:
     """The generation of a file, or of a folder that holds ``generation.json``. Raises UsageError."""
     inside = files.join(path, FILE)
@@ -137,26 +160,64 @@ def read(path: str) -> Generation:
         raise UsageError(f"{path} holds no generation: name a folder with {FILE}, or such a file.") from None
 
 
-def current_records(warehouse: Warehouse, conf: Linkage) -> tuple[pa.Table, Release]:
-    """The newest release's customer records as linkage reads them. Raises NoReleaseError, UsageError."""
+TRIED_BY_A_NIGHT = (
+    "have it tried by a night, which links them in many tasks: `padron run --generation …` stops before it adopts "
+    "a generation and says what it changes"
+)
+"""What to do where the records are too many to show the effect of a generation in one process."""
+
+
+def current_records(
+    warehouse: Warehouse, conf: Linkage, instead: str = TRIED_BY_A_NIGHT
+) -> tuple[pa.Table, Release]:
+    """The newest release's customer records as linkage reads them.
+
+    Raises NoReleaseError, UsageError, and DoesNotFitError before it reads more than one process can link;
+    ``instead``: what to do then.
+    """
     release = releases.required(warehouse)
     version = release.tables.get(CUSTOMER_RECORDS.path)
     if version is None:
         raise UsageError(f"release {release.release_id} has no {CUSTOMER_RECORDS.path}: run a night first.")
-    check_fits(warehouse.rows(CUSTOMER_RECORDS.path, version), free_memory())
+    check_fits(warehouse.rows(CUSTOMER_RECORDS.path, version), free_memory(), instead)
     return read_records(warehouse.ref(CUSTOMER_RECORDS.path, version).file_uris(), conf), release
 
 
 def change(warehouse: Warehouse, generation: Generation, conf: Linkage, basis: Basis) -> Change:
-    """What linking the released records by ``generation`` makes of the released customers."""
+    """What linking the released records by ``generation``, with all decisions, makes of the released customers."""
     check_fields(generation, conf)
     records, release = current_records(warehouse, conf)
-    linked = link_night(records, generation, conf, release.business_date)
-    reader = Reader(warehouse, release)
-    before = reader.arrow(f"SELECT source, record_id, customer_id FROM {_name(ASSIGNMENTS.path)}")
-    found = effect(before, linked.clusters, "customer_id", "cluster_final")
-    basis.lay_out(reader)
-    return Change(found, revenue_of(reader, found.touched))
+    if ASSIGNMENTS.path not in release.tables:
+        raise UsageError(f"release {release.release_id} has no {ASSIGNMENTS.path}: run a night first.")
+    customers = warehouse.dataset(ASSIGNMENTS.path, release.tables[ASSIGNMENTS.path])
+    renames = release.tables.get(RENAMES.path)
+    decisions = decisions_now(
+        warehouse.arrow(DECISIONS.path), None if renames is None else warehouse.arrow(RENAMES.path, renames)
+    )
+    linked = link_night(records, generation, conf, release.business_date, decisions=decisions)
+    before = Reader(warehouse, release, STANDING).connection
+    return change_by(customers, linked.clusters, before, release.tables, conf, basis)
+
+
+STANDING = (ORDERS.path, XREF.path)
+"""Tables that say what revenue the customers had before a change."""
+
+
+def change_by(
+    customers: Dataset,
+    clusters: pa.Table | Dataset,
+    connection: Connection,
+    tables: Collection[str],
+    conf: Linkage,
+    basis: Basis,
+) -> Change:
+    """What ``clusters`` of the same records make of ``customers`` (``identity/assignments`` of before).
+
+    ``connection`` has those of ``tables`` that are in ``STANDING``, as they stood before.
+    """
+    found = effect(customers, clusters, "customer_id", "cluster_final", conf)
+    basis.lay_out(connection, tables)
+    return Change(found, revenue_of(connection, found.touched))
 
 
 def change_between(warehouse: Warehouse, a: Generation, b: Generation, conf: Linkage) -> Change:
@@ -171,7 +232,7 @@ def _effect_between(
     for generation in (a, b):
         check_fields(generation, conf)
     before, after = (link_night(records, g, conf, business_date).clusters for g in (a, b))
-    return effect(before, after, "cluster_final", "cluster_final")
+    return effect(before, after, "cluster_final", "cluster_final", conf)
 
 
 def compare(data: AtHand, a: Generation, b: Generation) -> Change:
@@ -185,31 +246,26 @@ def compare(data: AtHand, a: Generation, b: Generation) -> Change:
     return Change(_effect_between(data.records, a, b, data.conf, data.business_date), ())
 
 
-def revenue_of(reader: Reader, touched: pa.Table) -> tuple[Revenue, ...]:
+def revenue_of(connection: Connection, touched: pa.Table) -> tuple[Revenue, ...]:
     """Revenue of the customers of ``touched`` (customer), by currency; none where no order is known.
 
-    The ``reader`` has the view of ``sales``.
+    The ``connection`` has the view of ``sales``.
     """
-    reader.connection.register("touched", touched)
-    rows = reader.rows(
+    connection.register("touched", touched)
+    rows = connection.sql(
         f"""SELECT currency, coalesce(sum(net) FILTER (t.customer IS NOT NULL), 0) AS touched, sum(net) AS total
         FROM {VIEW} s LEFT JOIN touched t ON t.customer = s.customer_id GROUP BY currency ORDER BY currency"""
-    )
-    reader.connection.unregister("touched")
+    ).to_arrow_table()
+    connection.unregister("touched")
     return tuple(
         Revenue(
             str(row["currency"]),
             str(row["touched"]),
             str(row["total"]),
-            float(row["touched"]) / float(row["total"]) if row["total"] else None,  # type: ignore[arg-type]
+            float(row["touched"]) / float(row["total"]) if row["total"] else None,
         )
-        for row in rows
+        for row in rows.to_pylist()
     )
-
-
-def _name(path: str) -> str:
-    layer, name = path.split("/")
-    return f'"{layer}"."{name}"'
 
 
 def keep(folder: str, generation: Generation, report: str) -> str:
@@ -220,8 +276,8 @@ def keep(folder: str, generation: Generation, report: str) -> str:
     return place
 
 
-def export(folder: str, generation: Generation) -> list[str]:
-    """Write a generation whole, and its models as Splink's files; the names of the files.
+def export(folder: str, generation: Generation, report: TrainingReport | None = None) -> list[str]:
+    """Write a generation whole, its models as Splink's files, and the ``report`` of its training; the names of the files.
 
     Raises UsageError where the folder holds another generation.
     """
@@ -236,6 +292,8 @@ def export(folder: str, generation: Generation) -> list[str]:
         )
         for column, text in frequency_tables(model).items():
             written[f"frequencies_{name}_{column}.csv"] = text
+    if report is not None and report.tells_of is not None:
+        written[REPORT] = files.read_text(report.path)
     for name, text in written.items():
         files.write_text(files.join(folder, name), text)
     return list(written)

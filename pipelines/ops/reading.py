@@ -13,6 +13,7 @@ from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.dataset import Dataset
 
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
@@ -34,18 +35,13 @@ class Reader:
     ) -> None:
         self.warehouse = warehouse
         self.release = release or releases.required(warehouse)
-        self.connection = duckdb.connect()
-        self.connection.execute("SET TimeZone = 'UTC'")
-        for path, version in self.release.tables.items():
-            layer, name = path.split("/")
-            if layer in TECHNICAL or (only is not None and path not in only):
-                continue
-            table = warehouse.dataset(path, version)
-            if table is None:
-                continue
-            self.connection.register(f"_{layer}_{name}", table)
-            self.connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-            self.connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM "_{layer}_{name}"')
+        self.connection = views(
+            {
+                path: warehouse.dataset(path, version)
+                for path, version in self.release.tables.items()
+                if path.split("/")[0] not in TECHNICAL and (only is None or path in only)
+            }
+        )
 
     def has(self, path: str) -> bool:
         """True where the release names the table."""
@@ -71,6 +67,20 @@ class Reader:
         """The single value of a query."""
         rows = self.rows(query)
         return next(iter(rows[0].values())) if rows else None
+
+
+def views(tables: Mapping[str, Dataset | None]) -> Connection:
+    """DuckDB with a view ``layer.name`` of each table, by its path; none of a table that is None."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for path, table in tables.items():
+        if table is None:
+            continue
+        layer, name = path.split("/")
+        connection.register(f"_{layer}_{name}", table)
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+        connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM "_{layer}_{name}"')
+    return connection
 
 
 def side_by_side(

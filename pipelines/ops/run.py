@@ -23,6 +23,7 @@ from pipelines.ops.one_night import prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
 from pipelines.ops.record import Record, check_version
 from pipelines.ops.runner import Progress
+from pipelines.ops.training_reports import take_along
 from pipelines.ops.upkeep import is_due, maintain
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDERS
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pipelines.bronze.landing import LandedFile
     from pipelines.linkage.generations import Generation
     from pipelines.ops.one_night import Prepared
+    from pipelines.ops.training_reports import TrainingReport
     from pipelines.settings import Settings
     from pipelines.spark import StartSpark
 
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 class Watcher(Progress, Protocol):
     """Who is told how a whole run goes."""
 
-    def warned(self, text: str) -> None: ...
     def night_started(self, night: PlannedNight, run_id: str, stages: int) -> None: ...
     def night_released(self, business_date: dt.date, seconds: float) -> None: ...
 
@@ -61,6 +62,8 @@ class Options:
     """Run the oldest night up to this layer; its last layer's run releases it."""
     generation: Generation | None = None
     """The generation that the first of the nights adopts."""
+    training_report: TrainingReport | None = None
+    """The report of its training, which the warehouse keeps when it is adopted."""
     is_approved: bool = False
     """True where somebody agreed to what the adoption changes."""
     takes_files: bool = True
@@ -162,6 +165,8 @@ def _run(
         for planned in nights:
             problems = () if outcome.released else tuple(outcome.warnings)
             adopted = None if outcome.released else _adopted(options, warehouse)
+            if adopted is not None:
+                take_along(options.training_report, adopted, warehouse, watcher.warned)
             stewards.take_in(warehouse, settings.decisions)
             prepared = prepare(planned, options, settings, warehouse, problems, adopted)
             record, release_id = run_night(

@@ -10,9 +10,10 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pipelines import files
 from pipelines.errors import GateStopped, PadronError, UnusableFiles
 from pipelines.linkage.generations import GENERATIONS, newest
-from pipelines.ops.failures import stage_failed, told
+from pipelines.ops.failures import kind, stage_failed, told
 from pipelines.ops.gates import unusable_files
 from pipelines.ops.keys import needs, recall, stage_key
 from pipelines.queries import THREADS, at_once
@@ -34,6 +35,7 @@ class Progress(Protocol):
     def doing(self, stage: str, text: str) -> None: ...
     def judged(self, stage: str, verdicts: Sequence[dict[str, Any]]) -> None: ...
     def ended(self, result: StageResult) -> None: ...
+    def warned(self, text: str) -> None: ...
 
 
 Gate = Callable[[Inputs], list[dict[str, Any]]]
@@ -181,9 +183,19 @@ class Runner:
             def written(path: str) -> int:
                 return self.warehouse.write(declared[path], content[path], self.night.base.get(path))
 
-            return dict(zip(content, at_once(written, content), strict=True))
+            outputs = dict(zip(content, at_once(written, content), strict=True))
+            self._leave(inputs.pages)
+            return outputs
         finally:
             inputs.release()
+
+    def _leave(self, pages: Mapping[str, Callable[[], str]]) -> None:
+        """Write what a stage left for people to read. Its tables are what counts: a page that fails stops nothing."""
+        for path, page in pages.items():
+            try:
+                files.write_text(files.join(self.warehouse.root, path), page())
+            except Exception as error:
+                self.progress.warned(f"there is no {path} ({kind(error)}): the tables are whole without it.")
 
     def _judge(self, gate: Gate, stage: str) -> None:
         inputs = self.inputs()

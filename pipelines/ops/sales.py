@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from pipelines.ops.reading import Connection, Reader
+    from collections.abc import Collection
+
+    from pipelines.ops.reading import Connection
     from pipelines.settings import Settings
 
 NO_CURRENCY = "(no currency)"
@@ -63,17 +65,17 @@ class Basis:
                 ON o.currency = r.currency AND coalesce(o.order_date, DATE '9999-12-31') >= r.date
             WHERE {counts}"""
 
-    def lay_out(self, reader: Reader) -> None:
+    def lay_out(self, connection: Connection, tables: Collection[str]) -> None:
         """The view ``customer_sales``: source, record_id, customer_id, is_live, currency and net of each order.
 
-        Without orders or customers it is empty.
+        ``tables``: those that the connection has as views ``layer.name``. Without orders or customers it is empty.
         """
         query = f"""SELECT '' AS source, '' AS record_id, '' AS customer_id, true AS is_live, '' AS currency,
             0::{_MONEY} AS net WHERE false"""
-        if reader.has("silver/orders") and reader.has("gold/xref"):
+        if {"silver/orders", "gold/xref"} <= set(tables):
             query = f"""SELECT source, record_id, customer_id, is_live, currency, net
-                FROM ({self.query(reader.connection, "silver.orders")}) JOIN gold.xref USING (source, record_id)"""
-        reader.connection.execute(f"CREATE OR REPLACE VIEW {VIEW} AS {query}")
+                FROM ({self.query(connection, "silver.orders")}) JOIN gold.xref USING (source, record_id)"""
+        connection.execute(f"CREATE OR REPLACE VIEW {VIEW} AS {query}")
 
 
 def _listed(statuses: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.linkage.blocking_report import RuleLine
     from pipelines.linkage.generations import Generation, Model
     from pipelines.linkage.link import Linked
+    from pipelines.linkage.linked_many import LinkedFrames
     from pipelines.linkage.training_run import Session, TrainingRun
 
 TITLES = {
@@ -56,7 +57,7 @@ class PartyPage:
     profile: tuple[HeatTable, ...]
 
 
-def training_page(linked: Linked, run: TrainingRun, about: str) -> str:
+def training_page(linked: Linked | LinkedFrames, run: TrainingRun, about: str) -> str:
     """The page; ``about`` says what was trained on. Holds levels, shares and counts, no value of a record."""
     generation = linked.generation
     parties = [_party(name, generation, linked.figures.get("blocks", {}), run) for name in generation.models]

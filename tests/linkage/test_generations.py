@@ -131,7 +131,10 @@ def test_customers_are_merged_split_rearranged_or_unchanged() -> None:
         "C4": "rearranged",
     }
     assert not found.is_none
-    assert found.in_words() == "customers: 2 merged, 1 split, 2 rearranged, 1 unchanged"
+    assert found.in_words() == (
+        "customers: 2 merged, 1 split, 2 rearranged, 1 unchanged; "
+        "records: 3 merged, 3 split, 4 rearranged, 1 unchanged"
+    )
 
 
 def test_the_same_partition_under_other_names_is_no_effect() -> None:

@@ -43,6 +43,8 @@ from pipelines.linkage.records import load, prepare
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scoring import LOWEST_WEIGHT, score_pairs
 from pipelines.linkage.tasks import People, people_schema
+from pipelines.linkage.training_run import TrainingRun
+from pipelines.ops.training_page import training_page
 
 # Spark begins a worker for each task: minutes for what Spark does in seconds on more records.
 pytestmark = pytest.mark.soak
@@ -144,8 +146,14 @@ def one() -> Linked:
 
 
 @pytest.fixture(scope="module")
-def many(spark: SparkSession) -> LinkedFrames:
-    return link_many(spark.createDataFrame(people()), None, SMALL, NIGHT, decisions=DECIDED)
+def shown() -> TrainingRun:
+    """What the training of ``many`` shows of itself."""
+    return TrainingRun()
+
+
+@pytest.fixture(scope="module")
+def many(spark: SparkSession, shown: TrainingRun) -> LinkedFrames:
+    return link_many(spark.createDataFrame(people()), None, SMALL, NIGHT, decisions=DECIDED, run=shown)
 
 
 def pairs_of(linked: LinkedFrames) -> pa.Table:
@@ -372,6 +380,15 @@ def test_the_only_value_of_a_field_is_generic_in_both(spark: SparkSession, one: 
     assert link_many(spark.createDataFrame(table(rows)), one.generation, SMALL, NIGHT).generic_values.equals(
         theirs
     )
+
+
+def test_a_training_shows_the_same_in_both(many: LinkedFrames, shown: TrainingRun) -> None:
+    run = TrainingRun()
+    linked = link_night(people(), None, SMALL, NIGHT, run, decisions=DECIDED)
+    assert shown.charts["person"]
+    assert shown.charts == run.charts
+    assert shown.sessions == run.sessions
+    assert training_page(many, shown, "here") == training_page(linked, run, "here")
 
 
 def test_where_the_night_links() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -281,9 +282,18 @@ def test_a_night_that_adopts_waits_until_somebody_agrees(
         {**row, "cluster_final": f"{row['source']}:{row['record_id']}"}
         for row in house.arrow(CLUSTERS.path, base[CLUSTERS.path]).to_pylist()
     ]
-    write(alone, ASSIGNMENTS, house.arrow(ASSIGNMENTS.path, base[ASSIGNMENTS.path]).to_pylist())
+    before = (ASSIGNMENTS, ORDERS, XREF)
+    prior = {t.path: write(alone, t, house.arrow(t.path, base[t.path]).to_pylist()) for t in before}
     versions = {CLUSTERS.path: write(alone, CLUSTERS, apart)}
-    prior = {ASSIGNMENTS.path: alone.version(ASSIGNMENTS.path)}
+    owners = Counter(row["customer_id"] for row in house.arrow(ASSIGNMENTS.path).to_pylist())
+    whole, split = [
+        list(g) for g in (filter((1).__eq__, owners.values()), filter((1).__lt__, owners.values()))
+    ]
+    changes = (
+        f"would change customers: 0 merged, {len(split)} split, 0 rearranged, {len(whole)} unchanged; "
+        f"records: 0 merged, {sum(split)} split, 0 rearranged, {len(whole)} unchanged; revenue of the customers "
+        f"touched: {len(split) * 10.5:,.2f} EUR ({len(split) / len(owners):.2%} of {len(owners) * 10.5:,.2f})."
+    )
 
     def judged(generation: Generation | None, approved: bool) -> list[dict[str, Any]]:
         tonight = replace(night(settings, house, generation, approved), base=prior)
@@ -291,11 +301,16 @@ def test_a_night_that_adopts_waits_until_somebody_agrees(
 
     assert judged(None, False) == []
     (stopped,) = judged(other, False)
-    assert stopped["status"] == "blocked"
-    assert "0 merged" in stopped["message"]
-    assert "padron generations adopt" in stopped["message"]
+    assert split
+    assert (stopped["status"], stopped["value"]) == ("blocked", len(split))
+    assert f"{other.generation_id} {changes} To agree: padron generations adopt" in stopped["message"]
     (agreed,) = judged(other, True)
     assert agreed["status"] == "passed"
+    assert agreed["message"] == f"agreed to: {other.generation_id} {changes}"
+    # What was never sold moves nothing.
+    for table in (ORDERS, XREF):
+        del prior[table.path]
+    assert "touched: no order is known." in judged(other, False)[0]["message"]
 
 
 def test_only_stages_that_take_the_generation_run_again_for_it(
@@ -336,7 +351,7 @@ def test_training_on_a_warehouse_leaves_a_generation_and_its_report(
         f'>email</th><td class="n">{email.comparisons}</td><td class="n">{email.per_record:.2f}</td>' in page
     )
     command(house, "generations", "show", told["folder"])
-    shown = capsys.readouterr().out
+    shown = capsys.readouterr().out.replace(f"Training report: {told['folder']}/training.html", "")
     assert re.search(
         rf"^email +{email.comparisons} +{email.per_record:.2f} +{email.matches} ", shown, re.MULTILINE
     )

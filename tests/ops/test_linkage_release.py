@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 from linkage_house import TRUTH, released
+from linkage_people import decisions
 from test_report import Outline, text
 
 from pipelines.cli import execute
 from pipelines.linkage.clusters import CLUSTERS
+from pipelines.linkage.config import Linkage
+from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.generations import GENERATIONS
 from pipelines.ops import charts
+from pipelines.ops.generations import change, find
+from pipelines.ops.sales import Basis
+from pipelines.storage import Warehouse
 
 FILE = [
     "id;Nombre;Apellidos;Correo electrónico;Teléfono móvil;Fecha nacimiento;Color;persona",
@@ -201,6 +207,36 @@ def test_a_release_without_linkage_is_said(
 def test_a_warehouse_without_release_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["explain", "crm:C1", "web:W1", "--warehouse", str(tmp_path)]) == 1
     assert "padron run" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_one_process_is_said_before_it_is_read(
+    house: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("pipelines.ops.generations.free_memory", lambda: 1_000)
+    monkeypatch.setattr("pipelines.ops.generations.read_records", read)
+    another, train_less = "`padron run --generation …` stops before it adopts", "a file with a part of them"
+    for words, said in (
+        (["generations", "diff", "current", "current", "--effect"], another),
+        (["plan", "--generation", "current"], another),
+        (["train"], train_less),
+    ):
+        assert execute([*words, "--warehouse", house]) == 1
+        assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_the_effect_of_a_generation_counts_what_stewards_decided(tmp_path: Path) -> None:
+    house = Warehouse(released(tmp_path)[0])
+    current = find("current", house)
+
+    def kinds() -> dict[str, int]:
+        return change(house, current, Linkage(), Basis()).effect.customers
+
+    assert kinds() == {"unchanged": 3, "merged": 0, "split": 0, "rearranged": 0}
+    house.write(DECISIONS, decisions(("d1", "no_match", "crm:C1", "web:W1")), None)
+    assert kinds() == {"unchanged": 2, "merged": 0, "split": 1, "rearranged": 0}
 
 
 def test_the_report_of_a_link_says_what_was_found(linked: Path) -> None:

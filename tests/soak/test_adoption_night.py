@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from datetime import date
@@ -32,6 +33,8 @@ def test_adopting_links_everything_by_it_and_says_so(
     where = ["--warehouse", str(shop.warehouse), "--config", str(shop.config)]
     assert shop.run("--date", "2026-07-01") == 0
     first = find("current", shop.house)
+    report = shop.warehouse / "generations" / first.generation_id / "training.html"
+    assert "From <b>run 2026-07-01.1</b>" in report.read_text(encoding="utf-8")
     ids = {r["record_id"]: r["customer_id"] for r in shop.rows("SELECT * FROM identity.assignments")}
     with monkeypatch.context() as patch:
         # Another cut is another generation, which the unchanged configuration then links by.
@@ -47,13 +50,20 @@ def test_adopting_links_everything_by_it_and_says_so(
         ["run", "--landing", str(shop.landing), *where, "--generation", str(folder), "--date", "2026-07-01"]
     )
     assert changes == 3
-    assert "would change customers" in capsys.readouterr().err
+    told = " ".join(capsys.readouterr().err.split())
+    assert re.search(
+        r"would change customers: .* unchanged; records: .* unchanged; revenue of the .* \(.*% of ", told
+    )
+    assert execute(["status", *where]) == 3
+    assert "revenue of the customers touched" in capsys.readouterr().out
     assert releases.required(shop.house).release_id == "2026-07-01.1"
 
     assert execute(["generations", "adopt", str(folder), "--yes", *where]) == 0
     release = releases.required(shop.house)
     assert (release.release_id, release.business_date) == ("2026-07-01.3", date(2026, 7, 1))
     assert find("current", shop.house).digest == other.digest
+    kept = shop.warehouse / "generations" / other.generation_id / "training.html"
+    assert kept.read_text(encoding="utf-8") == (folder / "training.html").read_text(encoding="utf-8")
     assert [g.in_use for g in listed(shop.house)] == [True, False]
     now = {r["record_id"]: r["customer_id"] for r in shop.rows("SELECT * FROM identity.assignments")}
     assert now != ids
