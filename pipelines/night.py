@@ -140,6 +140,15 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             takes_generation=True,
             conf=(),
         ),
+        # Nothing waits for it but the release: gold is made beside it.
+        Stage(
+            "identity.audit",
+            (),
+            _nothing,
+            reads=(*IDENTITY, CLUSTERS, RENAMES),
+            previous=(*IDENTITY, RENAMES),
+            conf=(),
+        ),
         Stage(
             "gold.xref",
             (XREF,),

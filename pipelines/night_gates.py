@@ -45,7 +45,7 @@ def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
         "bronze.land": checks.landed(feeds),
         "silver.build": lambda inputs: [*conserved(inputs), *events(inputs)],
         "linkage.link": checks.linked,
-        "identity.assign": checks.identity_kept,
+        "identity.audit": checks.identity_kept,
         "bronze.profile": feeds_look_right,
         "gold.reconciliation": checks.money_reconciled,
         "gold.measures": identity_quality,

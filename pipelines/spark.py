@@ -163,7 +163,15 @@ def session(
                 ) from None
             raise
     check_delta(spark)
+    _keep_functions(spark)
     return spark
+
+
+def _keep_functions(spark: SparkSession) -> None:
+    """PySpark asks Java for the class of all functions each time that one is called, thousands of times a night."""
+    name = "org.apache.spark.sql.functions"
+    java = spark.sparkContext._jvm
+    vars(java)[name] = getattr(java, name)
 
 
 def _add_options(settings: dict[str, str], options: str) -> None:

@@ -159,9 +159,13 @@ class Warehouse:
         from pyspark.sql import functions as F
 
         frame = self._frame(spark, table.path, version)
-        missing = [c for c in table.columns if c.name not in frame.columns]
-        frame = frame.withColumns({c.name: F.lit(None).cast(c.type) for c in missing})
-        return frame if table.open_ended else frame.select(*table.names)
+        there = frame.columns
+        missing = {c.name: F.lit(None).cast(c.type) for c in table.columns if c.name not in there}
+        if missing:
+            frame = frame.withColumns(missing)
+        # Every column that is named is a call to Java, and most tables stand as they are declared.
+        is_as_declared = table.open_ended or (not missing and there == table.names)
+        return frame if is_as_declared else frame.select(*table.names)
 
     def _frame(self, spark: SparkSession, path: str, version: int) -> DataFrame:
         """The stored table. One of few files is read by their names: Delta's planner runs a job for each

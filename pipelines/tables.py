@@ -134,6 +134,5 @@ class Table:
 
         Raises Spark's AnalysisException when a column is missing or its type would lose data.
         """
-        from pyspark.sql import functions as F
-
-        return frame.select(*[F.col(f"`{c.name}`").cast(c.type).alias(c.name) for c in self.columns])
+        # As text, since every call of a function asks Java three times.
+        return frame.selectExpr(*[f"CAST(`{c.name}` AS {c.type}) AS `{c.name}`" for c in self.columns])

@@ -38,7 +38,12 @@ _MUCH_MORE = 10
 
 def without_particles(name: str) -> tuple[str, ...]:
     """The folded words of a dictionary's entry, particles dropped unless there is nothing else."""
-    words = fold(name).split()
+    # Nearly all entries stand folded in the dictionaries; they are many, and each process reads them.
+    words = (
+        name if name.isascii() and name.islower() and name.replace(" ", "").isalnum() else fold(name)
+    ).split()
+    if PARTICLES.isdisjoint(words):
+        return tuple(words)
     return tuple(word for word in words if word not in PARTICLES) or tuple(words)
 
 

@@ -72,11 +72,20 @@ def fold(value: str) -> str:
 def dictionary(name: str) -> Iterator[dict[str, str]]:
     """The rows of a CSV file (also ``.gz``) of the configuration's dictionaries, by column.
 
-    Raises UsageError where it is missing.
+    Raises UsageError where it is missing, or a row has more or fewer values than there are columns.
     """
     file = default_conf() / "dictionaries" / name
     if not file.is_file():
         raise UsageError(f"The dictionary {name} is missing from the configuration's dictionaries folder.")
     raw = file.read_bytes()
     content = gzip.decompress(raw) if name.endswith(".gz") else raw
-    yield from csv.DictReader(io.StringIO(content.decode("utf-8")))
+    rows = csv.reader(io.StringIO(content.decode("utf-8")))
+    columns = next(rows, [])
+    # A process of Spark's reads 150,000 of them before it does anything else: DictReader takes three times as long.
+    for row in rows:
+        if len(row) == len(columns):
+            yield dict(zip(columns, row, strict=True))
+        elif row:
+            raise UsageError(
+                f"The dictionary {name}, line {rows.line_num}: it needs {len(columns)} values ({', '.join(columns)})."
+            )
