@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.errors import UsageError
+from pipelines.standardise import text
 from pipelines.standardise.handles import divided
 from pipelines.standardise.hypocoristics import formal_names
-from pipelines.standardise.name_evidence import evidence
-from pipelines.standardise.name_words import Unit, spelled, units
+from pipelines.standardise.name_evidence import evidence, without_particles
+from pipelines.standardise.name_words import PARTICLES, Unit, spelled, units
 from pipelines.standardise.names import Name, standard_name
 from pipelines.standardise.text import fold, repaired
 
@@ -174,6 +178,23 @@ def test_folding() -> None:
 @given(st.text(max_size=25))
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=25) | st.sampled_from(["maria de la o", "de la", "jose luis", "José  de", "o'neill"]))
+def test_an_entry_without_particles_is_its_folded_words(name: str) -> None:
+    words = tuple(fold(name).split())
+    assert without_particles(name) == (tuple(word for word in words if word not in PARTICLES) or words)
+
+
+def test_a_row_of_a_dictionary_that_is_too_short_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "dictionaries").mkdir()
+    (tmp_path / "dictionaries" / "trades.csv").write_text("word,kind\nbar,shop\n\nkiosk\n", encoding="utf-8")
+    monkeypatch.setattr(text, "default_conf", lambda: tmp_path)
+    with pytest.raises(UsageError, match=r"trades\.csv, line 4: it needs 2 values \(word, kind\)"):
+        list(text.dictionary("trades.csv"))
 
 
 SPELLINGS = st.sampled_from([str.upper, str.lower, str.title, lambda s: f"  {s}  ".replace(" ", "  ")])
