@@ -31,7 +31,7 @@ show(f"{data.records.num_rows:,} records of {data.about}")
 #
 # `known` is the share of records with a value, `values` how many different ones, `largest` the share of
 # the most common one, `pairs` how many comparisons blocking by this field alone would make, `generic`
-# how many values too many names share to be evidence.
+# how many values too many names share to be evidence; the street's are whole addresses, with their place.
 #
 # **Look for** a role that is hardly known (its column may be named wrongly in `fields`), a `largest` far
 # above the rest (a placeholder that standardisation does not know yet), and `pairs` in the millions

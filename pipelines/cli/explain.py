@@ -179,5 +179,7 @@ def _values(found: Explanation) -> Table:
         mark = "[bold]" if value.left is not None and value.left == value.right else ""
         table.add_row(value.role.replace("_", " "), *(f"{mark}{cell}" for cell in cells))
     if has_generic:
-        table.caption = "A generic value belongs to too many names: it counts for nothing."
+        table.caption = (
+            "A generic value, or the address it is of, belongs to too many names: it counts for nothing."
+        )
     return table

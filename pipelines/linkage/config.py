@@ -69,6 +69,19 @@ def _a_role(role: str) -> str:
 FieldRole = Annotated[str, AfterValidator(_a_role)]
 """A ``Role``, or one of ``OPEN_ROLES`` with a name."""
 
+ADDRESS = "address"
+"""Street and place as one value: what can be generic beside the roles, for every town has a Calle Mayor 1."""
+OF_ADDRESS: tuple[Role, ...] = ("street", "postal_code", "city")
+"""The roles that a generic address takes with it."""
+
+
+def _a_shared_value(role: str) -> str:
+    return role if role == ADDRESS else _a_role(role)
+
+
+SharedRole = Annotated[str, AfterValidator(_a_shared_value)]
+"""A ``FieldRole``, or ``ADDRESS``."""
+
 DEFAULT_FIELDS: dict[str, str] = {
     "given_name": "match_given",
     "given_tokens": "match_given_tokens",
@@ -97,8 +110,11 @@ LISTS: frozenset[str] = frozenset(
 )
 """Roles whose column may hold several values."""
 
-GENERIC_LIMITS: dict[str, int] = {"emails": 6, "phones": 6, "tax_id": 6, "loyalty_id": 6}
-"""Names that one family and its helpers may have; beyond, a value belongs to nobody."""
+GENERIC_LIMITS: dict[str, int] = {"emails": 6, "phones": 6, "tax_id": 6, "loyalty_id": 6, ADDRESS: 200}
+"""Names that one family and its helpers may have; beyond, a value belongs to nobody.
+
+An address is a block's where its line has no floor: sixty flats of three names are 180.
+"""
 
 
 class Training(Strict):
@@ -164,9 +180,10 @@ class Blocking(Strict):
 class Generic(Strict):
     """When a value is shared by too many names to be evidence."""
 
-    distinct_names: dict[FieldRole, int] = Field(
+    distinct_names: dict[SharedRole, int] = Field(
         default_factory=lambda: dict(GENERIC_LIMITS),
-        description="A value with more distinct names than this is generic, by role.",
+        description="A value with more distinct names than this is generic, by role; address is the street with "
+        "its postal code, or its city.",
     )
 
 

@@ -3,6 +3,9 @@
 A phone of three hundred names, ``x@x.com`` or the shop's own address are found from the data: a
 value counts as generic when more distinct names than ``generic.distinct_names`` of its role carry
 it, or when it is the only one that a name or birth date ever has. It stays in the records and counts neither for blocking nor for comparison.
+
+An address is the street and number with the postal code, or with the city where there is no postal code; a
+street alone is none. With a generic one, all three of the record count for nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.linkage.config import Linkage, Role
+from pipelines.linkage.config import ADDRESS, Linkage, Role
 from pipelines.linkage.engine import role_type
 from pipelines.tables import LONG, STRING, Column, Personal, Table
 
@@ -29,10 +32,16 @@ GENERIC_VALUES = Table(
         Column(
             "field",
             STRING,
-            "Role of the field in conf/linkage.yml: emails, phones, tax_id and others.",
+            "Role of the field in conf/linkage.yml (emails, phones, tax_id and others), or address.",
             required=True,
         ),
-        Column("value", STRING, "The value as matching sees it.", Personal.DIRECT, required=True),
+        Column(
+            "value",
+            STRING,
+            "The value as matching sees it; of an address the street, a comma, and postal code or city.",
+            Personal.DIRECT,
+            required=True,
+        ),
         Column(
             "distinct_names",
             LONG,
@@ -61,11 +70,13 @@ def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Tab
     # Names are counted only where there are enough records, and where a field has one value: few of all.
     parts = []
     for role, limit in sorted(conf.generic.distinct_names.items()):
-        connection.execute(
+        frequent = connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE frequent_{role} AS
             SELECT value FROM (SELECT {_values(role)} AS value FROM facts) WHERE value IS NOT NULL
             GROUP BY value HAVING count(*) > {int(limit)}"""
-        )
+        ).fetchall()[0][0]
+        if not frequent:
+            continue
         parts.append(
             f"""SELECT '{role}' AS field, value, count(DISTINCT {_NAME}) AS distinct_names,
                 count(DISTINCT node) AS records, 'shared_by_names' AS reason
@@ -87,7 +98,7 @@ def find_generic(connection: duckdb.DuckDBPyConnection, conf: Linkage) -> pa.Tab
 
 
 def carriers(connection: duckdb.DuckDBPyConnection, values: Iterable[tuple[str, str]]) -> Ints:
-    """The nodes of ``facts`` that carry one of ``values`` (role, value)."""
+    """The nodes of ``facts`` that carry one of ``values`` (field, value)."""
     by_role: dict[str, list[str]] = {}
     for role, value in values:
         by_role.setdefault(role, []).append(value)
@@ -102,14 +113,26 @@ def carriers(connection: duckdb.DuckDBPyConnection, values: Iterable[tuple[str, 
 
 
 def carriers_query(role: str) -> str:
-    """SQL over table ``facts``: field, value, node and the name, for every value of a role."""
+    """SQL over table ``facts``: field, value, node and the name, for every value of a role or address."""
     return f"""SELECT '{role}' AS field, value, name, node
-        FROM (SELECT node, {_values(role)} AS value, {_NAME} AS name FROM facts WHERE {role} IS NOT NULL)
+        FROM (SELECT node, {_values(role)} AS value, {_NAME} AS name FROM facts
+            WHERE {"street" if role == ADDRESS else role} IS NOT NULL)
         WHERE value IS NOT NULL"""
+
+
+def address_of(facts: str) -> str:
+    """SQL of a record's address as one value, over ``facts`` by that name; NULL without a street or a place.
+
+    Standard forms hold no comma. A street without a number is no address: a long one has thousands of names.
+    """
+    address = f"{facts}.street || ', ' || coalesce({facts}.postal_code, {facts}.city)"
+    return f"CASE WHEN regexp_matches({facts}.street, '[0-9]') THEN {address} END"
 
 
 def _values(role: str) -> str:
     """SQL over ``facts``: the values of a role, a row each."""
+    if role == ADDRESS:
+        return address_of("facts")
     return f"unnest({role})" if pa.types.is_list(role_type(role)) else f"CAST({role} AS VARCHAR)"
 
 

@@ -21,7 +21,7 @@ from pipelines.errors import UsageError
 from pipelines.linkage.blocking_choice import measured
 from pipelines.linkage.blocking_report import BlockingReport
 from pipelines.linkage.blocking_rules import Rule
-from pipelines.linkage.config import Linkage
+from pipelines.linkage.config import ADDRESS, Linkage
 from pipelines.linkage.engine import engine, quiet_splink, role_type
 from pipelines.linkage.exported import splink_rule
 from pipelines.linkage.generations import Model
@@ -47,7 +47,7 @@ class FieldProfile:
     pairs: int
     """Pairs of records that share a value: what blocking by it alone would compare."""
     generic: int
-    """Values that too many names share to be evidence."""
+    """Values that too many names share to be evidence; of the street also addresses."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def profile(records: pa.Table, conf: Linkage) -> list[FieldProfile]:
     with engine(conf) as connection:
         load(connection, records, conf)
         counted = find_generic(connection, conf)["field"].to_pylist()
+        counted = ["street" if field == ADDRESS else field for field in counted]
         return [
             _profile(connection, role, column, records.num_rows, counted.count(role))
             for role, column in conf.fields.items()

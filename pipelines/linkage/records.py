@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.errors import UsageError
-from pipelines.linkage.config import Linkage, is_open
+from pipelines.linkage.config import ADDRESS, OF_ADDRESS, Linkage, is_open
 from pipelines.linkage.engine import KEY_COLUMNS, ROLE_TYPES, role_type
+from pipelines.linkage.generic_values import address_of
 
 MODELS = ("person", "company")
 """The models, one a party type; records of unknown type are compared with persons."""
@@ -132,14 +133,21 @@ def _flat(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(text.chunks) if text.num_chunks else pa.array([], pa.string())
 
 
-def _without_generic(role: str) -> str:
-    """SQL of a role's column over ``facts`` f without the values that list ``g.<role>`` holds."""
+def _without_generic(role: str, generic: set[str]) -> str:
+    """SQL of a role's column over ``facts`` f without the values that list ``g.<role>`` holds.
+
+    ``generic``: the roles that have such a list, and address, of which a generic one takes its parts along.
+    """
+    at_generic = role in OF_ADDRESS and ADDRESS in generic
+    if role not in generic and not at_generic:
+        # To compare each of its values costs more than all else here.
+        return f"f.{role}"
     if pa.types.is_list(role_type(role)):
         kept = f"list_filter(f.{role}, lambda v: NOT coalesce(list_contains(g.{role}, v), false))"
         return f"CASE WHEN len({kept}) > 0 THEN {kept} END AS {role}"
-    return (
-        f"CASE WHEN list_contains(g.{role}, CAST(f.{role} AS VARCHAR)) THEN NULL ELSE f.{role} END AS {role}"
-    )
+    lists = [f"list_contains(g.{role}, CAST(f.{role} AS VARCHAR))"] if role in generic else []
+    lists += [f"list_contains(g.{ADDRESS}, {address_of('f')})"] if at_generic else []
+    return f"CASE WHEN {' OR '.join(lists)} THEN NULL ELSE f.{role} END AS {role}"
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, model: str) -> int:
@@ -191,9 +199,8 @@ def _people_query(connection: duckdb.DuckDBPyConnection, model: str, facts: str 
     """SQL of the columns of ``people`` over ``facts``, without an order."""
     opened = [name for name, *_ in connection.execute(f"DESCRIBE {facts}").fetchall() if is_open(name)]
     roles = [*ROLE_TYPES, *opened]
-    # A role without generic values stays as it is: to compare each of its values costs more than all else here.
     generic = {row[0] for row in connection.execute("SELECT DISTINCT role FROM generic").fetchall()}
-    columns = [_without_generic(role) if role in generic else f"f.{role}" for role in roles]
+    columns = [_without_generic(role, generic) for role in roles]
     if "emails" in generic:
         # The local part of a generic e-mail is as generic: it is read again from what is left.
         left = "list_filter(f.emails, lambda v: NOT coalesce(list_contains(g.emails, v), false))"

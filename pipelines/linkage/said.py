@@ -19,7 +19,7 @@ class RoleValues:
     left: str | None
     right: str | None
     left_counts: bool
-    """False where the value is generic and counts neither for blocking nor for comparison."""
+    """False where the value, or the address that it is of, is generic and counts neither for blocking nor for comparison."""
     right_counts: bool
 
 

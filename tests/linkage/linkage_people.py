@@ -151,6 +151,9 @@ def night_after(rows: list[Row], dice: random.Random, at: int) -> list[Row]:
         # One value for many names: it becomes generic tonight, and may stop being so later.
         for row in dice.sample(kept, min(9, len(kept))):
             row["match_phones"] = ["+525500000000"]
+    if dice.random() < 0.4:
+        for row in dice.sample(kept, min(9, len(kept))):
+            row.update(match_street="centro 1", match_postal_code="72000", match_city="puebla")
     dice.shuffle(kept)
     return [dict(row) for row in kept]
 

@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from linkage_people import Row, night_after, population, record, table
 
-from pipelines.linkage.config import Generic, Linkage
+from pipelines.linkage.config import GENERIC_LIMITS, Generic, Linkage
 from pipelines.linkage.fingerprints import linked_by
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import Linked, link_night
@@ -26,6 +26,7 @@ SMALL = Linkage.model_validate(
         "threads": 2,
         "blocking": {"max_block": 5},
         "max_component": 4,
+        "generic": {"distinct_names": {**GENERIC_LIMITS, "address": 5}},
         "duplicate_free": ["erp"],
         "rules": [
             {"name": "one_card", "match": ["loyalty_id"]},
@@ -33,7 +34,7 @@ SMALL = Linkage.model_validate(
         ],
     }
 )
-"""Blocks that are subdivided, components that are cut, exact rules, a source without duplicates."""
+"""Blocks that are subdivided, components that are cut, exact rules, a source without duplicates, addresses soon generic."""
 
 
 def remembered(linked: Linked) -> Remembered:

@@ -19,7 +19,7 @@ from pipelines.errors import UsageError
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_rules import FIXED, by_condition
 from pipelines.linkage.comparisons import frequency_floors
-from pipelines.linkage.config import Linkage
+from pipelines.linkage.config import GENERIC_LIMITS, Linkage
 from pipelines.linkage.engine import DoesNotFitError, empty_records, engine, placement
 from pipelines.linkage.evidence import TooManyLinksError
 from pipelines.linkage.generic_values import SCHEMA as GENERIC
@@ -60,6 +60,7 @@ SMALL = Linkage.model_validate(
         "blocking": {"max_block": 6},
         "task_pairs": 300,
         "max_component": 5,
+        "generic": {"distinct_names": {**GENERIC_LIMITS, "address": 6}},
         "duplicate_free": ["erp"],
         "rules": [
             {"name": "one_card", "match": ["loyalty_id"]},
@@ -93,12 +94,12 @@ RECORD = [("source", "ascending"), ("record_id", "ascending")]
 
 
 def people() -> pa.Table:
-    """300 records: persons, companies, a generic e-mail, a block of one name that only slices divide."""
+    """300 records: persons, companies, a generic e-mail and address, a block of one name that only slices divide."""
     rows = population(95, seed=5)[0].to_pylist()
     names = ["ada", "bea", "cloe", "dora", "emma", "flor", "gala", "hada"]
+    shop = {"emails": ["caja@tienda.com"], "street": "centro 1", "city": "puebla"}
     rows += [
-        record("web", f"SHOP{i}", given=name, surname=f"{name}ez", emails=["caja@tienda.com"])
-        for i, name in enumerate(names)
+        record("web", f"SHOP{i}", given=name, surname=f"{name}ez", **shop) for i, name in enumerate(names)
     ]
     rows += [record("pos", f"ONE{i:02d}", given="ana", surname="perez", city="puebla") for i in range(40)]
     for i in range(20):
@@ -186,7 +187,7 @@ def test_both_placements_give_the_same_tables(one: Linked, many: LinkedFrames) -
     assert one.generation.kind == "trained"
     assert many.generation.digest == one.generation.digest
     assert many.generic_values.equals(one.generic_values)
-    assert many.generic_values["value"].to_pylist() == ["caja@tienda.com"]
+    assert many.generic_values["value"].to_pylist() == ["centro 1, puebla", "caja@tienda.com"]
     assert_same(many, one)
     assert queue_of(many).equals(one.review_queue.drop_columns(["same_person_probability"]))
     parties = dict(
