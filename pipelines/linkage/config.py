@@ -231,7 +231,10 @@ class Linkage(Strict):
         description="Memory that DuckDB may take in each of many tasks; more spills.",
     )
     task_pairs: int = Field(
-        default=1_000_000, ge=1, description="Pairs that each of many tasks scores, about."
+        default=1_000_000,
+        ge=1,
+        description="Pairs that each of many tasks scores, about; and that one process scores at a time "
+        "inside components.",
     )
     threads: int = Field(default=0, ge=0, description="Threads that DuckDB uses; 0 is one a core.")
     fields: dict[FieldRole, str] = Field(

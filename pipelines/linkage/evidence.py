@@ -26,7 +26,7 @@ from pipelines.linkage.dialects import columns_compared
 from pipelines.linkage.exact_rules import chains
 from pipelines.linkage.fingerprints import fingerprints
 from pipelines.linkage.generations import Model
-from pipelines.linkage.inside import score_inside
+from pipelines.linkage.inside import KEPT, in_parts, put_together, score_inside
 from pipelines.linkage.judge import Judged, judge
 from pipelines.linkage.recall import Recalled
 from pipelines.linkage.records import Nodes, choose, choose_more, prepare, prepare_lazily
@@ -63,7 +63,7 @@ class Evidence:
     links: Links
     """What the components are made of, but for the exact rules."""
     pairs: pa.Table
-    """Columns of ``score_pairs``."""
+    """``inside.KEPT`` of ``score_pairs``."""
     judged: Judged
     costs: tuple[RuleCost, ...]
     fingerprint: Ints | None
@@ -168,8 +168,12 @@ def gather(
             block_inside(connection, rules, "open_labels", free)
         connection.execute("DROP TABLE keys")
         label = np.where(is_open, bounded.label, np.arange(len(nodes)))
-        inside = score_inside(connection, scores.of, label, candidates, nodes, free)
-    judged = judge(connection, name, model, tuple(rule.name for rule in rules), inside, conf)
+        names, parts = tuple(rule.name for rule in rules), []
+        # Pieces of a large component may have more pairs than memory holds with all their levels.
+        for part in in_parts(label, conf.task_pairs):
+            found = score_inside(connection, scores.of, part, candidates, nodes, free)
+            parts.append((found.select(KEPT), judge(connection, name, model, names, found, conf)))
+    inside, judged = put_together(parts)
     return model, Evidence(name, bounded, links, inside, judged, costs, prints, changed, is_open)
 
 

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.linkage.judge import Judged
 from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.records import Nodes
 
 Ints = npt.NDArray[np.int64]
+KEPT = ("node_l", "node_r", "match_weight", "match_probability")
+"""What is left of a pair once it is judged: levels and weights by comparison are most of its memory."""
+
+
+def in_parts(label: Ints, most: int) -> Iterator[Ints]:
+    """``label`` with a part of its components at a time, of about ``most`` pairs; other nodes stand alone."""
+    sizes = np.bincount(label, minlength=len(label))
+    pairs = sizes * (sizes - 1) // 2
+    part = (np.cumsum(pairs) // most)[label]
+    numbers = np.unique(part[pairs[label] > 0])
+    if len(numbers) < 2:
+        yield label
+        return
+    for number in numbers:
+        yield np.where(part == number, label, np.arange(len(label)))
+
+
+def put_together(parts: Sequence[tuple[pa.Table, Judged]]) -> tuple[pa.Table, Judged]:
+    """The pairs of all parts in the order of ``score_pairs``, ``KEPT`` of them, and what they were judged."""
+    if len(parts) == 1:
+        return parts[0]
+    pairs = pa.concat_tables([found for found, _ in parts]).combine_chunks()
+    order = np.lexsort((pairs["node_r"].to_numpy(), pairs["node_l"].to_numpy()))
+    columns = (np.concatenate([getattr(j, f.name) for _, j in parts])[order] for f in fields(Judged))
+    return pairs.take(pa.array(order)), Judged(*columns)
 
 
 def score_inside(

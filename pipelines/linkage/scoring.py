@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import duckdb
@@ -58,13 +59,14 @@ class Scorer:
     model: Model
     api: DuckDBAPI
     linker: Linker
+    turn: Iterator[int] = field(default_factory=count)
 
     def of(self, pairs: str, least_weight: float | None = None) -> pa.Table:
         """``score_pairs`` of a table."""
         linker = self.linker
         # Splink takes the pairs that were registered last, and knows its tables by their SQL.
         given = linker.table_management.register_blocked_pairs_for_predict(
-            self.api.register(pairs, table_name=f"{pairs}_to_score")
+            self.api.register(pairs, table_name=f"{pairs}_to_score_{next(self.turn)}")
         )
         # Of pairs that were given it would copy the records of both sides first, each time anew.
         given.metadata["registered_for_predict"] = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from linkage_people import CONF, population, record, table, together
@@ -14,6 +15,7 @@ from pipelines.linkage import clusters, generations, generic_values, review_queu
 from pipelines.linkage.engine import empty_records
 from pipelines.linkage.evaluate import evaluate
 from pipelines.linkage.generations import Generation, newest
+from pipelines.linkage.inside import in_parts
 from pipelines.linkage.link import Linked, link_night
 
 NIGHT = date(2026, 7, 1)
@@ -241,3 +243,28 @@ def test_the_newest_generation_is_the_last_revision() -> None:
     assert newest(None) is None
     assert newest(base.generation_row.slice(0, 0)) is None
     assert newest(pa.concat_tables([revised.row(), base.generation_row])).digest == revised.digest
+
+
+def test_pairs_inside_components_may_be_scored_a_part_at_a_time() -> None:
+    records, _ = population(80, seed=8)
+    # Blocks that leave pairs out: they are scored because a component holds both records.
+    conf = CONF.model_copy(update={"blocking": CONF.blocking.model_copy(update={"max_block": 2})})
+    whole = link_night(records, None, conf, NIGHT)
+    parts = link_night(records, None, conf.model_copy(update={"task_pairs": 100}), NIGHT)
+    assert "component" in whole.scored_pairs["blocked_by"].to_pylist()
+    assert parts.generation == whole.generation
+    assert parts.scored_pairs == whole.scored_pairs
+    assert parts.clusters == whole.clusters
+    assert parts.review_queue == whole.review_queue
+
+
+def test_parts_of_components_hold_every_pair_once() -> None:
+    label = np.array([0, 0, 0, 3, 4, 4, 6, 6, 6])
+    parts = list(in_parts(label, 3))
+    assert len(parts) > 1
+    together = [
+        {(a, b) for a in range(9) for b in range(a) if part[a] == part[b]} for part in (*parts, label)
+    ]
+    assert set().union(*together[:-1]) == together[-1]
+    assert sum(map(len, together[:-1])) == len(together[-1])
+    assert [part.tolist() for part in in_parts(label, 100)] == [label.tolist()]
