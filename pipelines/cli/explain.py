@@ -12,7 +12,7 @@ from rich.table import Table
 from pipelines.cli import options
 from pipelines.cli.console import err, out, say
 from pipelines.cli.options import example
-from pipelines.linkage.explanation import VERDICTS, Explanation, judgement, meeting_of
+from pipelines.linkage.explanation import GENERIC, VERDICTS, Explanation, judgement, meeting_of
 
 if TYPE_CHECKING:
     from pipelines.linkage.config import Linkage
@@ -179,7 +179,5 @@ def _values(found: Explanation) -> Table:
         mark = "[bold]" if value.left is not None and value.left == value.right else ""
         table.add_row(value.role.replace("_", " "), *(f"{mark}{cell}" for cell in cells))
     if has_generic:
-        table.caption = (
-            "A generic value, or the address it is of, belongs to too many names: it counts for nothing."
-        )
+        table.caption = GENERIC
     return table

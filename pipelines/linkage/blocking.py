@@ -48,6 +48,7 @@ def block(
     ``duplicate_free`` source are no pair. With ``touching`` (a table of nodes) a pair without one
     of them is left out.
     """
+    check_affordable(connection, rules, conf)
     capped = block_keys(connection, rules, conf)
     costs = block_pairs(connection, rules, capped, duplicate_free=duplicate_free, touching=touching)
     connection.execute("DROP TABLE keys")
@@ -192,10 +193,9 @@ def hold_keys(connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], co
     """The keys of all records of ``people``, blocks above the cap subdivided.
 
     Creates the table ``places`` (rule, node, place), which says in words into which part of an
-    over-large block a record fell. A rule with a condition has no keys. Raises UsageError where such a
-    rule would compare far more than the budget of comparisons.
+    over-large block a record fell. A rule with a condition has no keys. Nothing is compared yet:
+    ``check_affordable`` is for who will.
     """
-    check_affordable(connection, rules, conf)
     connection.execute("CREATE OR REPLACE TABLE places (rule INTEGER, node BIGINT, place VARCHAR)")
     found = [_rule_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
     return HeldKeys([f[0] for f in found], [f[1] for f in found], [f[2] for f in found])

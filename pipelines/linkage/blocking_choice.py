@@ -19,7 +19,7 @@ import pyarrow as pa
 from pipelines.linkage.blocking import block_keys
 from pipelines.linkage.blocking_report import BlockingReport, RuleGain
 from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates, rules_for
-from pipelines.linkage.conditions import block_by_conditions
+from pipelines.linkage.conditions import block_by_conditions, check_affordable
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Model
 from pipelines.linkage.link_only import may_be_compared
@@ -127,6 +127,7 @@ def measured(
     if records < 2 or not rules:
         return None
     sample = _sample(connection, conf.blocking.trial_records, "drawn" if drawn is not None else None)
+    check_affordable(connection, rules, conf.blocking)
     block_keys(connection, rules, conf.blocking)
     _join(connection, "keys", conf)
     connection.execute("DROP TABLE keys")

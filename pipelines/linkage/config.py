@@ -182,8 +182,8 @@ class Generic(Strict):
 
     distinct_names: dict[SharedRole, int] = Field(
         default_factory=lambda: dict(GENERIC_LIMITS),
-        description="A value with more distinct names than this is generic, by role; address is the street with "
-        "its postal code, or its city.",
+        description="A value with more distinct names than this is generic, by role; address is the street and "
+        "number with the postal code, or the city.",
     )
 
 

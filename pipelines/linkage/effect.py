@@ -9,11 +9,13 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
     from pyarrow.dataset import Dataset
 
 KINDS = ("unchanged", "merged", "split", "rearranged")
 """What becomes of a customer: the same records; joined with others; in parts; in parts that join others."""
+TOUCHED = "touched_customers"
 SAID = ("merged", "split", "rearranged", "unchanged")
 """The order in which a line names them."""
 
@@ -32,7 +34,7 @@ class Effect:
     """Pairs of records that were two customers and become one."""
     pairs_lost: int
     touched: pa.Table = field(repr=False)
-    """customer, kind: those of before that do not stay as they were."""
+    """customer, kind: those of before that do not stay as they were; the first of them where only so many were asked for."""
 
     @property
     def is_none(self) -> bool:
@@ -66,25 +68,42 @@ def effect(
 ) -> Effect:
     """Compare column ``was`` of ``before`` with ``becomes`` of ``after``; both have source, record_id.
 
-    Records that only one side has are left out: a deleted or new record is no effect of linkage. Files
-    (``Dataset``) are streamed, so that no table is held, and what is above ``conf.memory_limit`` spills.
+    Records that only one side has are left out: a deleted or new record is no effect of linkage.
     """
     with engine(conf or Linkage()) as connection:
-        connection.register("before", before)
-        connection.register("after", after)
-        connection.execute(_CELLS.format(was=was, becomes=becomes))
-        connection.execute(_CUSTOMERS)
-        counts = {
-            KINDS[kind]: (int(customers), int(records))
-            for kind, customers, records in connection.execute(
-                "SELECT kind, count(*), sum(records) FROM customers GROUP BY kind"
-            ).fetchall()
-        }
-        after_count, pairs_before, pairs_after, together = connection.execute(_PAIRS).fetchall()[0]
-        kinds = ", ".join(f"'{kind}'" for kind in KINDS)
-        touched = connection.sql(
-            f"""SELECT customer, ([{kinds}])[kind + 1] AS kind FROM customers WHERE kind > 0 ORDER BY customer"""
-        ).to_arrow_table()
+        return effect_in(connection, before, after, was, becomes)
+
+
+def effect_in(
+    connection: duckdb.DuckDBPyConnection,
+    before: pa.Table | Dataset,
+    after: pa.Table | Dataset,
+    was: str,
+    becomes: str,
+    most_named: int | None = None,
+) -> Effect:
+    """``effect`` inside an ``engine``, which has the table ``TOUCHED`` (customer) after it.
+
+    Files (``Dataset``) are streamed, so that no table is held, and what the engine may not hold spills.
+    ``most_named``: so many customers stand in ``Effect.touched`` at the most, those with the smallest ids.
+    """
+    connection.register("before", before)
+    connection.register("after", after)
+    connection.execute(_CELLS.format(was=was, becomes=becomes))
+    connection.execute(_CUSTOMERS)
+    connection.execute(f"CREATE TEMP VIEW {TOUCHED} AS SELECT customer, kind FROM customers WHERE kind > 0")
+    counts = {
+        KINDS[kind]: (int(customers), int(records))
+        for kind, customers, records in connection.execute(
+            "SELECT kind, count(*), sum(records) FROM customers GROUP BY kind"
+        ).fetchall()
+    }
+    after_count, pairs_before, pairs_after, together = connection.execute(_PAIRS).fetchall()[0]
+    kinds = ", ".join(f"'{kind}'" for kind in KINDS)
+    named = "" if most_named is None else f"LIMIT {most_named}"
+    touched = connection.sql(
+        f"SELECT customer, ([{kinds}])[kind + 1] AS kind FROM {TOUCHED} ORDER BY customer {named}"
+    ).to_arrow_table()
     return Effect(
         sum(customers for customers, _ in counts.values()),
         int(after_count),
@@ -98,7 +117,8 @@ def effect(
 
 _CELLS = """CREATE TEMP TABLE cells AS
     SELECT CAST(b."{was}" AS VARCHAR) AS was, CAST(a."{becomes}" AS VARCHAR) AS becomes, count(*) AS n
-    FROM before b JOIN after a USING (source, record_id) GROUP BY ALL"""
+    FROM before b JOIN after a USING (source, record_id)
+    WHERE b."{was}" IS NOT NULL AND a."{becomes}" IS NOT NULL GROUP BY ALL"""
 """Records that a customer of before and one of after share."""
 _CUSTOMERS = """CREATE TEMP TABLE customers AS
     WITH joins AS (SELECT becomes, count(*) > 1 AS is_merged FROM cells GROUP BY becomes)

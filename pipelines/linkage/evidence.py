@@ -20,6 +20,7 @@ from pipelines.linkage.blocking import RuleCost, block_inside, block_pairs, hold
 from pipelines.linkage.blocking_choice import with_rules
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.components import Bounded, Links, bounded_components, joined
+from pipelines.linkage.conditions import check_affordable
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import log_odds
 from pipelines.linkage.dialects import columns_compared
@@ -125,6 +126,7 @@ def gather(
     if not (is_new or is_foreign or is_own.any()):
         return model, _nothing(name, rules, len(nodes))
     say(f"{name}: blocks by {len(rules)} rules")
+    check_affordable(connection, rules, conf.blocking)
     held = hold_keys(connection, rules, conf.blocking)
     prints = None if is_foreign else fingerprints(connection, "received", conf, name, len(nodes))
     touching, changed = None if sample is None else "drawn", is_own

@@ -36,6 +36,9 @@ DECIDED_BY = {
 }
 """What a pair's same-person probability rests on, in words."""
 
+GENERIC = "A generic value, or the address it is of, belongs to too many names: it counts for nothing."
+"""Stands under values of which one is marked as generic."""
+
 _LAYERS = {"cluster_model": "model", "cluster_rules": "rules", "cluster_final": "final"}
 MOST_MEMBERS = 5
 """Records of a side that are named."""

@@ -19,11 +19,13 @@ import pyarrow as pa
 from pipelines.linkage.blocking import block_keys
 from pipelines.linkage.blocking_rules import IDENTIFIERS, Rule, candidates
 from pipelines.linkage.comparisons import frequency_floors, splink_settings
+from pipelines.linkage.conditions import check_affordable
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import engine
 from pipelines.linkage.generic_values import find_generic, use_generic, value_pairs
 from pipelines.linkage.records import MODELS, load, prepare
-from pipelines.linkage.training import frequency_floor, frequent_values, rounded
+from pipelines.linkage.training import frequency_floor, frequent_values
+from pipelines.linkage.training_run import rounded
 from pipelines.linkage.vocabulary import own_comparisons, own_rules
 
 STEPS = 2**32
@@ -127,6 +129,7 @@ def draw(records: pa.Table, conf: Linkage) -> tuple[Sample, tuple[tuple[str, str
         for name in MODELS:
             count = prepare(connection, name)
             rules = tried(name, roles, conf)
+            check_affordable(connection, rules, conf.blocking)
             block_keys(connection, rules, conf.blocking)
             pairs = {
                 rule: int(n)

@@ -22,7 +22,7 @@ from pipelines.linkage.sample import (
     tried,
 )
 from pipelines.linkage.tasks import People, people_schema
-from pipelines.linkage.training import rounded
+from pipelines.linkage.training_run import rounded
 from pipelines.queries import computed_once
 
 

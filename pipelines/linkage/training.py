@@ -31,7 +31,7 @@ from pipelines.linkage.labels import Counted, count_matches
 from pipelines.linkage.levels import RAREST, Comparison
 from pipelines.linkage.relation import starter_relations
 from pipelines.linkage.smoothed import smoothed_m
-from pipelines.linkage.training_run import Session, TrainingRun, estimates_chart, session_charts
+from pipelines.linkage.training_run import Session, TrainingRun, estimates_chart, rounded, session_charts
 from pipelines.linkage.vocabulary import DERIVED, own_comparisons
 
 if TYPE_CHECKING:
@@ -172,12 +172,6 @@ def train_model(
 def _usable(rules: Sequence[tuple[str, ...]], roles: set[str]) -> list[tuple[str, ...]]:
     """The rules whose columns all come from a role that has one."""
     return [rule for rule in rules if all(DERIVED.get(column, (column,))[0] in roles for column in rule)]
-
-
-def rounded(value: float) -> float:
-    """``value`` to nine digits."""
-    # Sums over threads differ in the last digits; a model must not.
-    return float(f"{value:.9g}")
 
 
 def _prior(
@@ -321,7 +315,6 @@ def _em(
         )
         share = float(session.core_model_settings.probability_two_random_records_match)
         rounds = len(session._core_model_settings_history) - 1
-        outcome, charts = "trained", session_charts(session) if run.is_shown else {}
         m = {
             comparison.output_column_name: {
                 level.label_for_charts: level._m_probability
@@ -334,9 +327,11 @@ def _em(
         notes.append(f"EM on {name} did not end: run again with smoothing (smoothed)")
         m, share = smoothed_m(connection, starter, comparisons, u, rule, conf.em_pairs)
         outcome, charts, rounds = "smoothed", {}, None
+    else:
+        outcome, charts = "trained", session_charts(session) if run.is_shown else {}
     if has_no_true_pair(share * float(pairs)):
         outcome = "no true pair"
-    run.ended(party_type, Session(name, int(pairs), outcome, share * float(pairs), rounds, charts))
+    run.ended(party_type, Session(name, int(pairs), outcome, rounded(share * float(pairs)), rounds, charts))
     if outcome == "no true pair":
         notes.append(f"EM on {name}: next to none of {int(pairs)} pairs looks like one person, left out")
         return None

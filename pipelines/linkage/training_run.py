@@ -96,25 +96,34 @@ def estimates_chart(linker: Linker) -> Json | None:
 
 
 def chart_of(make: Callable[[], Any]) -> Json | None:
-    """A Splink chart as Vega-Lite; None where Splink has nothing to draw."""
+    """A Splink chart as Vega-Lite; None where Splink has nothing to draw, or cannot.
+
+    Never raises: a picture of a training is not worth the training.
+    """
     try:
         spec: Json = _plain(make().chart_dict)
-    except (ValueError, TypeError, ZeroDivisionError, LookupError, duckdb.Error) as error:
+    except Exception as error:
         # Splink takes the largest of no weights where no level was observed.
         logging.getLogger(__name__).debug("no chart: %s", type(error).__name__)
         return None
     return spec
 
 
+def rounded(value: float) -> float:
+    """``value`` to nine digits."""
+    # Sums over threads differ in the last digits; a model must not, nor what is shown of it.
+    return float(f"{value:.9g}")
+
+
 def _plain(value: Any) -> Any:
-    """``value`` as JSON has it: infinite weights are none."""
+    """``value`` as JSON has it: infinite weights are none, numbers ``rounded``."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if value is None or isinstance(value, str | int | float | bool) else float(value)
+    return value if value is None or isinstance(value, str | int | bool) else rounded(float(value))
 
 
 def chart_libraries() -> dict[str, str]:

@@ -185,6 +185,8 @@ def _frequency(level: dict[str, Any]) -> tuple[str | None, float, float | None]:
     weight, least = _number(level, "tf_adjustment_weight"), _number(level, "tf_minimum_u_value")
     if column is None and (weight, least) != (None, None):
         raise ValueError("tf_adjustment_weight and tf_minimum_u_value need a tf_adjustment_column")
+    if weight is not None and not 0 <= weight <= 1:
+        raise ValueError(f"tf_adjustment_weight is {weight:g}, not between 0 and 1")
     if least is not None and not RAREST <= least <= 1:
         raise ValueError(
             f"tf_minimum_u_value is {least:g}, not between {RAREST:g} and 1: padron carries the frequencies of "

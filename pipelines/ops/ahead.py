@@ -139,7 +139,10 @@ def _linked_by(desk: Desk, generation: Generation, waiting: list[Row]) -> tuple[
 def _touched(desk: Desk, customers: list[str]) -> tuple[tuple[Revenue, ...], dict[str, int]]:
     if not customers:
         return (), {}
-    revenue = revenue_of(desk.reader.connection, pa.table({"customer": pa.array(customers, pa.string())}))
+    connection = desk.reader.connection
+    connection.register("touched", pa.table({"customer": pa.array(customers, pa.string())}))
+    revenue = revenue_of(connection, "touched")
+    connection.unregister("touched")
     if not desk.reader.has("gold/rfm"):
         return revenue, {}
     rows: Any = desk.reader.rows(

@@ -24,7 +24,6 @@ from pipelines.ops.deletion_checks import deletions
 from pipelines.ops.delivery_checks import delivered, held_back
 from pipelines.ops.gates import Verdict, graded, listed, owned, verdict
 from pipelines.ops.generations import change_by
-from pipelines.ops.reading import views
 from pipelines.ops.sales import Basis
 from pipelines.silver.orders import ORDERS
 from pipelines.silver.outcomes import OUTCOME_COUNTS
@@ -118,9 +117,7 @@ def generation(inputs: Inputs) -> list[Verdict]:
     if before is None or clusters is None:
         return []
     standing = {table.path: inputs.previous_dataset(table) for table in (ORDERS, XREF)}
-    there = [path for path, table in standing.items() if table is not None]
-    basis = Basis.of(inputs.settings)
-    found = change_by(before, clusters, views(standing), there, inputs.settings.linkage, basis)
+    found = change_by(before, clusters, standing, inputs.settings.linkage, Basis.of(inputs.settings))
     changed = found.effect.customers_before - found.effect.customers["unchanged"]
     said = f"{adopted.generation_id} would change {found.in_words()}."
     if inputs.night.is_approved:

@@ -14,13 +14,13 @@ from pipelines.gold.xref import XREF
 from pipelines.identity.tables import ASSIGNMENTS
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.decisions import DECISIONS
-from pipelines.linkage.effect import Effect, effect
-from pipelines.linkage.engine import check_fits, free_memory, read_records
+from pipelines.linkage.effect import TOUCHED, Effect, effect, effect_in
+from pipelines.linkage.engine import check_fits, engine, free_memory, read_records
 from pipelines.linkage.exported import about, frequency_tables, splink_settings
 from pipelines.linkage.generations import GENERATIONS, Generation, lineage, newest
 from pipelines.linkage.link import link_night
 from pipelines.ops import releases
-from pipelines.ops.reading import Reader
+from pipelines.ops.reading import lay_out_views
 from pipelines.ops.sales import VIEW
 from pipelines.ops.training_reports import FILE, REPORT, beside, kept
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
@@ -28,7 +28,7 @@ from pipelines.silver.orders import ORDERS
 from pipelines.silver.renames import RENAMES, decisions_now
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
     from datetime import date
 
     from pyarrow.dataset import Dataset
@@ -195,29 +195,33 @@ def change(warehouse: Warehouse, generation: Generation, conf: Linkage, basis: B
         warehouse.arrow(DECISIONS.path), None if renames is None else warehouse.arrow(RENAMES.path, renames)
     )
     linked = link_night(records, generation, conf, release.business_date, decisions=decisions)
-    before = Reader(warehouse, release, STANDING).connection
-    return change_by(customers, linked.clusters, before, release.tables, conf, basis)
+    standing = {p: warehouse.dataset(p, release.tables[p]) for p in STANDING if p in release.tables}
+    return change_by(customers, linked.clusters, standing, conf, basis)
 
 
 STANDING = (ORDERS.path, XREF.path)
 """Tables that say what revenue the customers had before a change."""
+MOST_NAMED = 1_000
+"""Customers that a change names; it counts all."""
 
 
 def change_by(
     customers: Dataset,
     clusters: pa.Table | Dataset,
-    connection: Connection,
-    tables: Collection[str],
+    standing: Mapping[str, Dataset | None],
     conf: Linkage,
     basis: Basis,
 ) -> Change:
     """What ``clusters`` of the same records make of ``customers`` (``identity/assignments`` of before).
 
-    ``connection`` has those of ``tables`` that are in ``STANDING``, as they stood before.
+    ``standing``: the tables of ``STANDING`` by their path, as they stood before. Whatever their size, memory stays
+    below ``conf.memory_limit``; ``Effect.touched`` names some customers only.
     """
-    found = effect(customers, clusters, "customer_id", "cluster_final", conf)
-    basis.lay_out(connection, tables)
-    return Change(found, revenue_of(connection, found.touched))
+    with engine(conf) as connection:
+        found = effect_in(connection, customers, clusters, "customer_id", "cluster_final", MOST_NAMED)
+        lay_out_views(connection, standing)
+        basis.lay_out(connection, [path for path, table in standing.items() if table is not None])
+        return Change(found, revenue_of(connection, TOUCHED))
 
 
 def change_between(warehouse: Warehouse, a: Generation, b: Generation, conf: Linkage) -> Change:
@@ -246,17 +250,15 @@ def compare(data: AtHand, a: Generation, b: Generation) -> Change:
     return Change(_effect_between(data.records, a, b, data.conf, data.business_date), ())
 
 
-def revenue_of(connection: Connection, touched: pa.Table) -> tuple[Revenue, ...]:
-    """Revenue of the customers of ``touched`` (customer), by currency; none where no order is known.
+def revenue_of(connection: Connection, touched: str) -> tuple[Revenue, ...]:
+    """Revenue of the customers of table ``touched`` (customer), by currency; none where no order is known.
 
     The ``connection`` has the view of ``sales``.
     """
-    connection.register("touched", touched)
     rows = connection.sql(
         f"""SELECT currency, coalesce(sum(net) FILTER (t.customer IS NOT NULL), 0) AS touched, sum(net) AS total
-        FROM {VIEW} s LEFT JOIN touched t ON t.customer = s.customer_id GROUP BY currency ORDER BY currency"""
+        FROM {VIEW} s LEFT JOIN {touched} t ON t.customer = s.customer_id GROUP BY currency ORDER BY currency"""
     ).to_arrow_table()
-    connection.unregister("touched")
     return tuple(
         Revenue(
             str(row["currency"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.linkage.explanation import VERDICTS, judgement, kinds_of, meeting_of
+from pipelines.linkage.explanation import GENERIC, VERDICTS, judgement, kinds_of, meeting_of
 from pipelines.linkage.waterfall import waterfall_chart
 from pipelines.ops.pages import Tile, page
 from pipelines.ops.vega import Chart, drawn_with, scripts
@@ -55,7 +55,7 @@ def pair_page(found: Explanation, *, values: bool = False) -> str:
         members=[line.strip() for line in members],
         rows=[_row(value, is_shown=values) for value in found.values],
         is_shown=values,
-        has_generic=any(not (value.left_counts and value.right_counts) for value in found.values),
+        generic=GENERIC if any(not (v.left_counts and v.right_counts) for v in found.values) else "",
         charts=charts,
         scripts=scripts() if charts else [],
     )

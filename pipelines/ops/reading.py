@@ -72,6 +72,12 @@ class Reader:
 def views(tables: Mapping[str, Dataset | None]) -> Connection:
     """DuckDB with a view ``layer.name`` of each table, by its path; none of a table that is None."""
     connection = duckdb.connect()
+    lay_out_views(connection, tables)
+    return connection
+
+
+def lay_out_views(connection: Connection, tables: Mapping[str, Dataset | None]) -> None:
+    """``views`` in a connection that is there."""
     connection.execute("SET TimeZone = 'UTC'")
     for path, table in tables.items():
         if table is None:
@@ -80,7 +86,6 @@ def views(tables: Mapping[str, Dataset | None]) -> Connection:
         connection.register(f"_{layer}_{name}", table)
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
         connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM "_{layer}_{name}"')
-    return connection
 
 
 def side_by_side(

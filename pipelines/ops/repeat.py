@@ -89,6 +89,7 @@ def repeat(
             Unrecorded(),  # type: ignore[arg-type]
             watcher,
             memory={},
+            leaves_pages=False,
         )
         # Gates are not asked: they would judge what somebody has judged before.
         runner.run([s for s in stages(settings.sources) if _is_of(s.name, past)], {}, set())

@@ -57,9 +57,11 @@ class Runner:
         memory: Memory,
         judged: frozenset[str] = frozenset(),
         approved: Mapping[str, float] | None = None,
+        leaves_pages: bool = True,
     ) -> None:
         """``memory``: what finished stages wrote. ``judged``: keys of those of them whose gates let this
         very run go on. ``approved``: by gate, the value up to which somebody agreed to what it stops.
+        ``leaves_pages``: False where the warehouse is to stay as it is.
         """
         self.spark = spark
         self.warehouse = warehouse
@@ -70,6 +72,7 @@ class Runner:
         self.memory = memory
         self.judged = judged
         self.approved = approved or {}
+        self.leaves_pages = leaves_pages
         self.versions: dict[str, int] = {**night.base, **night.given}
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
         self._generations: dict[int, str | None] = {}
@@ -184,7 +187,8 @@ class Runner:
                 return self.warehouse.write(declared[path], content[path], self.night.base.get(path))
 
             outputs = dict(zip(content, at_once(written, content), strict=True))
-            self._leave(inputs.pages)
+            if self.leaves_pages:
+                self._leave(inputs.pages)
             return outputs
         finally:
             inputs.release()

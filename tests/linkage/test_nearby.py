@@ -12,6 +12,7 @@ import pytest
 from linkage_people import population, record, table
 
 from pipelines.errors import UsageError
+from pipelines.linkage import conditions
 from pipelines.linkage import nearby as module
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.engine import DoesNotFitError
@@ -88,6 +89,27 @@ def test_all_records_of_a_block_above_the_cap_are_needed(world, monkeypatch: pyt
     # Alone they would look like a block that is compared whole.
     assert explained(world, few, *pair)["rules"] != explained(world, whole, *pair)["rules"]
     assert explained(world, parts, *pair)["rules"] == explained(world, whole, *pair)["rules"]
+
+
+def test_a_condition_that_all_records_can_afford_is_no_burden_to_the_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The few are those who share a value, so a rule costs each of them more than it costs all.
+    rules = [["surname"], {"sql": "l.city = r.city AND l.surname = r.surname"}]
+    blocking = {"max_block": 6, "max_comparisons_per_record": 1, "rules": rules}
+    conf = CONF.model_copy(update={"blocking": CONF.blocking.model_validate(blocking)})
+    monkeypatch.setattr(conditions, "FEW_PAIRS", 100)
+    rows = [record("pos", f"ONE{i:03d}", given="ana", surname="perez", city="puebla") for i in range(260)]
+    rows += [record("web", f"U{i}", given=f"g{i}", surname=f"s{i}", city=f"c{i}") for i in range(200)]
+    records = table(rows)
+    world = link_night(records, None, conf, NIGHT), records
+    pair = ("pos", "ONE000"), ("pos", "ONE259")
+    linked = world[0]
+    stored = (ds.dataset(t) for t in (records, linked.scored_pairs, linked.clusters))
+    parts = nearby(*stored, linked.generation, conf, *pair)
+    assert parts[0].num_rows < 300
+    by_all = explain_pair(records, linked.scored_pairs, linked.clusters, linked.generation, conf, *pair)
+    assert explain_pair(*parts, linked.generation, conf, *pair).as_dict() == by_all.as_dict()
 
 
 def test_what_is_not_there_is_said_before_anything_is_read(world, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from linkage_people import CONF, population, record, table
+from splink.internals.em_training_session import EMTrainingSession
+from splink.internals.exceptions import SplinkException
+from splink.internals.linker_components.evaluation import LinkerEvalution
 
 from pipelines.errors import UsageError
 from pipelines.linkage import em_guards
@@ -89,6 +92,22 @@ def test_a_chart_of_nothing_is_none() -> None:
         raise ValueError("max() iterable argument is empty")
 
     assert chart_of(nothing) is None
+
+
+@pytest.mark.parametrize("error", [SplinkException("no memory"), AttributeError("chart")])
+def test_a_chart_that_cannot_be_drawn_changes_nothing_of_the_training(
+    shown: tuple[Linked, TrainingRun],
+    people: tuple[pa.Table, pa.Table],
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(EMTrainingSession, "match_weights_interactive_history_chart", fails)
+    monkeypatch.setattr(LinkerEvalution, "unlinkables_chart", fails)
+    without = link_night(people[0], None, CONF, NIGHT, TrainingRun())
+    assert without.generation.digest == shown[0].generation.digest
 
 
 def test_no_true_pair_leaves_the_starter_model(people: tuple[pa.Table, pa.Table]) -> None:

@@ -8,6 +8,7 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_night import ROOT, STAGES, Tiny, Watch, configured, tiny
@@ -19,6 +20,7 @@ from pipelines.ops import lock, releases, summarise
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.repeat import repeat
+from pipelines.ops.runner import Runner
 from pipelines.ops.tables import LOCK, RUNS
 from pipelines.ops.tables import STAGES as STAGE_ROWS
 
@@ -346,7 +348,7 @@ def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.Capt
 
 
 def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
-    shop: Tiny,
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.run()
     for day in ("2026-07-02", "2026-07-03"):
@@ -355,11 +357,14 @@ def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
     content, release = shop.content(), releases.required(shop.house)
     records = rows_of(shop.house, RUNS.path)
     settings = configured(shop.config)
+    left: list[Any] = []
+    monkeypatch.setattr(Runner, "_leave", lambda self, pages: left.append(pages))
     found = repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, Watch())  # type: ignore[arg-type,return-value]
     assert found == dict.fromkeys((t.path for s in STAGES for t in s.writes), 0)
     assert releases.required(shop.house) == release
     assert shop.content() == content
     assert rows_of(shop.house, RUNS.path) == records
+    assert left == [], "a repetition leaves no page either"
     configure(shop, "padron.yml", "gates: {landing: block}")
     watch = Watch()
     repeat("2026-07-02.1", str(shop.landing), configured(shop.config), shop.house, lambda: None, watch)  # type: ignore[arg-type,return-value]
