@@ -13,6 +13,7 @@ from test_report import Outline, text
 from pipelines.linkage.explain import explain_pair
 from pipelines.linkage.explanation import VERDICTS, Explanation, judgement
 from pipelines.linkage.link import link_night
+from pipelines.linkage.training_run import rounded
 from pipelines.ops.pair_page import pair_page
 
 EVIL = "</td><script>alert(1)</script>"
@@ -58,7 +59,7 @@ def test_the_chart_is_splinks_and_ends_at_the_match_weight(pair: Explanation) ->
     page = pair_page(pair)
     assert "vegaEmbed" in page
     assert "Match weights waterfall chart" in page
-    assert f'"log2_bayes_factor": {pair.waterfall.match_weight}' in page
+    assert f'"log2_bayes_factor": {rounded(pair.waterfall.match_weight)}' in page
     assert '"bind"' not in page[page.index('["waterfall", ') :]
 
 
