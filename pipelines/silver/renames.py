@@ -73,8 +73,20 @@ def in_force(stored: pa.Table | None, declared: pa.Table, business_date: date) -
 
 
 def begun_on(renames: pa.Table, stored: pa.Table | None) -> pa.Table:
-    """The rows of ``renames`` (``in_force``) that the prior state does not have."""
-    return renames.slice(0 if stored is None else stored.num_rows)
+    """The rows of ``renames`` (``in_force``) that the prior state does not have.
+
+    By their names, for a stored table keeps no order.
+    """
+    if stored is None:
+        return renames
+    return renames.filter(pc.invert(pc.is_in(_named(renames), value_set=_named(stored))))
+
+
+def _named(renames: pa.Table) -> pa.Array:
+    """The key of each row as one text; a rename of a source has no record id, and none is empty."""
+    source, record_id, since = (pc.cast(renames[name], pa.string()) for name in _NAME)
+    parts = source, pc.fill_null(record_id, ""), since
+    return pc.binary_join_element_wise(*parts, "\n")
 
 
 def _in_order(renames: pa.Table) -> Iterator[pa.Table]:

@@ -111,6 +111,21 @@ def test_a_rename_begins_on_its_date_and_holds_when_nobody_declares_it_any_more(
     assert in_force(third, keys, date(2026, 7, 4)).equals(third)
 
 
+def test_what_begins_is_told_by_its_name_whatever_the_order_of_the_stored_rows() -> None:
+    second = in_force(None, table(rename("web", "shop", 2)), date(2026, 7, 2))
+    third = in_force(
+        second,
+        table(rename("crm", "crm", 3, ("1", "2")), rename("crm", "crm", 3, ("3", "4"))),
+        date(2026, 7, 3),
+    )
+    turned = third.take([2, 0, 1])
+    assert sorted(begun_on(turned, second)["record_id"].to_pylist()) == ["1", "3"]
+    assert begun_on(turned, third).num_rows == 0
+    # The same key once more, from a later date.
+    later = in_force(turned, table(rename("crm", "crm", 5, ("1", "9"))), date(2026, 7, 5))
+    assert begun_on(later.take([3, 0, 2, 1]), third)["new_record_id"].to_pylist() == ["9"]
+
+
 def test_a_source_has_its_new_name_as_soon_as_that_is_declared() -> None:
     assert in_force(None, table(rename("web", "shop", 9)), date(2026, 7, 2)).num_rows == 1
 
