@@ -168,7 +168,11 @@ def session(
 
 
 def _keep_functions(spark: SparkSession) -> None:
-    """PySpark asks Java for the class of all functions each time that one is called, thousands of times a night."""
+    """Keep Java's class of all functions where PySpark looks for it.
+
+    PySpark asks Java for it each time that a function is called, which a night does thousands of times. Where it
+    looks elsewhere, nothing is gained and nothing lost.
+    """
     name = "org.apache.spark.sql.functions"
     java = spark.sparkContext._jvm
     vars(java)[name] = getattr(java, name)

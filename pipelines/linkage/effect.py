@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 KINDS = ("unchanged", "merged", "split", "rearranged")
 """What becomes of a customer: the same records; joined with others; in parts; in parts that join others."""
 TOUCHED = "touched_customers"
+"""The view (customer, kind) of the customers that do not stay as they were, in the connection of ``effect_in``."""
 SAID = ("merged", "split", "rearranged", "unchanged")
 """The order in which a line names them."""
 
@@ -82,7 +83,7 @@ def effect_in(
     becomes: str,
     most_named: int | None = None,
 ) -> Effect:
-    """``effect`` inside an ``engine``, which has the table ``TOUCHED`` (customer) after it.
+    """``effect`` inside an ``engine``, which has the view ``TOUCHED`` after it.
 
     Files (``Dataset``) are streamed, so that no table is held, and what the engine may not hold spills.
     ``most_named``: so many customers stand in ``Effect.touched`` at the most, those with the smallest ids.
