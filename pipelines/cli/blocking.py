@@ -37,18 +37,22 @@ def say_blocking(model: Model) -> None:
     )
     table = Table(box=None, pad_edge=False)
     table.add_column("Rule", overflow="fold")
-    for title in ("Comparisons", "A record", "New matches", "Share", "Together"):
+    counted = ("Splink's",) if report.is_counted else ()
+    for title in ("Comparisons", *counted, "A record", "Matches", "Share", "So far"):
         table.add_column(title, justify="right", no_wrap=True)
     for line in report.lines():
         table.add_row(
             line.rule,
             f"{line.comparisons:,}",
+            *((f"{line.uncapped:,}" if line.uncapped is not None else "–",) if counted else ()),
             f"{line.per_record:,.2f}",
             f"{line.matches:,}",
             f"{line.share:.1%}",
             f"{line.together:.1%}",
         )
     show_table(table)
+    if counted:
+        say_wrapped("Splink's: its count of the same comparisons, with no block subdivided")
     measured = {gain.rule for gain in report.gains}
     if left := [rule.name for rule in model.rules if rule.name not in measured]:
         say_wrapped(f"Too many comparisons to be measured on a sample: {', '.join(left)}")

@@ -24,6 +24,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Model
 from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.scoring import score_pairs
+from pipelines.linkage.splink_counts import splink_counts
 from pipelines.linkage.vocabulary import own_rules
 
 if TYPE_CHECKING:
@@ -70,18 +71,21 @@ def with_rules(
     """A new model ``name`` with its blocking rules, and what they cost and bring on table ``people``.
 
     The rules are those of the configuration, the data's choice, or the fixed ones where nothing was
-    trained; the fixed ones are measured only where the training ``is_shown``. Where the people are a
-    sample, its ``drawn`` records are those that have all their neighbours.
+    trained. Where the training ``is_shown`` the fixed ones are measured too, and Splink counts what all
+    compare. Where the people are a sample, its ``drawn`` records are those that have all their neighbours;
+    Splink would count the sample.
     """
-    if own := own_rules(conf):
-        report = measured(connection, name, model, own, conf, drawn)
-        return replace(model, rules=own, blocking=report)
-    if model.kind != "trained":
-        fixed = rules_for(name, roles)
+    report: BlockingReport | None
+    if rules := own_rules(conf):
+        report = measured(connection, name, model, rules, conf, drawn)
+    elif model.kind != "trained":
+        rules = rules_for(name, roles)
         # A few records are linked in less time than their rules are measured in.
-        shown = measured(connection, name, model, fixed, conf, drawn) if is_shown else None
-        return replace(model, rules=fixed, blocking=shown)
-    rules, report = choose_rules(connection, name, model, roles, conf, drawn)
+        report = measured(connection, name, model, rules, conf, drawn) if is_shown else None
+    else:
+        rules, report = choose_rules(connection, name, model, roles, conf, drawn)
+    if is_shown and report is not None and drawn is None:
+        report = report.with_counts(splink_counts(connection, rules))
     return replace(model, rules=rules, blocking=report)
 
 

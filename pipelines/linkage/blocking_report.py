@@ -6,7 +6,8 @@ and they are no part of what is hashed.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 Json = dict[str, Any]
@@ -23,6 +24,9 @@ class RuleGain:
     """Likely matches that no rule before it finds, each counted with its probability."""
     share: float
     """``matches`` among all likely matches that any rule tried finds."""
+    uncapped: float | None = None
+    """``comparisons`` by Splink's count: of blocks whole, however large, where padron subdivides them. None
+    where nobody asked, or the training had a sample of blocks only."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class RuleLine:
     share: float
     together: float
     """Share of all likely matches that this rule and those before it find."""
+    uncapped: int | None
+    """Comparisons by Splink's count, of blocks as they are; None where it was not counted."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,11 @@ class BlockingReport:
         """``comparisons`` as a share of the budget; above 1 only where the rules were given."""
         return self.comparisons / self.budget
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether Splink counted what the rules compare."""
+        return any(gain.uncapped is not None for gain in self.gains)
+
     def lines(self) -> list[RuleLine]:
         """The figures of each rule, in their order."""
         found, together = [], 0.0
@@ -78,9 +89,18 @@ class BlockingReport:
                     round(gain.matches * self.records),
                     gain.share,
                     together,
+                    None if gain.uncapped is None else round(gain.uncapped * self.records),
                 )
             )
         return found
+
+    def with_counts(self, counts: Sequence[int]) -> BlockingReport:
+        """The report with Splink's count of the comparisons of each rule, in the order of ``gains``."""
+        gains = tuple(
+            replace(gain, uncapped=count / self.records)
+            for gain, count in zip(self.gains, counts, strict=True)
+        )
+        return replace(self, gains=gains)
 
     def as_json(self) -> Json:
         return {**asdict(self), "gains": [asdict(gain) for gain in self.gains]}

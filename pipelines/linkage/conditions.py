@@ -46,7 +46,9 @@ def check_affordable(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule
     connection.execute(
         f"CREATE TEMP TABLE counted AS SELECT * FROM people WHERE hash(node) % {every or 1} = 0"
     )
-    joined = [_joined(connection, rule) * every**2 for rule in written]
+    joined = [
+        joined_pairs(connection, "counted", str(rule.condition), rule.explode) * every**2 for rule in written
+    ]
     connection.execute("DROP TABLE counted")
     for rule, pairs in zip(written, joined, strict=True):
         if pairs > most:
@@ -58,12 +60,14 @@ def check_affordable(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule
             )
 
 
-def _joined(connection: duckdb.DuckDBPyConnection, rule: Rule) -> int:
-    """Pairs of table ``counted`` that agree on all that ``rule`` wants equal."""
-    source = "counted"
-    for column in rule.explode:
+def joined_pairs(
+    connection: duckdb.DuckDBPyConnection, table: str, condition: str, explode: Sequence[str] = ()
+) -> int:
+    """Pairs of ``table`` that agree on all that ``condition`` wants equal, before anything else is asked of them."""
+    source = table
+    for column in explode:
         source = f'(SELECT * REPLACE (unnest("{column}") AS "{column}") FROM {source})'
-    equal = BlockingRule(str(rule.condition), "duckdb")._equi_join_conditions
+    equal = BlockingRule(condition, "duckdb")._equi_join_conditions
     if not equal:
         return int(
             connection.execute(f"SELECT count(*) * (count(*) - 1) // 2 FROM {source}").fetchall()[0][0]

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 from splink import DuckDBAPI
-from splink.blocking_analysis import count_comparisons_from_blocking_rules
 from splink.exploratory import profile_columns
 
 from pipelines.errors import UsageError
@@ -23,10 +23,10 @@ from pipelines.linkage.blocking_report import BlockingReport
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.config import ADDRESS, Linkage
 from pipelines.linkage.engine import engine, quiet_splink, role_type
-from pipelines.linkage.exported import splink_rule
 from pipelines.linkage.generations import Model
 from pipelines.linkage.generic_values import carriers_query, find_generic, use_generic
 from pipelines.linkage.records import load, prepare
+from pipelines.linkage.splink_counts import splink_counts
 from pipelines.linkage.training_run import chart_of
 
 Json = dict[str, Any]
@@ -127,28 +127,15 @@ def count_comparisons(
 ) -> list[RuleCount]:
     """Splink's count of the comparisons of each rule after those before it.
 
-    Splink does not subdivide large blocks: where padron compares fewer, its cap holds. Pairs of one
-    ``duplicate_free`` source are counted too.
+    Splink does not subdivide large blocks: where padron compares fewer, its cap holds. Counted as
+    ``splink_counts`` does.
     """
-    if not rules:
-        return []
-    quiet_splink()
     with _people(records, conf, party_type) as (connection, people):
-        counts = count_comparisons_from_blocking_rules(
-            DuckDBAPI(connection).register("people", table_name="counted_people"),
-            blocking_rules=[splink_rule(rule) for rule in rules],
-            link_type="dedupe_only",
-            unique_id_column_name="node",
-            record_sample_proportion=1.0,
-        )
+        counts = splink_counts(connection, rules)
+    together = accumulate(counts)
     return [
-        RuleCount(
-            rule.name,
-            int(count["marginal_comparison_count"]),
-            int(count["cumulative_comparison_count"]),
-            count["cumulative_comparison_count"] / max(people, 1),
-        )
-        for rule, count in zip(rules, counts, strict=True)
+        RuleCount(rule.name, count, so_far, so_far / max(people, 1))
+        for rule, count, so_far in zip(rules, counts, together, strict=True)
     ]
 
 

@@ -15,7 +15,15 @@ from scipy.sparse import csr_matrix
 
 from pipelines.linkage import training
 from pipelines.linkage.blocking import block
-from pipelines.linkage.blocking_choice import _greedy, _recall, _report, _Trial, choose_rules, measured
+from pipelines.linkage.blocking_choice import (
+    _greedy,
+    _recall,
+    _report,
+    _Trial,
+    choose_rules,
+    measured,
+    with_rules,
+)
 from pipelines.linkage.blocking_report import BlockingReport
 from pipelines.linkage.blocking_rules import FIXED, IDENTIFIERS, Rule, by_condition, candidates, rules_for
 from pipelines.linkage.config import Blocking
@@ -166,3 +174,22 @@ def test_rules_that_were_given_are_measured_as_they_stand() -> None:
     assert (birth.comparisons, birth.matches, birth.share) == (0, 0, 0)
     assert birth.together == pytest.approx(1, abs=1e-5)
     assert report.tried == 3
+
+
+def test_a_training_that_is_shown_has_splinks_count_of_its_rules() -> None:
+    conf = CONF.model_copy(update={"blocking": Blocking(max_block=20, rules=(("city",), ("surname",)))})
+    with prepared(misspelt()) as (connection, _, model):
+        unseen = with_rules(connection, "person", model, set(CONF.fields), conf)
+        tables = connection.execute("SHOW TABLES").fetchall()
+        shown = with_rules(connection, "person", model, set(CONF.fields), conf, is_shown=True)
+        assert connection.execute("SHOW TABLES").fetchall() == tables
+        (in_cities,) = connection.execute(
+            "SELECT sum(n * (n - 1) // 2) FROM (SELECT count(*) AS n FROM people WHERE city IS NOT NULL GROUP BY city)"
+        ).fetchall()[0]
+    assert unseen.blocking is not None
+    assert shown.blocking is not None
+    assert unseen.rules == shown.rules
+    assert not unseen.blocking.is_counted
+    assert BlockingReport.from_json(shown.blocking.as_json()) == shown.blocking
+    city, _ = shown.blocking.lines()
+    assert city.uncapped == in_cities > city.comparisons

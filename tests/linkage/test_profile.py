@@ -9,6 +9,7 @@ import pytest
 from linkage_people import CONF, record, table
 
 from pipelines.errors import UsageError
+from pipelines.linkage import splink_counts
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.profile import count_comparisons, measure_rules, profile, values_chart
 from pipelines.linkage.training import starter_model
@@ -53,6 +54,28 @@ def test_splink_counts_the_comparisons_of_rules_one_after_another() -> None:
     ]
     assert counted[-1].per_record == 1
     assert count_comparisons(people(), CONF, ()) == []
+
+
+def test_the_eleventh_rule_takes_no_pair_from_an_earlier_one() -> None:
+    phone = Rule("phone", "item", ("phones",), "phones")
+    nothing = [Rule(f"none{n}", f"surname || '{n}' || street", ("surname",)) for n in range(9)]
+    surname = Rule("surname", "surname", ("surname",))
+    # Both find the pair with the phone; the rule of a phone is the third, that of the surname the eleventh.
+    counted = count_comparisons(people(), CONF, (*nothing[:2], phone, *nothing[2:], surname))
+    assert [c.comparisons for c in counted] == [0, 0, 1, *[0] * 7, 2]
+
+
+def test_where_rules_compare_much_splink_counts_a_share_of_the_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [record("crm", str(n), surname=f"name{n % 20}", city=f"town{n % 3}") for n in range(600)]
+    rules = (Rule("surname", "surname", ("surname",)), Rule("city", "city", ("city",)))
+    exact = [20 * 30 * 29 // 2, 3 * 200 * 199 // 2 - 20 * (45 * 3)]
+    assert [c.comparisons for c in count_comparisons(table(rows), CONF, rules)] == exact
+    monkeypatch.setattr(splink_counts, "MOST_PAIRS", 20_000)
+    estimated = [c.comparisons for c in count_comparisons(table(rows), CONF, rules)]
+    assert estimated != exact
+    assert estimated == pytest.approx(exact, rel=0.2)
 
 
 def test_rules_of_ones_own_are_measured_without_training() -> None:

@@ -347,13 +347,14 @@ def test_training_on_a_warehouse_leaves_a_generation_and_its_report(
     assert report is not None
     email = report.lines()[1]
     assert f"Estimated recall of all, at most <b>{report.recall:.1%}".replace("%", " %") in page
-    assert (
-        f'>email</th><td class="n">{email.comparisons}</td><td class="n">{email.per_record:.2f}</td>' in page
-    )
+    cells = "".join(f'<td class="n">{n}</td>' for n in (email.comparisons, email.uncapped))
+    assert f'>email</th>{cells}<td class="n">{email.per_record:.2f}</td>' in page
     command(house, "generations", "show", told["folder"])
     shown = capsys.readouterr().out.replace(f"Training report: {told['folder']}/training.html", "")
     assert re.search(
-        rf"^email +{email.comparisons} +{email.per_record:.2f} +{email.matches} ", shown, re.MULTILINE
+        rf"^email +{email.comparisons} +{email.uncapped} +{email.per_record:.2f} +{email.matches} ",
+        shown,
+        re.MULTILINE,
     )
     assert f"Recall of all rules: {report.recall:.1%}" in shown
     assert max(map(len, shown.splitlines())) <= 80
