@@ -119,7 +119,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             (*SILVER, RENAMES),
             _silver,
             reads=received,
-            previous=(RENAMES, CUSTOMER_RECORDS),
+            previous=(OUTCOME_COUNTS, RENAMES, CUSTOMER_RECORDS),
             conf=("project", "sources", "contracts", "renames"),
         ),
         Stage(
@@ -262,6 +262,8 @@ def _silver(inputs: Inputs) -> Content:
             settings.project,
             business_date=inputs.night.business_date,
             before=_records_before(inputs),
+            history=came.history_rows(),
+            snapshots=came.snapshots_before_last(),
         ).tables
         content |= {table.path: built[table.path] for table in SILVER if table.name in filled}
     if begun_on(came.renames, came.stored).num_rows or not inputs.exists(RENAMES):

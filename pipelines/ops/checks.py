@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -21,12 +22,14 @@ from pipelines.linkage.cut_components import CUT_COMPONENTS
 from pipelines.linkage.decisions import CONTRADICTED, DECISION_STATES, DECISIONS, standing, unknown
 from pipelines.linkage.generations import GENERATIONS, newest
 from pipelines.ops.deletion_checks import deletions
-from pipelines.ops.delivery_checks import delivered, held_back
+from pipelines.ops.delivery_checks import delivered, held_back, received_rows
 from pipelines.ops.gates import Verdict, graded, listed, owned, verdict
 from pipelines.ops.generations import change_by
 from pipelines.ops.sales import Basis
+from pipelines.silver.history import looked_back_to
 from pipelines.silver.orders import ORDERS
 from pipelines.silver.outcomes import OUTCOME_COUNTS
+from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, decisions_now
 
@@ -61,7 +64,7 @@ def landed(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
 
 
 def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
-    """``rows_conserved``: every bronze row by the tables' logs has one outcome; and ``quarantine``."""
+    """``rows_conserved``: every bronze row by the tables' logs has one outcome or is history; and ``quarantine``."""
 
     def gate(inputs: Inputs) -> list[Verdict]:
         counted = _by_feed(inputs.arrow(OUTCOME_COUNTS))
@@ -75,7 +78,7 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
         lost = 0
         for key in feeds:
             stands = sum(inputs.rows(table) for table in received.tables(key)) - skipped.get(key, 0)
-            lost += abs(stands - (counted[key]["bronze_rows"] if key in counted else 0))
+            lost += abs(stands - (received_rows(counted[key]) if key in counted else 0))
         before = inputs.previous_arrow(OUTCOME_COUNTS)
         verdicts = [
             *verdict(
@@ -85,11 +88,29 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
                 bound=0,
                 message=f"{lost:,} bronze rows have no outcome: look at silver/outcomes against bronze/batches.",
             ),
-            *held_back(inputs.settings.project, counted, _by_feed(before)),
+            *held_back(inputs.settings.project, counted, _by_feed(before), _held_anew(inputs)),
         ]
         return owned(verdicts, inputs.settings.sources)
 
     return gate
+
+
+def _held_anew(inputs: Inputs) -> dict[tuple[str, str], int]:
+    """How many rows more are in quarantine than at the last release, by (source, feed) that has history.
+
+    Counted since the date that the last release says to look back to: what lies before was held back earlier, whether
+    or not the night looks at it again.
+    """
+    tables = inputs.dataset(QUARANTINE), inputs.previous_dataset(QUARANTINE)
+    since = looked_back_to(inputs.previous_arrow(OUTCOME_COUNTS), inputs.settings.sources)
+    found = {}
+    for (source, feed), day in since.items():
+        rows = (
+            (pc.field("source") == source) & (pc.field("feed") == feed) & (pc.field("_landing_date") >= day)
+        )
+        now, before = (0 if table is None else table.count_rows(filter=rows) for table in tables)
+        found[source, feed] = now - before
+    return found
 
 
 def _by_feed(outcomes: pa.Table | None) -> dict[tuple[str, str], dict[str, Any]]:

@@ -125,17 +125,19 @@ def held_back(
     project: Project,
     outcomes: Mapping[tuple[str, str], Mapping[str, Any]],
     before: Mapping[tuple[str, str], Mapping[str, Any]],
+    held_anew: Mapping[tuple[str, str], int],
 ) -> list[Verdict]:
     """``quarantine``: of the rows that a feed brought since the last release, the share that is held back.
 
     ``outcomes``, ``before``: the feed's row of silver/outcomes tonight, and in the prior state. A rule that is
     new holds rows of earlier nights back: of a feed that brought nothing they are counted against all its rows.
+    ``held_anew``: the difference of the two for feeds with history, of which the night counts other rows.
     """
     found: list[Verdict] = []
     for (source, feed), tonight in sorted(outcomes.items()):
         known = before.get((source, feed), {"quarantined": 0, "bronze_rows": 0})
-        held = tonight["quarantined"] - known["quarantined"]
-        rows = (tonight["bronze_rows"] - known["bronze_rows"]) or tonight["bronze_rows"]
+        held = held_anew.get((source, feed), tonight["quarantined"] - known["quarantined"])
+        rows = (received_rows(tonight) - received_rows(known)) or tonight["bronze_rows"]
         found += graded(
             project,
             "quarantine",
@@ -146,6 +148,11 @@ def held_back(
             about=f"{source}/{feed}",
         )
     return failed_or_one("quarantine", found, "few rows or none are held back")
+
+
+def received_rows(counts: Mapping[str, Any]) -> int:
+    """Rows that a feed brought up to the night of ``counts``, its row of silver/outcomes."""
+    return int(counts["bronze_rows"]) + int(counts.get("history") or 0)
 
 
 def secrets(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:

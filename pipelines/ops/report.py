@@ -82,7 +82,7 @@ def tiles(summary: Summary) -> list[Tile]:
         total = sum(c.cases for c in summary.cases)
         made.append(Tile("Open cases", count(sum(c.open_cases for c in summary.cases)), f"of {count(total)}"))
     if summary.outcomes is not None:
-        rows = sum(o.bronze_rows for o in summary.outcomes)
+        rows = sum(o.bronze_rows + (o.history or 0) for o in summary.outcomes)
         held = sum(o.quarantined for o in summary.outcomes)
         made.append(Tile("In quarantine", count(held), f"of {count(rows)} bronze rows"))
     if summary.gates is not None:

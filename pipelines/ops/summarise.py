@@ -323,7 +323,11 @@ def _cases(reader: Reader) -> tuple[summary.CaseCounts, ...] | None:
 
 
 def _outcomes(reader: Reader) -> tuple[summary.FeedOutcome, ...]:
-    rows = reader.rows("SELECT * EXCLUDE (business_date) FROM silver.outcomes ORDER BY source, feed")
+    # Releases of before there was history lack its columns.
+    rows = reader.rows(
+        """SELECT COLUMNS(lambda name: name NOT IN ('business_date', 'stands_since'))
+        FROM silver.outcomes ORDER BY source, feed"""
+    )
     return tuple(summary.FeedOutcome(**row) for row in rows)  # type: ignore[arg-type]
 
 

@@ -144,7 +144,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class FeedOutcome:
-    """What became of every bronze row of a feed, over all nights."""
+    """What became of every bronze row of a feed, of all that the night looked at."""
 
     source: str
     feed: str
@@ -154,6 +154,8 @@ class FeedOutcome:
     deleted: int
     duplicate: int
     quarantined: int
+    history: int = 0
+    """Rows that landed before that, besides ``bronze_rows``."""
 
     @property
     def unaccounted(self) -> int:

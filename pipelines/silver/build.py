@@ -1,4 +1,4 @@
-"""The silver stage: bronze → every silver table, from the whole of bronze each night."""
+"""The silver stage: bronze → every silver table, from bronze as far back as it looks each night."""
 
 from __future__ import annotations
 
@@ -90,8 +90,13 @@ def build_from(
     *,
     business_date: date,
     before: DataFrame | None = None,
+    history: Mapping[tuple[str, str], int] | None = None,
+    snapshots: Mapping[tuple[str, str], date] | None = None,
 ) -> Silver:
-    """``build`` from classified feeds, for a runner that keeps them in memory between tables."""
+    """``build`` from classified feeds, for a runner that keeps them in memory between tables.
+
+    ``history``, ``snapshots``: see ``outcome_counts``.
+    """
     if not classified:
         raise ValueError("silver needs at least one feed")
     spark = next(iter(classified.values())).sparkSession
@@ -126,7 +131,9 @@ def build_from(
         returns=_or_empty(back, RETURNS, spark),
         cases=_or_empty(tickets, CASES, spark),
         quarantine=quarantine(classified, business_date=business_date),
-        outcomes=outcome_counts(classified, business_date=business_date),
+        outcomes=outcome_counts(
+            classified, business_date=business_date, history=history, snapshots=snapshots
+        ),
     )
 
 

@@ -1,13 +1,15 @@
 """The bronze tables of a night's feeds as silver reads them: also what came under former names.
 
 A renamed source's earlier files lie in the table of its former name; re-keyed records of earlier files
-have their old keys. Read under the names of now, nobody is deleted by a rename.
+have their old keys. Read under the names of now, nobody is deleted by a rename. Read is what landed since the date that
+``history.py`` looks back to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
+from datetime import date
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,6 +19,8 @@ from pyspark.sql import functions as F
 
 from pipelines.bronze.batches import BATCHES, stale_sources
 from pipelines.bronze.tables import bronze_table, stored_name
+from pipelines.silver.history import looked_back_to, rows_before, snapshots_before_last
+from pipelines.silver.outcomes import OUTCOME_COUNTS
 from pipelines.silver.renames import RENAMES, former_names, in_force, source_now
 from pipelines.silver.targets import delivered_targets, uses
 from pipelines.sources import Mapped
@@ -57,10 +61,30 @@ class Received:
             if any(self._inputs.exists(one) for one in self.tables(key))
         }
 
+    @cached_property
+    def since(self) -> dict[Key, date]:
+        """The landing date that tonight looks back to, by (source, feed); a full night looks at everything."""
+        if self._inputs.night.is_full:
+            return {}
+        counts = self._by_names_of_now(self._inputs.previous_arrow(OUTCOME_COUNTS))
+        return looked_back_to(counts, self._inputs.settings.sources)
+
+    def history_rows(self) -> dict[Key, int]:
+        """Rows that landed before ``since``, by its (source, feed)."""
+        return rows_before(self.batch_rows(), self.since) if self.since else {}
+
+    def snapshots_before_last(self) -> dict[Key, date]:
+        """Date of the full snapshot before the newest, by (source, feed) that has had two."""
+        return snapshots_before_last(self.batch_rows(), self._inputs.settings.sources)
+
     def frame(self, key: Key) -> DataFrame:
-        """All rows of a feed."""
+        """The rows of a feed that landed on or after ``since``."""
         source, feed = key
         frames = [self._inputs.frame(table) for table in self.tables(key)]
+        if key in self.since:
+            # The id of a batch begins with its date, and files and row groups know their least and greatest.
+            is_open = F.col("_batch_id") >= F.lit(self.since[key].isoformat())
+            frames = [frame.filter(is_open) for frame in frames]
         rows = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames)
         return self._rekeyed(rows, source, self._inputs.settings.sources[source].feeds[feed])
 
@@ -75,8 +99,11 @@ class Received:
         return batches.withColumn("source", now.otherwise(name))
 
     def batch_rows(self) -> pa.Table | None:
-        """The same as Arrow."""
-        found = self._inputs.arrow(BATCHES)
+        """bronze/batches with the names that sources have now, as Arrow."""
+        return self._by_names_of_now(self._inputs.arrow(BATCHES))
+
+    def _by_names_of_now(self, found: pa.Table | None) -> pa.Table | None:
+        """A table with a column ``source`` under the names that sources have now."""
         if found is None or not self.renames.num_rows:
             return found
         names = [source_now(self.renames, name) for name in found["source"].to_pylist()]

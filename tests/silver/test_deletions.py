@@ -78,6 +78,7 @@ def tonight(
             business_date=date(2026, 7, 2),
             base_date=date(2026, 7, 1),
             is_same_program=True,
+            is_full=False,
             files=[SimpleNamespace(source="crm", feed="contacts", batch_id=row["batch_id"]) for row in new],
         ),
         arrow=lambda table: known if table.path == BATCHES.path else None,

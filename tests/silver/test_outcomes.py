@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
-import string
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+from deliveries import as_text, deliveries, live_by_hand
 from silver_box import CRM, bronze, told
 
 from pipelines.silver.deletions import deletions_told
@@ -246,50 +245,6 @@ def test_how_many_live_keys_a_night_deletes(spark: SparkSession) -> None:
     tonight = ["2026-07-03/crm/contacts/aaaaaaaaaaaa/contacts.csv"]
     share = deleted_share(frame, CRM, "contacts", tonight=tonight)
     assert told(share, "source", "feed", "live_before", "deleted_tonight") == ["crm contacts 2 1"]
-
-
-Line = tuple[int, str, str, str, str, str, str]
-"""date, file, batch, op, id, name, problem"""
-
-
-def deliveries(seed: int) -> list[Line]:
-    """Four days of snapshots, deltas, corrections and spoilt rows; the lines of a batch stand together."""
-    draw = random.Random(seed)
-    lines: list[Line] = []
-    for day in (1, 2, 3, 4):
-        for file in ("contacts.csv", "contacts-2.csv"):
-            for batch in draw.sample("ab", draw.randint(0, 2)):
-                is_snapshot = draw.random() < 0.4
-                for _ in range(draw.randint(1, 25)):
-                    op = "" if is_snapshot else draw.choice(["I", "U", "U", "D", "X"])
-                    problem = "nul_byte" if draw.random() < 0.1 else ""
-                    key = draw.choice(["", *string.ascii_uppercase])
-                    lines.append((day, file, batch, op, key, draw.choice("xy"), problem))
-    return lines
-
-
-def live_by_hand(lines: list[Line]) -> dict[str, tuple[int, str, str]]:
-    """Day, file and batch of the current row of each live key."""
-    batches: dict[tuple[int, str, str], list[Line]] = {}
-    for line in lines:
-        batches.setdefault(line[:3], []).append(line)
-    snapshots = {
-        b for b, rows in batches.items() if not any(r[3] for r in rows) and not all(r[6] for r in rows)
-    }
-    replaced = {b for b in snapshots if (*b[:2], "b") in snapshots and b[2] == "a"}
-    newest = max((day for day, file, batch in snapshots - replaced), default=0)
-    last: dict[str, Line] = {}
-    for batch in sorted(set(batches) - replaced):
-        for row in batches[batch]:
-            if row[4] and not row[6] and (batch in snapshots or row[3] in ("I", "U", "D")):
-                last[row[4]] = row
-    return {key: row[:3] for key, row in last.items() if row[3] != "D" and row[0] >= newest}
-
-
-def as_text(lines: list[Line]) -> str:
-    return "| date | file | batch | op | id | name | problem |\n" + "\n".join(
-        "|" + "|".join(map(str, line)) + "|" for line in lines
-    )
 
 
 @pytest.mark.parametrize("seed", [2, 5, 7])

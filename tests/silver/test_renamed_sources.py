@@ -56,7 +56,7 @@ def inputs(spark: SparkSession, frames: dict[str, DataFrame]) -> Inputs:
         settings=SimpleNamespace(
             sources={"shop": SHOP}, renames=pa.Table.from_pylist(DECLARED_ROWS, schema=DECLARED)
         ),
-        night=SimpleNamespace(business_date=THIRD),
+        night=SimpleNamespace(business_date=THIRD, is_full=False),
         previous_arrow=lambda table: None,
         exists=lambda table: table.path in frames,
         frame=frame,
