@@ -37,7 +37,7 @@ def say_blocking(model: Model) -> None:
     )
     table = Table(box=None, pad_edge=False)
     table.add_column("Rule", overflow="fold")
-    counted = ("Splink's",) if report.is_counted else ()
+    counted = () if report.splink_share is None else ("Splink's",)
     for title in ("Comparisons", *counted, "A record", "Matches", "Share", "So far"):
         table.add_column(title, justify="right", no_wrap=True)
     for line in report.lines():
@@ -51,8 +51,11 @@ def say_blocking(model: Model) -> None:
             f"{line.together:.1%}",
         )
     show_table(table)
-    if counted:
-        say_wrapped("Splink's: its count of the same comparisons, with no block subdivided")
+    if report.splink_share is not None:
+        part = (
+            f", by estimate from {report.splink_share:.0%} of the records" if report.splink_share < 1 else ""
+        )
+        say_wrapped(f"Splink's: its count of what the rules compare, with no block subdivided{part}")
     measured = {gain.rule for gain in report.gains}
     if left := [rule.name for rule in model.rules if rule.name not in measured]:
         say_wrapped(f"Too many comparisons to be measured on a sample: {', '.join(left)}")

@@ -24,7 +24,7 @@ from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Model
 from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.scoring import score_pairs
-from pipelines.linkage.splink_counts import splink_counts
+from pipelines.linkage.splink_counts import shown_counts
 from pipelines.linkage.vocabulary import own_rules
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def with_rules(
     else:
         rules, report = choose_rules(connection, name, model, roles, conf, drawn)
     if is_shown and report is not None and drawn is None:
-        report = report.with_counts(splink_counts(connection, rules))
+        report = report.with_counts(shown_counts(connection, rules))
     return replace(model, rules=rules, blocking=report)
 
 

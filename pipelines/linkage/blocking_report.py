@@ -6,9 +6,11 @@ and they are no part of what is hashed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.linkage.splink_counts import SplinkCounts
 
 Json = dict[str, Any]
 
@@ -60,6 +62,8 @@ class BlockingReport:
     """Records that were compared with all others by every rule."""
     budget: float
     """Comparisons a record that the rules may spend together."""
+    splink_share: float | None = None
+    """Share of the records from which Splink's counts are; None where it did not count."""
 
     @property
     def comparisons(self) -> float:
@@ -70,11 +74,6 @@ class BlockingReport:
     def budget_used(self) -> float:
         """``comparisons`` as a share of the budget; above 1 only where the rules were given."""
         return self.comparisons / self.budget
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether Splink counted what the rules compare."""
-        return any(gain.uncapped is not None for gain in self.gains)
 
     def lines(self) -> list[RuleLine]:
         """The figures of each rule, in their order."""
@@ -94,13 +93,15 @@ class BlockingReport:
             )
         return found
 
-    def with_counts(self, counts: Sequence[int]) -> BlockingReport:
-        """The report with Splink's count of the comparisons of each rule, in the order of ``gains``."""
+    def with_counts(self, counted: SplinkCounts | None) -> BlockingReport:
+        """The report with Splink's counts of its rules; as it is where Splink could not count."""
+        if counted is None:
+            return self
         gains = tuple(
             replace(gain, uncapped=count / self.records)
-            for gain, count in zip(self.gains, counts, strict=True)
+            for gain, count in zip(self.gains, counted.comparisons, strict=True)
         )
-        return replace(self, gains=gains)
+        return replace(self, gains=gains, splink_share=counted.share)
 
     def as_json(self) -> Json:
         return {**asdict(self), "gains": [asdict(gain) for gain in self.gains]}

@@ -131,7 +131,7 @@ def count_comparisons(
     ``splink_counts`` does.
     """
     with _people(records, conf, party_type) as (connection, people):
-        counts = splink_counts(connection, rules)
+        counts = splink_counts(connection, rules).comparisons
     together = accumulate(counts)
     return [
         RuleCount(rule.name, count, so_far, so_far / max(people, 1))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -27,14 +29,24 @@ ORDERED = 10
 compares their numbers as text, and the eleventh rule takes pairs from the third; the sum stays right."""
 
 
-def splink_counts(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> list[int]:
-    """Comparisons of table ``people`` that each rule makes and none before it.
+@dataclass(frozen=True)
+class SplinkCounts:
+    """Comparisons by rule, in the order of the rules."""
+
+    comparisons: tuple[int, ...]
+    """That each rule makes and none before it."""
+    share: float
+    """Of the records that Splink made pairs of: below 1 it estimates the rest from them."""
+
+
+def splink_counts(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> SplinkCounts:
+    """What ``rules`` compare on table ``people``.
 
     Exact up to ``MOST_PAIRS`` of all rules, else Splink's estimate from so many. Pairs of one
     ``duplicate_free`` source are counted too.
     """
     if not rules:
-        return []
+        return SplinkCounts((), 1.0)
     quiet_splink()
     written = [splink_rule(rule) for rule in rules]
     made = sum(
@@ -42,13 +54,28 @@ def splink_counts(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) 
         for rule in written
     )
     share = min(1.0, math.sqrt(MOST_PAIRS / max(made, 1)))
+    if not any("arrays_to_explode" in rule for rule in written):
+        return SplinkCounts(tuple(_counted(connection, written, share)), share)
     counts = _counted(connection, written[:ORDERED], share)
     so_far = sum(counts)
     for end in range(ORDERED + 1, len(written) + 1):
         together = sum(_counted(connection, written[:end], share))
-        counts.append(together - so_far)
+        # Estimates are rounded rule by rule.
+        counts.append(max(together - so_far, 0))
         so_far = together
-    return counts
+    return SplinkCounts(tuple(counts), share)
+
+
+def shown_counts(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> SplinkCounts | None:
+    """``splink_counts`` for a report; None where Splink cannot.
+
+    Never raises: a figure that is only shown is not worth the training.
+    """
+    try:
+        return splink_counts(connection, rules)
+    except Exception as error:
+        logging.getLogger(__name__).debug("no counts: %s", type(error).__name__)
+        return None
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, rules: list[Json], share: float) -> list[int]:

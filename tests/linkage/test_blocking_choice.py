@@ -13,7 +13,7 @@ import pytest
 from linkage_people import CONF, record, table
 from scipy.sparse import csr_matrix
 
-from pipelines.linkage import training
+from pipelines.linkage import splink_counts, training
 from pipelines.linkage.blocking import block
 from pipelines.linkage.blocking_choice import (
     _greedy,
@@ -189,7 +189,19 @@ def test_a_training_that_is_shown_has_splinks_count_of_its_rules() -> None:
     assert unseen.blocking is not None
     assert shown.blocking is not None
     assert unseen.rules == shown.rules
-    assert not unseen.blocking.is_counted
+    assert (unseen.blocking.splink_share, shown.blocking.splink_share) == (None, 1)
     assert BlockingReport.from_json(shown.blocking.as_json()) == shown.blocking
     city, _ = shown.blocking.lines()
     assert city.uncapped == in_cities > city.comparisons
+
+
+def test_counts_that_splink_cannot_make_cost_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise duckdb.BinderException("no such column")
+
+    monkeypatch.setattr(splink_counts, "count_comparisons_from_blocking_rules", fails)
+    with prepared(misspelt()) as (connection, _, model):
+        shown = with_rules(connection, "person", model, set(CONF.fields), CONF, is_shown=True)
+    assert shown.blocking is not None
+    assert shown.blocking.splink_share is None
+    assert {line.uncapped for line in shown.blocking.lines()} == {None}
