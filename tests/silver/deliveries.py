@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import random
 import string
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 Line = tuple[int, str, str, str, str, str, str]
 """date, file, batch, op, id, name, problem"""
@@ -41,6 +45,18 @@ def live_by_hand(lines: list[Line]) -> dict[str, tuple[int, str, str]]:
             if row[4] and not row[6] and (batch in snapshots or row[3] in ("I", "U", "D")):
                 last[row[4]] = row
     return {key: row[:3] for key, row in last.items() if row[3] != "D" and row[0] >= newest}
+
+
+def live(classified: DataFrame) -> dict[str, tuple[int, str, str]]:
+    """The same of ``classify``."""
+    return {
+        row["id"]: (
+            row["_landing_date"].day,
+            row["_file"].rpartition("/")[2],
+            row["_batch_id"].split("/")[3][0],
+        )
+        for row in classified.filter("_outcome = 'current'").collect()
+    }
 
 
 def as_text(lines: list[Line], *, spoilt: str = "") -> str:

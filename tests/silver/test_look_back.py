@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
-from deliveries import Line, as_text, deliveries, live_by_hand
+from deliveries import Line, as_text, deliveries, live, live_by_hand
 from silver_box import CRM, bronze, table
 
 from pipelines.bronze.batches import BATCHES
@@ -176,14 +176,7 @@ def test_night_by_night_what_stands_is_what_a_replay_of_everything_says(
             continue
         came = received(spark, there, before)
         made = classified(came).cache()
-        current = {
-            row["id"]: (
-                row["_landing_date"].day,
-                row["_file"].rpartition("/")[2],
-                row["_batch_id"].split("/")[3][0],
-            )
-            for row in made.filter("_outcome = 'current'").collect()
-        }
+        current = live(made)
         assert current == live_by_hand(there)
         before = outcomes(came, made)
         (row,) = before.to_pylist()

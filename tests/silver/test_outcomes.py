@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-from deliveries import as_text, deliveries, live_by_hand
+from deliveries import as_text, deliveries, live, live_by_hand
 from silver_box import CRM, bronze, told
 
 from pipelines.silver.deletions import deletions_told
@@ -284,14 +284,7 @@ def test_live_keys_are_those_of_a_plain_replay_and_outcomes_add_up(spark: SparkS
     lines = deliveries(seed)
     # Shuffled: neither the order of rows nor their partitions decide.
     made = classify(bronze(spark, as_text(lines)).repartition(3, "name"), CRM, "contacts").cache()
-    current = {
-        row["id"]: (
-            row["_landing_date"].day,
-            row["_file"].rpartition("/")[2],
-            row["_batch_id"].split("/")[3][0],
-        )
-        for row in made.filter("_outcome = 'current'").collect()
-    }
+    current = live(made)
     assert current == live_by_hand(lines)
     assert made.filter("_outcome = 'current'").count() == len(current)
     (counts,) = outcome_counts({("crm", "contacts"): made}, business_date=date(2026, 7, 4)).collect()
