@@ -41,6 +41,7 @@ from pipelines.linkage.generations import GENERATIONS
 from pipelines.linkage.generic_values import GENERIC_VALUES
 from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.linkage.links import LINKS
+from pipelines.linkage.over_large_keys import OVER_LARGE_KEYS
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.night_linkage import link
@@ -70,6 +71,7 @@ LINKAGE = (
     BLOCKS,
     CUT_COMPONENTS,
     GENERIC_VALUES,
+    OVER_LARGE_KEYS,
     REVIEW_QUEUE,
     DECISION_STATES,
     GENERATIONS,

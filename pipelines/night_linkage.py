@@ -16,6 +16,7 @@ from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.linked_many import LinkedFrames
 from pipelines.linkage.links import LINKS
 from pipelines.linkage.many import link_many
+from pipelines.linkage.over_large_keys import OVER_LARGE_KEYS
 from pipelines.linkage.recall import Remembered
 from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
@@ -66,6 +67,7 @@ def link(inputs: Inputs) -> Content:
         BLOCKS.path: block_rows(linked.figures),
         CUT_COMPONENTS.path: linked.cut_components,
         GENERIC_VALUES.path: linked.generic_values,
+        OVER_LARGE_KEYS.path: linked.over_large_keys,
         REVIEW_QUEUE.path: linked.review_queue,
         DECISION_STATES.path: linked.decision_states,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @example("padron generations list")
 def generations() -> None:
-    """Generations of linkage: models, frequent and generic values, rules and the cut.
+    """Generations of linkage: models, frequent and generic values, over-large keys, rules and the cut.
 
     A generation is named by the beginning of its id, by ``current``, or by its file or folder.
     """
@@ -98,7 +99,7 @@ def show(name: str, warehouse: str, as_json: bool) -> int:
         return 0
     say(f"Generation {found.generation_id}, {found.kind}, created {found.created_on}")
     if found.previous_id:
-        say(f"Revises {found.previous_id} by its generic values")
+        say(f"Revises {found.previous_id} by its generic values or over-large keys")
     say(f"Trained on {found.records:,} records, {found.pairs:,} pairs; cut {found.cut:.3f}")
     report = _report(name, warehouse, found)
     _say_report(report, found)
@@ -107,6 +108,10 @@ def show(name: str, warehouse: str, as_json: bool) -> int:
         counts[role] = counts.get(role, 0) + 1
     if counts:
         say_wrapped(f"Generic values: {', '.join(f'{n:,} of {role}' for role, n in sorted(counts.items()))}")
+    if found.over_large:
+        rules = Counter(f"{rule} ({model})" for model, rule, *_ in found.over_large)
+        said = ", ".join(f"{n:,} of {rule}" for rule, n in sorted(rules.items()))
+        say_wrapped(f"Blocking keys above max_block, subdivided: {said}")
     for party_type, model in found.models.items():
         say("")
         _say_model(party_type, model)
@@ -189,6 +194,12 @@ def _say_differences(found: dict[str, Any]) -> None:
     say(f"Cut {before:.3f} → {after:.3f}")
     for role, n in found["generic_values"].items():
         say(f"Generic {role}: {n['added']:,} added, {n['removed']:,} removed, {n['kept']:,} kept")
+    large = found["over_large_keys"]
+    if any(large.values()):
+        say_wrapped(
+            f"Blocking keys above max_block: {large['added']:,} added, {large['removed']:,} removed, "
+            f"{large['subdivided_otherwise']:,} subdivided otherwise, {large['kept']:,} kept"
+        )
     for party_type, model in found["models"].items():
         say("")
         kinds = " → ".join(dict.fromkeys(model["kind"]))

@@ -19,6 +19,7 @@ from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.conditions import block_by_conditions, check_affordable
 from pipelines.linkage.config import Blocking
 from pipelines.linkage.link_only import may_be_compared
+from pipelines.linkage.over_large_keys import FOUND, in_words
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -166,6 +167,8 @@ class HeldKeys:
     """64 bits of a hash of each key, in the order of ``nodes``."""
     capped: list[tuple[int, int]]
     """Blocks above the cap before they were subdivided, and the records of the largest."""
+    over_large: pa.Table
+    """The keys of these blocks and how they were subdivided: ``over_large_keys.FOUND``."""
 
     def create(
         self, connection: duckdb.DuckDBPyConnection, table: str, chosen: Sequence[Bools] | None = None
@@ -198,7 +201,8 @@ def hold_keys(connection: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], co
     """
     connection.execute("CREATE OR REPLACE TABLE places (rule INTEGER, node BIGINT, place VARCHAR)")
     found = [_rule_keys(connection, number, rule, conf.max_block) for number, rule in enumerate(rules)]
-    return HeldKeys([f[0] for f in found], [f[1] for f in found], [f[2] for f in found])
+    over_large = pa.concat_tables([FOUND.empty_table(), *(f[3] for f in found)])
+    return HeldKeys([f[0] for f in found], [f[1] for f in found], [f[2] for f in found], over_large)
 
 
 def keys_query(rule: Rule) -> str:
@@ -226,10 +230,11 @@ def _source(rule: Rule) -> str:
 
 def _rule_keys(
     connection: duckdb.DuckDBPyConnection, number: int, rule: Rule, cap: int
-) -> tuple[Ints, npt.NDArray[np.uint64], tuple[int, int]]:
-    """Nodes and keys by a rule, blocks above ``cap`` subdivided; how many there were, and the largest."""
+) -> tuple[Ints, npt.NDArray[np.uint64], tuple[int, int], pa.Table]:
+    """Nodes and keys by a rule, blocks above ``cap`` subdivided; how many there were, and the largest; their keys."""
+    large = FOUND.empty_table()
     if rule.condition is not None:
-        return np.zeros(0, np.int64), np.zeros(0, np.uint64), (0, 0)
+        return np.zeros(0, np.int64), np.zeros(0, np.uint64), (0, 0), large
     node, key = _hashed(connection, keys_query(rule))
     ordered = np.sort(key)
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(key) else np.zeros(0, int)
@@ -238,11 +243,12 @@ def _rule_keys(
     if len(over):
         _subdivide(connection, rule, cap, over)
         connection.execute(f"INSERT INTO places SELECT {number}, node, key FROM divided")
+        large = _over_large(connection, rule)
         within = ~np.isin(key, over)
         divided = _hashed(connection, "SELECT node, key FROM divided")
         connection.execute("DROP TABLE divided")
         node, key = np.append(node[within], divided[0]), np.append(key[within], divided[1])
-    return node, key, (len(over), int(sizes.max(initial=0)))
+    return node, key, (len(over), int(sizes.max(initial=0))), large
 
 
 def _hashed(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Ints, npt.NDArray[np.uint64]]:
@@ -253,21 +259,37 @@ def _hashed(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Ints, np
 def _subdivide(
     connection: duckdb.DuckDBPyConnection, rule: Rule, cap: int, over: npt.NDArray[np.uint64]
 ) -> None:
-    """Create the table ``divided`` (node, key): the records of keys ``over``, grown until their blocks fit."""
+    """Create the table ``divided``: the records of keys ``over``, which are grown until their blocks fit.
+
+    Columns: node, key, ``first`` (the key that it grew from) and ``depth``, the next keys that it took; one more
+    where none of them was enough.
+    """
     connection.register("over", pa.table({"key": over}))
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE divided AS
-        SELECT * FROM ({full_keys_query(rule)}) WHERE hash(key) IN (SELECT key FROM over)"""
+        SELECT *, key AS first, 0 AS depth FROM ({full_keys_query(rule)})
+        WHERE hash(key) IN (SELECT key FROM over)"""
     )
     connection.unregister("over")
     above = f"SELECT key FROM divided GROUP BY key HAVING count(*) > {cap}"
     for depth in range(1, len(rule.then) + 1):
         connection.execute(
-            f"UPDATE divided SET key = key || chr(31) || following[{depth}] WHERE key IN ({above})"
+            f"""UPDATE divided SET key = key || chr(31) || following[{depth}], depth = {depth}
+            WHERE key IN ({above})"""
         )
     connection.execute(
-        f"""UPDATE divided SET key = divided.key || chr(31) || s.slice FROM (
+        f"""UPDATE divided SET key = divided.key || chr(31) || s.slice, depth = {len(rule.then) + 1} FROM (
             SELECT node, key, (row_number() OVER (PARTITION BY key ORDER BY neighbour, node) - 1) // {cap} AS slice
             FROM divided WHERE key IN ({above})) s
         WHERE divided.node = s.node AND divided.key = s.key"""
     )
+
+
+def _over_large(connection: duckdb.DuckDBPyConnection, rule: Rule) -> pa.Table:
+    """The keys of table ``divided`` as rows of ``over_large_keys.FOUND``."""
+    found = connection.sql(
+        f"""SELECT {in_words("first")} AS key, count(*) AS records,
+            least(max(depth), {len(rule.then)}) AS next_keys, max(depth) > {len(rule.then)} AS is_sliced
+        FROM divided GROUP BY first"""
+    ).to_arrow_table()
+    return found.add_column(0, "rule", pa.array([rule.name] * found.num_rows, pa.string())).cast(FOUND)

@@ -25,8 +25,9 @@ def weights(model: Model) -> dict[tuple[str, str], dict[str, float]]:
 
 
 def differences(a: Generation, b: Generation) -> Json:
-    """What changes from ``a`` to ``b``: by party type, generic values counted, the cut."""
+    """What changes from ``a`` to ``b``: by party type, generic values and over-large keys counted, the cut."""
     left, right = set(a.generic), set(b.generic)
+    keys_a, keys_b = ({key[:3]: key[3:] for key in g.over_large} for g in (a, b))
     return {
         "from": a.generation_id,
         "to": b.generation_id,
@@ -40,6 +41,12 @@ def differences(a: Generation, b: Generation) -> Json:
                 "kept": sum(r == role for r, _ in left & right),
             }
             for role in sorted({r for r, _ in left | right})
+        },
+        "over_large_keys": {
+            "added": len(keys_b.keys() - keys_a.keys()),
+            "removed": len(keys_a.keys() - keys_b.keys()),
+            "subdivided_otherwise": sum(keys_a[key] != keys_b[key] for key in keys_a.keys() & keys_b.keys()),
+            "kept": sum(keys_a[key] == keys_b[key] for key in keys_a.keys() & keys_b.keys()),
         },
         "models": {name: _models(a.models[name], b.models[name]) for name in a.models if name in b.models},
         "only_one": sorted(set(a.models) ^ set(b.models)),

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.errors import PadronError, UsageError
+from pipelines.linkage import over_large_keys
 from pipelines.linkage.blocking import RuleCost, block_inside, block_pairs, hold_keys
 from pipelines.linkage.blocking_choice import with_rules
 from pipelines.linkage.blocking_rules import Rule
@@ -73,6 +74,8 @@ class Evidence:
     """Nodes of the party type that were scored against all others."""
     is_open: Bools
     """Nodes of the party type in the components of which the pairs were scored."""
+    over_large: pa.Table
+    """``over_large_keys.FOUND`` of the party type."""
 
     @property
     def left(self) -> Ints:
@@ -176,7 +179,9 @@ def gather(
             found = score_inside(connection, scores.of, part, candidates, nodes, free)
             parts.append((found.select(KEPT), judge(connection, name, model, names, found, conf)))
     inside, judged = put_together(parts)
-    return model, Evidence(name, bounded, links, inside, judged, costs, prints, changed, is_open)
+    return model, Evidence(
+        name, bounded, links, inside, judged, costs, prints, changed, is_open, held.over_large
+    )
 
 
 def _nothing(name: str, rules: tuple[Rule, ...], nodes: int) -> Evidence:
@@ -190,8 +195,9 @@ def _nothing(name: str, rules: tuple[Rule, ...], nodes: int) -> Evidence:
     alone = Bounded(np.arange(nodes, dtype=np.int64), min(nodes, 1), ())
     costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
     own = np.zeros(nodes, bool)
+    prints, links = np.zeros(nodes, np.int64), Links(none, none, numbers)
     return Evidence(
-        name, alone, Links(none, none, numbers), pairs, judged, costs, np.zeros(nodes, np.int64), own, own
+        name, alone, links, pairs, judged, costs, prints, own, own, over_large_keys.FOUND.empty_table()
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -20,6 +21,7 @@ import pyarrow as pa
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking_report import BlockingReport
 from pipelines.linkage.blocking_rules import Rule
+from pipelines.linkage.over_large_keys import OverLarge
 from pipelines.linkage.relation import Relations
 from pipelines.tables import DATE, LONG, STRING, Column, Kind, Personal, Table
 
@@ -38,14 +40,18 @@ GENERATIONS = Table(
             required=True,
         ),
         Column("created_on", DATE, "Business date of the night that made it.", required=True),
-        Column("previous_id", STRING, "The generation that it revises; NULL for a training."),
+        Column(
+            "previous_id",
+            STRING,
+            "The generation that it revises by its generic values or over-large keys; NULL for a training.",
+        ),
         Column("records", LONG, "Records that it was trained on.", unit="records"),
         Column("pairs", LONG, "Candidate pairs that its cut was set on.", unit="pairs"),
         Column("digest", STRING, "SHA-256 of the content in canonical JSON.", required=True),
         Column(
             "content",
             STRING,
-            "The generation in canonical JSON; frequent and generic values stand in it.",
+            "The generation in canonical JSON; frequent and generic values and over-large keys stand in it.",
             Personal.DIRECT,
             required=True,
         ),
@@ -85,7 +91,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Generation:
-    """Models by party type, generic values and the cut."""
+    """Models by party type, generic values, over-large blocking keys and the cut."""
 
     models: Mapping[str, Model]
     generic: tuple[tuple[str, str], ...]
@@ -96,6 +102,8 @@ class Generation:
     records: int
     pairs: int
     previous_id: str | None = None
+    over_large: tuple[OverLarge, ...] = ()
+    """Blocking keys above the cap and how their blocks are subdivided, sorted."""
 
     @cached_property
     def content(self) -> str:
@@ -113,7 +121,10 @@ class Generation:
             }
             for name, model in self.models.items()
         }
-        plain = {"models": models, "generic": [list(pair) for pair in self.generic], "cut": self.cut}
+        plain: Json = {"models": models, "generic": [list(pair) for pair in self.generic], "cut": self.cut}
+        # A generation of before they were listed keeps its digest.
+        if self.over_large:
+            plain["over_large"] = [list(key) for key in self.over_large]
         return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @cached_property
@@ -174,6 +185,7 @@ class Generation:
                 records=file["records"],
                 pairs=file["pairs"],
                 previous_id=file["previous_id"],
+                over_large=tuple(_over_large(key) for key in content.get("over_large", [])),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError("The generation cannot be read: it is no file that padron wrote.") from None
@@ -181,9 +193,19 @@ class Generation:
             raise UsageError("The generation's content does not fit its digest: it was changed by hand.")
         return generation
 
-    def revised(self, generic: tuple[tuple[str, str], ...], created_on: date) -> Generation:
-        """The same models and cut with other generic values: a minor revision."""
-        return replace(self, generic=generic, created_on=created_on, previous_id=self.generation_id)
+    def revised(
+        self, generic: tuple[tuple[str, str], ...], over_large: tuple[OverLarge, ...], created_on: date
+    ) -> Generation:
+        """The same models and cut with these generic values and over-large keys: itself, or a minor revision."""
+        if (generic, over_large) == (self.generic, self.over_large):
+            return self
+        return replace(
+            self,
+            generic=generic,
+            over_large=over_large,
+            created_on=created_on,
+            previous_id=self.generation_id,
+        )
 
     def row(self, sequence: int | None = None) -> pa.Table:
         """The generation as its row of ``linkage/generations``."""
@@ -210,6 +232,11 @@ def _rule(plain: Json) -> Rule:
     return Rule(**values)
 
 
+def _over_large(plain: list[Any]) -> OverLarge:
+    model, rule, key, next_keys, is_sliced = plain
+    return model, rule, key, next_keys, is_sliced
+
+
 def newest(rows: pa.Table | None) -> Generation | None:
     """The generation in use: the last that came into use.
 
@@ -229,13 +256,19 @@ def ancestry(rows: pa.Table | None, generation_id: str) -> list[str]:
     """The id of a generation of ``rows``, then those that it is a minor revision of; none where it is not among them."""
     if rows is None:
         return []
-    previous = dict(zip(rows["generation_id"].to_pylist(), rows["previous_id"].to_pylist(), strict=True))
+    came = list(
+        zip(_sequences(rows), rows["generation_id"].to_pylist(), rows["previous_id"].to_pylist(), strict=True)
+    )
     found: list[str] = []
-    name = generation_id if generation_id in previous else None
-    while name is not None and name not in found:
-        found.append(name)
-        name = previous.get(name)
-    return found
+    wanted, before = generation_id, math.inf
+    # One comes into use again when the value or key is gone that a revision had: who revises whom is asked of the
+    # rows before. Rows of before they were numbered all have number 0.
+    while earlier := [row for row in came if row[1] == wanted and row[0] <= before]:
+        row = max(earlier)
+        came.remove(row)
+        found.append(wanted)
+        before, _, wanted = row
+    return list(dict.fromkeys(found))
 
 
 def came_into_use(now: Generation, given: Generation | None, rows: pa.Table | None) -> pa.Table | None:

@@ -32,6 +32,7 @@ from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import carriers, find_generic, use_generic, value_pairs
 from pipelines.linkage.judge import clustered
 from pipelines.linkage.open_cases import still_open, suspects_of
+from pipelines.linkage.over_large_keys import over_large_keys, over_large_rows
 from pipelines.linkage.recall import LAYERS, Recalled, Remembered, recall
 from pipelines.linkage.records import MODELS, Nodes, load
 from pipelines.linkage.review_queue import review_queue
@@ -69,6 +70,7 @@ class Linked:
     links: pa.Table
     clusters: pa.Table
     generic_values: pa.Table
+    over_large_keys: pa.Table
     review_queue: pa.Table
     cut_components: pa.Table
     decision_states: pa.Table
@@ -102,7 +104,7 @@ def link_night(
     """Link the records of a night.
 
     ``records`` has the columns of ``read_records``. Without ``previous`` the generation is trained
-    on them; with it nothing is trained, and only generic values first seen tonight revise it.
+    on them; with it nothing is trained, and only generic values and over-large keys first seen tonight revise it.
     ``run``: labels that go into a training, and what it shows of itself. ``say`` is told what is
     being done. ``sample``: that the records are one, to train on; more records than
     ``training.max_records`` are trained on a sample of theirs. ``last``: what an earlier night left;
@@ -137,6 +139,9 @@ def link_night(
             evidence.append(found)
         say("clusters")
         generation = _generation(connection, nodes, generic, models, evidence, given, conf, business_date)
+        if previous is None:
+            # What training on a sample left out is no revision.
+            generation = replace(generation, previous_id=None)
     return _linked(nodes, records, generic, evidence, generation, previous, conf, recalled, decisions)
 
 
@@ -174,9 +179,12 @@ def trained_on(
     run: TrainingRun | None = None,
     say: Say = silent,
 ) -> Generation:
-    """The generation of all ``records`` with their generic ``values``, trained on a sample of them."""
+    """The generation of all ``records`` with their generic ``values``, trained on a sample of them.
+
+    It knows no over-large keys: those of a sample are others.
+    """
     trained = link_night(sample.records, None, conf, business_date, run, say, sample).generation
-    return replace(trained, generic=values, records=records)
+    return replace(trained, generic=values, over_large=(), records=records)
 
 
 def _generation(
@@ -189,9 +197,9 @@ def _generation(
     conf: Linkage,
     business_date: date,
 ) -> Generation:
-    values = value_pairs(generic)
+    values, large = value_pairs(generic), over_large_keys(_over_large(evidence))
     if previous is not None:
-        return previous if values == previous.generic else previous.revised(values, business_date)
+        return previous.revised(values, large, business_date)
     joins, forbidden = _together(evidence)
     cut = choose_cut(
         connection,
@@ -203,7 +211,12 @@ def _generation(
         conf.review_probability,
         conf.training.min_pairs,
     )
-    return Generation(models, values, cut, business_date, len(nodes), sum(e.candidates for e in evidence))
+    candidates = sum(e.candidates for e in evidence)
+    return Generation(models, values, cut, business_date, len(nodes), candidates, over_large=large)
+
+
+def _over_large(evidence: list[Evidence]) -> pa.Table:
+    return over_large_rows((e.model, e.over_large) for e in evidence)
 
 
 def _together(evidence: list[Evidence]) -> tuple[Joins, Bools]:
@@ -275,6 +288,7 @@ def _linked(
         nodes.keyed(_links(evidence), links.SCHEMA),
         clusters,
         generic,
+        _over_large(evidence),
         queue,
         cut,
         decided.states,

@@ -46,6 +46,7 @@ class LinkedFrames:
     links: DataFrame
     clusters: DataFrame
     generic_values: pa.Table
+    over_large_keys: pa.Table
     review_queue: DataFrame
     cut_components: pa.Table
     decision_states: pa.Table
@@ -66,6 +67,8 @@ class Part:
     """node and fingerprint of its records; None where there are none."""
     rules: tuple[Rule, ...]
     costs: tuple[RuleCost, ...]
+    over_large: pa.Table
+    """``over_large_keys.FOUND`` of its rules."""
     bounded: Bounded
     tasks: int
     fullest: float
@@ -81,6 +84,7 @@ def assemble(
     count: int,
     parts: dict[str, Part],
     generic: pa.Table,
+    large: pa.Table,
     generation: Generation,
     previous: Generation | None,
     conf: Linkage,
@@ -89,7 +93,7 @@ def assemble(
 ) -> LinkedFrames:
     """The night's tables from the evidence of its party types.
 
-    ``records``: all records with their node. ``recalled``: where it is given, the outcome of components
+    ``records``: all records with their node. ``generic``, ``large``: tonight's generic values and over-large keys. ``recalled``: where it is given, the outcome of components
     that hold is taken over from there. ``decisions``: rows of ``linkage/decisions``.
     """
     spark = records.sparkSession
@@ -118,6 +122,7 @@ def assemble(
         _link_rows(nodes, parts),
         clusters,
         generic,
+        large,
         queue,
         cut,
         decided.states,

@@ -8,6 +8,7 @@ numbers, and nothing else of the records.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import reduce
 
@@ -29,6 +30,7 @@ from pipelines.linkage.generations import Generation, Model
 from pipelines.linkage.generic_values import ONLY_VALUE, ONLY_VALUE_NAMES, generic_rows, value_pairs
 from pipelines.linkage.link import link_night, trained_on
 from pipelines.linkage.linked_many import LinkedFrames, Part, assemble
+from pipelines.linkage.over_large_keys import FOUND, over_large_keys, over_large_rows
 from pipelines.linkage.placed import (
     COLLECTED,
     LINK,
@@ -96,7 +98,7 @@ def link_many(
     check_keys(count - nodes.select("source", "record_id").distinct().count())
     say(f"{count:,} records: values that many names share")
     generic = _generic(nodes, conf)
-    generation = _generation(nodes, count, generic, previous, conf, business_date, run, say)
+    generation = previous or _trained(nodes, count, generic, conf, business_date, run, say)
     recalled = None
     if last is not None and previous is not None:
         say("what the night before left")
@@ -107,8 +109,12 @@ def link_many(
         name: _part(nodes, count, name, generation.models[name], generic, generation.cut, conf, say, recalled)
         for name in MODELS
     }
+    large = over_large_rows((name, part.over_large) for name, part in parts.items())
+    revised = generation.revised(value_pairs(generic), over_large_keys(large), business_date)
+    # What training on a sample left out is no revision.
+    generation = replace(revised, previous_id=None) if previous is None else revised
     say("writing pairs and clusters")
-    return assemble(nodes, count, parts, generic, generation, previous, conf, recalled, decisions)
+    return assemble(nodes, count, parts, generic, large, generation, previous, conf, recalled, decisions)
 
 
 def _generic(nodes: DataFrame, conf: Linkage) -> pa.Table:
@@ -149,23 +155,19 @@ def _carriers(nodes: DataFrame, values: list[tuple[str, str]], conf: Linkage) ->
     return carried.join(F.broadcast(listed), on=["field", "value"], how="left_semi").select("node").distinct()
 
 
-def _generation(
+def _trained(
     nodes: DataFrame,
     count: int,
     generic: pa.Table,
-    previous: Generation | None,
     conf: Linkage,
     business_date: date,
     run: TrainingRun | None,
     say: Say,
 ) -> Generation:
-    values = value_pairs(generic)
-    if previous is not None:
-        return previous if values == previous.generic else previous.revised(values, business_date)
     if count > conf.training.max_records:
         say("drawing a sample to train on")
         sample = draw_many(nodes, count, generic, conf)
-        return trained_on(sample, values, count, conf, business_date, run, say)
+        return trained_on(sample, value_pairs(generic), count, conf, business_date, run, say)
     say("training on the driver")
     return link_night(nodes.drop("node").toArrow(), None, conf, business_date, run).generation
 
@@ -192,7 +194,8 @@ def _part(
     if not own.any():
         nobody = np.arange(count, dtype=np.int64)
         costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
-        return Part(None, None, None, rules, costs, Bounded(nobody, min(count, 1), ()), 0, 1.0, 0, own)
+        alone = Bounded(nobody, min(count, 1), ())
+        return Part(None, None, None, rules, costs, FOUND.empty_table(), alone, 0, 1.0, 0, own)
     placed = place(people, rules, conf)
     prints = _prints(nodes, placed, name, conf)
     is_changed, changed, work = own, None, all_work(placed)
@@ -222,7 +225,9 @@ def _part(
             judged = computed_once(inside.mapInArrow(cluster, task_schema(JUDGED)))
     fullest = largest_share(work, tasks)
     changes = int(is_changed.sum())
-    return Part(judged, linked, prints, rules, costs, bounded, tasks, fullest, changes, is_open)
+    return Part(
+        judged, linked, prints, rules, costs, placed.over_large, bounded, tasks, fullest, changes, is_open
+    )
 
 
 def _own_nodes(people: DataFrame, count: int) -> Bools:

@@ -25,6 +25,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.components import Links
 from pipelines.linkage.config import Linkage
+from pipelines.linkage.over_large_keys import FOUND
 from pipelines.linkage.tasks import FULL_KEYS, KEYS, NUMBERED, Keys, Number
 from pipelines.queries import computed_once
 
@@ -91,6 +92,8 @@ class Placed:
     """One row a record that shares a block: node, ``blocks`` (rule, block, n records) in their order."""
     capped: tuple[Capped, ...]
     """By rule."""
+    over_large: pa.Table
+    """The keys above the cap and how they were subdivided: ``over_large_keys.FOUND``."""
     pairs: int
     """Pairs of all blocks; a pair of two blocks counts twice."""
     rows: int
@@ -110,10 +113,12 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
     }
     capped = tuple(stats.get(number, Capped(0, 0)) for number in range(len(rules)))
     divided = keys.select("rule", "node", F.lit("").alias("key")).limit(0)
+    over_large = FOUND.empty_table()
     if any(rule.blocks for rule in capped):
         over = F.broadcast(computed_once(_over(keys, BLOCK, cap)))
         full = people.mapInArrow(Keys(conf, rules, is_full=True), task_schema(FULL_KEYS))
-        divided = _subdivided(full.join(over, on=list(BLOCK), how="left_semi").drop("block"), rules, cap)
+        of_over = full.join(over, on=list(BLOCK), how="left_semi").drop("block")
+        divided, over_large = _subdivided(of_over, rules, cap)
         parts = divided.select("rule", "node", F.xxhash64("key").alias("block"))
         keys = keys.join(over, on=list(BLOCK), how="left_anti").unionByName(parts)
     place = F.concat_ws(SEPARATOR, F.col("rule").cast("string"), "key")
@@ -132,7 +137,7 @@ def place(people: DataFrame, rules: tuple[Rule, ...], conf: Linkage) -> Placed:
         F.sum(F.col("home.n") - 1).alias("pairs"), F.count("*").alias("rows")
     )
     found = total.collect()[0]
-    return Placed(places, homes, capped, (found["pairs"] or 0) // 2, found["rows"])
+    return Placed(places, homes, capped, over_large, (found["pairs"] or 0) // 2, found["rows"])
 
 
 def _over(keys: DataFrame, by: Sequence[str], cap: int) -> DataFrame:
@@ -140,8 +145,8 @@ def _over(keys: DataFrame, by: Sequence[str], cap: int) -> DataFrame:
     return F.broadcast(keys.groupBy(*by).count().where(F.col("count") > cap).select(*by))
 
 
-def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> DataFrame:
-    """Rule, node and key of over-large blocks: by the next keys, then in slices of neighbours.
+def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> tuple[DataFrame, pa.Table]:
+    """Rule, node and key of over-large blocks: by the next keys, then in slices of neighbours; and ``_listed``.
 
     A record's key grows by the next keys until the block of all who share it fits: those who share a
     longer key share the shorter ones, so one count of all of them says where each record stops.
@@ -164,13 +169,36 @@ def _subdivided(keys: DataFrame, rules: tuple[Rule, ...], cap: int) -> DataFrame
     key = F.concat_ws(SEPARATOR, "key", F.slice("following", F.lit(1), taken))
     marked = computed_once(
         entry.select(
-            "rule", "node", key.alias("key"), "neighbour", (depth > F.size("following")).alias("is_left")
+            "rule",
+            "node",
+            F.col("key").alias("first"),
+            key.alias("key"),
+            "neighbour",
+            taken.alias("next_keys"),
+            (depth > F.size("following")).alias("is_left"),
         )
     )
+    over_large = _listed(marked, rules)
     rest = marked.where("NOT is_left").select("rule", "node", "key")
-    left = marked.where("is_left").drop("is_left")
+    left = marked.where("is_left").select("rule", "node", "key", "neighbour")
     rows = left.count()
-    return rest.unionByName(_sliced(left, rows, cap)) if rows else rest
+    return (rest.unionByName(_sliced(left, rows, cap)) if rows else rest), over_large
+
+
+def _listed(marked: DataFrame, rules: tuple[Rule, ...]) -> pa.Table:
+    """``over_large_keys.FOUND``: every key has more than ``max_block`` records, so there are few."""
+    names = F.element_at(F.array(*[F.lit(rule.name) for rule in rules]), F.col("rule") + 1)
+    keys = marked.groupBy("rule", "first").agg(
+        F.count("*").alias("records"),
+        F.max("next_keys").alias("next_keys"),
+        F.max("is_left").alias("is_sliced"),
+    )
+    key = F.replace("first", F.lit(SEPARATOR), F.lit(" + "))
+    return (
+        keys.select(names.alias("rule"), key.alias("key"), "records", "next_keys", "is_sliced")
+        .toArrow()
+        .cast(FOUND)
+    )
 
 
 def _sliced(keys: DataFrame, rows: int, cap: int) -> DataFrame:

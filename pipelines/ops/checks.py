@@ -180,7 +180,7 @@ def comparisons(inputs: Inputs) -> list[Verdict]:
             largest = max(capped, key=lambda row: row["largest_block"])
             said.append(
                 f"{sum(row['capped_blocks'] for row in capped):,} blocks above {blocking.max_block:,} records were "
-                f"subdivided, the largest {largest['largest_block']:,} of {largest['rule']}"
+                f"subdivided (linkage/over_large_keys), the largest {largest['largest_block']:,} of {largest['rule']}"
             )
         found += graded(
             inputs.settings.project,

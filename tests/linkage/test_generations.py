@@ -50,7 +50,7 @@ def test_the_last_that_came_into_use_is_in_use_whatever_its_date(starter: Genera
     assert rows["sequence"].to_pylist() == [1]
     assert came_into_use(starter, None, rows) is None
     # An older generation of another warehouse is adopted, revised by tonight's values, and left again.
-    revised = other.revised((("emails", "x@x.com"),), NIGHT)
+    revised = other.revised((("emails", "x@x.com"),), (), NIGHT)
     rows = pa.concat_tables([rows, came_into_use(revised, other, rows)])
     assert rows["generation_id"].to_pylist() == [g.generation_id for g in (starter, other, revised)]
     assert newest(rows).digest == revised.digest
@@ -63,7 +63,7 @@ def test_the_last_that_came_into_use_is_in_use_whatever_its_date(starter: Genera
 
 
 def test_rows_of_before_there_were_numbers_are_read(starter: Generation) -> None:
-    revised = starter.revised((("emails", "x@x.com"),), NIGHT)
+    revised = starter.revised((("emails", "x@x.com"),), (), NIGHT)
     rows = pa.concat_tables([revised.row(), starter.row()]).drop_columns(["sequence"])
     assert newest(rows).digest == revised.digest
     assert lineage(rows) == [revised.generation_id, starter.generation_id]
@@ -89,7 +89,7 @@ def test_what_training_measured_of_its_rules_travels_along_and_decides_nothing(t
     for kept in (
         Generation.from_json(trained.to_json()),
         newest(came_into_use(trained, trained, None)),
-        Generation.from_json(trained.revised((("emails", "x@x.com"),), NIGHT).to_json()),
+        Generation.from_json(trained.revised((("emails", "x@x.com"),), (), NIGHT).to_json()),
     ):
         assert kept is not None
         assert kept.models["person"].blocking == report

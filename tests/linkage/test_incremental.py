@@ -19,7 +19,15 @@ from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.recall import Remembered
 
 NIGHT = date(2026, 7, 1)
-TABLES = ("scored_pairs", "links", "clusters", "generic_values", "review_queue", "cut_components")
+TABLES = (
+    "scored_pairs",
+    "links",
+    "clusters",
+    "generic_values",
+    "over_large_keys",
+    "review_queue",
+    "cut_components",
+)
 SMALL = Linkage.model_validate(
     {
         "training": {"u_pairs": 200_000},
@@ -94,7 +102,7 @@ def test_many_long_histories_end_in_what_one_full_run_gives(
 def test_nothing_changed_scores_nothing(generation: Generation) -> None:
     rows = table(crowd())
     first = link_night(rows, generation, SMALL, NIGHT)
-    again = link_night(rows, generation, SMALL, NIGHT, last=remembered(first))
+    again = link_night(rows, first.generation, SMALL, NIGHT, last=remembered(first))
     assert_same(again, first)
     assert again.figures["changed_records"] == again.figures["candidate_pairs"] == 0
     assert again.figures["clustered_records"] == 0

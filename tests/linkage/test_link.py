@@ -239,7 +239,7 @@ def test_a_generation_travels_as_a_file(first) -> None:
 
 def test_the_newest_generation_is_the_last_revision() -> None:
     base = link_night(empty_records(), None, CONF, NIGHT)
-    revised = base.generation.revised((("emails", "x@x.com"),), NIGHT)
+    revised = base.generation.revised((("emails", "x@x.com"),), (), NIGHT)
     assert newest(None) is None
     assert newest(base.generation_row.slice(0, 0)) is None
     assert newest(pa.concat_tables([revised.row(), base.generation_row])).digest == revised.digest

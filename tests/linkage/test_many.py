@@ -206,6 +206,8 @@ def test_both_placements_give_the_same_tables(one: Linked, many: LinkedFrames) -
     assert {"rule:one_card", "never:two_cities"} <= decided
     assert one.cut_components.num_rows > 0
     assert many.cut_components.equals(one.cut_components)
+    assert set(one.over_large_keys["is_sliced"].to_pylist()) == {True}
+    assert many.over_large_keys.equals(one.over_large_keys)
 
 
 def test_both_placements_report_the_same_figures(one: Linked, many: LinkedFrames) -> None:
@@ -257,6 +259,8 @@ def test_only_what_changed_is_scored_and_the_tables_are_the_same(
         assert_same(linked, full)
         assert queue_of(linked).equals(full.review_queue.drop_columns(["same_person_probability"]))
         assert linked.cut_components.equals(full.cut_components)
+        assert linked.over_large_keys.equals(full.over_large_keys)
+        assert linked.generation == full.generation
         assert 0 < linked.figures["changed_records"] < len(rows) / 2
         assert linked.figures["clustered_records"] < len(rows)
         assert linked.figures["candidate_pairs"] < full.figures["candidate_pairs"] / 2

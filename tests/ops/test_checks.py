@@ -74,7 +74,7 @@ def test_what_blocking_brought_is_told_and_warns_above_the_budget() -> None:
     assert (fine["gate"], fine["status"], fine["value"]) == ("comparisons person", "passed", 0.12)
     assert fine["message"] == (
         "12.0 pairs a record (budget 100); surname.2 brought 10,000 of 12,000; 3 blocks above 500 records were "
-        "subdivided, the largest 1,024 of surname.2. linkage/blocks has every rule."
+        "subdivided (linkage/over_large_keys), the largest 1,024 of surname.2. linkage/blocks has every rule."
     )
     (costly,) = comparisons(inputs(198_001))  # type: ignore[arg-type]
     assert costly["status"] == "warned"
