@@ -72,6 +72,12 @@ def join(uri: str, *parts: str) -> str:
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
+def below(uri: str) -> fs.FileSystem:
+    """The folder ``uri`` as a file system of its own: paths are relative to it."""
+    system, path = _resolve(uri)
+    return fs.SubTreeFileSystem(path, system)
+
+
 def exists(uri: str) -> bool:
     """True where a file or folder stands at ``uri``."""
     system, path = _resolve(uri)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
+from pyarrow.dataset import FileSystemDataset
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -104,3 +107,18 @@ def log(uri: str, version: int) -> list[dict[str, dict[str, str]]]:
     """The actions of a commit."""
     path = Path(uri.removeprefix("file://")) / "_delta_log" / f"{version:020}.json"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_tables_are_read_by_arrows_own_files_wherever_they_lie(tmp_path: Path) -> None:
+    """Files that are read through Python may abort a process that ends."""
+    rows = pa.table({"name": ["a", "ñ"]})
+    for folder in ("plain", "two words ñ"):
+        house = Warehouse(str(tmp_path / folder))
+        write_deltalake(f"{house.root}/gold/things", rows)
+        found = house.dataset("gold/things")
+        assert isinstance(found, FileSystemDataset)
+        system = found.filesystem
+        assert isinstance(system, SubTreeFileSystem)
+        assert isinstance(system.base_fs, LocalFileSystem)
+        assert found.to_table().equals(house.arrow("gold/things"))
+        assert house.arrow("gold/things", 0)["name"].to_pylist() == ["a", "ñ"]
