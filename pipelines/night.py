@@ -28,7 +28,7 @@ from pipelines.gold.rfm import RFM, build_rfm
 from pipelines.gold.rfm_cut_points import RFM_CUT_POINTS
 from pipelines.gold.service import SERVICE, build_service
 from pipelines.gold.xref import XREF, build_xref
-from pipelines.identity.assign import Identity
+from pipelines.identity.assign import FEW, Identity
 from pipelines.identity.build import build_identity
 from pipelines.identity.changes import CHANGES
 from pipelines.identity.renamed import renamed_prior
@@ -44,6 +44,7 @@ from pipelines.linkage.links import LINKS
 from pipelines.linkage.over_large_keys import OVER_LARGE_KEYS
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.linkage.touched_records import TOUCHED_RECORDS
 from pipelines.night_linkage import link
 from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
 from pipelines.ops.tables import OPS_TABLES
@@ -68,6 +69,7 @@ LINKAGE = (
     SCORED_PAIRS,
     LINKS,
     CLUSTERS,
+    TOUCHED_RECORDS,
     BLOCKS,
     CUT_COMPONENTS,
     GENERIC_VALUES,
@@ -137,7 +139,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             "identity.assign",
             (*IDENTITY, CHANGES),
             _identity,
-            reads=(CLUSTERS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS, RENAMES),
+            reads=(CLUSTERS, TOUCHED_RECORDS, SCORED_PAIRS, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             previous=(*IDENTITY, DECISIONS, CUSTOMER_RECORDS, RENAMES),
             takes_generation=True,
             conf=(),
@@ -285,8 +287,10 @@ def _identity(inputs: Inputs) -> Content:
     prior, night = Identity(*[inputs.previous(table) for table in IDENTITY]), inputs.night
     # An adoption moves most of the register.
     is_ordinary = not night.is_full and night.generation is None
+    are_few = is_ordinary and inputs.rows(TOUCHED_RECORDS) <= FEW
     built = build_identity(
         inputs.frame(CLUSTERS),
+        inputs.frame(TOUCHED_RECORDS) if are_few else None,
         inputs.frame(CUSTOMER_RECORDS),
         inputs.previous(CUSTOMER_RECORDS),
         inputs.frame(DECISIONS),
@@ -296,7 +300,7 @@ def _identity(inputs: Inputs) -> Content:
         pairs=inputs.frame(SCORED_PAIRS),
         renamed=renamed_prior(inputs, prior),
         is_adoption=night.generation is not None,
-        register=inputs.previous_rows(ASSIGNMENTS) if is_ordinary else 0,
+        register=inputs.previous_rows(ASSIGNMENTS),
     )
     return built.tables
 

@@ -21,6 +21,7 @@ from pipelines.linkage.recall import Remembered
 from pipelines.linkage.recall_many import RememberedFrames
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.linkage.touched_records import TOUCHED_RECORDS, touched_frame, touched_records
 from pipelines.linkage.training_run import TrainingRun
 from pipelines.ops.training_page import training_page
 from pipelines.ops.training_reports import kept_at
@@ -42,6 +43,7 @@ def link(inputs: Inputs) -> Content:
     # Only the first night of a warehouse trains.
     run = TrainingRun() if generation is None else None
     linked: Linked | LinkedFrames
+    touched: DataFrame | pa.Table
     if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
         linked = link_many(
             inputs.frame(CUSTOMER_RECORDS),
@@ -53,6 +55,7 @@ def link(inputs: Inputs) -> Content:
             decisions,
             run,
         )
+        touched = touched_frame(linked.clusters, linked.opened, inputs.previous(CLUSTERS))
     else:
         records = inputs.ref(CUSTOMER_RECORDS)
         uris = records.file_uris() if records else []
@@ -60,10 +63,12 @@ def link(inputs: Inputs) -> Content:
         linked = link_night(
             found, generation, conf, today, run, inputs.say, last=_last(inputs), decisions=decisions
         )
+        touched = touched_records(linked.clusters, linked.is_open, inputs.previous_arrow(CLUSTERS), conf)
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
         LINKS.path: linked.links,
         CLUSTERS.path: linked.clusters,
+        TOUCHED_RECORDS.path: touched,
         BLOCKS.path: block_rows(linked.figures),
         CUT_COMPONENTS.path: linked.cut_components,
         GENERIC_VALUES.path: linked.generic_values,

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from pipelines.identity.aliases import aliases_after
 from pipelines.identity.changes import CHANGES, changed_customers
-from pipelines.identity.concerned import at_odds, concerned_records, of_others, of_records, standing_records
+from pipelines.identity.concerned import at_odds, concerned_records, of_others, of_records
 from pipelines.identity.events import numbered, published_so_far, stays, unnumbered_events
 from pipelines.identity.evidence import explained
 from pipelines.identity.frames import are_few, held
@@ -69,6 +69,7 @@ def assign(
     *,
     edited: DataFrame,
     decided: DataFrame,
+    touched: DataFrame | None = None,
     pairs: DataFrame | None = None,
     renamed: Renamed | None = None,
     is_adoption: bool = False,
@@ -79,16 +80,18 @@ def assign(
 
     ``clusters``: linkage/clusters, the live records. ``edited``, ``decided``: keys (source, record_id)
     of records whose matching content changed, or that a steward's decision (decision_id) names, since the
-    prior state. ``renamed``: the prior state by the names of now, where any were changed. ``pairs``:
+    prior state. ``touched``: keys of records without any of which a cluster, tonight or in the prior state, holds the
+    same records with the same content as in the other; None where any may be one. ``renamed``: the prior state by the names of now, where any were changed. ``pairs``:
     linkage/scored_pairs, from which events get their evidence. ``is_adoption``: a new generation is
-    adopted tonight. ``register``: live records of the prior state, 0 on a night that moves most of them; from
-    ``WORTH_A_LOOK`` up it is found out first which records the night can move, and these alone are looked
-    at. The result depends on nothing but the tables; a rerun mints the same ids. Runs jobs: what is read
+    adopted tonight. ``register``: live records of the prior state; from ``WORTH_A_LOOK`` up it is found out from
+    ``touched`` which records the night can move, and these alone are looked at. The result depends on nothing but the tables; a rerun mints the same ids. Runs jobs: what is read
     several times is computed once.
     """
     known = prior if renamed is None else renamed.prior
     names = None if renamed is None else computed_once(renamed.holders)
-    looks = partial(_looked_at, clusters, known, edited, decided, renamed, names, register)
+    if register < WORTH_A_LOOK:
+        touched = None
+    looks = partial(_looked_at, clusters, known, edited, decided, touched, renamed, names)
     published, looked = both(partial(published_so_far, prior.events, business_date), looks)
     stay = looked.stay
     records = computed_once(
@@ -144,20 +147,19 @@ def _looked_at(
     known: Identity,
     edited: DataFrame,
     decided: DataFrame,
+    touched: DataFrame | None,
     renamed: Renamed | None,
     names: DataFrame | None,
-    register: int,
 ) -> _LookedAt:
-    """All clusters and events, or of a large register those of the records that the night can move. Runs jobs."""
+    """All clusters and events, or those of the records that the night can move by ``touched``. Runs jobs."""
     everything = _LookedAt(clusters, known.events, edited, decided, None)
-    if register < WORTH_A_LOOK:
+    if touched is None:
         return everything
-    standing = standing_records(clusters, known.assignments, is_small=are_few(register))
-    edited, decided, standing = at_once(computed_once, [edited, decided, standing])
-    marked = [edited, decided]
+    edited, decided = at_once(computed_once, [edited, decided])
+    marked = [touched, decided]
     if names is not None and renamed is not None:
         marked += [names, at_odds(known.events, known.assignments, renamed.sources)]
-    keys = concerned_records(standing, known, marked, FEW, is_small=are_few(register))
+    keys = concerned_records(clusters, known, marked, FEW)
     if keys is None:
         return replace(everything, edited=edited, decided=decided)
     return _LookedAt(

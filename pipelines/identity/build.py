@@ -9,7 +9,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
 from pipelines.identity.assign import SALT, Identity, assign
+from pipelines.identity.concerned import of_records
 from pipelines.identity.tables import RECORD
+from pipelines.queries import computed_once
 from pipelines.silver.renames import named_now
 
 if TYPE_CHECKING:
@@ -30,11 +32,14 @@ def _matching_content(columns: list[str], schema: StructType) -> Column:
     return F.xxhash64(*columns, *shape)
 
 
-def edited_records(records: DataFrame, previous: DataFrame) -> DataFrame:
+def edited_records(records: DataFrame, previous: DataFrame, touched: DataFrame | None = None) -> DataFrame:
     """Keys of the records in both nights whose matching content differs: source, record_id.
 
     Both are silver/customer_records. A column that only one of them has says nothing about change.
+    ``touched``: keys of the few records that can be among them, None where any can.
     """
+    if touched is not None:
+        records, previous = of_records(records, touched), of_records(previous, touched)
     is_matching = [c for c in records.columns if c.startswith("match_") or c == "party_type"]
     columns = sorted(c for c in is_matching if c in previous.columns)
     now = records.select(*RECORD, _matching_content(columns, records.schema).alias("now"))
@@ -73,6 +78,7 @@ def decided_records(decisions: DataFrame, previous: DataFrame) -> DataFrame:
 
 def build_identity(
     clusters: DataFrame,
+    touched: DataFrame | None,
     records: DataFrame,
     previous_records: DataFrame,
     decisions: DataFrame,
@@ -88,10 +94,12 @@ def build_identity(
 ) -> Identity:
     """``assign`` from the tables of a night: linkage's clusters, decisions and scored ``pairs``, silver's records.
 
-    ``previous_…`` and ``prior`` are of the prior state as published, empty the first night; ``renamed``:
+    ``touched``: linkage/touched_records, None where there are too many to look at these alone. ``previous_…`` and ``prior`` are of the prior state as published, empty the first night; ``renamed``:
     the same by the names of now, where any changed. ``register``, ``is_adoption``: see ``assign``.
     """
     decided = decided_records(decisions, previous_decisions)
+    if touched is not None:
+        touched = computed_once(touched)
     if renamed is not None:
         decided = named_now(decided, renamed.renames)
         previous_records = named_now(previous_records, renamed.begun)
@@ -99,7 +107,8 @@ def build_identity(
         clusters,
         prior,
         business_date,
-        edited=edited_records(records, previous_records),
+        edited=edited_records(records, previous_records, touched),
+        touched=touched,
         decided=decided,
         pairs=pairs,
         renamed=renamed,

@@ -4,8 +4,8 @@ Most customers of a large register are tonight what they were: exactly the same 
 cluster. Such a customer keeps its id, whatever happens elsewhere: all who hold it are together, nobody
 else is with them, and a claim from the past to an id that others hold is void. So a night is decided by
 
-1. the records that came, went, were edited, renamed or decided on, and every record that shares a cluster
-   tonight, or an id before, with one of them, or whose customer and cluster are not the same records;
+1. the records that came, went, were edited, renamed, decided on or moved to other company (linkage names them,
+   ``linkage/touched_records``), and every record that shares a cluster tonight, or an id before, with one of them;
 2. who holds an id that one of those ever held, or what that id became: with a record that comes back
    claiming it, the id is torn, and its holders vote;
 3. who holds an id that one of these ever held: they make the claims of a torn id's records void.
@@ -21,55 +21,35 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.identity.frames import all_of, are_few, held
+from pipelines.identity.frames import are_few, held
 from pipelines.identity.tables import RECORD
+from pipelines.queries import computed_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pyspark.sql import Column
-
     from pipelines.identity.assign import Identity
 
 
-def standing_records(clusters: DataFrame, assignments: DataFrame, *, is_small: bool = False) -> DataFrame:
-    """One row per record that is live tonight or was before: source, record_id, cluster, customer_id, ids.
-
-    ``ids``: how many customers it had; a rename may leave it two. ``is_small``: one task looks at all.
-    """
-    live = clusters.select(*RECORD, F.col("cluster_final").alias("cluster"))
-    both = live.unionByName(assignments.select(*RECORD, "customer_id"), allowMissingColumns=True)
-    return (
-        (both.coalesce(1) if is_small else both)
-        .groupBy(*RECORD)
-        .agg(
-            F.max("cluster").alias("cluster"),
-            F.max("customer_id").alias("customer_id"),
-            F.count("customer_id").alias("ids"),
-        )
-    )
-
-
 def concerned_records(
-    standing: DataFrame,
-    known: Identity,
-    marked: Sequence[DataFrame],
-    most: int,
-    *,
-    is_small: bool = False,
+    clusters: DataFrame, known: Identity, marked: Sequence[DataFrame], most: int
 ) -> DataFrame | None:
     """Keys (source, record_id) of the records that decide the night, some several times.
 
-    None where more than ``most`` were touched.
+    None where there are more than ``most`` to begin with.
 
-    ``standing``: of ``standing_records``. ``known``: the prior state, by the names of now. ``marked``: keys of
-    records that something happened to, whether or not they exist. ``is_small``: one task looks at all
-    records, see ``frames.held``. Runs jobs.
+    ``clusters``: linkage/clusters. ``known``: the prior state, by the names of now. ``marked``: keys of records
+    that something happened to, whether or not they exist, as ``assign`` wants of ``touched``. Runs jobs, none of
+    which moves a row of a large table.
     """
-    touched = held(_touched(standing, marked, is_small), is_small)
+    named = reduce(DataFrame.unionByName, [frame.select(*RECORD) for frame in marked])
+    named = computed_once(named)
+    touched = computed_once(_with_company(named, clusters, known))
     rows = touched.count()
     if rows > most:
         return None
+    if are_few(rows):
+        touched = touched.coalesce(1)
     claimed = held(_with_holders(touched, known), are_few(rows))
     return held(_with_holders(claimed, known), are_few(rows))
 
@@ -97,27 +77,16 @@ def of_others(frame: DataFrame, keys: DataFrame) -> DataFrame:
     return frame.join(F.broadcast(keys), on=list(RECORD), how="left_anti")
 
 
-def _touched(standing: DataFrame, marked: Sequence[DataFrame], is_small: bool) -> DataFrame:
-    marks = [frame.select(*RECORD, F.lit(True).alias("is_marked")) for frame in marked]
-    united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), [standing, *marks])
-    united = united.coalesce(1) if is_small else united
-    is_same = (F.max("ids") == 1) & F.max("cluster").isNotNull() & F.max("is_marked").isNull()
-    # A record that went stands in no cluster, a new one had no customer: each is alone, not all together.
-    alone = F.to_json(F.struct(*RECORD))
-    records = united.groupBy(*RECORD).agg(
-        F.coalesce(F.max("cluster"), alone).alias("cluster"),
-        F.coalesce(F.max("customer_id"), alone).alias("customer_id"),
-        (~is_same).alias("is_touched"),
-    )
-
-    def differs(group: str, other: str) -> Column:
-        """Something was touched in the record's group, or the group is several of the other kind."""
-        same = all_of(group)
-        return F.max("is_touched").over(same) | (F.min(other).over(same) != F.max(other).over(same))
-
-    in_cluster = records.withColumn("in_cluster", differs("cluster", "customer_id"))
-    both = in_cluster.withColumn("in_customer", differs("customer_id", "cluster"))
-    return both.filter(F.col("in_cluster") | F.col("in_customer")).select(*RECORD)
+def _with_company(records: DataFrame, clusters: DataFrame, known: Identity) -> DataFrame:
+    """``records``, who shares a cluster with one of them tonight, and who shares a customer before; some several times."""
+    cluster = F.col("cluster_final").alias("group")
+    customer = F.col("customer_id").alias("group")
+    parts = [records]
+    for everybody, group in ((clusters, cluster), (known.assignments, customer)):
+        members = everybody.select(*RECORD, group)
+        groups = F.broadcast(of_records(members, records).select("group"))
+        parts.append(members.join(groups, on="group", how="left_semi").select(*RECORD))
+    return reduce(DataFrame.unionByName, parts)
 
 
 def _with_holders(records: DataFrame, known: Identity) -> DataFrame:

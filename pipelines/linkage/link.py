@@ -78,6 +78,8 @@ class Linked:
     """The generation that linked the records."""
     generation_row: pa.Table | None
     """Its row of ``linkage/generations``; None where it is the one that was given."""
+    is_open: pa.Array
+    """Of each row of ``clusters``, whether the pairs of its component were scored tonight."""
     inside: Inside | None
     """What the clusters were made from; None where part of them was made in an earlier night."""
     figures: dict[str, Any] = field(default_factory=dict)
@@ -256,7 +258,7 @@ def _linked(
     layers = {layer: names.take(pa.array(group)) for layer, group in zip(LAYERS, grouped, strict=True)}
     scored = _scored(evidence, conf.review_probability)
     if recalled is not None:
-        kept = ~reduce(np.logical_or, (e.is_open for e in evidence))
+        kept = ~np.logical_or.reduce([e.is_open for e in evidence])
         for layer, was in recalled.layers.items():
             layers[layer] = pc.if_else(pa.array(kept), was, layers[layer])
         still = recalled.pairs.filter(pa.array(kept[ints(recalled.pairs, "node_l")]))
@@ -294,6 +296,7 @@ def _linked(
         decided.states,
         generation,
         generation.row() if is_new else None,
+        pa.array(np.logical_or.reduce([e.is_open for e in evidence])),
         Inside(label, joins, forbidden, _believed(evidence)) if recalled is None else None,
         _figures(evidence, generation, scored, by_model, by_rules, queue, generic, cut, conf),
     )

@@ -52,6 +52,8 @@ class LinkedFrames:
     decision_states: pa.Table
     generation: Generation
     generation_row: pa.Table | None
+    opened: DataFrame
+    """source, record_id of the records of which the component's pairs were scored tonight."""
     figures: dict[str, Any] = field(default_factory=dict)
 
 
@@ -128,6 +130,7 @@ def assemble(
         decided.states,
         generation,
         generation.row() if is_new else None,
+        _flagged(nodes, is_open).where("is_open").select(*RECORD),
         _figures(count, parts, scored, clusters, waiting, generic, cut, generation, conf),
     )
 

@@ -7,6 +7,7 @@ records of its own, so that none can touch another.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -136,6 +137,17 @@ def after(made: Identity, prior: State) -> State:
     return State(*tables, prior.events + tonight, tonight, rows(made.changes))
 
 
+def touched_keys(prior: State, scene: Scene, edited: Iterable[Key] = ()) -> set[Key]:
+    """Whom linkage names as touched, and nobody else: a cluster is called after its smallest record."""
+    held: dict[str, set[Key]] = defaultdict(set)
+    for key, customer in prior.ids.items():
+        held[customer].add(key)
+    then, now = (
+        {key: min(group) for group in groups for key in group} for groups in (held.values(), scene.clusters)
+    )
+    return set(edited) | scene.edited | {k for k in then.keys() | now.keys() if then.get(k) != now.get(k)}
+
+
 def play(spark: SparkSession, prior: State, business_date: date, scene: Scene, **options: Any) -> State:
     """The state after a night on top of ``prior``, by the records that it can move."""
     made = assign(
@@ -144,6 +156,7 @@ def play(spark: SparkSession, prior: State, business_date: date, scene: Scene, *
         business_date,
         edited=keys_frame(spark, scene.edited),
         decided=keys_frame(spark, scene.decided).selectExpr("*", "'d1' AS decision_id"),
+        touched=keys_frame(spark, touched_keys(prior, scene)),
         register=WORTH_A_LOOK,
         **options,
     )

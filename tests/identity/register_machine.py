@@ -14,7 +14,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from identity_world import Key, Scene, State, after, arrow_frame, clusters_frame, frames, rows
+from identity_world import (
+    Key,
+    Scene,
+    State,
+    after,
+    arrow_frame,
+    clusters_frame,
+    frames,
+    keys_frame,
+    rows,
+    touched_keys,
+)
 from linkage_people import CONF, record, table
 
 from pipelines.identity.assign import WORTH_A_LOOK
@@ -137,8 +148,11 @@ class Register:
         renamed = named(before, renames, renames.slice(begun), day) if self.renames else None
         content = {key: PEOPLE[person]["given"] for key, person in self.live.items()}
         decided = self._decided()
+        edited = {k for k, said in content.items() if k in self._content and self._content[k] != said}
+        touched = touched_keys(prior, scene, edited)
         made = build_identity(
             clusters_frame(self.spark, scene),
+            keys_frame(self.spark, touched),
             self._said(content),
             self._said_then(),
             self.spark.createDataFrame(decided),
@@ -146,10 +160,9 @@ class Register:
             before,
             day,
             renamed=renamed,
-            register=(0, WORTH_A_LOOK, ONE_TASK + 1)[len(self.published) % 3],
+            register=WORTH_A_LOOK if len(self.published) % 3 else 0,
         )
         state = after(made, prior)
-        edited = {k for k, said in content.items() if k in self._content and self._content[k] != said}
         self._check(state, scene, states, edited)
         self._audited = (before if renamed is None else renamed.prior, state, scene)
         self.published.append(state)

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
-from identity_world import Scene, State, clusters_frame, frames, keys_frame, on, play, rows, scene
+from identity_world import (
+    Scene,
+    State,
+    clusters_frame,
+    frames,
+    keys_frame,
+    on,
+    play,
+    rows,
+    scene,
+    touched_keys,
+)
 from pyspark.sql import functions as F
 
+from pipelines.identity import frames as identity_frames
 from pipelines.identity.audit import audit
 from pipelines.identity.build import decided_records, edited_records
-from pipelines.identity.concerned import concerned_records, standing_records
+from pipelines.identity.concerned import concerned_records
 from pipelines.identity.mint import minted_id
 from pipelines.identity.tables import CAUSES, EVENT_KINDS, EVENTS
 from pipelines.linkage.decisions import DECISIONS
@@ -151,22 +164,19 @@ def test_a_night_looks_only_at_whom_it_can_move(spark: SparkSession) -> None:
     )
     prior = frames(spark, register)
 
-    def concerned(text: str, marked: str, most: int = 9, *, is_small: bool = True) -> str | None:
-        clusters = clusters_frame(spark, scene("crm", text))
-        found = concerned_records(
-            standing_records(clusters, prior.assignments, is_small=is_small),
-            prior,
-            [keys_frame(spark, [("crm", name) for name in marked.split()])],
-            most,
-            is_small=is_small,
-        )
+    def concerned(text: str, marked: str, most: int = 9) -> str | None:
+        tonight = scene("crm", text)
+        touched, decided = touched_keys(register, tonight), [("crm", name) for name in marked.split()]
+        marks = [keys_frame(spark, touched), keys_frame(spark, decided)]
+        found = concerned_records(clusters_frame(spark, tonight), prior, marks, most)
         return None if found is None else " ".join(sorted({row["record_id"] for row in rows(found)}))
 
     assert concerned("a b | c | w | x | z", "") == ""
     assert concerned("a b | c | w | x | z", "z unknown") == "unknown z"
     assert concerned("a b new | c | w | x | z", "") == "a b new"
     assert concerned("a b | c | w | x | z | back", "") == "back c w"
-    assert concerned("a b | c | w | x | z | back", "", is_small=False) == "back c w"
+    with patch.object(identity_frames, "ONE_TASK", 0):
+        assert concerned("a b | c | w | x | z | back", "") == "back c w"
     assert concerned("a b | c | w | x", "") == "z"
     assert concerned("a | b | c | w | x z", "") == "a b x z"
     assert concerned("a | b | c | w | x z", "", most=3) is None

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
-from identity_world import Rows, Scene, State, after, clusters_frame, frames, keys_frame, on, rows
+from identity_world import (
+    Rows,
+    Scene,
+    State,
+    after,
+    clusters_frame,
+    frames,
+    keys_frame,
+    on,
+    rows,
+    touched_keys,
+)
 
 from pipelines.gold.ownership import record_owners, with_former_names
 from pipelines.identity.assign import WORTH_A_LOOK, assign
@@ -69,6 +80,7 @@ def night(
         on(number),
         edited=nobody,
         decided=nobody.selectExpr("*", "'' AS decision_id"),
+        touched=keys_frame(spark, touched_keys(prior, scene)),
         renamed=renamed,
         register=register,
     )

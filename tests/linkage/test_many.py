@@ -43,6 +43,7 @@ from pipelines.linkage.records import load, prepare
 from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scoring import LOWEST_WEIGHT, score_pairs
 from pipelines.linkage.tasks import People, people_schema
+from pipelines.linkage.touched_records import touched_frame, touched_records
 from pipelines.linkage.training_run import TrainingRun
 from pipelines.ops.training_page import training_page
 
@@ -264,6 +265,12 @@ def test_only_what_changed_is_scored_and_the_tables_are_the_same(
         assert 0 < linked.figures["changed_records"] < len(rows) / 2
         assert linked.figures["clustered_records"] < len(rows)
         assert linked.figures["candidate_pairs"] < full.figures["candidate_pairs"] / 2
+        arrow = Remembered(*(frame.toArrow() for frame in (last.clusters, last.links, last.scored_pairs)))
+        by_one = link_night(table(rows), generation, SMALL, NIGHT, last=arrow, decisions=DECIDED)
+        touched = touched_records(by_one.clusters, by_one.is_open, arrow.clusters, SMALL)
+        by_many = touched_frame(linked.clusters, linked.opened, last.clusters).toArrow()
+        assert by_many.sort_by([("source", "ascending"), ("record_id", "ascending")]).equals(touched)
+        assert 0 < touched.num_rows < len(rows)
         last = RememberedFrames(linked.clusters, linked.links, linked.scored_pairs)
         generation = linked.generation
     arrow = Remembered(*(frame.toArrow() for frame in (last.clusters, last.links, last.scored_pairs)))

@@ -11,7 +11,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pipelines.identity.assign import Identity
+from pipelines.identity.assign import FEW, Identity
 from pipelines.identity.audit import audit
 from pipelines.identity.build import build_identity
 from pipelines.identity.changes import CHANGES
@@ -19,6 +19,7 @@ from pipelines.identity.tables import ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.linkage.touched_records import TOUCHED_RECORDS
 from pipelines.night import IDENTITY
 from pipelines.ops.speed.figures import Verdict
 from pipelines.ops.speed.made_register import made_night
@@ -122,6 +123,7 @@ class _Register:
         nothing = no_rows(self.spark, DECISIONS.schema)
         return build_identity(
             self._read(CLUSTERS, tonight),
+            self._touched(tonight) if base else None,
             self._read(CUSTOMER_RECORDS, tonight),
             self._read(CUSTOMER_RECORDS, self.first if base else {}),
             nothing,
@@ -131,6 +133,10 @@ class _Register:
             pairs=self._read(SCORED_PAIRS, tonight),
             register=self.house.rows(ASSIGNMENTS.path, base.get(ASSIGNMENTS.path)),
         )
+
+    def _touched(self, tonight: Versions) -> DataFrame | None:
+        rows = self.house.rows(TOUCHED_RECORDS.path, tonight[TOUCHED_RECORDS.path])
+        return self._read(TOUCHED_RECORDS, tonight) if rows <= FEW else None
 
     def _written(self, content: dict[str, DataFrame], base: Versions) -> Versions:
         def write(table: Table) -> int:

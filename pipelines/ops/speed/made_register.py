@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.linkage.touched_records import TOUCHED_RECORDS
 from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING
 from pipelines.tables import DATE, INT, STRING, STRINGS, Table
 
@@ -30,6 +31,7 @@ class MadeNight:
     """What identity reads of a night."""
 
     clusters: DataFrame
+    touched_records: DataFrame
     customer_records: DataFrame
     scored_pairs: DataFrame
 
@@ -37,6 +39,7 @@ class MadeNight:
     def tables(self) -> dict[Table, DataFrame]:
         return {
             CLUSTERS: self.clusters,
+            TOUCHED_RECORDS: self.touched_records,
             CUSTOMER_RECORDS: self.customer_records,
             SCORED_PAIRS: self.scored_pairs,
         }
@@ -66,15 +69,20 @@ def made_night(spark: SparkSession, records: int, changed: float) -> MadeNight:
     beside = F.concat(F.lit("person"), F.col("person") + 1)
     own = F.concat(F.lit("person"), F.col("person"))
     goes = moved & F.col("is_last")
+    names = {
+        "source": F.concat(F.lit("s"), F.col("id") % 4),
+        "record_id": F.concat(F.when(F.col("is_new"), "n").otherwise("r"), F.lpad("id", 10, "0")),
+    }
+    # As linkage names them: all records of whom something happened to, those that went among them.
+    touched = known.filter(is_hit).unionByName(come).withColumns(names)
     live = stayed.unionByName(come).withColumns(
         {
-            "source": F.concat(F.lit("s"), F.col("id") % 4),
-            "record_id": F.concat(F.when(F.col("is_new"), "n").otherwise("r"), F.lpad("id", 10, "0")),
+            **names,
             "cluster": F.when(goes & (F.col("place") == 0), beside).when(goes, alone).otherwise(own),
             "party_type": F.lit("person"),
         }
     )
-    return MadeNight(_clusters(live), _records(live), _pairs(live))
+    return MadeNight(_clusters(live), TOUCHED_RECORDS.conform(touched), _records(live), _pairs(live))
 
 
 def _whole(table: Table, frame: DataFrame) -> DataFrame:
