@@ -6,44 +6,30 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType
 
 from pipelines.identity.assign import SALT, Identity, assign
 from pipelines.identity.concerned import of_records
 from pipelines.identity.tables import RECORD
 from pipelines.queries import computed_once
+from pipelines.silver.customer_records import MATCHING_DIGEST
 from pipelines.silver.renames import named_now
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-    from pyspark.sql.types import StructType
+    from pyspark.sql import DataFrame
 
     from pipelines.identity.renamed import Renamed
-
-
-def _matching_content(columns: list[str], schema: StructType) -> Column:
-    """A digest of what linkage compares; lists keep their order.
-
-    What a hash leaves out, that a value is NULL and where a list ends, goes in besides; no list of silver
-    holds NULLs.
-    """
-    is_list = {name: isinstance(schema[name].dataType, ArrayType) for name in columns}
-    shape = [F.coalesce(F.size(name), F.lit(-1)) if is_list[name] else F.isnull(name) for name in columns]
-    return F.xxhash64(*columns, *shape)
 
 
 def edited_records(records: DataFrame, previous: DataFrame, touched: DataFrame | None = None) -> DataFrame:
     """Keys of the records in both nights whose matching content differs: source, record_id.
 
-    Both are silver/customer_records. A column that only one of them has says nothing about change.
+    Both are silver/customer_records. One without a digest, of before it was kept, says nothing about change.
     ``touched``: keys of the few records that can be among them, None where any can.
     """
+    now = records.select(*RECORD, F.col(MATCHING_DIGEST.name).alias("now"))
+    before = previous.select(*RECORD, F.col(MATCHING_DIGEST.name).alias("before"))
     if touched is not None:
-        records, previous = of_records(records, touched), of_records(previous, touched)
-    is_matching = [c for c in records.columns if c.startswith("match_") or c == "party_type"]
-    columns = sorted(c for c in is_matching if c in previous.columns)
-    now = records.select(*RECORD, _matching_content(columns, records.schema).alias("now"))
-    before = previous.select(*RECORD, _matching_content(columns, previous.schema).alias("before"))
+        now, before = of_records(now, touched), of_records(before, touched)
     both = now.join(before, on=list(RECORD), how="inner")
     return both.filter(F.col("now") != F.col("before")).select(*RECORD)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.tables import BOOLEAN, DATE, INT, STRING, STRINGS, TIMESTAMP, Column, Personal, Table
+from pipelines.tables import BOOLEAN, DATE, INT, LONG, STRING, STRINGS, TIMESTAMP, Column, Personal, Table
 
 _D = Personal.DIRECT
 _Q = Personal.QUASI
@@ -151,6 +151,13 @@ MATCHING = (
     ),
 )
 
+MATCHING_DIGEST = Column(
+    "matching_digest",
+    LONG,
+    "64 bits of a digest of party_type and the matching columns: who asks whether they changed need not read them.",
+    _P,
+)
+
 PROVENANCE = (
     Column("_batch_id", STRING, "Batch that brought the record's current row.", _P),
     Column("_file", STRING, "File that brought it.", _P),
@@ -170,7 +177,7 @@ CUSTOMER_RECORDS = Table(
     name="customer_records",
     grain="One row a live customer record of a source.",
     key=("source", "record_id"),
-    columns=KEY + RAW + STANDARD + MATCHING + PROVENANCE,
+    columns=(*KEY, *RAW, *STANDARD, *MATCHING, MATCHING_DIGEST, *PROVENANCE),
     owner="data engineering",
     check="party_type IN ('person', 'company', 'unknown')",
 )

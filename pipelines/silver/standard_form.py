@@ -20,10 +20,12 @@ from unicodedata import unidata_version
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from pipelines.config import digest
 from pipelines.digests import code_digest
-from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, RAW, STANDARD
+from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, MATCHING_DIGEST, RAW, STANDARD
+from pipelines.tables import STRING, STRINGS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -39,6 +41,8 @@ MADE = tuple(column.name for column in (*STANDARD, *MATCHING) if column.name not
 """What standardisation makes."""
 MADE_BY = "_standardised_by"
 MADE_ON = "_standardised_on"
+_MADE_HERE = pa.schema([field for field in CUSTOMER_RECORDS.arrow if field.name != MATCHING_DIGEST.name])
+"""What a worker gives of a record."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,22 @@ def in_standard_form(
     if before is not None:
         rows = _with_form(rows, before)
     standardise = _Standardise(hints, business_date, takes_over=before is not None)
-    return CUSTOMER_RECORDS.conform(rows.mapInArrow(standardise, CUSTOMER_RECORDS.schema))
+    made = T.StructType([field for field in CUSTOMER_RECORDS.schema if field.name in _MADE_HERE.names])
+    return with_digest(rows.mapInArrow(standardise, made))
+
+
+def with_digest(records: DataFrame) -> DataFrame:
+    """Customer ``records`` with their ``matching_digest``; lists keep their order.
+
+    What a hash leaves out, that a value is NULL and where a list ends, goes in besides; no list of silver
+    holds NULLs.
+    """
+    columns = {"party_type": STRING, **{column.name: column.type for column in MATCHING}}
+    shape = [
+        F.coalesce(F.size(name), F.lit(-1)) if kind == STRINGS else F.isnull(name)
+        for name, kind in columns.items()
+    ]
+    return CUSTOMER_RECORDS.conform(records.withColumn(MATCHING_DIGEST.name, F.xxhash64(*columns, *shape)))
 
 
 def _with_form(rows: DataFrame, records: DataFrame) -> DataFrame:
@@ -133,7 +152,7 @@ def _form(rows: pa.Table) -> pa.Table:
 def _records(received: pa.Table, made: pa.Table) -> pa.Table:
     """The published columns: those that were made, the others as received."""
     columns = []
-    for field in CUSTOMER_RECORDS.arrow:
+    for field in _MADE_HERE:
         source = made if field.name in made.column_names else received
         columns.append(source.column(field.name).cast(field.type))
-    return pa.Table.from_arrays(columns, schema=CUSTOMER_RECORDS.arrow)
+    return pa.Table.from_arrays(columns, schema=_MADE_HERE)

@@ -51,7 +51,7 @@ PEOPLE = {
     "luis": {"given": "luis", "surname": "navez", "emails": ["luis.navez@mail.com"]},
     "eva": {"given": "eva", "surname": "soto", "emails": ["eva.soto@mail.com"]},
 }
-CONTENT = pa.schema([(name, pa.string()) for name in ("source", "record_id", "match_given")])
+CONTENT = pa.schema([("source", pa.string()), ("record_id", pa.string()), ("matching_digest", pa.int64())])
 
 
 @cache
@@ -179,7 +179,10 @@ class Register:
 
     def _said(self, content: dict[Key, Any]) -> DataFrame:
         """silver/customer_records, as far as identity reads it."""
-        said = [{"source": s, "record_id": r, "match_given": given} for (s, r), given in content.items()]
+        said = [
+            {"source": s, "record_id": r, "matching_digest": int.from_bytes(given.encode()[:7])}
+            for (s, r), given in content.items()
+        ]
         return arrow_frame(self.spark, said, CONTENT)
 
     def _said_then(self) -> DataFrame:

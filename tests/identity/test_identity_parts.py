@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
+import pyarrow as pa
 from identity_world import (
     Scene,
     State,
@@ -27,44 +28,48 @@ from pipelines.identity.concerned import concerned_records
 from pipelines.identity.mint import minted_id
 from pipelines.identity.tables import CAUSES, EVENT_KINDS, EVENTS
 from pipelines.linkage.decisions import DECISIONS
+from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.silver.standard_form import with_digest
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
-RECORDS = (
-    "source string, record_id string, party_type string, match_given string, match_surname string, "
-    "match_phones array<string>, city string"
-)
+RECORDS = ("source", "record_id", "party_type", "match_given", "match_surname", "match_phones", "city")
+
+
+def said(spark: SparkSession, *rows: tuple[object, ...]) -> DataFrame:
+    """silver/customer_records of the columns in ``RECORDS``."""
+    records = [dict(zip(RECORDS, ("crm", *row), strict=True)) for row in rows]
+    return with_digest(spark.createDataFrame(pa.Table.from_pylist(records, schema=CUSTOMER_RECORDS.arrow)))
 
 
 def test_only_matching_content_makes_an_edit_and_nulls_have_their_place(spark: SparkSession) -> None:
-    before = spark.createDataFrame(
-        [
-            ("crm", "same", "person", "ana", None, ["1", "2"], "Puebla"),
-            ("crm", "city only", "person", "ana", "gil", None, "Puebla"),
-            ("crm", "name moved", "person", None, "ana", None, None),
-            ("crm", "phone gone", "person", "ana", "gil", ["1"], None),
-            ("crm", "kind", "unknown", "ana", "gil", None, None),
-            ("crm", "deleted", "person", "ana", "gil", None, None),
-        ],
-        RECORDS,
+    before = said(
+        spark,
+        ("same", "person", "ana", None, ["1", "2"], "Puebla"),
+        ("city only", "person", "ana", "gil", None, "Puebla"),
+        ("name moved", "person", None, "ana", None, None),
+        ("phone gone", "person", "ana", "gil", ["1"], None),
+        ("phone emptied", "person", "ana", "gil", None, None),
+        ("kind", "unknown", "ana", "gil", None, None),
+        ("deleted", "person", "ana", "gil", None, None),
     )
-    now = spark.createDataFrame(
-        [
-            ("crm", "same", "person", "ana", None, ["1", "2"], "Puebla"),
-            ("crm", "city only", "person", "ana", "gil", None, "Oaxaca"),
-            ("crm", "name moved", "person", "ana", None, None, None),
-            ("crm", "phone gone", "person", "ana", "gil", None, None),
-            ("crm", "kind", "company", "ana", "gil", None, None),
-            ("crm", "new", "person", "ana", "gil", None, None),
-        ],
-        RECORDS,
+    now = said(
+        spark,
+        ("same", "person", "ana", None, ["1", "2"], "Puebla"),
+        ("city only", "person", "ana", "gil", None, "Oaxaca"),
+        ("name moved", "person", "ana", None, None, None),
+        ("phone gone", "person", "ana", "gil", None, None),
+        ("phone emptied", "person", "ana", "gil", [], None),
+        ("kind", "company", "ana", "gil", None, None),
+        ("new", "person", "ana", "gil", None, None),
     )
-    found = rows(edited_records(now, before))
-    assert sorted(r["record_id"] for r in found) == ["kind", "name moved", "phone gone"]
-    assert rows(edited_records(now, before.drop("match_phones").filter("party_type = 'person'"))) == [
-        {"source": "crm", "record_id": "name moved"}
-    ]
+    edited = ["kind", "name moved", "phone emptied", "phone gone"]
+    assert sorted(r["record_id"] for r in rows(edited_records(now, before))) == edited
+    touched = keys_frame(spark, [("crm", "kind"), ("crm", "same"), ("crm", "deleted")])
+    assert rows(edited_records(now, before, touched)) == [{"source": "crm", "record_id": "kind"}]
+    # A release of before there were digests says nothing about change.
+    assert rows(edited_records(now, before.withColumn("matching_digest", F.lit(None).cast("long")))) == []
 
 
 def test_a_decision_concerns_the_records_that_it_or_what_it_revokes_names(spark: SparkSession) -> None:

@@ -16,6 +16,7 @@ from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.linkage.touched_records import TOUCHED_RECORDS
 from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING
+from pipelines.silver.standard_form import with_digest
 from pipelines.tables import DATE, INT, STRING, STRINGS, Table
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ def _records(live: DataFrame) -> DataFrame:
         }
         return by_kind[kind]
 
-    return _whole(CUSTOMER_RECORDS, live.withColumns({c.name: made(c.name, c.type) for c in MATCHING}))
+    return with_digest(
+        _whole(CUSTOMER_RECORDS, live.withColumns({c.name: made(c.name, c.type) for c in MATCHING}))
+    )
 
 
 def _pairs(live: DataFrame) -> DataFrame:
