@@ -287,7 +287,7 @@ def _identity(inputs: Inputs) -> Content:
     prior, night = Identity(*[inputs.previous(table) for table in IDENTITY]), inputs.night
     # An adoption moves most of the register.
     is_ordinary = not night.is_full and night.generation is None
-    are_few = is_ordinary and inputs.rows(TOUCHED_RECORDS) <= FEW
+    are_few = is_ordinary and inputs.exists(TOUCHED_RECORDS) and inputs.rows(TOUCHED_RECORDS) <= FEW
     built = build_identity(
         inputs.frame(CLUSTERS),
         inputs.frame(TOUCHED_RECORDS) if are_few else None,

@@ -55,15 +55,14 @@ def link(inputs: Inputs) -> Content:
             decisions,
             run,
         )
-        touched = touched_frame(linked.clusters, linked.opened, inputs.previous(CLUSTERS))
+        touched = touched_frame(linked.clusters, linked.changed, inputs.previous(CLUSTERS))
     else:
-        records = inputs.ref(CUSTOMER_RECORDS)
+        records, last = inputs.ref(CUSTOMER_RECORDS), _last(inputs)
         uris = records.file_uris() if records else []
         found = read_records(uris, conf)
-        linked = link_night(
-            found, generation, conf, today, run, inputs.say, last=_last(inputs), decisions=decisions
-        )
-        touched = touched_records(linked.clusters, linked.is_open, inputs.previous_arrow(CLUSTERS), conf)
+        linked = link_night(found, generation, conf, today, run, inputs.say, last=last, decisions=decisions)
+        before = inputs.previous_arrow(CLUSTERS) if last is None else last.clusters
+        touched = touched_records(linked.clusters, linked.is_changed, before, conf)
     content: dict[str, DataFrame | pa.Table] = {
         SCORED_PAIRS.path: linked.scored_pairs,
         LINKS.path: linked.links,

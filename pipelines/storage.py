@@ -56,15 +56,6 @@ class TableRef:
         return _log_rows(DeltaTable(self.uri, version=self.version))
 
 
-def stored_files(table: DeltaTable) -> Dataset:
-    """The files of ``table`` at its version, as Arrow reads them.
-
-    By Arrow's own file system: with that of deltalake, which is written in Python, a thread of Arrow may let go of a
-    file while the process ends, and abort it after all its work is done.
-    """
-    return table.to_pyarrow_dataset(filesystem=files.below(table.table_uri))
-
-
 def _log_rows(table: DeltaTable) -> int:
     actions = pa.table(table.get_add_actions(flatten=True))
     return sum(n or 0 for n in actions["num_records"].to_pylist()) if actions.num_rows else 0
@@ -150,12 +141,20 @@ class Warehouse:
     def arrow(self, path: str, version: int | None = None) -> pa.Table | None:
         """A small table as Arrow (ops tables, published figures); None where there is none."""
         table = self.open(path, version)
-        return None if table is None else stored_files(table).to_table()
+        return None if table is None else self.files_of(path, table).to_table()
 
     def dataset(self, path: str, version: int | None = None) -> Dataset | None:
         """The table's files as Arrow reads them, for a query; None where there is no table."""
         table = self.open(path, version)
-        return None if table is None else stored_files(table)
+        return None if table is None else self.files_of(path, table)
+
+    def files_of(self, path: str, table: DeltaTable) -> Dataset:
+        """The files of the opened ``table`` at its version, as Arrow reads them.
+
+        By Arrow's own file system: with that of deltalake, which is written in Python, a thread of Arrow may let go of
+        a file while the process ends, and abort it after all its work is done.
+        """
+        return table.to_pyarrow_dataset(filesystem=files.below(self.uri(path)))
 
     def read(self, spark: SparkSession, table: Table, version: int | None) -> DataFrame:
         """The table at ``version``; without one an empty frame of the declared shape.

@@ -255,7 +255,7 @@ def _say_change(change: Change) -> None:
 def export(folder: str, name: str, warehouse: str, as_json: bool) -> int:
     """Write a generation to DIR: whole, for another warehouse, as Splink settings, and the report of its training.
 
-    The files hold frequent names and generic values: treat them as personal data.
+    The files hold frequent names, generic values and over-large keys: treat them as personal data.
     """
     from pipelines.ops.generations import export as write
 

@@ -80,11 +80,12 @@ def assign(
 
     ``clusters``: linkage/clusters, the live records. ``edited``, ``decided``: keys (source, record_id)
     of records whose matching content changed, or that a steward's decision (decision_id) names, since the
-    prior state. ``touched``: keys of records without any of which a cluster, tonight or in the prior state, holds the
-    same records with the same content as in the other; None where any may be one. ``renamed``: the prior state by the names of now, where any were changed. ``pairs``:
-    linkage/scored_pairs, from which events get their evidence. ``is_adoption``: a new generation is
-    adopted tonight. ``register``: live records of the prior state; from ``WORTH_A_LOOK`` up it is found out from
-    ``touched`` which records the night can move, and these alone are looked at. The result depends on nothing but the tables; a rerun mints the same ids. Runs jobs: what is read
+    prior state. ``touched``: linkage/touched_records, or at least the records that came or went, were edited, or
+    are in a cluster of another name since then; None where any may be. ``renamed``: the prior state by the names of
+    now, where any were changed. ``pairs``: linkage/scored_pairs, from which events get their evidence.
+    ``is_adoption``: a new generation is adopted tonight. ``register``: live records of the prior state; from
+    ``WORTH_A_LOOK`` up it is found out from ``touched`` which records the night can move, and these alone are
+    looked at. The result depends on nothing but the tables; a rerun mints the same ids. Runs jobs: what is read
     several times is computed once.
     """
     known = prior if renamed is None else renamed.prior

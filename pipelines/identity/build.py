@@ -80,15 +80,18 @@ def build_identity(
 ) -> Identity:
     """``assign`` from the tables of a night: linkage's clusters, decisions and scored ``pairs``, silver's records.
 
-    ``touched``: linkage/touched_records, None where there are too many to look at these alone. ``previous_…`` and ``prior`` are of the prior state as published, empty the first night; ``renamed``:
-    the same by the names of now, where any changed. ``register``, ``is_adoption``: see ``assign``.
+    ``touched``: linkage/touched_records, None where there are too many to look at these alone. ``previous_…`` and
+    ``prior`` are of the prior state as published, empty the first night; ``renamed``: the same by the names of now,
+    where any changed. ``register``, ``is_adoption``: see ``assign``.
     """
     decided = decided_records(decisions, previous_decisions)
-    if touched is not None:
-        touched = computed_once(touched)
     if renamed is not None:
         decided = named_now(decided, renamed.renames)
         previous_records = named_now(previous_records, renamed.begun)
+        # Linkage compares names: of two that swapped theirs, each may say what the other said.
+        touched = None if touched is None else touched.unionByName(renamed.holders.select(*RECORD))
+    if touched is not None:
+        touched = computed_once(touched)
     return assign(
         clusters,
         prior,

@@ -4,8 +4,9 @@ Most customers of a large register are tonight what they were: exactly the same 
 cluster. Such a customer keeps its id, whatever happens elsewhere: all who hold it are together, nobody
 else is with them, and a claim from the past to an id that others hold is void. So a night is decided by
 
-1. the records that came, went, were edited, renamed, decided on or moved to other company (linkage names them,
-   ``linkage/touched_records``), and every record that shares a cluster tonight, or an id before, with one of them;
+1. the records that came, went, were edited, renamed or decided on, or are in a cluster of another name (linkage
+   says which, ``linkage/touched_records``), and every record that shares a cluster tonight, or an id before, with one
+   of them;
 2. who holds an id that one of those ever held, or what that id became: with a record that comes back
    claiming it, the id is torn, and its holders vote;
 3. who holds an id that one of these ever held: they make the claims of a torn id's records void.
@@ -36,15 +37,18 @@ def concerned_records(
 ) -> DataFrame | None:
     """Keys (source, record_id) of the records that decide the night, some several times.
 
-    None where there are more than ``most`` to begin with.
+    None where more than ``most`` were marked, or share a cluster or a customer with one that was.
 
     ``clusters``: linkage/clusters. ``known``: the prior state, by the names of now. ``marked``: keys of records
     that something happened to, whether or not they exist, as ``assign`` wants of ``touched``. Runs jobs, none of
     which moves a row of a large table.
     """
-    named = reduce(DataFrame.unionByName, [frame.select(*RECORD) for frame in marked])
-    named = computed_once(named)
-    touched = computed_once(_with_company(named, clusters, known))
+    named = computed_once(
+        reduce(DataFrame.unionByName, [frame.select(*RECORD) for frame in marked]).distinct()
+    )
+    if named.count() > most:
+        return None
+    touched = computed_once(_with_company(named, clusters, known).distinct())
     rows = touched.count()
     if rows > most:
         return None

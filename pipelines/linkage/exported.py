@@ -74,7 +74,8 @@ def about(generation: Generation) -> str:
     return f"""# Generation {generation.generation_id}
 
 `generation.json` is the generation, whole: `padron generations adopt` takes this folder into another
-warehouse. It holds frequent names and generic values (shared phones, e-mails and addresses): treat it as personal data.
+warehouse. It holds frequent names, generic values (shared phones, e-mails and addresses) and over-large blocking keys
+(names): treat it as personal data.
 Exact rules, never-evidence, thresholds and caps are not in it: they stand in conf/linkage.yml, which has to go along.
 `training.html`, where it is here, is the report of its training: levels, shares and counts, no value of a record.
 

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.errors import UsageError
 from pipelines.linkage.blocking_report import BlockingReport
@@ -243,7 +244,15 @@ def newest(rows: pa.Table | None) -> Generation | None:
     ``rows`` as the table is stored; None or no row before the first night.
     """
     last = _in_use(rows)
-    return None if last is None else Generation.from_json(last["content"])
+    return None if rows is None or last is None else generation_of(rows, last["generation_id"])
+
+
+def generation_of(rows: pa.Table, generation_id: str) -> Generation:
+    """The generation of ``rows`` by its whole id. Raises UsageError where it is not among them."""
+    found = rows.filter(pc.equal(rows["generation_id"], generation_id))
+    if not found.num_rows:
+        raise UsageError(f"Generation {generation_id} is not in this warehouse.")
+    return Generation.from_json(found["content"][found.num_rows - 1].as_py())
 
 
 def lineage(rows: pa.Table | None) -> list[str]:
@@ -264,7 +273,7 @@ def ancestry(rows: pa.Table | None, generation_id: str) -> list[str]:
     # One comes into use again when the value or key is gone that a revision had: who revises whom is asked of the
     # rows before. Rows of before they were numbered all have number 0.
     while earlier := [row for row in came if row[1] == wanted and row[0] <= before]:
-        row = max(earlier)
+        row = max(earlier, key=lambda row: row[0])
         came.remove(row)
         found.append(wanted)
         before, _, wanted = row
@@ -300,7 +309,8 @@ def _last_sequence(rows: pa.Table | None) -> int:
 def _in_use(rows: pa.Table | None) -> Json | None:
     if rows is None or rows.num_rows == 0:
         return None
-    columns = ["generation_id", "created_on", "previous_id", "content"]
+    # Without their content, which is long.
+    columns = ["generation_id", "created_on", "previous_id"]
     last = _last_sequence(rows)
     candidates: list[Json] = [
         row

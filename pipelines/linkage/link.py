@@ -78,8 +78,8 @@ class Linked:
     """The generation that linked the records."""
     generation_row: pa.Table | None
     """Its row of ``linkage/generations``; None where it is the one that was given."""
-    is_open: pa.Array
-    """Of each row of ``clusters``, whether the pairs of its component were scored tonight."""
+    is_changed: pa.Array
+    """Of each row of ``clusters``, whether the record was scored against all others tonight."""
     inside: Inside | None
     """What the clusters were made from; None where part of them was made in an earlier night."""
     figures: dict[str, Any] = field(default_factory=dict)
@@ -296,7 +296,7 @@ def _linked(
         decided.states,
         generation,
         generation.row() if is_new else None,
-        pa.array(np.logical_or.reduce([e.is_open for e in evidence])),
+        pa.array(np.logical_or.reduce([e.changed for e in evidence])),
         Inside(label, joins, forbidden, _believed(evidence)) if recalled is None else None,
         _figures(evidence, generation, scored, by_model, by_rules, queue, generic, cut, conf),
     )

@@ -52,8 +52,8 @@ class LinkedFrames:
     decision_states: pa.Table
     generation: Generation
     generation_row: pa.Table | None
-    opened: DataFrame
-    """source, record_id of the records of which the component's pairs were scored tonight."""
+    changed: DataFrame
+    """source, record_id of the records that were scored against all others tonight."""
     figures: dict[str, Any] = field(default_factory=dict)
 
 
@@ -75,8 +75,8 @@ class Part:
     tasks: int
     fullest: float
     """Pairs of the fullest scoring task over those of the mean one."""
-    changed: int
-    """Records that were scored against all others."""
+    is_changed: Bools
+    """Its nodes that were scored against all others."""
     is_open: Bools
     """Its nodes in the components of which the pairs were scored."""
 
@@ -95,7 +95,8 @@ def assemble(
 ) -> LinkedFrames:
     """The night's tables from the evidence of its party types.
 
-    ``records``: all records with their node. ``generic``, ``large``: tonight's generic values and over-large keys. ``recalled``: where it is given, the outcome of components
+    ``records``: all records with their node. ``generic``, ``large``: tonight's generic values and over-large
+    keys. ``recalled``: where it is given, the outcome of components
     that hold is taken over from there. ``decisions``: rows of ``linkage/decisions``.
     """
     spark = records.sparkSession
@@ -130,7 +131,9 @@ def assemble(
         decided.states,
         generation,
         generation.row() if is_new else None,
-        _flagged(nodes, is_open).where("is_open").select(*RECORD),
+        _flagged(nodes, np.logical_or.reduce([p.is_changed for p in parts.values()]), "is_changed")
+        .where("is_changed")
+        .select(*RECORD),
         _figures(count, parts, scored, clusters, waiting, generic, cut, generation, conf),
     )
 
@@ -139,13 +142,13 @@ def _own_name() -> Column:
     return F.concat_ws(":", "source", "record_id")
 
 
-def _flagged(nodes: DataFrame, is_open: Bools) -> DataFrame:
-    """``nodes`` with ``is_open``."""
-    listed = pa.table({"node": np.flatnonzero(is_open)})
+def _flagged(nodes: DataFrame, flags: Bools, name: str = "is_open") -> DataFrame:
+    """``nodes`` with their flag as ``name``."""
+    listed = pa.table({"node": np.flatnonzero(flags)})
     if not listed.num_rows:
-        return nodes.withColumn("is_open", F.lit(False))
-    marked = nodes.sparkSession.createDataFrame(listed).withColumn("is_open", F.lit(True))
-    return nodes.join(marked, on="node", how="left").fillna(False, ["is_open"])
+        return nodes.withColumn(name, F.lit(False))
+    marked = nodes.sparkSession.createDataFrame(listed).withColumn(name, F.lit(True))
+    return nodes.join(marked, on="node", how="left").fillna(False, [name])
 
 
 def _clusters(
@@ -257,7 +260,8 @@ def _figures(
         F.count_if(likely).alias("links"),
         F.count_if(F.col("decided_by").startswith("rule:")).alias("sure"),
     ).collect()[0]
-    changed = sum(part.changed for part in parts.values())
+    changes = {name: int(part.is_changed.sum()) for name, part in parts.items()}
+    changed = sum(changes.values())
     candidates = sum(cost.pairs for part in parts.values() for cost in part.costs)
     return {
         "placement": "many",
@@ -286,7 +290,7 @@ def _figures(
                 "pairs": cost.pairs,
                 "capped_blocks": cost.capped_blocks,
                 "largest_block": cost.largest_block,
-                "records": part.changed,
+                "records": changes[name],
             }
             for name, part in parts.items()
             for cost in part.costs

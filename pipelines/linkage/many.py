@@ -195,7 +195,7 @@ def _part(
         nobody = np.arange(count, dtype=np.int64)
         costs = tuple(RuleCost(rule.name, 0, 0, 0) for rule in rules)
         alone = Bounded(nobody, min(count, 1), ())
-        return Part(None, None, None, rules, costs, FOUND.empty_table(), alone, 0, 1.0, 0, own)
+        return Part(None, None, None, rules, costs, FOUND.empty_table(), alone, 0, 1.0, own, own)
     placed = place(people, rules, conf)
     prints = _prints(nodes, placed, name, conf)
     is_changed, changed, work = own, None, all_work(placed)
@@ -224,9 +224,8 @@ def _part(
         with watched(spark, say, f"{name}: clustering"):
             judged = computed_once(inside.mapInArrow(cluster, task_schema(JUDGED)))
     fullest = largest_share(work, tasks)
-    changes = int(is_changed.sum())
     return Part(
-        judged, linked, prints, rules, costs, placed.over_large, bounded, tasks, fullest, changes, is_open
+        judged, linked, prints, rules, costs, placed.over_large, bounded, tasks, fullest, is_changed, is_open
     )
 
 

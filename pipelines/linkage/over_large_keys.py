@@ -64,7 +64,7 @@ def over_large_rows(found: Iterable[tuple[str, pa.Table]]) -> pa.Table:
         rows.add_column(0, SCHEMA.field("model"), pa.array([model] * rows.num_rows, pa.string())).cast(SCHEMA)
         for model, rows in found
     ]
-    order = [(name, "ascending") for name in OVER_LARGE_KEYS.key]
+    order = [(name, "ascending") for name in SCHEMA.names]
     return pa.concat_tables([SCHEMA.empty_table(), *parts]).sort_by(order)
 
 

@@ -1,8 +1,8 @@
 """``linkage/touched_records``: whom a night's linking can have moved, so that identity need not look at all records.
 
-A cluster without any of them, now or in the release before, holds the same records with the same matching content as
-then. They are the records of components that were scored again, those that came or went, and those whose cluster has
-another name.
+Any other record says what it said in the release before, and is in the cluster of the same name. A cluster is called
+after one of its records, so two of these share a cluster now where they did then; who joined or left one of their
+clusters came, went, or is in a cluster of another name, and stands here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pipelines.tables import STRING, Column, Personal, Table
 TOUCHED_RECORDS = Table(
     layer="linkage",
     name="touched_records",
-    grain="One record that tonight's linking looked at again, or that came, went or is in another cluster than in the "
-    "release before; every record where all were linked anew.",
+    grain="One record that came or went since the release before, that was linked anew, or whose cluster has another "
+    "name; every record where all were linked anew.",
     key=("source", "record_id"),
     columns=(
         Column("source", STRING, "Source system.", required=True),
@@ -32,14 +32,14 @@ KEY = TOUCHED_RECORDS.key
 
 
 def touched_records(
-    clusters: pa.Table, is_open: pa.Array, before: pa.Table | None, conf: Linkage
+    clusters: pa.Table, is_changed: pa.Array, before: pa.Table | None, conf: Linkage
 ) -> pa.Table:
     """Rows of the table: ``clusters`` tonight and ``before`` (None where there is no release) are linkage/clusters.
 
-    ``is_open``: of each row of ``clusters``, whether its component was scored again.
+    ``is_changed``: of each row of ``clusters``, whether the record was scored against all others.
     """
     columns = [*KEY, "cluster_final"]
-    now = clusters.select(columns).append_column("is_open", is_open)
+    now = clusters.select(columns).append_column("is_changed", is_changed)
     then = clusters.schema.empty_table() if before is None else before
     with engine(conf) as connection:
         connection.register("now", now)
@@ -47,7 +47,7 @@ def touched_records(
         return (
             connection.sql(
                 """SELECT source, record_id FROM now FULL OUTER JOIN before b USING (source, record_id)
-                WHERE coalesce(is_open, true) OR now.cluster_final IS DISTINCT FROM b.cluster_final
+                WHERE coalesce(is_changed, true) OR now.cluster_final IS DISTINCT FROM b.cluster_final
                 ORDER BY source, record_id"""
             )
             .to_arrow_table()
@@ -55,9 +55,9 @@ def touched_records(
         )
 
 
-def touched_frame(clusters: DataFrame, opened: DataFrame, before: DataFrame) -> DataFrame:
-    """``touched_records`` by Spark; ``opened``: keys of the records whose component was scored again."""
+def touched_frame(clusters: DataFrame, changed: DataFrame, before: DataFrame) -> DataFrame:
+    """``touched_records`` by Spark; ``changed``: keys of the records that were scored against all others."""
     now = clusters.select(*KEY, F.col("cluster_final").alias("now"))
     both = now.join(before.select(*KEY, F.col("cluster_final").alias("then")), on=list(KEY), how="full_outer")
     moved = both.where(~F.col("now").eqNullSafe(F.col("then"))).select(*KEY)
-    return TOUCHED_RECORDS.conform(moved.unionByName(opened.select(*KEY)).distinct())
+    return TOUCHED_RECORDS.conform(moved.unionByName(changed.select(*KEY)).distinct())

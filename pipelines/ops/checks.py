@@ -156,7 +156,9 @@ def generation(inputs: Inputs) -> list[Verdict]:
 def model(inputs: Inputs) -> list[Verdict]:
     """``model``: what training had to work round, in the night that made the generation."""
     generation = newest(inputs.arrow(GENERATIONS))
-    if generation is None or generation.created_on != inputs.night.business_date:
+    # A revision was trained in another night, which said it.
+    is_revision = generation is not None and generation.previous_id is not None
+    if generation is None or is_revision or generation.created_on != inputs.night.business_date:
         return []
     said = [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes]
     return verdict(inputs.settings.project, "model", value=len(said), bound=0, message=f"{listed(said)}.")

@@ -17,7 +17,7 @@ from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.effect import TOUCHED, Effect, effect, effect_in
 from pipelines.linkage.engine import check_fits, engine, free_memory, read_records
 from pipelines.linkage.exported import about, frequency_tables, splink_settings
-from pipelines.linkage.generations import GENERATIONS, Generation, lineage, newest
+from pipelines.linkage.generations import GENERATIONS, Generation, generation_of, lineage, newest
 from pipelines.linkage.link import link_night
 from pipelines.ops import releases
 from pipelines.ops.reading import lay_out_views
@@ -102,7 +102,10 @@ def listed(warehouse: Warehouse) -> list[Listed]:
     rows = stored(warehouse)
     known = lineage(rows)
     found: dict[str, Listed] = {}
-    for row in [] if rows is None else rows.drop_columns(["content"]).to_pylist():
+    plain = [] if rows is None else rows.drop_columns(["content"]).to_pylist()
+    # One that came into use again stands where it did so last.
+    plain.sort(key=lambda row: row.get("sequence") or 0)
+    for row in plain:
         found[row["generation_id"]] = Listed(
             row["generation_id"],
             row["kind"],
@@ -112,7 +115,7 @@ def listed(warehouse: Warehouse) -> list[Listed]:
             row["previous_id"],
             in_use=bool(known) and known[0] == row["generation_id"],
         )
-    order = {row["generation_id"]: row.get("sequence") or 0 for row in (rows.to_pylist() if rows else [])}
+    order = {row["generation_id"]: row.get("sequence") or 0 for row in plain}
     return sorted(found.values(), key=lambda g: (-order[g.generation_id], g.generation_id))
 
 
@@ -134,16 +137,13 @@ def find(name: str, warehouse: Warehouse) -> Generation:
         if current is None:
             raise UsageError("no generation is in use in this warehouse: train one with `padron train`.")
         return current
-    contents = (
-        {}
-        if rows is None
-        else dict(zip(*[rows[c].to_pylist() for c in ("generation_id", "content")], strict=True))
+    fitting = (
+        set() if rows is None else {key for key in rows["generation_id"].to_pylist() if key.startswith(name)}
     )
-    fitting = [key for key in contents if key.startswith(name)]
-    if len(fitting) != 1:
+    if rows is None or len(fitting) != 1:
         told = "several generations begin" if fitting else "no file, folder or generation begins"
         raise UsageError(f"{told} with {name}: `padron generations list` shows which there are.")
-    return Generation.from_json(contents[fitting[0]])
+    return generation_of(rows, fitting.pop())
 
 
 def training_report(name: str, warehouse: Warehouse, generation: Generation) -> TrainingReport | None:

@@ -21,7 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from pipelines.errors import LockHeld, PadronError
 from pipelines.ops.failures import told
 from pipelines.ops.tables import LOCK
-from pipelines.storage import Warehouse, stored_files
+from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -114,7 +114,7 @@ class Lock:
             if seen is None:
                 self.warehouse.create(LOCK, [self._row()])
             else:
-                rows = stored_files(seen).to_table().to_pylist()
+                rows = self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
                 held = rows[0] if rows and rows[0]["owner"] is not None else None
                 if held is not None:
                     is_own = held["pid"] is None and held["owner"] == self.night
@@ -145,7 +145,7 @@ class Lock:
     def _own(self) -> DeltaTable | None:
         """The lock's table while this run holds it; None when another has taken it over."""
         seen = self.warehouse.open(LOCK.path)
-        rows = [] if seen is None else stored_files(seen).to_table().to_pylist()
+        rows = [] if seen is None else self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
         return seen if rows and rows[0]["owner"] == self.owner else None
 
     def check(self) -> None:

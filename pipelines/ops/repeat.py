@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.bronze.landing import discover
 from pipelines.errors import UsageError
-from pipelines.linkage.generations import GENERATIONS, newest
+from pipelines.linkage.generations import GENERATIONS, generation_of
 from pipelines.night import GIVEN, stages
 from pipelines.ops.lock import Lock
 from pipelines.ops.past_run import PastRun, past_run
@@ -65,7 +65,8 @@ def repeat(
     base = {r.release_id: r for r in all_releases(warehouse)}.get(past.run["base_release"] or "")
     adopted = None
     if past.run["adopts"]:
-        adopted = newest(warehouse.arrow(GENERATIONS.path, past.outputs[GENERATIONS.path]))
+        rows = warehouse.arrow(GENERATIONS.path, past.outputs[GENERATIONS.path])
+        adopted = None if rows is None else generation_of(rows, past.run["adopts"])
     night = Night(
         business_date=past.run["business_date"],
         run_id=run_id,

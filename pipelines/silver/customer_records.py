@@ -154,7 +154,8 @@ MATCHING = (
 MATCHING_DIGEST = Column(
     "matching_digest",
     LONG,
-    "64 bits of a digest of party_type and the matching columns: who asks whether they changed need not read them.",
+    "64 bits of a digest of party_type and the matching columns but match_excluded: who asks whether they "
+    "changed need not read them.",
     _P,
 )
 

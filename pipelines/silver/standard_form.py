@@ -85,10 +85,13 @@ def in_standard_form(
 def with_digest(records: DataFrame) -> DataFrame:
     """Customer ``records`` with their ``matching_digest``; lists keep their order.
 
+    Why a value is no evidence makes no other record, so ``match_excluded`` does not count.
+
     What a hash leaves out, that a value is NULL and where a list ends, goes in besides; no list of silver
     holds NULLs.
     """
     columns = {"party_type": STRING, **{column.name: column.type for column in MATCHING}}
+    del columns["match_excluded"]
     shape = [
         F.coalesce(F.size(name), F.lit(-1)) if kind == STRINGS else F.isnull(name)
         for name, kind in columns.items()

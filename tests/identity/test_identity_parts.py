@@ -185,3 +185,4 @@ def test_a_night_looks_only_at_whom_it_can_move(spark: SparkSession) -> None:
     assert concerned("a b | c | w | x", "") == "z"
     assert concerned("a | b | c | w | x z", "") == "a b x z"
     assert concerned("a | b | c | w | x z", "", most=3) is None
+    assert concerned("a | b | c | w | x z", "", most=4) == "a b x z"

@@ -267,8 +267,8 @@ def test_only_what_changed_is_scored_and_the_tables_are_the_same(
         assert linked.figures["candidate_pairs"] < full.figures["candidate_pairs"] / 2
         arrow = Remembered(*(frame.toArrow() for frame in (last.clusters, last.links, last.scored_pairs)))
         by_one = link_night(table(rows), generation, SMALL, NIGHT, last=arrow, decisions=DECIDED)
-        touched = touched_records(by_one.clusters, by_one.is_open, arrow.clusters, SMALL)
-        by_many = touched_frame(linked.clusters, linked.opened, last.clusters).toArrow()
+        touched = touched_records(by_one.clusters, by_one.is_changed, arrow.clusters, SMALL)
+        by_many = touched_frame(linked.clusters, linked.changed, last.clusters).toArrow()
         assert by_many.sort_by([("source", "ascending"), ("record_id", "ascending")]).equals(touched)
         assert 0 < touched.num_rows < len(rows)
         last = RememberedFrames(linked.clusters, linked.links, linked.scored_pairs)

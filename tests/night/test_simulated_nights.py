@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from night_box import Shop
 from pyspark.sql import SparkSession
 
 from pipelines.cli import execute
+from pipelines.identity import assign
 from pipelines.linkage.decision_files import COLUMNS, decision_row
 from pipelines.ops import releases, stewards
 from pipelines.ops.history import history
@@ -21,6 +24,13 @@ from pipelines.settings import load_settings
 from pipelines.simulate import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_are_looked_at() -> Iterator[None]:
+    """So small a register is looked at as a large one is: by the records that linkage touched."""
+    with patch.object(assign, "WORTH_A_LOOK", 1):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,10 @@ from pipelines.linkage.components import Cut
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut_components import cut_rows
 from pipelines.linkage.decisions import DECISION_STATES, DECISIONS
-from pipelines.linkage.engine import BYTES_A_RECORD, DoesNotFitError, check_fits
-from pipelines.ops.checks import comparisons, component_size, decisions
+from pipelines.linkage.engine import BYTES_A_RECORD, DoesNotFitError, check_fits, empty_records
+from pipelines.linkage.generations import Generation, came_into_use
+from pipelines.linkage.link import link_night
+from pipelines.ops.checks import comparisons, component_size, decisions, model
 from pipelines.sources import load_sources
 from pipelines.storage import Warehouse
 from pipelines.tables import LONG, STRING, Column, Table
@@ -143,3 +145,22 @@ def test_a_stored_table_that_is_not_its_declaration_says_where(tmp_path: Path) -
     assert house.differences(replace(SHELF, columns=(title,)), version) == ["pages is not declared"]
     other = replace(SHELF, columns=(title, replace(pages, type=STRING), Column("isbn", STRING, "Number.")))
     assert house.differences(other, version) == ["isbn is missing", "pages has another type"]
+
+
+def test_what_training_worked_round_is_said_by_the_night_that_trained() -> None:
+    day = date(2026, 7, 1)
+    trained = link_night(empty_records(), None, Linkage(), day).generation
+    noted = replace(trained, models={n: replace(m, notes=("few pairs",)) for n, m in trained.models.items()})
+    revised = noted.revised((("emails", "x@x.com"),), (), day)
+
+    def verdicts(generation: Generation, night: date) -> list[str]:
+        rows = came_into_use(generation, None, None)
+        settings = SimpleNamespace(project=Project())
+        known = SimpleNamespace(
+            arrow=lambda _: rows, settings=settings, night=SimpleNamespace(business_date=night)
+        )
+        return [found["status"] for found in model(known)]  # type: ignore[arg-type]
+
+    assert verdicts(noted, day) == ["warned"]
+    assert verdicts(noted, date(2026, 7, 2)) == []
+    assert verdicts(revised, day) == []
