@@ -52,7 +52,8 @@ GENERATIONS = Table(
         Column(
             "content",
             STRING,
-            "The generation in canonical JSON; frequent and generic values and over-large keys stand in it.",
+            "The generation in JSON; frequent and generic values and over-large keys stand in it. One with the models of "
+            "an earlier row names that row's generation (models_of) in their place.",
             Personal.DIRECT,
             required=True,
         ),
@@ -63,6 +64,9 @@ GENERATIONS = Table(
 
 SCHEMA: pa.Schema = GENERATIONS.arrow
 Json = dict[str, Any]
+MODELS_OF = "models_of"
+"""Of a row that does not repeat its models: the generation of an earlier row that tells them."""
+_UNREAD = "The generation cannot be read: it is no file that padron wrote."
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ class Generation:
 
     def to_json(self) -> str:
         """The generation as a file: content, where it came from, and what its training measured."""
-        head = {
+        plain = {
             "created_on": self.created_on.isoformat(),
             "records": self.records,
             "pairs": self.pairs,
@@ -152,14 +156,26 @@ class Generation:
             "blocking": {
                 name: model.blocking.as_json() for name, model in self.models.items() if model.blocking
             },
+            "content": json.loads(self.content),
         }
-        return json.dumps({**head, "content": json.loads(self.content)}, ensure_ascii=False, indent=1)
+        return json.dumps(plain, ensure_ascii=False, indent=1)
+
+    def _models_in(self, known: pa.Table, plain: Json) -> str | None:
+        """The generation whose row in ``known`` has these models; None where no row of it or of what it revises has."""
+        for name in (self.generation_id, self.previous_id):
+            told = None if name is None else _told(known, name)
+            if told is not None and _models_of(told) == _models_of(plain):
+                return told.get(MODELS_OF, name)
+        return None
 
     @classmethod
     def from_json(cls, text: str) -> Generation:
         """The generation that ``to_json`` wrote. Raises UsageError when it is none, or was edited."""
+        return cls._of(_parsed(text))
+
+    @classmethod
+    def _of(cls, file: Json) -> Generation:
         try:
-            file = json.loads(text)
             content = file["content"]
             # Generations of before there was one have no report.
             blocking = {
@@ -189,7 +205,7 @@ class Generation:
                 over_large=tuple(_over_large(key) for key in content.get("over_large", [])),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise UsageError("The generation cannot be read: it is no file that padron wrote.") from None
+            raise UsageError(_UNREAD) from None
         if generation.digest != file.get("digest"):
             raise UsageError("The generation's content does not fit its digest: it was changed by hand.")
         return generation
@@ -208,8 +224,17 @@ class Generation:
             previous_id=self.generation_id,
         )
 
-    def row(self, sequence: int | None = None) -> pa.Table:
-        """The generation as its row of ``linkage/generations``."""
+    def row(self, sequence: int | None = None, known: pa.Table | None = None) -> pa.Table:
+        """The generation as its row of ``linkage/generations``; models that a row of ``known`` has are not told again.
+
+        A model is long, and a value that becomes generic at night makes a revision: told each time, the table would
+        grow with the nights.
+        """
+        plain = json.loads(self.to_json())
+        holder = None if known is None else self._models_in(known, plain)
+        if holder is not None:
+            del plain["content"]["models"], plain["blocking"]
+            plain[MODELS_OF] = holder
         return pa.Table.from_pylist(
             [
                 {
@@ -221,7 +246,7 @@ class Generation:
                     "records": self.records,
                     "pairs": self.pairs,
                     "digest": self.digest,
-                    "content": self.to_json(),
+                    "content": json.dumps(plain, ensure_ascii=False, indent=1),
                 }
             ],
             schema=SCHEMA,
@@ -238,6 +263,42 @@ def _over_large(plain: list[Any]) -> OverLarge:
     return model, rule, key, next_keys, is_sliced
 
 
+def _parsed(text: str) -> Json:
+    try:
+        plain = json.loads(text)
+    except ValueError:
+        raise UsageError(_UNREAD) from None
+    if not isinstance(plain, dict):
+        raise UsageError(_UNREAD)
+    return plain
+
+
+def _models_of(plain: Json) -> tuple[Any, Any]:
+    """The models of ``plain`` and what was measured of their rules; files of before there were reports have none."""
+    return plain["content"]["models"], plain.get("blocking", {})
+
+
+def _told(rows: pa.Table, generation_id: str) -> Json | None:
+    """What the last row of a generation tells, models of an earlier row put in; None where it is not among ``rows``."""
+    texts = _texts(rows, generation_id)
+    if not texts:
+        return None
+    plain = _parsed(texts[-1])
+    if MODELS_OF in plain:
+        telling = [
+            other for text in _texts(rows, plain[MODELS_OF]) if MODELS_OF not in (other := _parsed(text))
+        ]
+        if not telling:
+            raise UsageError(f"The row with the models of generation {generation_id} is missing.")
+        plain["content"]["models"], plain["blocking"] = _models_of(telling[-1])
+    return plain
+
+
+def _texts(rows: pa.Table, generation_id: str) -> list[str]:
+    found: list[str] = rows.filter(pc.equal(rows["generation_id"], generation_id))["content"].to_pylist()
+    return found
+
+
 def newest(rows: pa.Table | None) -> Generation | None:
     """The generation in use: the last that came into use.
 
@@ -249,10 +310,10 @@ def newest(rows: pa.Table | None) -> Generation | None:
 
 def generation_of(rows: pa.Table, generation_id: str) -> Generation:
     """The generation of ``rows`` by its whole id. Raises UsageError where it is not among them."""
-    found = rows.filter(pc.equal(rows["generation_id"], generation_id))
-    if not found.num_rows:
+    told = _told(rows, generation_id)
+    if told is None:
         raise UsageError(f"Generation {generation_id} is not in this warehouse.")
-    return Generation.from_json(found["content"][found.num_rows - 1].as_py())
+    return Generation._of(told)
 
 
 def lineage(rows: pa.Table | None) -> list[str]:
@@ -291,8 +352,17 @@ def came_into_use(now: Generation, given: Generation | None, rows: pa.Table | No
     last = new[-1].generation_id if new else (known[0] if known else None)
     if now.generation_id != last:
         new.append(now)
-    at = _last_sequence(rows) + 1
-    return pa.concat_tables([g.row(at + i) for i, g in enumerate(new)]) if new else None
+    added: pa.Table | None = None
+    for at, generation in enumerate(new, start=_last_sequence(rows) + 1):
+        known = _together(rows, added)
+        added = _together(added, generation.row(at, known))
+    return added
+
+
+def _together(one: pa.Table | None, other: pa.Table | None) -> pa.Table | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return pa.concat_tables([one, other], promote_options="default")
 
 
 def _sequences(rows: pa.Table) -> list[int]:

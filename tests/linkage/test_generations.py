@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from linkage_people import CONF, population
 from splink import DuckDBAPI, Linker
@@ -20,7 +21,7 @@ from pipelines.linkage.differences import differences
 from pipelines.linkage.effect import effect
 from pipelines.linkage.engine import empty_records, engine
 from pipelines.linkage.exported import frequency_tables, splink_rule, splink_settings
-from pipelines.linkage.generations import Generation, came_into_use, lineage, newest
+from pipelines.linkage.generations import Generation, came_into_use, generation_of, lineage, newest
 from pipelines.linkage.generic_values import find_generic, use_generic
 from pipelines.linkage.link import link_night
 from pipelines.linkage.records import load, prepare
@@ -60,6 +61,33 @@ def test_the_last_that_came_into_use_is_in_use_whatever_its_date(starter: Genera
     assert newest(rows).digest == starter.digest
     assert lineage(rows) == [starter.generation_id]
     assert rows["sequence"].to_pylist() == [1, 2, 3, 4]
+
+
+def test_a_revision_does_not_repeat_its_models(trained: Generation) -> None:
+    revised = trained.revised((("emails", "x@x.com"),), (), NIGHT)
+    other = replace(trained, cut=0.7)
+    rows = came_into_use(trained, None, None)
+    for now, given in ((revised, None), (other, other), (trained, trained), (revised, None)):
+        rows = pa.concat_tables([rows, came_into_use(now, given, rows)])
+    lengths = [len(text) for text in rows["content"].to_pylist()]
+    # A generation that revises none tells its models; what came into use again does not.
+    assert [length > max(lengths) / 2 for length in lengths] == [True, False, True, False, False]
+    assert lengths[1] < 1000
+    for generation in (trained, revised, other):
+        again = generation_of(rows, generation.generation_id)
+        assert again == generation
+        assert again.to_json() == generation.to_json()
+    assert newest(rows) == revised
+    with pytest.raises(UsageError, match=r"models of generation .* is missing"):
+        newest(rows.slice(1).filter(pc.not_equal(rows.slice(1)["generation_id"], trained.generation_id)))
+
+
+def test_a_row_that_says_it_revises_another_model_tells_its_own(
+    starter: Generation, trained: Generation
+) -> None:
+    rows = came_into_use(starter, None, None)
+    unlike = replace(trained, previous_id=starter.generation_id)
+    assert newest(pa.concat_tables([rows, came_into_use(unlike, None, rows)])) == unlike
 
 
 def test_rows_of_before_there_were_numbers_are_read(starter: Generation) -> None:
