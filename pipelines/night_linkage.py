@@ -27,11 +27,15 @@ from pipelines.ops.training_page import training_page
 from pipelines.ops.training_reports import kept_at
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.renames import RENAMES, decisions_now
+from pipelines.spark import give_back_memory
 from pipelines.stages import Content, Inputs
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
+
+WORTH_COLLECTING = 50_000
+"""Records; fewer take less memory in one process than collecting Java's garbage gives back."""
 
 
 def link(inputs: Inputs) -> Content:
@@ -44,7 +48,10 @@ def link(inputs: Inputs) -> Content:
     run = TrainingRun() if generation is None else None
     linked: Linked | LinkedFrames
     touched: DataFrame | pa.Table
-    if placement(conf, inputs.rows(CUSTOMER_RECORDS), free_memory()) == "many":
+    count = inputs.rows(CUSTOMER_RECORDS)
+    if conf.placement != "many" and count >= WORTH_COLLECTING:
+        give_back_memory(inputs.spark)
+    if placement(conf, count, free_memory()) == "many":
         linked = link_many(
             inputs.frame(CUSTOMER_RECORDS),
             generation,

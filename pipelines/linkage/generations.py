@@ -354,8 +354,7 @@ def came_into_use(now: Generation, given: Generation | None, rows: pa.Table | No
         new.append(now)
     added: pa.Table | None = None
     for at, generation in enumerate(new, start=_last_sequence(rows) + 1):
-        known = _together(rows, added)
-        added = _together(added, generation.row(at, known))
+        added = _together(added, generation.row(at, _together(rows, added)))
     return added
 
 
