@@ -2,7 +2,7 @@
 
 A released version stays readable for ``retention_days`` after its release (``retention_by_layer`` for the tables
 of a layer that has its own), and the newest release for as long as it is the newest; what is older goes. Bronze and the other tables that nights append to join their
-small files when they are written; the operation's own tables join them here.
+small files when they are written; the operation's own tables and what stewards write join them here.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pipelines.linkage.decisions import DECISIONS
+from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
-from pipelines.ops.tables import CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES
+from pipelines.ops.tables import CLAIMS, CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES
 
 if TYPE_CHECKING:
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
 
-OWN = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS)
-"""Tables that are read at their newest version, so that joining their files changes no reader's."""
+OWN = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, CLAIMS, DECISIONS, JUDGEMENTS)
+"""Tables that get a file for every few rows, and whose files no write joins. Joining changes no reader's rows: they
+are read at their newest version, or at one that a release keeps."""
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from pipelines import storage
 from pipelines.cli import execute
+from pipelines.linkage.decisions import DECISIONS
+from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
+from pipelines.ops.tables import CLAIMS
 from pipelines.ops.upkeep import is_due, maintain, promised
 from pipelines.storage import Warehouse
-from pipelines.tables import LONG, STRING, Column, Kind, Table
+from pipelines.tables import BOOLEAN, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
 
 COLUMNS = (Column("title", STRING, "Title."), Column("pages", LONG, "Pages.", unit="pages"))
 SHELF = Table("gold", "shelf", "One book.", ("title",), COLUMNS, "library")
@@ -24,6 +28,13 @@ NOW = datetime(2026, 7, 31, 6, tzinfo=UTC)
 
 def books(*titles: str) -> pa.Table:
     return pa.table({"title": list(titles), "pages": [100] * len(titles)})
+
+
+def steward_row(table: Table, n: int) -> dict[str, Any]:
+    """Row ``n`` of a table that stewards write, of what it requires."""
+    words = {"kind": "match", "answer": "match", "state": "claimed"}
+    by_type: dict[str, Any] = {STRING: f"{n}", STRINGS: ["crm:1"], TIMESTAMP: NOW, LONG: n, BOOLEAN: True}
+    return {c.name: words.get(c.name, by_type[c.type]) for c in table.columns if c.required}
 
 
 def release(house: Warehouse, night: int, tables: dict[str, int], at: datetime) -> None:
@@ -103,6 +114,25 @@ def test_a_table_that_nights_append_to_grows_with_its_rows_and_not_with_the_nigh
     )
     again = house.write(LOANS, books("the last"), version)
     assert house.rows(LOANS.path, again) == nights + 1, "a joined version is a base like any other"
+
+
+@pytest.mark.parametrize("table", [DECISIONS, JUDGEMENTS, CLAIMS], ids=lambda table: table.path)
+def test_what_stewards_write_one_row_at_a_time_is_joined_and_kept(
+    house: Warehouse, monkeypatch: pytest.MonkeyPatch, table: Table
+) -> None:
+    monkeypatch.setattr(storage, "FEW_FILES", 2)
+    for n in range(4):
+        house.append_rows(table, [steward_row(table, n)])
+    stored = house.open(table.path)
+    assert stored is not None
+    told = stored.version()
+    release(house, 4, {table.path: told}, NOW)
+    (kept,) = [k for k in maintain(house, [table.path], now=NOW) if k.table == table.path]
+    stored = house.open(table.path)
+    assert stored is not None
+    assert (kept.joined, len(stored.file_uris())) == (4, 1)
+    assert house.rows(table.path, stored.version()) == 4
+    assert house.is_whole(table.path, told), "the version that a night read stays as it was"
 
 
 def test_nights_keep_themselves_up_every_so_many_releases(house: Warehouse) -> None:
