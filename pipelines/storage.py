@@ -339,6 +339,11 @@ class Warehouse:
         # A warehouse of an older version has fewer columns.
         write_deltalake(self._native(table.path), content, mode="append", schema_mode="merge")
 
+    def delete_rows(self, path: str, column: str, values: Iterable[str]) -> None:
+        """Delete the rows whose ``column`` is one of ``values``; earlier versions keep them until a vacuum."""
+        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+        DeltaTable(self._native(path)).delete(f"{column} IN ({listed})")
+
     def replace_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], seen: DeltaTable) -> None:
         """Replace the rows of ``seen``; raises when another writer came in between."""
         content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))

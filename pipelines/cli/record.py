@@ -17,9 +17,9 @@ from pipelines.cli.console import out, say
 from pipelines.cli.options import Day, example
 from pipelines.ops import releases
 from pipelines.ops.lock import holder
-from pipelines.ops.past_run import PastRun, past_run
+from pipelines.ops.past_run import PastRun, no_stages, past_run, stages_of
 from pipelines.ops.record import rows_of
-from pipelines.ops.tables import GATES, STAGES
+from pipelines.ops.tables import GATES
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
@@ -132,12 +132,15 @@ def runs(run: str | None, warehouse: str, show: str | None, as_json: bool) -> in
         rows = list(releases.run_states(house).values())
         columns = ["run_id", "status", "files", "late_files", "seconds", "message"]
     else:
-        rows = [r for r in rows_of(house, STAGES.path) if r["run_id"] == show]
+        rows = stages_of(house, show)
         columns = ["stage", "status", "rows_in", "rows_out", "seconds"]
     if as_json:
         click.echo(json.dumps([{c: r[c] for c in columns} for r in rows], default=str))
         return 0
-    _table(columns, rows)
+    if show is not None and not rows:
+        say(no_stages(show))
+    else:
+        _table(columns, rows)
     for gate in rows_of(house, GATES.path) if show else []:
         if gate["run_id"] == show:
             say(f"gate {gate['gate']}: {gate['status']} {gate['message'] or ''}".rstrip())
@@ -153,9 +156,9 @@ def _explain(found: PastRun) -> None:
     say("")
     say(f"Program        {run['version']}, code {run['code_digest']}")
     say(f"Configuration  {run['conf_digest']}")
-    say(f"Generation     {found.generation or 'none'}")
+    say(f"Generation     {found.generation or ('none' if found.stages else 'not on record any more')}")
     say(f"Builds on      {run['base_release'] or 'nothing'}{', computed in full' if run['is_full'] else ''}")
-    say(f"Files          {len(found.files)}")
+    say(f"Files          {len(found.files) or run['files'] or 0}")
     for file in found.files:
         rejected = ", rejected" if file["status"] == "rejected" else ""
         say(f"  {file['file']}  {file['rows']:,} rows, sha256 {file['digest'][:12]}{rejected}")

@@ -1,4 +1,4 @@
-"""``padron maintain``: small files joined, files deleted that no promised release needs."""
+"""``padron maintain``: small files joined, files and rows of past runs deleted that nobody needs any more."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from pipelines.cli.options import example
 def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -> int:
     """Join small files and delete those that no release needs any more (retention_days in conf/padron.yml).
 
-    Nights do it by themselves every maintain_every releases.
+    The stages and gates of runs that old go too, but for runs that a release or a night still needs; what was run and
+    released stays on record. Nights do it by themselves every maintain_every releases.
     """
     from rich.table import Table
 
@@ -44,14 +45,16 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
     if as_json:
         click.echo(json.dumps([kept.as_dict() for kept in done], indent=2))
         return 0
-    touched = [kept for kept in done if kept.joined or kept.removed]
+    touched = [kept for kept in done if kept.joined or kept.rows or kept.removed]
     if touched:
+        deleted = "to delete" if dry_run else "deleted"
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("Table", no_wrap=True)
-        for name in ("Files joined", "To delete" if dry_run else "Deleted", "Versions kept"):
+        for name in ("Files joined", f"Rows {deleted}", f"Files {deleted}", "Versions kept"):
             table.add_column(name, justify="right")
         for kept in touched:
-            table.add_row(kept.table, f"{kept.joined:,}", f"{kept.removed:,}", f"{kept.versions:,}")
+            counts = (kept.joined, kept.rows, kept.removed, kept.versions)
+            table.add_row(kept.table, *[f"{n:,}" for n in counts])
         out.print(table)
     own = [f", {layer} for {days}" for layer, days in project.retention_by_layer.items()]
     say(

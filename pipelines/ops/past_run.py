@@ -56,7 +56,7 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
     outputs: dict[str, int] = {}
     for row in finished(warehouse, {run_id}):
         outputs |= dict(row["outputs"])
-    own = [r for r in rows_of(warehouse, STAGES.path) if r["run_id"] == run_id]
+    own = stages_of(warehouse, run_id)
     return PastRun(
         run=run,
         states=[
@@ -71,7 +71,20 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
         outputs=outputs,
         base=dict(base.tables) if base else {},
         configuration=configuration(warehouse, run["conf_digest"]),
-        repeat=_repeat(run),
+        repeat=_repeat(run) if own else [no_stages(run_id)],
+    )
+
+
+def stages_of(warehouse: Warehouse, run_id: str) -> list[dict[str, Any]]:
+    """The rows of ``ops/stages`` of a run, oldest first; none where their time is over."""
+    return [r for r in rows_of(warehouse, STAGES.path) if r["run_id"] == run_id]
+
+
+def no_stages(run_id: str) -> str:
+    """What is told of a run without stages."""
+    return (
+        f"No stage of run {run_id} is on record: it ended before the first, or it is older than the retention of ops in "
+        "conf/padron.yml. There is nothing to repeat."
     )
 
 

@@ -1,12 +1,16 @@
-"""Upkeep of the tables: small files joined, files deleted that no promised release needs.
+"""Upkeep of the tables: small files joined, rows of past runs and files deleted that nobody needs any more.
 
 A released version stays readable for ``retention_days`` after its release (``retention_by_layer`` for the tables
 of a layer that has its own), and the newest release for as long as it is the newest; what is older goes. Bronze and the other tables that nights append to join their
 small files when they are written; the operation's own tables and what stewards write join them here.
+
+The stages and gates of a run stay for the retention of ``ops``, and as long as a release of it is readable or it can be
+gone on with. The states of runs and releases (``ops/runs``, ``ops/releases``) stay: they are the record of who released what.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
+from pipelines.ops.record import OPEN, last_states
 from pipelines.ops.tables import CLAIMS, CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES
 
 if TYPE_CHECKING:
@@ -26,6 +31,10 @@ OWN = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, CLAIMS, DECISIONS, JUDGEME
 are read at their newest version, or at one that a release keeps."""
 
 
+OF_RUNS = (STAGES, GATES)
+"""Tables whose rows go when their run is needed no more."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """What upkeep did to one table."""
@@ -33,6 +42,8 @@ class Kept:
     table: str
     joined: int
     """Small files that were joined."""
+    rows: int
+    """Rows of runs needed no more that were deleted, or would be."""
     removed: int
     """Files that were deleted, or would be."""
     versions: int
@@ -58,26 +69,56 @@ def versions_of(found: Iterable[Release]) -> dict[str, list[int]]:
     return {path: sorted(versions) for path, versions in named.items()}
 
 
+def needed_runs(warehouse: Warehouse, known: Sequence[Release], now: datetime) -> set[str]:
+    """The runs whose stages and gates stay: young ones, those of a release of which any table is readable, and those
+    that ended without a release on a base that still is."""
+    since = now - timedelta(days=warehouse.retention(STAGES.path))
+    longest = max((warehouse.retention(path) for path in versions_of(known)), default=0)
+    readable = {r.release_id for r in promised(known, now, longest)}
+    bases = readable or {None}
+    return {
+        run_id
+        for run_id, row in last_states(warehouse).items()
+        if row["at"] >= since
+        or run_id in readable
+        or (row["status"] in OPEN and row["base_release"] in bases)
+    }
+
+
+def _forget(warehouse: Warehouse, path: str, needed: set[str], *, dry_run: bool) -> int:
+    """Delete the rows of runs that are not ``needed``; how many. A dry run only counts them."""
+    stored = warehouse.arrow(path)
+    if stored is None:
+        return 0
+    of_runs = Counter(stored["run_id"].to_pylist())
+    past = sorted(of_runs.keys() - needed)
+    if past and not dry_run:
+        warehouse.delete_rows(path, "run_id", past)
+    return sum(of_runs[run_id] for run_id in past)
+
+
 def maintain(
     warehouse: Warehouse, tables: Iterable[str], *, dry_run: bool = False, now: datetime | None = None
 ) -> list[Kept]:
     """Upkeep of ``tables`` (``layer/table``) and of every table that a release names, by path.
 
-    The caller holds the lock. With ``dry_run`` nothing is changed and ``removed`` counts what would be deleted.
+    The caller holds the lock. With ``dry_run`` nothing is changed; ``rows`` and ``removed`` count what would be deleted.
     """
     known = releases.all_releases(warehouse)
     now = now or datetime.now(UTC)
     paths = sorted({*tables, *versions_of(known)})
-    own = {table.path for table in OWN}
+    own, of_runs = ({table.path for table in tables} for tables in (OWN, OF_RUNS))
+    needed = needed_runs(warehouse, known, now)
     done = []
     for path in paths:
         # Whoever takes the lock keeps that table up: only its holder may write to it.
         if path == LOCK.path or warehouse.version(path) is None:
             continue
         keep = versions_of(promised(known, now, warehouse.retention(path))).get(path, [])
+        rows = _forget(warehouse, path, needed, dry_run=dry_run) if path in of_runs else 0
         joined = warehouse.compact(path) if path in own and not dry_run else 0
         removed = warehouse.vacuum(path, keep, dry_run=dry_run)
-        done.append(Kept(path, joined, removed, len(keep)))
+        done.append(Kept(path, joined, rows, removed, len(keep)))
     return done
 
 

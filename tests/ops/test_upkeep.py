@@ -12,10 +12,13 @@ import pytest
 
 from pipelines import storage
 from pipelines.cli import execute
+from pipelines.errors import UsageError
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
-from pipelines.ops.tables import CLAIMS
+from pipelines.ops.record import last_states, rows_of
+from pipelines.ops.repeat import repeat
+from pipelines.ops.tables import CLAIMS, GATES, RUNS, STAGES
 from pipelines.ops.upkeep import is_due, maintain, promised
 from pipelines.storage import Warehouse
 from pipelines.tables import BOOLEAN, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
@@ -133,6 +136,97 @@ def test_what_stewards_write_one_row_at_a_time_is_joined_and_kept(
     assert (kept.joined, len(stored.file_uris())) == (4, 1)
     assert house.rows(table.path, stored.version()) == 4
     assert house.is_whole(table.path, told), "the version that a night read stays as it was"
+
+
+def run_row(run_id: str, status: str, days_ago: int, base: str | None = None) -> dict[str, Any]:
+    """The row of ops/runs of a run that came to ``status`` that long ago."""
+    day = (NOW - timedelta(days=days_ago)).date()
+    at = NOW - timedelta(days=days_ago)
+    return {"run_id": run_id, "business_date": day, "at": at, "status": status, "base_release": base}
+
+
+def with_stages_and_gates(house: Warehouse, runs: list[dict[str, Any]]) -> None:
+    """Record the runs, each with one stage and two gates."""
+    house.append_rows(RUNS, runs)
+    of_runs = [{name: run[name] for name in ("run_id", "business_date", "at")} for run in runs]
+    house.append_rows(STAGES, [{**run, "stage": "gold.rfm", "status": "done"} for run in of_runs])
+    gates = ("volumes", "id_jitter")
+    house.append_rows(GATES, [{**run, "gate": gate, "status": "passed"} for run in of_runs for gate in gates])
+
+
+def runs_with(house: Warehouse, table: Table) -> list[str]:
+    """The runs that the table has rows of."""
+    return sorted({row["run_id"] for row in rows_of(house, table.path)})
+
+
+def test_stages_and_gates_stay_for_the_days_of_ops_and_of_runs_that_are_needed(house: Warehouse) -> None:
+    gone = [
+        run_row("night 0", "released", 21),
+        run_row("night 1", "released", 14),
+        run_row("failed on a release that is gone", "failed", 21, "night 0"),
+        run_row("rejected", "rejected", 14, "night 3"),
+    ]
+    stay = [
+        run_row("night 2", "released", 7),
+        run_row("night 3", "released", 0),
+        run_row("rejected lately", "rejected", 10, "night 1"),
+        run_row("stopped, to be approved", "stopped", 14, "night 3"),
+    ]
+    with_stages_and_gates(house, [*gone, *stay])
+    looked_at = [STAGES.path, GATES.path, RUNS.path, "ops/releases"]
+
+    would = {k.table: k.rows for k in maintain(house, looked_at, dry_run=True, now=NOW)}
+    assert (would[STAGES.path], would[GATES.path], would[RUNS.path]) == (4, 8, 0)
+    assert len(runs_with(house, STAGES)) == 8, "a dry run deletes nothing"
+
+    did = {k.table: k.rows for k in maintain(house, looked_at, now=NOW)}
+    assert did == would
+    names = sorted(run["run_id"] for run in stay)
+    assert (runs_with(house, STAGES), runs_with(house, GATES)) == (names, names)
+    assert len(last_states(house)) == 8, "who ran and released what stays on record"
+    assert len(releases.all_releases(house)) == 4
+
+    before = house.version(STAGES.path)
+    assert sum(k.rows for k in maintain(house, looked_at, now=NOW)) == 0
+    assert house.version(STAGES.path) == before
+
+
+def test_the_newest_release_keeps_its_stages_however_old_it_is(house: Warehouse) -> None:
+    with_stages_and_gates(house, [run_row("night 2", "released", 7), run_row("night 3", "released", 0)])
+    maintain(house, [STAGES.path], now=NOW + timedelta(days=400))
+    assert runs_with(house, STAGES) == ["night 3"]
+
+
+def test_a_release_of_which_a_table_is_readable_keeps_its_stages(house: Warehouse) -> None:
+    longer = Warehouse(house.root, retention_days=10, by_layer={"gold": 20})
+    with_stages_and_gates(longer, [run_row("night 0", "released", 21), run_row("night 1", "released", 14)])
+    maintain(longer, [STAGES.path], now=NOW)
+    assert runs_with(longer, STAGES) == ["night 1"]
+
+
+def test_a_first_night_that_is_to_be_approved_keeps_its_stages(tmp_path: Path) -> None:
+    empty = Warehouse(str(tmp_path), retention_days=10)
+    with_stages_and_gates(empty, [run_row("first", "stopped", 30)])
+    maintain(empty, [STAGES.path], now=NOW)
+    assert runs_with(empty, STAGES) == ["first"]
+
+
+def test_of_a_run_whose_stages_have_gone_is_said_so(
+    house: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_stages_and_gates(house, [run_row("night 0", "released", 21), run_row("night 3", "released", 0)])
+    maintain(house, [STAGES.path, GATES.path], now=NOW)
+    said = "No stage of run night 0 is on record"
+    for asked in (["night 0"], ["--stages", "night 0"]):
+        assert execute(["runs", *asked, "--warehouse", house.root]) == 0
+        told = " ".join(capsys.readouterr().out.split())
+        assert said in told
+        assert "To repeat it" not in told
+    with pytest.raises(UsageError, match=f"{said}.*older than the retention of ops"):
+        repeat("night 0", "landing", None, house, None, None)  # type: ignore[arg-type]
+    day = str((NOW - timedelta(days=21)).date())
+    assert execute(["status", "--date", day, "--warehouse", house.root]) == 0
+    assert "Run night 0: released" in capsys.readouterr().out
 
 
 def test_nights_keep_themselves_up_every_so_many_releases(house: Warehouse) -> None:
