@@ -398,7 +398,8 @@ def _measures(inputs: Inputs) -> Content:
         judgements, inputs.arrow(RENAMES), inputs.frame(CUSTOMER_RECORDS), inputs.frame(CLUSTERS)
     )
     judged = measured_rows(said, inputs.night.business_date) if said else ()
-    return {MEASURES.path: measures_so_far(inputs.previous_arrow(MEASURES), tonight, judged)}
+    past, keep_days = inputs.previous_arrow(MEASURES), inputs.settings.project.retention("gold")
+    return {MEASURES.path: measures_so_far(past, tonight, keep_days, judged)}
 
 
 def _nothing(inputs: Inputs) -> Content:

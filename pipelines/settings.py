@@ -38,7 +38,7 @@ NOT_IN_TABLES = {
     "quick_start_records",
     "alerts",
 }
-"""Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it writes."""
+"""Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it adds."""
 
 
 @dataclass(frozen=True)

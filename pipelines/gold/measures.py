@@ -2,13 +2,13 @@
 
 The definitions of identity quality, and how complete and recent each source is: one row a measure, part and
 night, so that a trend can be read.
-A night that is published again replaces its own rows.
+A night that is published again replaces its own rows; old nights go by the retention of ``gold``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import reduce
 
 import pyarrow as pa
@@ -58,6 +58,9 @@ MEASURES = Table(
     ),
 )
 
+NIGHTS_KEPT = 31
+"""Nights that stay however old they are: the report shows the trend of as many."""
+
 
 def build_measures(
     assignments: DataFrame,
@@ -104,10 +107,11 @@ def build_measures(
 
 
 def measures_so_far(
-    past: pa.Table | None, tonight: DataFrame, judged: Sequence[Mapping[str, object]] = ()
+    past: pa.Table | None, tonight: DataFrame, keep_days: int, judged: Sequence[Mapping[str, object]] = ()
 ) -> pa.Table:
     """``tonight`` (of ``build_measures``) beside ``past``, the table of the prior state; of the same night tonight's count.
 
+    Of the past stay ``keep_days``, and at least ``NIGHTS_KEPT`` nights.
     ``judged``: rows of tonight by what stewards judged (``judged_quality``). A night has some hundred rows whatever
     the number of its records.
     """
@@ -117,4 +121,8 @@ def measures_so_far(
     if past is not None:
         measured = pc.is_in(past["business_date"], value_set=new["business_date"].unique())
         new = pa.concat_tables([past.filter(pc.invert(measured)).select(schema.names).cast(schema), new])
-    return new.sort_by([(name, "ascending") for name in MEASURES.key])
+    nights = sorted(new["business_date"].unique().to_pylist())
+    stay = [day for day in nights if nights[-1] - day <= timedelta(days=keep_days)]
+    stay = max(stay, nights[-NIGHTS_KEPT:], key=len)
+    kept = new.filter(pc.is_in(new["business_date"], value_set=pa.array(stay, pa.date32())))
+    return kept.sort_by([(name, "ascending") for name in MEASURES.key])

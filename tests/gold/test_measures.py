@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,11 +12,12 @@ from gold_box import orders as order_rows
 
 from pipelines.gold.clustering import sizes_and_mixtures
 from pipelines.gold.judged_quality import judged_quality, measured_rows
-from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
+from pipelines.gold.measures import MEASURES, NIGHTS_KEPT, build_measures, measures_so_far
 from pipelines.identity.tables import ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.judgements import JUDGEMENTS, digest_of
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
+from pipelines.ops.report import NIGHTS_SHOWN
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.renames import RENAMES
 from pipelines.storage import arrow_schema
@@ -113,7 +114,7 @@ def measured(spark: SparkSession) -> dict[str, str]:
         order_rows(spark, ORDERS),
         D,
     )
-    rows = measures_so_far(past, built).to_pylist()
+    rows = measures_so_far(past, built, 60).to_pylist()
     assert sorted(line(r, "measure", "value") for r in rows if r["business_date"] == date(2026, 7, 14)) == [
         "consolidation 0.5"
     ]
@@ -198,9 +199,24 @@ def test_the_first_night_has_no_jitter(spark: SparkSession) -> None:
         None,
         D,
     )
-    names = set(measures_so_far(None, built)["measure"].to_pylist())
+    names = set(measures_so_far(None, built, 60)["measure"].to_pylist())
     assert {"id_jitter", "revenue_jitter", "weakest_link"}.isdisjoint(names)
     assert "over_clustering" in names
+
+
+@pytest.mark.parametrize(("keep_days", "nights"), [(60, 61), (7, NIGHTS_KEPT)])
+def test_nights_older_than_the_retention_go_but_for_those_that_the_report_shows(
+    spark: SparkSession, keep_days: int, nights: int
+) -> None:
+    of_a_night = {"measure": "consolidation", "part": "all", "value": 0.5}
+    past = pa.Table.from_pylist(
+        [{**of_a_night, "business_date": D - timedelta(days=ago)} for ago in range(1, 101)],
+        schema=arrow_schema(MEASURES),
+    )
+    tonight = table(spark, MEASURES, [{**of_a_night, "business_date": D}])
+    kept = measures_so_far(past, tonight, keep_days)["business_date"].to_pylist()
+    assert kept == [D - timedelta(days=ago) for ago in reversed(range(nights))]
+    assert nights >= NIGHTS_SHOWN
 
 
 def test_judged_pairs_tell_the_precision_of_tonight_under_the_names_of_now(spark: SparkSession) -> None:
