@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from pipelines.config import Conf, Project
 from pipelines.config import digest as digest_of
 from pipelines.errors import UsageError
@@ -89,6 +91,18 @@ class Settings:
         """All of ``parts`` and what only judges a night; without who is told of it, upkeep and how Java starts."""
         aside = {"alerts", "maintain_every", "quick_start_records"}
         return {**self.parts, "project": self.project.model_dump(mode="json", exclude=aside)}
+
+    @cached_property
+    def recorded(self) -> dict[str, Any]:
+        """``whole`` as the record keeps it: of renamed keys, which point at people, a digest. Those that a night applied
+        stand in silver/renames."""
+        is_key = pc.is_valid(self.renames["record_id"])
+        keys = self.renames.filter(is_key)
+        return {
+            **self.whole,
+            "renames": self.renames.filter(pc.invert(is_key)).to_pydict(),
+            "renamed_keys": digest_of(keys.to_pydict()) if keys.num_rows else None,
+        }
 
     def digest_of(self, parts: tuple[str, ...] | None) -> str:
         """Digest of the named parts; of all where none are named."""

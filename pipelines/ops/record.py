@@ -135,9 +135,9 @@ def _warnings(gates: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def keep_configuration(warehouse: Warehouse, settings: Settings) -> None:
-    """Keep the configuration whole, once for every digest, so that a past run can be told and repeated."""
+    """Keep the configuration, once for every digest, so that a past run can be told and repeated."""
     if all(row["conf_digest"] != settings.digest for row in rows_of(warehouse, CONFIGURATIONS.path)):
-        content = json.dumps(settings.whole, sort_keys=True, default=str)
+        content = json.dumps(settings.recorded, sort_keys=True, default=str)
         row = {"conf_digest": settings.digest, "at": datetime.now(UTC), "content": content}
         warehouse.append_rows(CONFIGURATIONS, [row])
 

@@ -107,7 +107,7 @@ def _compare_configuration(past: PastRun, settings: Settings, watcher: Watcher) 
     """Warn where today's configuration is another than the run's, by part."""
     if past.run["conf_digest"] == settings.digest:
         return
-    today = json.loads(json.dumps(settings.whole, default=str))
+    today = json.loads(json.dumps(settings.recorded, default=str))
     kept = past.configuration or {}
     parts = sorted(name for name in today if kept.get(name) != today[name])
     watcher.warned(

@@ -185,7 +185,12 @@ CONFIGURATIONS = Table(
         Column("conf_digest", STRING, "Digest of the configuration, as in ops/runs.", required=True),
         Column("at", TIMESTAMP, "When a run had it first.", required=True),
         Column(
-            "content", STRING, "The configuration whole, as JSON by part; without secrets.", required=True
+            "content",
+            STRING,
+            "The configuration, as JSON by part, without secrets; of renamed keys a digest (rows from before that hold the "
+            "keys).",
+            Personal.PSEUDONYM,
+            required=True,
         ),
     ),
 )

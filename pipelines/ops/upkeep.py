@@ -75,7 +75,7 @@ def needed_runs(warehouse: Warehouse, known: Sequence[Release], now: datetime) -
     since = now - timedelta(days=warehouse.retention(STAGES.path))
     longest = max((warehouse.retention(path) for path in versions_of(known)), default=0)
     readable = {r.release_id for r in promised(known, now, longest)}
-    bases = readable or {None}
+    bases: set[str | None] = {*readable} or {None}
     return {
         run_id
         for run_id, row in last_states(warehouse).items()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from pipelines.errors import UsageError
+from pipelines.ops.record import configuration, keep_configuration
 from pipelines.packaged import default_conf
 from pipelines.renames import DECLARED
 from pipelines.settings import load_settings
 from pipelines.silver.renames import SCHEMA, begun_on, former_names, in_force, source_now
+from pipelines.storage import Warehouse
 
 KEYS = {"good.csv": "old,new\n1,A1\n2,A2\n", "chain.csv": "old,new\n1,2\n2,3\n"}
 BAD_KEYS = {
@@ -81,6 +84,26 @@ def test_renames_are_part_of_what_decides_a_night(tmp_path: Path) -> None:
     before = load_settings(tmp_path).digest
     (tmp_path / "chain.csv").write_text("old,new\n1,2\n2,4\n", encoding="utf-8")
     assert load_settings(tmp_path).digest != before
+
+
+def test_the_record_keeps_no_renamed_key_but_tells_that_keys_changed(tmp_path: Path) -> None:
+    sources = "sources: [{from: web, to: shop, since: 2026-07-02}]\n"
+    (tmp_path / "people.csv").write_text("old,new\n1,2\n", encoding="utf-8")
+    declared(tmp_path, f"{sources}keys: [{{source: crm, file: people.csv, since: 2026-07-02}}]")
+
+    def kept(keys: str) -> dict[str, Any]:
+        (tmp_path / "people.csv").write_text(f"old,new\n{keys}\n", encoding="utf-8")
+        house = Warehouse(str(tmp_path / "warehouse"))
+        settings = load_settings(tmp_path)
+        keep_configuration(house, settings)
+        found = configuration(house, settings.digest)
+        assert found is not None
+        return found
+
+    first, second = kept("ana-81,ana-82"), kept("ana-81,ana-83")
+    assert "ana-8" not in str(first)
+    assert first["renames"]["new_source"] == ["shop"]
+    assert [name for name in first if first[name] != second[name]] == ["renamed_keys"]
 
 
 def rename(
