@@ -109,8 +109,18 @@ def _post(url: str, body: bytes, conf: Alerts) -> None:
         headers["Authorization"] = f"Bearer {_secret(conf.bearer_from)}"
     address = re.sub(r"\$\{(\w+)\}", lambda found: _secret(found[1]), url)
     request = urllib.request.Request(address, data=body, headers=headers, method="POST")
-    with urllib.request.urlopen(request, timeout=conf.timeout_seconds) as answer:
+    with _OPENER.open(request, timeout=conf.timeout_seconds) as answer:
         answer.read(1)
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection: it would drop the summary, and take the bearer to another host."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_Stay)
 
 
 class MissingSecret(Exception):

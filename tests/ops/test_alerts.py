@@ -42,6 +42,7 @@ def listener() -> Iterator[Listener]:
             made.got.append((dict(self.headers), json.loads(body)))
             time.sleep(made.wait)
             self.send_response(made.status)
+            self.send_header("Location", f"{made.url}/elsewhere")
             self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None: ...
@@ -162,7 +163,10 @@ def test_an_alert_that_fails_is_said_and_the_night_is_released(
     assert "secret" not in " ".join(watch.said)
 
 
-@pytest.mark.parametrize(("wait", "status", "said"), [(1.0, 200, "it took too long"), (0.0, 500, "HTTP 500")])
+@pytest.mark.parametrize(
+    ("wait", "status", "said"),
+    [(1.0, 200, "it took too long"), (0.0, 500, "HTTP 500"), (0.0, 302, "HTTP 302")],
+)
 def test_a_slow_or_unwilling_webhook_is_given_up(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: Listener, wait: float, status: int, said: str
 ) -> None:
