@@ -21,6 +21,8 @@ HISTORY = 10
 """Deliveries of a feed that tonight's is compared with: the newest."""
 ENOUGH = 3
 """Deliveries that a usual size is known from."""
+ENOUGH_LINES = 100
+"""Lines of JSON that say which columns a feed has: a line leaves out what it has no value for."""
 Batch = dict[str, Any]
 """A row of bronze/batches."""
 
@@ -35,7 +37,7 @@ def delivered(inputs: Inputs) -> list[Verdict]:
         *volumes(project, rows, tonight),
         *late_files(project, rows, tonight),
         *new_columns(project, rows, tonight),
-        *lost_columns(project, rows, tonight),
+        *lost_columns(project, rows, tonight, {f.batch_id for f in night.files if f.format == "jsonl"}),
         *secrets(project, rows, tonight),
         *freshness(project, batches, inputs.settings.sources, night.business_date),
         *future_date(project, night.business_date, night.started_at.astimezone(project.zone).date()),
@@ -107,17 +109,26 @@ def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]
     ]
 
 
-def lost_columns(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
-    """``lost_columns``: a declared column that the delivery before had, and tonight's file lacks."""
+def lost_columns(
+    project: Project,
+    batches: Iterable[Batch],
+    tonight: Collection[str],
+    json_lines: Collection[str] = frozenset(),
+) -> list[Verdict]:
+    """``lost_columns``: a declared column that the delivery before had, and tonight's file lacks.
+
+    ``json_lines``: those of ``tonight`` without a header; of fewer than ``ENOUGH_LINES`` rows they say nothing.
+    """
     known: dict[tuple[str, str], set[str]] = {}
     lost: list[tuple[str, str]] = []
     for b in sorted(batches, key=lambda b: (b["landing_date"], b["file"])):
         key = b["source"], b["feed"]
-        if b["batch_id"] in tonight and key in known:
+        is_told = b["batch_id"] not in json_lines or b["rows"] >= ENOUGH_LINES
+        if b["batch_id"] in tonight and key in known and is_told:
             gone = sorted(known[key] & set(b["missing_columns"] or ()))
             lost += [(b["source"], f"{b['file']} lacks {', '.join(gone)}")] if gone else []
         known[key] = set(b["columns"] or ())
-    hint = "their values are NULL now. Ask the source's owner, or take them out of conf/sources."
+    hint = "their values would be NULL. Ask the source's owner for the whole file, or take them out of conf/sources."
     return by_source(project, "lost_columns", lost, hint)
 
 

@@ -29,7 +29,7 @@ DEFAULTS = {
     "identity_contract": "block",
     "landing": "warn",
     "late_files": "warn",
-    "lost_columns": "warn",
+    "lost_columns": "block",
     "model": "warn",
     "new_columns": "warn",
     "new_currency": "warn",
@@ -54,7 +54,7 @@ BOUNDS = {
     "revenue_jitter": Bounds(warn=0.01, block=0.03, least=1_000),
     "unmapped_codes": Bounds(warn=0.01, least=100),
     "volume_high": Bounds(warn=3, block=9, least=100),
-    "volume_low": Bounds(warn=2, least=100),
+    "volume_low": Bounds(warn=1.9, least=100),
 }
 """Bounds of each gate with two where conf/padron.yml says nothing: above ``warn`` it warns, above
 ``block`` it stops the night. On fewer rows than ``least`` a share says little: it warns at the most."""

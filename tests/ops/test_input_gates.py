@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pytest
 
 from pipelines.config import Conf, Project
 from pipelines.gold.rfm import RFM
@@ -125,8 +126,9 @@ def test_each_source_is_told_about_its_own_files() -> None:
     assert (fine["gate"], fine["status"]) == ("late_files", "passed")
 
 
-def test_less_than_half_of_the_usual_warns() -> None:
-    status, message = tonight(500)["volume_low erp/customers"]
+@pytest.mark.parametrize("rows", [525, 500], ids=["half of the usual", "less"])
+def test_half_a_file_warns(rows: int) -> None:
+    status, message = tonight(rows)["volume_low erp/customers"]
     assert (status, "is the file whole?" in message) == ("warned", True)
 
 
@@ -142,12 +144,19 @@ def test_a_full_snapshot_is_compared_with_full_snapshots() -> None:
     assert volumes(Project(), [*USUAL, batch(5, 40_000, is_snapshot=True)], {"b5"}) == []
 
 
-def test_a_column_that_is_gone_is_named() -> None:
+def test_a_column_that_is_gone_is_named_and_stops() -> None:
     (verdict,) = lost_columns(
         Project(), [batch(4, 9), batch(5, 9, columns=["id"], missing_columns=["name", "note"])], {"b5"}
     )
-    assert verdict["status"] == "warned"
+    assert verdict["status"] == "blocked"
     assert "2026-07-05/erp/customers.csv lacks name:" in verdict["message"], "note was never there"
+
+
+@pytest.mark.parametrize(("rows", "status"), [(99, "passed"), (100, "blocked")])
+def test_a_few_lines_of_json_need_not_have_every_column(rows: int, status: str) -> None:
+    files = [batch(4, 9), batch(5, rows, columns=["id"], missing_columns=["name"])]
+    (verdict,) = lost_columns(Project(), files, {"b5"}, {"b5"})
+    assert verdict["status"] == status
 
 
 def late(days: int, **conf: Any) -> tuple[str, str]:
