@@ -279,7 +279,8 @@ def money_reconciled(inputs: Inputs) -> list[Verdict]:
         "reconciliation",
         value=len(rows),
         bound=0,
-        message=f"{listed(names)}: customers and unassigned do not make up the source (gold/reconciliation).",
+        message=f"{listed(names)}: customers and unassigned do not make up the source (gold/reconciliation). "
+        "This is a fault of the program: keep the tables and report it.",
     )
 
 
@@ -293,7 +294,7 @@ def schemas(tables: Sequence[Table]) -> Callable[[Inputs], list[Verdict]]:
             "schema",
             value=len(wrong),
             bound=0,
-            message=f"{listed(wrong)}. Written by another version? Run with --full.",
+            message=f"{listed(wrong)}. A fault of the program, or tables of another version: keep the tables and report it.",
         )
 
     return gate
