@@ -10,6 +10,7 @@ import difflib
 import importlib.util
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -178,7 +179,18 @@ def check_contracts(
         result = batch.validate(suite, result_format="BOOLEAN_ONLY")
         outcomes = {outcome.expectation_config.meta[NUMBER]: outcome for outcome in result.results}
         verdicts += [_verdict(contract, rule, outcomes[number]) for number, rule in enumerate(rules)]
-    return verdicts
+    return _named_apart(verdicts)
+
+
+def _named_apart(verdicts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The verdicts, those of a name that an earlier one has numbered from 2 on: approvals and issues go by name."""
+    seen: Counter[str] = Counter()
+    found = []
+    for row in verdicts:
+        name = row["gate"]
+        seen[name] += 1
+        found.append(row if seen[name] == 1 else {**row, "gate": f"{name} ({seen[name]})"})
+    return found
 
 
 def _verdict(contract: Contract, rule: Expectation, outcome: Any) -> dict[str, Any]:

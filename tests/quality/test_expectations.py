@@ -203,6 +203,21 @@ def test_what_only_the_data_shows_cannot_be_computed_is_a_verdict(spark: SparkSe
     assert found[0]["message"].startswith(f"gold/rfm: {regex} on segment could not be computed")
 
 
+def test_two_expectations_of_one_type_and_column_are_two_gates(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([("champions",)], "segment STRING")
+    matches = "expect_column_values_to_match_regex segment"
+    asked = contract(
+        "gold/rfm", f"{matches} regex=^x", f"{matches} regex=^c", f"{matches} regex=y$", severity="block"
+    )
+    found = check_contracts([asked], lambda path: frame)
+    name = "contract gold/rfm column_values_to_match_regex segment"
+    assert {row["gate"]: row["status"] for row in found} == {
+        name: "blocked",
+        f"{name} (2)": "passed",
+        f"{name} (3)": "blocked",
+    }
+
+
 def test_the_contracts_that_ship_are_known_and_have_an_owner() -> None:
     found = load_contracts(Conf())
     check_known(found, PUBLISHED)
