@@ -10,7 +10,7 @@ class PadronError(Exception):
 
 
 class UsageError(PadronError):
-    """Configuration or arguments are wrong; nothing was read or written."""
+    """Configuration or arguments are wrong; nothing was released."""
 
     exit_code = 2
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
+from pipelines import errors
 from pipelines.cli import Lazy
+from pipelines.cli.lookup import EXIT
 from pipelines.config import parse, validate
 from pipelines.ops.gates import BOUNDS, DEFAULTS, UNUSABLE_FILES
 from pipelines.renames import Renames
@@ -63,3 +66,17 @@ def test_the_renames_in_the_example_are_valid() -> None:
 def test_every_gate_has_a_line_that_says_what_to_do() -> None:
     lines = README[README.index("| Gate |") :].partition("\n\n")[0]
     assert {*DEFAULTS, *BOUNDS, UNUSABLE_FILES} <= set(re.findall(r"`(\w+)`", lines))
+    assert "| `contract …` |" in lines
+
+
+def test_the_exit_codes_of_the_operators_page_are_those_of_the_program() -> None:
+    """And those of a process that a signal ended, of which the shell makes 128 and the signal's number."""
+    lines = README[README.index("| Code |") :].partition("\n\n")[0]
+    told = [
+        int(code)
+        for row in re.findall(r"^\| (\d[\d, ]*) \|", lines, re.MULTILINE)
+        for code in row.split(", ")
+    ]
+    raised = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
+    killed = {128 + signal.SIGKILL, 128 + signal.SIGTERM}
+    assert sorted(told) == sorted({*EXIT.values(), *raised, *killed})
