@@ -161,7 +161,13 @@ def model(inputs: Inputs) -> list[Verdict]:
     if generation is None or is_revision or generation.created_on != inputs.night.business_date:
         return []
     said = [f"{name}: {note}" for name, m in sorted(generation.models.items()) for note in m.notes]
-    return verdict(inputs.settings.project, "model", value=len(said), bound=0, message=f"{listed(said)}.")
+    return verdict(
+        inputs.settings.project,
+        "model",
+        value=len(said),
+        bound=0,
+        message=f"{listed(said)}. The report of the training says more.",
+    )
 
 
 def comparisons(inputs: Inputs) -> list[Verdict]:

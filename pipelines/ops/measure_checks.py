@@ -96,7 +96,7 @@ def judge(project: Project, found: dict[tuple[str, str], Measured], *, adopts: b
             value=money.value,
             rows=money.rows,
             message=f"{money.value:.2%} of net revenue is with customers whose id changed"
-            f" ({', '.join(parts)}){money.trend()}.",
+            f" ({', '.join(parts)}){money.trend()}; identity/events has the cause.",
             may_block=not adopts,
         )
     tax_ids = found.get(("over_clustering", "tax_ids"))
@@ -117,7 +117,8 @@ def judge(project: Project, found: dict[tuple[str, str], Measured], *, adopts: b
             "over_clustering",
             value=mixed.value,
             rows=mixed.rows,
-            message=f"{mixed.value:.2%} of {mixed.rows:,} customers hold what two people would ({why}){mixed.trend()}.",
+            message=f"{mixed.value:.2%} of {mixed.rows:,} customers hold what two people would ({why}){mixed.trend()}. "
+            "Look at the trend in the report; `padron explain` shows why two records are one.",
         )
     left = found.get(("under_clustering", "all"))
     if left is not None:
@@ -127,7 +128,7 @@ def judge(project: Project, found: dict[tuple[str, str], Measured], *, adopts: b
             value=left.value,
             rows=left.rows,
             message=f"for each 100 names with one e-mail, phone or address in one customer, {100 * left.value:.1f} "
-            f"stand in several{left.trend(1)}.",
+            f"stand in several{left.trend(1)}. Look at the trend in the report; compare another generation.",
         )
     return [*verdicts, *_precision(project, found)]
 
@@ -146,5 +147,6 @@ def _precision(project: Project, found: dict[tuple[str, str], Measured]) -> list
         value=1 - low.value,
         rows=low.rows,
         message=f"{said.value:.2%} of the pairs in one customer are right, 95 % interval {low.value:.2%} to "
-        f"{high.value:.2%}, by {low.rows:,} judged pairs{left_out}{said.trend()}.",
+        f"{high.value:.2%}, by {low.rows:,} judged pairs{left_out}{said.trend()}. "
+        "Read the wrong ones of the sample and decide them.",
     )

@@ -199,7 +199,7 @@ def _verdict(contract: Contract, rule: Expectation, outcome: Any) -> dict[str, A
     is_computed = info.get("raised_exception") is False
     columns = ", ".join(_columns(rule))
     kept = is_computed and bool(outcome.success)
-    broken = f"{table} breaks {rule.type} on {columns}"
+    broken = f"{table} breaks {rule.type} on {columns}: correct the data, or the promise in conf/quality."
     if not is_computed:
         broken = (
             f"{table}: {rule.type} on {columns} could not be computed: do its arguments in conf/quality fit the "

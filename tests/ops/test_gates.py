@@ -111,7 +111,9 @@ def test_the_lower_end_of_the_judged_precision_is_what_counts(low: float, labell
     (verdict,) = judge(Project(), found)
     assert (verdict["gate"], verdict["status"]) == ("precision_estimate", status)
     assert f"95 % interval {low:.2%} to 99.00%, by {labelled} judged pairs; 3 of 100" in verdict["message"]
-    assert verdict["message"].endswith("(97.00% the night before).")
+    assert verdict["message"].endswith(
+        "(97.00% the night before). Read the wrong ones of the sample and decide them."
+    )
 
 
 def test_what_is_about_a_source_is_its_owners_issue() -> None:
