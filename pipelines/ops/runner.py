@@ -214,4 +214,8 @@ class Runner:
         self.progress.judged(stage, verdicts)
         blocked = [v for v in verdicts if v["status"] == "blocked"]
         if blocked:
-            raise GateStopped("; ".join(f"{v['gate']}: {v['message']}" for v in blocked))
+            said = "; ".join(f"{v['gate']}: {v['message']}" for v in blocked).rstrip(".")
+            run_id = self.record.run_id
+            raise GateStopped(
+                f"{said}. `padron runs {run_id}` has the gates; if it is right: `padron release approve {run_id} --why …`."
+            )

@@ -87,7 +87,7 @@ def test_a_stopped_night_is_posted_with_its_summary_and_without_personal_data(
     ((headers, told),) = listener.got
     assert headers["Authorization"] == "Bearer s3cret"
     assert (told["event"], told["exit_code"], told["run_id"]) == ("stopped", 3, "2026-07-01.1")
-    assert told["message"] == "volume: 1 people."
+    assert told["message"].startswith("volume: 1 people. `padron runs 2026-07-01.1` has the gates")
     assert told["release_id"] is None
     assert [s["stage"] for s in told["stages"]] == ["bronze.land", "silver.build"]
     assert "Ruiz" not in json.dumps(told)

@@ -65,6 +65,7 @@ def test_what_a_gate_found_is_a_line_of_its_stage(shop: Tiny, lines: Any) -> Non
     ]
     with pytest.raises(GateStopped) as stopped:
         shop.run(night_progress())
+    assert f"`padron release approve {DAY}.1 --why …`" in str(stopped.value)
     complain(str(stopped.value), 3)
     warning, *errors = (line for line in lines() if line["level"] != "info")
     assert (warning["level"], warning["stage"]) == ("warning", "silver.build")
