@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipelines import files
 from pipelines.digests import code_digest
 from pipelines.errors import PadronError
-from pipelines.ops.record import last_states
+from pipelines.ops.record import last_states, rows_of
 from pipelines.ops.tables import RELEASES
 from pipelines.storage import Warehouse
 
@@ -102,18 +102,19 @@ def run_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
 
 
 def publish(warehouse: Warehouse, row: dict[str, Any]) -> None:
-    """Make a night visible: one row in ops/releases, then release.json beside the tables."""
-    warehouse.append_rows(RELEASES, [row])
+    """Make a night visible: one row in ops/releases, after all that are there, then release.json beside the tables."""
+    warehouse.append_rows(RELEASES, [{**row, "at": _after_all(warehouse, row["at"])}])
     write_pointer(warehouse)
 
 
 def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Release]) -> None:
     """Publish ``row`` and withdraw releases in one commit, so that readers never see neither."""
+    at = _after_all(warehouse, row["at"])
     gone = [
         {
             "release_id": r.release_id,
             "business_date": r.business_date,
-            "at": row["at"],
+            "at": at,
             "tables": sorted(r.tables.items()),
             "status": "withdrawn",
             "base_release": r.base_release,
@@ -125,8 +126,14 @@ def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Relea
         }
         for r in withdrawn
     ]
-    warehouse.append_rows(RELEASES, [*gone, row])
+    warehouse.append_rows(RELEASES, [*gone, {**row, "at": at}])
     write_pointer(warehouse)
+
+
+def _after_all(warehouse: Warehouse, at: datetime) -> datetime:
+    """``at``, or just after the newest row of ops/releases where the clock of its host was ahead."""
+    rows = rows_of(warehouse, RELEASES.path)
+    return max(at, rows[-1]["at"] + timedelta(microseconds=1)) if rows else at
 
 
 def write_pointer(warehouse: Warehouse) -> None:
