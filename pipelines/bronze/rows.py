@@ -17,7 +17,7 @@ from pipelines import files
 from pipelines.bronze import columnar, delimited, jsonlines
 from pipelines.bronze.contract import FileHead, column_names, delimiter_of
 from pipelines.bronze.landing import Format
-from pipelines.bronze.secrets import WITHHELD, without_secrets
+from pipelines.bronze.secrets import REMOVED, WITHHELD, is_secret_name, without_secrets
 from pipelines.bronze.tables import declared_columns
 from pipelines.bronze.text import open_text
 from pipelines.errors import PadronError
@@ -183,8 +183,10 @@ def _read_json(task: FileTask, columns: tuple[str, ...]) -> Iterator[pa.RecordBa
                 if name.casefold() in secret:
                     continue
                 position = place.get(name)
-                if position is None or position in filled:
-                    raw = text
+                if position is None and is_secret_name(name):
+                    raw = REMOVED
+                elif position is None or position in filled:
+                    raw = raw or text
                 else:
                     fields[position] = value
                     filled.add(position)

@@ -96,7 +96,9 @@ _FORMS = (
     r"\$argon2(?:id|i|d)\$\S+",
     r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@",
     r"(?i:\bbearer\s+[A-Za-z0-9._~+/-]{20,})",
-    r"(?i:\b(?:password|passwd|pwd|passwort|contraseña|contrasena|senha|api[_-]?key|client[_-]?secret)\s*[:=]\s*\S{4,})",
+    r"(?i:\b(?:password|passwd|pwd|passwort|contraseña|contrasena|senha|api[_-]?key|client[_-]?secret)"
+    # Between quotes, as in JSON, the value ends with its quote or comma; what follows stays.
+    r"(?:\\*[\"']\s*[:=]\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,{}\[\]\"'\\]{4,}|\S{4,})|\s*[:=]\s*\S{4,}))",
 )
 FORM = "|".join(_FORMS)
 _SHORTEST = 8

@@ -133,6 +133,25 @@ def test_a_column_of_credentials_is_not_stored_in_any_format(tmp_path: Path, ext
     assert "hunter2" not in problem.text
 
 
+@pytest.mark.parametrize("value", ['"hun ter2"', "123456", '"a\\"b"'])
+def test_a_nested_credential_is_removed_and_the_rest_of_its_object_stays(tmp_path: Path, value: str) -> None:
+    box = Box(tmp_path, SHOP)
+    box.put("lines.jsonl", f'{{"id": "1", "note": {{"password": {value}, "city": "Lugo"}}}}\n')
+    (row,), _ = landed(box)
+    assert row["note"] == f'{{"{REMOVED},"city":"Lugo"}}'
+
+
+def test_a_credential_first_seen_beyond_the_head_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.bronze.contract.HEAD_ROWS", 1)
+    box = Box(tmp_path, SHOP)
+    late = {"id": "2", "before": "x", "user_password": "hunter2", "after": "y"}
+    box.put("lines.jsonl", f'{{"id": "1"}}\n{json.dumps(late)}\n')
+    (_, row), _ = landed(box)
+    assert (row["id"], row["_raw"]) == ("2", REMOVED)
+
+
 def test_conf_says_what_is_a_credential_and_what_is_not(tmp_path: Path) -> None:
     sources = shop({"id": {}, "pin": {"credential": False}, "note": {"credential": True}})
     box = Box(tmp_path, sources)
