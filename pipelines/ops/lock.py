@@ -123,9 +123,9 @@ class Lock:
                     if not is_own:
                         self.taken_over = f"stale lock of {held['run']} on {held['host']} taken over"
                 self.warehouse.replace_rows(LOCK, [self._row()], seen)
-        except (CommitFailedError, DeltaError):
-            raise LockHeld("Another run took the lock at the same moment: wait for it to end.") from None
-        except OSError as error:
+        except (DeltaError, OSError) as error:
+            if self._is_newer(seen):
+                raise LockHeld("Another run took the lock at the same moment: wait for it to end.") from None
             raise PadronError(f"The lock cannot be written: {told(error)}.") from None
         _mine.add(self.owner)
         # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it.
@@ -133,6 +133,13 @@ class Lock:
         self._beat = threading.Thread(target=self._heartbeats, daemon=True)
         self._beat.start()
         return self
+
+    def _is_newer(self, seen: DeltaTable | None) -> bool:
+        """True where somebody wrote the lock after it was ``seen``: then the commit failed for that."""
+        with suppress(DeltaError, OSError):
+            now = self.warehouse.open(LOCK.path)
+            return now is not None and (seen is None or now.version() > seen.version())
+        return False
 
     def _heartbeats(self) -> None:
         while not self._stop.wait(HEARTBEAT.total_seconds()):

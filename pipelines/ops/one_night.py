@@ -150,6 +150,8 @@ def run_night(
     records.append(record)
     is_waiting = joined is not None and joined["status"] == "waiting"
     judged = remembered(warehouse, {record.run_id}) if is_waiting else {}
+    # Jobs of one night have the same options: what an earlier one has run again is not run once more.
+    rerun = prepared.rerun - (_ran(warehouse, record.run_id) if is_waiting else set())
     keep_configuration(warehouse, settings)
     changed = _changed(prepared, settings, warehouse)
     record.state("started", changed)
@@ -168,7 +170,7 @@ def run_night(
             judged=frozenset(judged),
             approved=approvals(warehouse, {r["run_id"] for r in same}),
         )
-        runner.run(prepared.stages, gates(settings.sources), prepared.rerun)
+        runner.run(prepared.stages, gates(settings.sources), rerun)
         lock.check()
     except BaseException as error:
         _failed(record, error)
@@ -195,6 +197,11 @@ def run_night(
     record.state("released")
     watcher.night_released(planned.business_date, record.seconds)
     return record, record.run_id
+
+
+def _ran(warehouse: Warehouse, run_id: str) -> set[str]:
+    """The stages that the run computed, and took over from no other."""
+    return {row["stage"] for row in finished(warehouse, {run_id}) if row["status"] == "done"}
 
 
 def _of_run(night: Night, record: Record) -> Night:

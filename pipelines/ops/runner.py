@@ -157,7 +157,10 @@ class Runner:
             if failure is error:
                 raise
             raise failure from error
-        self._ended(result, begun)
+        try:
+            self._ended(result, begun)
+        except Exception as error:
+            raise stage_failed(stage.name, error) from error
 
     def _ended(self, result: StageResult, begun: float) -> None:
         result.seconds = time.monotonic() - begun

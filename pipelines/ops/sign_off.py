@@ -64,6 +64,9 @@ def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[
     _check_used(warehouse)
     with Lock(warehouse, "padron release approve", _night_of(warehouse, run_id)):
         run = _stopped(warehouse, run_id, ("stopped",))
+        base = releases.newest(warehouse)
+        if base is not None and run["base_release"] != base.release_id:
+            _not_the_newest(run["run_id"], base)
         gates = [g for g in rows_of(warehouse, GATES.path) if g["run_id"] == run["run_id"]]
         # A run that went on after an earlier approval has judged its gates again.
         newest = {g["gate"]: g for g in gates}
@@ -117,6 +120,7 @@ def reject(
                 f"Nothing was released before {name}, so there is nothing to go back to: replace or remove its "
                 "files in the landing folder and run again."
             )
+        _check_whole(warehouse, base)
         batches = _rejected(warehouse, base, landed, run["business_date"], name)
         tables = {**base.tables, **landed, BATCHES.path: batches}
         made = _go_back(warehouse, base, tables, decider, "reject", name, start_spark)
@@ -143,13 +147,18 @@ def rollback(
             raise UsageError(f"Release {release_id} is withdrawn: it cannot be gone back to.")
         if target.release_id == newest.release_id:
             raise UsageError(f"Release {release_id} is the newest one: readers see it already.")
-        gone = [path for path, version in target.tables.items() if not warehouse.is_whole(path, version)]
-        if gone:
-            raise UsageError(
-                f"Release {release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it is older than "
-                "retention_days or retention_by_layer in conf/padron.yml promise."
-            )
+        _check_whole(warehouse, target)
         return _go_back(warehouse, target, dict(target.tables), decider, "rollback", release_id, start_spark)
+
+
+def _check_whole(warehouse: Warehouse, release: Release) -> None:
+    """Raises UsageError where upkeep has deleted files of the release, which readers would be sent to."""
+    gone = [path for path, version in release.tables.items() if not warehouse.is_whole(path, version)]
+    if gone:
+        raise UsageError(
+            f"Release {release.release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it is older than "
+            "retention_days or retention_by_layer in conf/padron.yml promise."
+        )
 
 
 def _check_used(warehouse: Warehouse) -> None:

@@ -19,7 +19,7 @@ from pipelines import files, storage
 from pipelines.errors import PadronError
 from pipelines.ops import lock, releases
 from pipelines.ops.keys import needs
-from pipelines.ops.record import last_states
+from pipelines.ops.record import Record, last_states
 
 FIRST, SECOND = "2026-07-01", "2026-07-02"
 
@@ -124,6 +124,20 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, path: str) -> Non
         return write(self, table, *args)
 
     monkeypatch.setattr(storage.Warehouse, "write", broken)
+
+
+def test_a_disk_that_is_full_when_a_stage_is_recorded_is_told_like_any_other(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Record, "stage", full)
+        with pytest.raises(PadronError, match="failed: the disk is full") as raised:
+            shop.run()
+    assert raised.value.exit_code == 1
+    assert shop.run().released
 
 
 @pytest.mark.parametrize(

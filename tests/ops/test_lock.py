@@ -6,10 +6,13 @@ import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
-from pipelines.errors import LockHeld
+from pipelines.errors import LockHeld, PadronError
 from pipelines.ops.lock import EXPIRY, Lock, is_stale, this_host
 from pipelines.ops.tables import LOCK
 from pipelines.storage import Warehouse
@@ -32,6 +35,40 @@ def test_a_lock_is_free_after_its_run(tmp_path: Path) -> None:
     for name in ("first", "second"):
         with Lock(house, name) as lock:
             assert lock.taken_over is None
+
+
+def test_who_may_not_write_the_lock_is_told_so_and_not_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = Warehouse(str(tmp_path))
+    with Lock(house, "first"):
+        pass
+
+    def refused(*_: Any) -> None:
+        raise DeltaError("permission denied")
+
+    monkeypatch.setattr(Warehouse, "replace_rows", refused)
+    with pytest.raises(PadronError, match="The lock cannot be written") as raised:
+        Lock(house, "second").__enter__()
+    assert not isinstance(raised.value, LockHeld)
+
+
+@pytest.mark.parametrize("nights", [0, 1], ids=["first lock of a warehouse", "later"])
+def test_of_two_that_take_the_lock_at_once_one_gets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nights: int
+) -> None:
+    house = Warehouse(str(tmp_path))
+    for _ in range(nights):
+        with Lock(house, "a night before"):
+            pass
+    seen = house.open(LOCK.path)
+    with Lock(house, "the faster one"), monkeypatch.context() as patch:
+        first = [seen]
+        patch.setattr(
+            Warehouse, "open", lambda self, path: first.pop() if first else DeltaTable(f"{tmp_path}/{path}")
+        )
+        with pytest.raises(LockHeld, match="at the same moment"):
+            Lock(house, "the slower one").__enter__()
 
 
 def test_a_lock_of_a_dead_process_on_this_host_is_taken_over(tmp_path: Path) -> None:

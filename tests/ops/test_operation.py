@@ -136,6 +136,15 @@ def test_a_job_a_layer_shares_run_and_lock_and_the_last_one_releases(shop: Tiny,
     assert shop.run(layer="bronze").released == []
 
 
+def test_jobs_a_layer_that_are_all_told_where_to_begin_begin_there_once(shop: Tiny) -> None:
+    ran = []
+    for layer in LAYERS:
+        watch = Watch()
+        shop.run(watch, layer=layer, from_stage="silver.build")
+        ran += [name for name, status in watch.stages.items() if status == "done"]
+    assert sorted(ran) == sorted(stage.name for stage in STAGES)
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_job_of_a_layer_is_the_command_with_that_layer(
     layer: str, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,7 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, UsageError
 from pipelines.ops import releases, sign_off
-from pipelines.ops.record import last_states, rows_of
+from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
 from pipelines.ops.tables import GATES
 from pipelines.stages import Inputs
@@ -96,6 +96,16 @@ def test_only_a_gate_that_stopped_a_night_can_be_approved(
     assert padron(shop, "approve", "2026-07-09.1", "--by", "x", "--why", "y") == 2
     assert padron(shop, "approve", "--by", "x") == 2
     assert padron(shop, "approve", "--by", "x", "--why", " ") == 2
+
+
+def test_a_night_that_was_overtaken_cannot_be_approved(shop: Tiny) -> None:
+    """Its work stands on a release that is not the newest any more: nobody would go on with it."""
+    shop.gates.clear()
+    assert shop.run().released == ["2026-07-02.2"]
+    stopped = "2026-07-02.1"
+    mark(shop.house, last_states(shop.house)[stopped], "stopped", "as it was")
+    with pytest.raises(UsageError, match=rf"{stopped} does not stand on the newest release 2026-07-02\.2"):
+        sign_off.approve(shop.house, stopped, MARIA)
 
 
 def test_a_rejected_night_leaves_its_rows_in_bronze_and_nowhere_else(
@@ -210,6 +220,8 @@ def test_a_release_that_is_not_whole_any_more_is_not_gone_back_to(two_nights: Ti
     house.vacuum(PEOPLE.path, [newest[PEOPLE.path]], hours=0)
     with pytest.raises(UsageError, match=r"not readable whole any more \(silver/people\)"):
         sign_off.rollback(house, "2026-07-01.1", MARIA, no_spark)
+    with pytest.raises(UsageError, match=r"not readable whole any more \(silver/people\)"):
+        sign_off.reject(house, "2026-07-02.2", MARIA, no_spark)
 
 
 def test_a_rollback_that_dies_anywhere_is_made_good_by_another(
