@@ -272,9 +272,9 @@ _STANDARD = {
 
 
 def _has_decimal_comma(sample: Sample, maps: Mapping[str, str]) -> bool:
-    for how in maps.values():
-        found = re.search(r"column: (\w+), parse: amount", how)
-        values = sample.values.get(found[1], []) if found else []
+    amounts = [c for c in sample.columns if f"{{column: {_name(c)}, parse: amount}}" in maps.values()]
+    for column in amounts:
+        values = sample.values[column]
         commas = sum(re.fullmatch(r"-?[\d.]*\d,\d{1,2}", v) is not None for v in values)
         if values and commas > len(values) / 2:
             return True
@@ -282,8 +282,8 @@ def _has_decimal_comma(sample: Sample, maps: Mapping[str, str]) -> bool:
 
 
 def _birth_formats(sample: Sample, maps: Mapping[str, str]) -> list[str]:
-    column = maps.get("birth_date_raw")
-    formats = _formats(sample.values.get(column, [])) if column is not None else []
+    told = maps.get("birth_date_raw")
+    formats = next((_formats(sample.values[c]) for c in sample.columns if _name(c) == told), [])
     return (
         [f"    birth_date_formats: [{', '.join(quoted(p) for p in formats)}]"]
         if formats and formats != ["yyyy-MM-dd"]

@@ -74,6 +74,13 @@ def test_a_file_of_orders_becomes_orders(tmp_path: Path) -> None:
     assert any(check.startswith("status: write the standard codes") for check in made.checks)
 
 
+def test_columns_whose_names_yaml_must_quote_are_looked_at_like_others(tmp_path: Path) -> None:
+    _, sales = drafted(tmp_path, "pedidos.csv", SALES.replace("importe", "importe €"))
+    assert sales.feeds["feed"].decimal == ","
+    _, members = drafted(tmp_path, "members.csv", MEMBERS.replace("fecha_nac", "fecha-nac"))
+    assert members.feeds["feed"].birth_date_formats == ("dd/MM/yyyy",)
+
+
 def test_json_lines_and_parquet_and_what_nobody_knows(tmp_path: Path) -> None:
     rows = [{"a": 1, "b": "x"}, {"a": 1, "b": "y", "op": "U"}]
     _, source = drafted(tmp_path, "things.jsonl", "\n".join(map(json.dumps, rows)))
