@@ -96,6 +96,8 @@ class Lock:
         self.owner = uuid.uuid4().hex
         self.host = this_host()
         self.taken_over: str | None = None
+        self.is_lost = False
+        """True once a heartbeat found that another run took the lock over."""
         self._stop = threading.Event()
         self._beat: threading.Thread | None = None
 
@@ -146,6 +148,7 @@ class Lock:
             # A beat that fails is followed by another; whether the lock is lost is asked before a release.
             with suppress(CommitFailedError, DeltaError, OSError):
                 seen = self._own()
+                self.is_lost = seen is None
                 if seen is not None:
                     self.warehouse.replace_rows(LOCK, [self._row()], seen)
 
@@ -158,10 +161,12 @@ class Lock:
     def check(self) -> None:
         """Raises LockHeld where another run took the lock over: what this one does must not be released."""
         if self._own() is None:
-            raise LockHeld(
-                "Another run took the lock over, because this one gave no sign of life for "
-                f"{EXPIRY.total_seconds() / 60:.0f} minutes: nothing is released by this one."
-            )
+            raise _lost()
+
+    def check_known(self) -> None:
+        """``check`` by what the last heartbeat found, without a look at the table."""
+        if self.is_lost:
+            raise _lost()
 
     def park(self, night: str, before: str) -> None:
         """Leave the lock with ``night`` when this run ends, until the job of the layer ``before`` takes it."""
@@ -181,6 +186,13 @@ class Lock:
                 is_parked = self._parks is not None and kind is None
                 left = {**self._row(), "owner": self._parks, "pid": None} if is_parked else FREE
                 self.warehouse.replace_rows(LOCK, [left], seen)
+
+
+def _lost() -> LockHeld:
+    return LockHeld(
+        "Another run took the lock over, because this one gave no sign of life for "
+        f"{EXPIRY.total_seconds() / 60:.0f} minutes: nothing is released by this one."
+    )
 
 
 def _message(held: dict[str, Any]) -> str:

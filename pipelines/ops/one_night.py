@@ -169,6 +169,7 @@ def run_night(
             memory=prepared.memory,
             judged=frozenset(judged),
             approved=approvals(warehouse, {r["run_id"] for r in same}),
+            may_go_on=lock.check_known,
         )
         runner.run(prepared.stages, gates(settings.sources), rerun)
         lock.check()

@@ -58,10 +58,11 @@ class Runner:
         judged: frozenset[str] = frozenset(),
         approved: Mapping[str, float] | None = None,
         leaves_pages: bool = True,
+        may_go_on: Callable[[], None] = lambda: None,
     ) -> None:
         """``memory``: what finished stages wrote. ``judged``: keys of those of them whose gates let this
         very run go on. ``approved``: by gate, the value up to which somebody agreed to what it stops.
-        ``leaves_pages``: False where the warehouse is to stay as it is.
+        ``leaves_pages``: False where the warehouse is to stay as it is. ``may_go_on`` raises where no other stage may begin.
         """
         self.spark = spark
         self.warehouse = warehouse
@@ -73,6 +74,7 @@ class Runner:
         self.judged = judged
         self.approved = approved or {}
         self.leaves_pages = leaves_pages
+        self.may_go_on = may_go_on
         self.versions: dict[str, int] = {**night.base, **night.given}
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
         self._generations: dict[int, str | None] = {}
@@ -119,6 +121,7 @@ class Runner:
             raise failure
 
     def _stage(self, stage: Stage, gate: Gate | None, rerun: bool) -> None:
+        self.may_go_on()
         self.progress.started(stage.name)
         begun = time.monotonic()
         key = stage_key(stage, self.night, self.versions, self.settings)

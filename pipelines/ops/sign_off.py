@@ -97,7 +97,7 @@ def reject(
     in again by the next run. Returns the release that readers see from now on.
     """
     _check_used(warehouse)
-    with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)):
+    with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)) as lock:
         run = _stopped(warehouse, run_id, (*OPEN, "released"))
         name = run["run_id"]
         if run_id is None and run["status"] == "released":
@@ -123,7 +123,7 @@ def reject(
         _check_whole(warehouse, base)
         batches = _rejected(warehouse, base, landed, run["business_date"], name)
         tables = {**base.tables, **landed, BATCHES.path: batches}
-        made = _go_back(warehouse, base, tables, decider, "reject", name, start_spark)
+        made = _go_back(lock, base, tables, decider, "reject", name, start_spark)
         mark(warehouse, run, "rejected", f"rejected {decider}")
     return made
 
@@ -138,7 +138,7 @@ def rollback(
     readers see from now on.
     """
     _check_used(warehouse)
-    with Lock(warehouse, "padron release rollback"):
+    with Lock(warehouse, "padron release rollback") as lock:
         known = {r.release_id: r for r in releases.all_releases(warehouse)}
         target, newest = known.get(release_id), releases.required(warehouse)
         if target is None:
@@ -148,7 +148,7 @@ def rollback(
         if target.release_id == newest.release_id:
             raise UsageError(f"Release {release_id} is the newest one: readers see it already.")
         _check_whole(warehouse, target)
-        return _go_back(warehouse, target, dict(target.tables), decider, "rollback", release_id, start_spark)
+        return _go_back(lock, target, dict(target.tables), decider, "rollback", release_id, start_spark)
 
 
 def _check_whole(warehouse: Warehouse, release: Release) -> None:
@@ -227,7 +227,7 @@ def _rejected(
 
 
 def _go_back(
-    warehouse: Warehouse,
+    lock: Lock,
     target: Release,
     tables: dict[str, int],
     decider: Decider,
@@ -236,6 +236,7 @@ def _go_back(
     start_spark: Callable[[], SparkSession],
 ) -> Release:
     """Release ``tables``, which are the target's but for bronze, in the place of all after the target."""
+    warehouse = lock.warehouse
     newest = releases.required(warehouse)
     said = f"{verb} of {name} {decider}" if verb == "reject" else f"{verb} to {name} {decider}"
     standing = [r for r in releases.all_releases(warehouse) if r.status == "released"]
@@ -257,6 +258,7 @@ def _go_back(
             tables |= _compensated(warehouse, start_spark(), newest, target)
             # What stewards decided holds until they revoke it, whatever becomes of a night.
             tables |= {t.path: newest.tables[t.path] for t in GIVEN if t.path in newest.tables}
+        lock.check()
     except BaseException as error:
         record.state("failed", f"{said}: {type(error).__name__}")
         raise

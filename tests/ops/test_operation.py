@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
+import time
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake.exceptions import DeltaError
 from tiny_night import ROOT, STAGES, Tiny, Watch, configured, tiny
 
 from pipelines.cli import execute, night
@@ -186,6 +189,29 @@ def test_a_night_that_waits_too_long_for_its_next_job_loses_the_lock(shop: Tiny)
     shop.house.replace_rows(LOCK, [row], seen)
     with Lock(shop.house, "another") as taken:
         assert "taken over" in str(taken.taken_over)
+
+
+def test_a_run_whose_heartbeat_finds_the_lock_taken_begins_no_other_stage(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "HEARTBEAT", timedelta(seconds=0.05))
+
+    def robbed(inputs: object) -> list[object]:
+        held = shop.house.open(LOCK.path)
+        while held is not None and held.to_pyarrow_table().to_pylist()[0]["owner"] != "another":
+            row = {**held.to_pyarrow_table().to_pylist()[0], "owner": "another"}
+            # A heartbeat may come in between.
+            with suppress(DeltaError):
+                shop.house.replace_rows(LOCK, [row], held)
+            held = shop.house.open(LOCK.path)
+        time.sleep(0.5)
+        return []
+
+    shop.gates["silver.build"] = robbed
+    watch = Watch()
+    with pytest.raises(LockHeld, match="took the lock over"):
+        shop.run(watch)
+    assert list(watch.stages) == ["bronze.land", "silver.build"]
 
 
 def test_a_run_that_lost_its_lock_releases_nothing(shop: Tiny) -> None:

@@ -12,11 +12,11 @@ from tiny_night import CONTACTS, LOG, OWNERS, PEOPLE, Killed, Tiny, Watch, dying
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
-from pipelines.errors import GateStopped, UsageError
+from pipelines.errors import GateStopped, LockHeld, UsageError
 from pipelines.ops import releases, sign_off
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
-from pipelines.ops.tables import GATES
+from pipelines.ops.tables import GATES, LOCK
 from pipelines.stages import Inputs
 
 MARIA = Decider("maria", "the shop was closed")
@@ -212,6 +212,20 @@ def test_what_cannot_be_rolled_back_to_is_said(two_nights: Tiny) -> None:
     sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
     with pytest.raises(UsageError, match="is withdrawn"):
         sign_off.rollback(shop.house, "2026-07-02.2", MARIA, no_spark)
+
+
+def test_a_rollback_that_lost_its_lock_on_the_way_changes_nothing_for_readers(two_nights: Tiny) -> None:
+    house = two_nights.house
+
+    def robbed() -> Any:
+        seen = house.open(LOCK.path)
+        assert seen is not None
+        row = {**seen.to_pyarrow_table().to_pylist()[0], "owner": "another"}
+        house.replace_rows(LOCK, [row], seen)
+
+    with pytest.raises(LockHeld, match="took the lock over"):
+        sign_off.rollback(house, "2026-07-01.1", MARIA, robbed)
+    assert releases.required(house).release_id == "2026-07-02.2"
 
 
 def test_a_release_that_is_not_whole_any_more_is_not_gone_back_to(two_nights: Tiny) -> None:
