@@ -2,7 +2,7 @@
 
 Object stores have no safe second driver, so the commit itself decides: of two that try at once
 one conflicts. A holder whose process is dead on this host is stale at once, any other when its
-heartbeat ran out: a process id may be somebody else's by now. A night that runs as a job a layer
+heartbeat ran out: a process id may be somebody else's by now, and clocks differ, so one on another host is watched first. A night that runs as a job a layer
 parks the lock between its jobs: only a run of the same night takes it from there, until the night has waited too long.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT = timedelta(seconds=30)
 EXPIRY = timedelta(minutes=10)
+WATCHED = 3 * HEARTBEAT
+"""How long a holder on another host is looked at before its lock is taken over."""
 PARKED = timedelta(hours=12)
 """How long a night may wait for the job of its next layer."""
 FREE: dict[str, Any] = {"owner": None, "run": None, "host": None, "pid": None, "heartbeat_at": None}
@@ -120,7 +123,7 @@ class Lock:
                 held = rows[0] if rows and rows[0]["owner"] is not None else None
                 if held is not None:
                     is_own = held["pid"] is None and held["owner"] == self.night
-                    if not is_own and not is_stale(held, datetime.now(UTC), self.host):
+                    if not is_own and not self._is_abandoned(held):
                         raise LockHeld(_message(held))
                     if not is_own:
                         self.taken_over = f"stale lock of {held['run']} on {held['host']} taken over"
@@ -135,6 +138,24 @@ class Lock:
         self._beat = threading.Thread(target=self._heartbeats, daemon=True)
         self._beat.start()
         return self
+
+    def _is_abandoned(self, held: dict[str, Any]) -> bool:
+        """True where the lock may be taken over.
+
+        Clocks of two hosts may differ: a holder elsewhere whose heartbeat is far from now is watched for
+        ``WATCHED``, and is alive where another one comes.
+        """
+        now = datetime.now(UTC)
+        is_over = is_stale(held, now, self.host)
+        if held["pid"] is None or held["host"] == self.host or abs(now - held["heartbeat_at"]) <= EXPIRY:
+            return is_over
+        end = time.monotonic() + WATCHED.total_seconds()
+        while time.monotonic() < end:
+            time.sleep(WATCHED.total_seconds() / 9)
+            seen = self.warehouse.open(LOCK.path)
+            if seen is None or self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist() != [held]:
+                return False
+        return True
 
     def _is_newer(self, seen: DeltaTable | None) -> bool:
         """True where somebody wrote the lock after it was ``seen``: then the commit failed for that."""

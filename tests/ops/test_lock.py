@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from pipelines.errors import LockHeld, PadronError
+from pipelines.ops import lock
 from pipelines.ops.lock import EXPIRY, Lock, is_stale, this_host
 from pipelines.ops.tables import LOCK
 from pipelines.storage import Warehouse
@@ -84,6 +85,36 @@ def test_a_lock_of_a_dead_process_on_this_host_is_taken_over(tmp_path: Path) -> 
     with Lock(house, "next") as lock:
         assert lock.taken_over is not None
         assert "2026-07-01" in lock.taken_over
+
+
+@pytest.mark.parametrize(
+    "age", [timedelta(hours=1), -timedelta(hours=1)], ids=["clock behind", "clock ahead"]
+)
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_a_holder_on_a_host_with_another_clock_is_judged_by_whether_it_beats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: timedelta, is_alive: bool
+) -> None:
+    monkeypatch.setattr(lock, "WATCHED", timedelta(seconds=0.3))
+    house = Warehouse(str(tmp_path))
+    there = datetime.now(UTC) - age
+    row = {"owner": "x", "run": "padron run", "host": "elsewhere", "pid": 1, "heartbeat_at": there}
+    house.create(LOCK, [row])
+    opened, looks = Warehouse.open, []
+
+    def beating(self: Warehouse, path: str) -> DeltaTable | None:
+        seen = opened(self, path)
+        looks.append(seen)
+        if is_alive and seen is not None and len(looks) == 2:
+            house.replace_rows(LOCK, [{**row, "heartbeat_at": there + timedelta(seconds=30)}], seen)
+        return seen
+
+    monkeypatch.setattr(Warehouse, "open", beating)
+    if is_alive:
+        with pytest.raises(LockHeld):
+            Lock(house, "next").__enter__()
+    else:
+        with Lock(house, "next") as taken:
+            assert "elsewhere taken over" in str(taken.taken_over)
 
 
 def test_another_process_may_have_the_id_of_a_dead_holder() -> None:
