@@ -27,8 +27,9 @@ def _says(group: Group) -> Column:
 
 def scorecard(records: DataFrame, business_date: date) -> DataFrame:
     """``completeness`` of each source and attribute group (part ``crm/emails``): records that state it, over
-    the source's live records; ``recency`` of each source: median age of its records in days, by what the
-    source calls its last change, else by the file that brought them. As ``figures``.
+    the source's live records; ``recency`` of each source, and of each source and attribute group: median age in days of
+    its records, or of those that state it, by what the source calls their last change, else by the file that brought
+    them. As ``figures``.
     """
     age = F.date_diff(
         F.lit(business_date), F.coalesce(F.col("updated_at").cast("date"), F.col("_landing_date"))
@@ -37,15 +38,18 @@ def scorecard(records: DataFrame, business_date: date) -> DataFrame:
         F.count(F.lit(1)).alias("records"),
         F.percentile(age, F.lit(0.5)).alias("age"),
         *[F.count_if(_says(group)).alias(group.name) for group in GROUPS],
+        *[F.percentile(F.when(_says(group), age), F.lit(0.5)).alias(f"age_{group.name}") for group in GROUPS],
     )
     source = F.col("source")
-    return figures(
+
+    def of(group: Group) -> Column:
+        return F.concat(source, F.lit(f"/{group.name}"))
+
+    found = figures(
         counted,
-        *[
-            figure(
-                "completeness", F.concat(source, F.lit(f"/{group.name}")), F.col(group.name), F.col("records")
-            )
-            for group in GROUPS
-        ],
+        *[figure("completeness", of(group), F.col(group.name), F.col("records")) for group in GROUPS],
         figure("recency", source, F.col("age")),
+        *[figure("recency", of(group), F.col(f"age_{group.name}")) for group in GROUPS],
     )
+    # What nobody states has no age.
+    return found.filter((F.col("measure") != "recency") | F.col("numerator").isNotNull())

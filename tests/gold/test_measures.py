@@ -166,6 +166,9 @@ def test_each_source_has_a_scorecard_of_attributes_and_age(measured: dict[str, s
     assert measured["completeness erp/birth_date"] == "0 0 1"
     assert measured["completeness crm/emails"] == "0.5 1 2"
     assert measured["recency crm"] == "10 10 -", "5 and 15 days old"
+    assert measured["recency crm/birth_date"] == "10 10 -"
+    assert measured["recency crm/emails"] == "5 5 -", "of the one that states an e-mail"
+    assert "recency erp/birth_date" not in measured, "nobody states one"
     assert measured["recency erp"] == "3 3 -", "where the source says nothing, the file's date"
 
 
