@@ -64,8 +64,8 @@ def inspect(file: LandedFile, source: Source) -> FileHead:
 
     Reads text files whole once (gzip, encoding) and parses only their head; of Parquet the footer.
     Codes that stop: empty_file, truncated_gzip, corrupt_gzip, misnamed_gzip, wrong_encoding,
-    unreadable_header, unreadable_json, unreadable_parquet, missing_column, duplicate_column,
-    reserved_column. Codes that warn: new_column, header_only, secret_column.
+    unreadable_header, unreadable_json, unreadable_parquet, missing_column, unknown_header,
+    duplicate_column, reserved_column. Codes that warn: new_column, header_only, secret_column.
     """
     encoding = source.encoding_of(file.feed)
     known_codec(encoding, source.source)
@@ -179,6 +179,7 @@ def _against(file: LandedFile, source: Source, names: list[str], *, has_rows: bo
     secret = secret_columns(columns, source, file.feed)
     new = tuple(n for n in columns if n.casefold() not in declared and n not in secret)
     missing = tuple(n for n in declared.values() if n.casefold() not in present and n != OP)
+    may_be_row = file.format == "delimited" and present.isdisjoint(declared)
     problems = []
     if file.format != "jsonl" or has_rows:
         required = [stored_name(n) for n in spec.required]
@@ -186,7 +187,7 @@ def _against(file: LandedFile, source: Source, names: list[str], *, has_rows: bo
             required.append(OP)
         absent = [n for n in required if n.casefold() not in present]
         if absent:
-            hint = _delimiter_hint(names, required)
+            hint = _header_hint(names, declared, may_be_row=may_be_row)
             problems.append(
                 stop(
                     "missing_column",
@@ -196,11 +197,22 @@ def _against(file: LandedFile, source: Source, names: list[str], *, has_rows: bo
                     f"conf/sources/{source.source}.yml.",
                 )
             )
+        elif may_be_row:
+            problems.append(
+                stop(
+                    "unknown_header",
+                    file.path,
+                    f"has no column that {source.source}/{file.feed} declares"
+                    f"{_header_hint(names, declared, may_be_row=may_be_row)}. Have it delivered with its "
+                    f"header, or change conf/sources/{source.source}.yml.",
+                )
+            )
     twice = sorted({n for n in columns if [c.casefold() for c in columns].count(n.casefold()) > 1})
     if twice:
-        problems.append(
-            stop("duplicate_column", file.path, f"has a column twice: {', '.join(twice)}. Have it mended.")
-        )
+        # What may be no header is a row: its fields are values, which no message holds.
+        may_tell = file.format != "delimited" or not problems
+        told = ", ".join(twice) if may_tell else f"{len({n.casefold() for n in twice})} of its first line"
+        problems.append(stop("duplicate_column", file.path, f"has a column twice: {told}. Have it mended."))
     reserved = sorted(n for n in columns if n.casefold() in TECHNICAL)
     if reserved:
         problems.append(
@@ -241,11 +253,11 @@ def _against(file: LandedFile, source: Source, names: list[str], *, has_rows: bo
     return FileHead(file, tuple(columns), is_snapshot, new, missing, secret, tuple(problems))
 
 
-def _delimiter_hint(names: list[str], required: list[str]) -> str:
-    """What to say where the header is one field that another delimiter splits into the required columns."""
+def _header_hint(names: list[str], declared: Mapping[str, str], *, may_be_row: bool) -> str:
+    """What may be wrong with a header that lacks columns: another delimiter, or that it is a row of data."""
     if len(names) == 1:
         for other, called in ((",", "a comma"), (";", "a semicolon"), ("\t", "a tab"), ("|", "a bar")):
             fields = {stored_name(n).casefold() for n in next(csv.reader([names[0]], delimiter=other))}
-            if {n.casefold() for n in required} & fields and len(fields) > 1:
+            if not fields.isdisjoint(declared) and len(fields) > 1:
                 return f" (its fields seem to be separated by {called}: declare `delimiter`)"
-    return ""
+    return " (its first line may be no header)" if may_be_row else ""

@@ -12,6 +12,7 @@ from landing_box import SHOP, Box
 
 from pipelines.bronze.problems import stop_message
 from pipelines.errors import UsageError
+from pipelines.sources import Source
 
 GOOD = "id,name,note\n1,Ana,\n"
 PACKED = gzip.compress(("id,name\n" + "".join(f"{i},x\n" for i in range(9999))).encode(), mtime=0)
@@ -60,6 +61,29 @@ def test_a_file_that_cannot_be_landed_stops_the_night(
     assert "\n" not in line
     assert "José" not in line
     assert line.endswith("Nothing was landed.")
+
+
+@pytest.mark.parametrize(
+    ("key", "codes"),
+    [
+        (["id"], ["missing_column", "duplicate_column"]),
+        (["_file", "_row"], ["unknown_header", "duplicate_column"]),
+    ],
+)
+def test_a_file_without_a_header_shows_nothing_of_its_first_row(
+    tmp_path: Path, key: list[str], codes: list[str]
+) -> None:
+    feed = {"mode": "append", "key": key, "target": "bronze_only", "columns": {"id": {}, "name": {}}}
+    shop = {"source": "shop", "owner": "Shop", "channel": "pos", "feeds": {"people": feed}}
+    box = Box(tmp_path, {"shop": Source.model_validate(shop)})
+    box.put("people.csv", "7,Ana,Lugo,Lugo\n8,Eva,Vigo,Lugo\n")
+    problems = box.head().problems
+    assert [p.code for p in problems] == codes
+    line = stop_message(problems)
+    assert line is not None
+    assert "its first line may be no header" in line
+    assert "twice: 1 of its first line" in line
+    assert not [value for value in ("Ana", "Lugo") if value in line]
 
 
 def test_the_line_counts_what_it_does_not_name(tmp_path: Path) -> None:
