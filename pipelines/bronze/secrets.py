@@ -23,80 +23,74 @@ REMOVED = "[secret removed]"
 WITHHELD = "[row withheld: its file has a column of credentials]"
 """What stands in place of a malformed row: nobody knows which part of it is the credential."""
 
-_ALONE = frozenset(("token", "pin", "secret", "secreto", "geheimnis"))
-_WORDS = [
-    "password",
-    "passwd",
-    "passwort",
-    "kennwort",
-    "contrasena",
-    "contrasenya",
-    "senha",
-    "pwd",
-    "passphrase",
-    "passcode",
-    "mot_de_passe",
-    "clave_acceso",
-    "clave_de_acceso",
-    "clave_secreta",
-    "palabra_de_paso",
-    "secret_key",
-    "client_secret",
-    "api_key",
-    "apikey",
-    "api_secret",
-    "access_token",
-    "refresh_token",
-    "auth_token",
-    "session_token",
-    "bearer_token",
-    "id_token",
-    "private_key",
-    "access_key",
-    "credential",
-    "credentials",
-    "credenciales",
-    "cvv",
-    "cvv2",
-    "cvc",
-    "cvc2",
-    "card_pin",
-    "pin_code",
-    "security_code",
-]
-_ABOUT = frozenset(
+_ALONE = "pin|secreto|geheimnis"
+_LAST = "token|secret|otp"
+"""Credentials as the whole name or its last word: ``token_count`` holds none."""
+_WORDS = "|".join(
     [
-        "at",
-        "date",
-        "on",
-        "changed",
-        "updated",
-        "reset",
-        "expires",
-        "expired",
-        "expiry",
-        "has",
-        "is",
-        "count",
-        "age",
-        "days",
-        "flag",
+        "pwd",
+        "senha",
+        "mot_de_passe",
+        "clave_acceso",
+        "clave_de_acceso",
+        "clave_secreta",
+        "palabra_de_paso",
+        "secret_key",
+        "secret_answer",
+        "security_answer",
+        "client_secret",
+        "api_key",
+        "apikey",
+        "api_secret",
+        "access_token",
+        "refresh_token",
+        "auth_token",
+        "session_token",
+        "bearer_token",
+        "id_token",
+        "private_key",
+        "access_key",
+        "credential",
+        "credenciales",
+        "cvv",
+        "cvc",
+        "card_pin",
+        "pin_code",
+        "otp_code",
+        "security_code",
     ]
 )
-"""Words that make it a statement about a credential: ``password_changed_at`` holds none."""
+_ENDINGS = "password|passwd|passwort|kennwort|contrasena|contrasenya|passphrase|passcode"
+"""Credentials also where they end a longer word: ``userpassword``."""
+_NAME = re.compile(
+    rf"^(?:{_ALONE})$|(?:^|_)(?:{_LAST})\d*$|(?:(?:^|_)(?:{_WORDS})|(?:{_ENDINGS})(?:hash|salt)?)s?\d*(?:_|$)"
+)
+_ABOUT = re.compile(
+    r"^(?:has|is|date|days|count|age)_"
+    r"|_(?:at|by|date|on|changed|updated|reset|required|expires|expired|expiry|count|age|days|flag)$"
+)
+"""A name that begins or ends so is a statement about a credential: ``password_changed_at`` holds none.
+
+Within a name such a word says nothing: ``password_reset_token`` is one.
+"""
 
 _FORMS = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*",
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
     r"\bgh[pousr]_[A-Za-z0-9]{36,}",
+    r"\bgithub_pat_[A-Za-z0-9_]{22,}",
+    r"\bAIza[A-Za-z0-9_-]{35}",
+    # A slug such as sk-ii-facial-treatment is no key.
+    r"\bsk-(?:[A-Za-z0-9]{20,}|(?:proj|svcacct|admin|ant)-[A-Za-z0-9_-]{20,})",
     r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
     r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
     r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+",
     r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}",
     r"\$argon2(?:id|i|d)\$\S+",
+    r"\bpbkdf2_sha\d+\$\d+\$\S+",
     r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@",
     r"(?i:\bbearer\s+[A-Za-z0-9._~+/-]{20,})",
-    r"(?i:\b(?:password|passwd|pwd|passwort|contraseña|contrasena|senha|api[_-]?key|client[_-]?secret)"
+    r"(?i:(?:password|passwd|passwort|contraseña|contrasena|api[_-]?key|client[_-]?secret|(?:\b|_)(?:pwd|senha))"
     # Between quotes, as in JSON, the value ends with its quote or comma; what follows stays.
     r"(?:\\*[\"']\s*[:=]\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,{}\[\]\"'\\]{4,}|\S{4,})|\s*[:=]\s*\S{4,}))",
 )
@@ -113,11 +107,7 @@ def is_secret_name(name: str) -> bool:
     """
     split = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
     folded = re.sub(r"[^a-z0-9]+", "_", plain(split)).strip("_")
-    if folded in _ALONE:
-        return True
-    if _ABOUT.intersection(folded.split("_")):
-        return False
-    return any(f"_{word}_" in f"_{folded}_" for word in _WORDS)
+    return _NAME.search(folded) is not None and _ABOUT.search(folded) is None
 
 
 def secret_columns(names: list[str], source: Source, feed: str) -> tuple[str, ...]:
