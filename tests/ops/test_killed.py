@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -36,24 +35,19 @@ def second_night(shop: Tiny) -> None:
     shop.deliver(SECOND, {"2": "ada", "4": "eva", "5": "leo"})
 
 
-def copied(shop: Tiny, folder: Path) -> Tiny:
-    shutil.copytree(shop.warehouse, folder / "warehouse")
-    return Tiny(shop.landing, folder / "warehouse")
-
-
 def test_a_night_that_dies_after_any_of_its_commits_is_made_good_by_its_rerun(
     shop: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     shop.run()
     first = shop.content()
     second_night(shop)
-    undisturbed = copied(shop, tmp_path / "undisturbed")
+    undisturbed = shop.copied(tmp_path / "undisturbed")
     with dying(monkeypatch, after=1_000) as commits:
         undisturbed.run()
     second = undisturbed.content()
-    assert commits[0] > 15
-    for after in range(commits[0]):
-        victim = copied(shop, tmp_path / str(after))
+    assert len(commits) > 15
+    for after in range(len(commits)):
+        victim = shop.copied(tmp_path / str(after))
         with dying(monkeypatch, after), pytest.raises(Killed):
             victim.run()
         assert victim.content() in (first, second), "readers see a whole night or the one before"

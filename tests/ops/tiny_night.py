@@ -12,11 +12,12 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from pipelines.tables import LONG, STRING, Column, Kind, Table
 
 if TYPE_CHECKING:
     import pytest
+    from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[2]
 _ID, _NAME = Column("record_id", STRING, "The record."), Column("name", STRING, "Its name.")
@@ -189,6 +191,8 @@ class Tiny:
     warehouse: Path
     gates: dict[str, Any] = field(default_factory=dict)
     config: Path = ROOT / "conf"
+    spark: SparkSession | None = None
+    """What its stages get; these need none."""
 
     @property
     def house(self) -> Warehouse:
@@ -206,7 +210,12 @@ class Tiny:
         """``padron run``."""
         options = Options(str(self.landing), str(self.warehouse), **asked)
         settings = configured(self.config)
-        return run(options, settings, lambda records=None: None, watch or Watch())  # type: ignore[arg-type,return-value]
+        return run(options, settings, lambda records=None: self.spark, watch or Watch())  # type: ignore[arg-type,return-value]
+
+    def copied(self, folder: Path) -> Tiny:
+        """The same shop with a warehouse of its own, in which everything is as it is here now."""
+        shutil.copytree(self.warehouse, folder / "warehouse")
+        return replace(self, warehouse=folder / "warehouse")
 
     def content(self) -> dict[str, list[dict[str, Any]]]:
         """What readers of the newest release see, without the time at which files came in."""
@@ -237,10 +246,14 @@ COMMITS = (
     (storage, "write_deltalake"),
     (deltalake.DeltaTable, "create"),
     (deltalake.DeltaTable, "restore"),
+    (deltalake.DeltaTable, "create_write_transaction"),
+    (TableAlterer, "add_columns"),
     (TableAlterer, "add_constraint"),
+    (TableAlterer, "set_table_properties"),
+    (storage, "write_files"),
     (files, "write_text"),
 )
-"""Everything by which a night changes what is stored."""
+"""Everything by which a night changes what is stored, but for the joining and deleting of its files."""
 
 
 class Killed(BaseException):
@@ -248,16 +261,16 @@ class Killed(BaseException):
 
 
 @contextmanager
-def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[list[int]]:
-    """Everything is as if the process died when it had committed ``after`` times; counts the commits."""
-    done = [0]
+def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[list[str]]:
+    """Everything is as if the process died when it had committed ``after`` times; the names of what it committed by."""
+    done: list[str] = []
 
-    def counted(commit: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(name: str, commit: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            if done[0] >= after:
+            if len(done) >= after:
                 raise Killed
             made = commit(*args, **kwargs)
-            done[0] += 1
+            done.append(name)
             return made
 
         return call
@@ -266,13 +279,12 @@ def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[list[int]]:
     monkeypatch.setattr(lock, "_alive", lambda pid: False)
     with monkeypatch.context() as patch:
         for owner, name in COMMITS:
-            patch.setattr(owner, name, counted(getattr(owner, name)))
+            patch.setattr(owner, name, counted(name, getattr(owner, name)))
         yield done
 
 
 def _killed(stage: Stage) -> Stage:
     """The stage, with a real SIGKILL when the first of its tables is written."""
-    from dataclasses import replace
 
     def written(inputs: Inputs) -> Content:
         content = dict(stage.run(inputs))
