@@ -33,6 +33,14 @@ def computed_once(frame: DataFrame) -> DataFrame:
     return frame.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK_2)
 
 
+def let_go(frame: DataFrame) -> None:
+    """Free what ``computed_once`` holds of ``frame``; nobody may ask anything of it, or of frames made of it, any more.
+
+    Left to itself Spark holds it until Java finds that nothing refers to it, which in the course of a night did not happen.
+    """
+    frame._jdf.queryExecution().logical().rdd().unpersist(False)
+
+
 def no_rows(spark: SparkSession, schema: StructType) -> DataFrame:
     """A frame of ``schema`` without rows, which Spark knows to be empty: it leaves out joins and unions with it.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from pipelines.queries import Say, at_once, computed_once, silent
+from pipelines.queries import Say, at_once, computed_once, let_go, silent
 from pipelines.storage import TableRef, Warehouse
 from pipelines.tables import Table
 
@@ -139,7 +139,9 @@ class Inputs:
         return kept
 
     def release(self) -> None:
-        """Let go of what ``keep`` holds; the runner does it when the stage has ended."""
+        """Let go of what ``keep_all`` holds; the runner does it when the stage has ended."""
+        for frame in self._kept:
+            let_go(frame)
         self._kept.clear()
 
     def rows(self, table: Table) -> int:
