@@ -7,6 +7,7 @@ returns frames or Arrow tables.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -141,7 +142,9 @@ class Inputs:
     def release(self) -> None:
         """Let go of what ``keep_all`` holds; the runner does it when the stage has ended."""
         for frame in self._kept:
-            let_go(frame)
+            # Where Spark is gone, how the stage ended is what there is to tell.
+            with suppress(Exception):
+                let_go(frame)
         self._kept.clear()
 
     def rows(self, table: Table) -> int:

@@ -2,8 +2,9 @@
 
 Object stores have no safe second driver, so the commit itself decides: of two that try at once
 one conflicts. A holder whose process is dead on this host is stale at once, any other when its
-heartbeat ran out: a process id may be somebody else's by now, and clocks differ, so one on another host is watched first. A night that runs as a job a layer
-parks the lock between its jobs: only a run of the same night takes it from there, until the night has waited too long.
+heartbeat ran out: a process id may be somebody else's by now. Clocks of hosts differ, so a holder on another host is
+watched before its lock is taken. A night that runs as a job a layer parks the lock between its jobs: only a run of the
+same night takes it from there, until the night has waited too long.
 """
 
 from __future__ import annotations
