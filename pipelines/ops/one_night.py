@@ -174,7 +174,7 @@ def run_night(
         runner.run(prepared.stages, gates(settings.sources), rerun)
         lock.check()
     except BaseException as error:
-        _failed(record, error)
+        failed(record, error)
         raise
     if prepared.next_layer is not None:
         record.state("waiting", f"{prepared.next_layer} is next")
@@ -209,7 +209,7 @@ def _of_run(night: Night, record: Record) -> Night:
     return replace(night, run_id=record.run_id, started_at=record.started_at)
 
 
-def _failed(record: Record, error: BaseException) -> None:
+def failed(record: Record, error: BaseException) -> None:
     """Record how a run ended badly; where that cannot be written either, the error itself is told."""
     status = "stopped" if isinstance(error, GateStopped) else "failed"
     try:

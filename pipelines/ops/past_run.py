@@ -11,6 +11,7 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.digests import code_digest
 from pipelines.errors import UsageError
 from pipelines.ops import releases
+from pipelines.ops.gate_trends import Points, gate_trends
 from pipelines.ops.record import configuration, finished, rows_of
 from pipelines.ops.releases import run_states
 from pipelines.ops.tables import GATES, RUNS, STAGES
@@ -32,6 +33,8 @@ class PastRun:
     """The rows of bronze/batches that it took in."""
     stages: list[dict[str, Any]]
     gates: list[dict[str, Any]]
+    gate_trends: dict[str, Points]
+    """Of each gate its value in every night up to this one."""
     outputs: dict[str, int]
     """Versions that it wrote, by table."""
     base: dict[str, int]
@@ -57,6 +60,7 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
     for row in finished(warehouse, {run_id}):
         outputs |= dict(row["outputs"])
     own = stages_of(warehouse, run_id)
+    gates = rows_of(warehouse, GATES.path)
     return PastRun(
         run=run,
         states=[
@@ -67,7 +71,8 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
         generation=next((r["generation"] for r in reversed(own) if r["generation"]), None),
         files=_files(warehouse, outputs.get(BATCHES.path), base.tables if base else {}),
         stages=own,
-        gates=[g for g in rows_of(warehouse, GATES.path) if g["run_id"] == run_id],
+        gates=[g for g in gates if g["run_id"] == run_id],
+        gate_trends=gate_trends(gates, run["business_date"]),
         outputs=outputs,
         base=dict(base.tables) if base else {},
         configuration=configuration(warehouse, run["conf_digest"]),

@@ -53,6 +53,8 @@ class Record:
         self._gates: list[dict[str, Any]] = []
         self._told: frozenset[str] = frozenset()
         self.results: list[StageResult] = []
+        self.status = "planned"
+        """The state that this process recorded last."""
         if joined is not None:
             self.run_id = joined["run_id"]
             self._before = joined["seconds"] or 0.0
@@ -86,6 +88,7 @@ class Record:
             **self.facts,
         }
         self.warehouse.append_rows(RUNS, [row])
+        self.status = status
 
     def stage(self, result: StageResult) -> None:
         """Record how a stage ended."""

@@ -95,8 +95,8 @@ def run_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
             continue
         if release.status == "withdrawn":
             row |= {"status": "withdrawn", "message": release.reason}
-        elif row["status"] == "started":
-            # A run that died after its release was published did all that it had to.
+        elif row["status"] in ("started", "failed"):
+            # A run that was ended after its release was published did all that it had to.
             row["status"] = "released"
     return states
 

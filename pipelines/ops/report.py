@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.gold.rfm_segments import CELLS, SPANISH, TIERS
 from pipelines.ops import charts
-from pipelines.ops.pages import Tile, count, duration, page, percent
+from pipelines.ops.pages import Tile, count, duration, figure, page, percent
 from pipelines.ops.trends import trends
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from pipelines.ops.summary import NightFigures, SegmentCount, SourceLinks, Summary, TierCount
+    from pipelines.ops.summary import GateVerdict, NightFigures, SegmentCount, SourceLinks, Summary, TierCount
 
 NIGHTS_SHOWN = 31
 STATUS = {
@@ -29,6 +29,14 @@ STATUS = {
     "reused": ("plain", "", "reused"),
 }
 """Class of colour, sign and word of a status: never the colour alone."""
+
+
+@dataclass(frozen=True)
+class GateLine:
+    """A verdict, and the nights so far as a small line; None where there is one only."""
+
+    verdict: GateVerdict
+    line: Markup | None
 
 
 @dataclass(frozen=True)
@@ -172,6 +180,17 @@ def _weights_chart(summary: Summary) -> Markup | None:
     )
 
 
+def gate_lines(summary: Summary) -> list[GateLine]:
+    """The night's verdicts, each with what its gate measured in the nights shown."""
+    made = []
+    for verdict in summary.gates or ():
+        points = verdict.nights[-NIGHTS_SHOWN:]
+        told = [(day, figure(value)) for day, value in points]
+        line = charts.spark([value for _, value in points], told) if points[1:] else None
+        made.append(GateLine(verdict, line))
+    return made
+
+
 def render(summary: Summary) -> str:
     """The report as one HTML document: no scripts, nothing loaded, light and dark, any width."""
     gates = summary.gates or ()
@@ -181,6 +200,7 @@ def render(summary: Summary) -> str:
         status=STATUS,
         tiles=tiles(summary),
         failed_gates=[g for g in gates if g.status != "passed"],
+        gate_lines=gate_lines(summary),
         nights=(summary.nights or ())[-NIGHTS_SHOWN:],
         customers_chart=_customers_chart(summary),
         weights_chart=_weights_chart(summary),

@@ -19,10 +19,11 @@ from pipelines.night import catalogue, stages
 from pipelines.night_gates import check_contracts_can_be_asked, check_contracts_exist
 from pipelines.ops import alerts, releases, stewards
 from pipelines.ops.lock import Lock
-from pipelines.ops.one_night import prepare, run_night
+from pipelines.ops.one_night import failed, prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
 from pipelines.ops.record import Record, check_version
 from pipelines.ops.runner import Progress
+from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
 from pipelines.ops.upkeep import is_due, maintain
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
@@ -94,11 +95,22 @@ def run(
     """
     warehouse = warehouse_of(options, settings)
     records: list[Record] = []
-    try:
-        check()
-        return _run(options, settings, warehouse, start_spark, watcher, records)
-    except Exception as error:
+
+    def tell(error: Exception) -> None:
         alerts.failed(settings.project.alerts, warehouse, error, records, watcher.warned)
+
+    def last_words(error: Terminated) -> None:
+        watcher.warned(str(error))
+        if records and records[-1].status == "started":
+            failed(records[-1], error)
+        tell(error)
+
+    try:
+        with telling(last_words):
+            check()
+            return _run(options, settings, warehouse, start_spark, watcher, records)
+    except Exception as error:
+        tell(error)
         raise
 
 

@@ -189,6 +189,8 @@ class GateVerdict:
     """Above it the night stops, where it is another bound than ``bound``."""
     owner: str | None = None
     """Who answers for what failed, where conf names somebody."""
+    nights: tuple[tuple[str, float], ...] = ()
+    """Business date and value of the gate in every night so far, oldest first: ``ops.gate_trends``."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,15 @@ WHOLE = Summary(
     quarantine=(QuarantineReason("crm", "contacts", "too_many_fields", 3),),
     gates=(
         GateVerdict("rows_conserved", "passed", 0, 0, "block", "as it should be"),
-        GateVerdict("late_files", "warned", 1, 0, "warn", "1 file <came> late & was applied."),
+        GateVerdict(
+            "late_files",
+            "warned",
+            1,
+            0,
+            "warn",
+            "1 file <came> late & was applied.",
+            nights=(("2026-07-02", 0.0), ("2026-07-03", 1.0)),
+        ),
     ),
     issues=(
         Issue("CRM team", "volume_low crm/contacts", "blocked", "crm/contacts has 3 rows, 600 are usual."),

@@ -103,6 +103,11 @@ def test_issues_stand_under_who_answers_for_them() -> None:
     )
 
 
+def test_a_gate_shows_the_nights_so_far() -> None:
+    page = render(WHOLE)
+    assert 'aria-label="2026-07-02: 0, 2026-07-03: 1"' in page.partition('id="gates"')[2]
+
+
 def test_figures_stand_in_the_page() -> None:
     said = text(render(WHOLE))
     for expected in ("1,310", "55.2 %", "1 h 35 min", "0.9391", "Campeones", "1,000,000,000,000.10", "9.0 s"):
