@@ -351,11 +351,14 @@ def test_status_has_a_code_for_everything_that_an_orchestrator_does_differently(
     assert state(shop, capsys) == (0, "released")
     assert state(shop, capsys, "--date", "2026-07-09") == (1, "none")
     run = last_states(shop.house)[f"{DAY}.1"]
-    for status, code in (("stopped", 3), ("approved", 3), ("rejected", 3), ("waiting", 4), ("failed", 1)):
+    for status, code in (("stopped", 3), ("approved", 3), ("rejected", 3), ("waiting", 4)):
         mark(shop.house, run, status, "")
         assert state(shop, capsys) == (code, status)
-    mark(shop.house, run, "started", "")
-    assert state(shop, capsys) == (0, "released"), "it died after its release"
+    for status in ("started", "failed"):
+        mark(shop.house, run, status, "")
+        assert state(shop, capsys) == (0, "released"), "it died or was ended after its release"
+    mark(shop.house, {**run, "run_id": f"{DAY}.2"}, "failed", "")
+    assert state(shop, capsys) == (1, "failed")
     mark(shop.house, {**run, "run_id": f"{DAY}.2"}, "started", "")
     assert state(shop, capsys) == (1, "dead")
     with Lock(shop.house, "padron run"):
