@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from made_up import word
 from night_box import Shop, write_csv
 
 from pipelines.ops.record import rows_of
@@ -32,18 +33,6 @@ PLACEMENTS = ("one", "many")
 MOST_BYTES = 6 * 2**30
 """Resident memory of all processes, at most. The night took 3.5 GB in placement one; a program that
 looked at every pair of the chain would need 20 GB for their numbers alone."""
-SYLLABLES = [consonant + vowel for consonant in "bcdfglmnprst" for vowel in "aeiou"]
-
-
-def word(number: int, length: int) -> str:
-    """A word of its own for each number; neighbours have nothing in common but by chance."""
-    total = len(SYLLABLES) ** length
-    at = number * 48_611 % total
-    found = ""
-    for _ in range(length):
-        at, syllable = divmod(at, len(SYLLABLES))
-        found += SYLLABLES[syllable]
-    return found
 
 
 def link_of_the_chain(i: int) -> dict[str, str]:
