@@ -18,6 +18,8 @@ from pipelines.linkage.link import link_night
 from pipelines.linkage.training_run import TrainingRun
 from pipelines.ops import releases
 from pipelines.ops.generations import find, listed
+from pipelines.ops.record import rows_of
+from pipelines.ops.tables import GATES
 from pipelines.ops.training_page import training_page
 from pipelines.simulate import simulate
 
@@ -54,6 +56,10 @@ def test_adopting_links_everything_by_it_and_says_so(
     assert re.search(
         r"would change customers: .* unchanged; records: .* unchanged; revenue of the .* \(.*% of ", told
     )
+    gate = next(row for row in rows_of(shop.house, GATES.path)[::-1] if row["gate"] == "generation")
+    assert gate["status"] == "blocked"
+    assert gate["value"] > gate["bound"]
+    assert gate["message"].endswith("To agree: padron generations adopt, or the same run with --approve.")
     assert execute(["status", *where]) == 3
     assert "revenue of the customers touched" in capsys.readouterr().out
     assert releases.required(shop.house).release_id == "2026-07-01.1"
