@@ -52,16 +52,27 @@ def simulate(out_folder: str, customers: int, nights: int, seed: int, start: dat
 @click.command()
 @click.argument("query")
 @options.warehouse
+@click.option(
+    "--run",
+    default=None,
+    metavar="RUN",
+    help="Ask the tables as this run left them, also one that was stopped.",
+)
 @click.option("--limit", default=50, show_default=True, help="Rows shown on a terminal.")
 @options.as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @example('padron sql "select segment, count(*) from gold.rfm group by all order by 2 desc"')
-def sql(query: str, warehouse: str, limit: int, as_json: bool, as_csv: bool) -> int:
+def sql(query: str, warehouse: str, run: str | None, limit: int, as_json: bool, as_csv: bool) -> int:
     """Ask the newest release in SQL (DuckDB): tables are layer.table, such as gold.customers."""
-    from pipelines.ops.reading import Reader
+    from pipelines.ops.past_run import past_run
+    from pipelines.ops.reading import Reader, asked, views_of_run
     from pipelines.storage import Warehouse
 
-    found = Reader(Warehouse(warehouse)).arrow(query)
+    house = Warehouse(warehouse)
+    if run is None:
+        found = Reader(house).arrow(query)
+    else:
+        found = asked(views_of_run(house, past_run(house, run)), query)
     if as_json:
         click.echo(json.dumps(found.to_pylist(), default=str))
         return 0

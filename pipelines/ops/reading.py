@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.dataset import Dataset
 
+    from pipelines.ops.past_run import PastRun
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
     from pipelines.tables import Table
@@ -35,13 +36,7 @@ class Reader:
     ) -> None:
         self.warehouse = warehouse
         self.release = release or releases.required(warehouse)
-        self.connection = views(
-            {
-                path: warehouse.dataset(path, version)
-                for path, version in self.release.tables.items()
-                if path.split("/")[0] not in TECHNICAL and (only is None or path in only)
-            }
-        )
+        self.connection = views(_datasets(warehouse, self.release.tables, only))
 
     def has(self, path: str) -> bool:
         """True where the release names the table."""
@@ -49,14 +44,7 @@ class Reader:
 
     def arrow(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The result of a query. Raises UsageError where DuckDB does not accept it."""
-        try:
-            found = self.connection.sql(query, params=parameters or [])
-            if found is None:
-                raise UsageError("The query was not accepted: it asks for nothing; begin with SELECT.")
-            return found.to_arrow_table()
-        except duckdb.Error as error:
-            first = str(error).strip().splitlines()[0]
-            raise UsageError(f"The query was not accepted: {first}") from None
+        return asked(self.connection, query, parameters)
 
     def rows(self, query: str, parameters: Parameters | None = None) -> list[dict[str, object]]:
         """The result of a query as a list of rows."""
@@ -67,6 +55,42 @@ class Reader:
         """The single value of a query."""
         rows = self.rows(query)
         return next(iter(rows[0].values())) if rows else None
+
+
+def asked(connection: Connection, query: str, parameters: Parameters | None = None) -> pa.Table:
+    """The result of a query. Raises UsageError where DuckDB does not accept it."""
+    try:
+        found = connection.sql(query, params=parameters or [])
+        if found is None:
+            raise UsageError("The query was not accepted: it asks for nothing; begin with SELECT.")
+        return found.to_arrow_table()
+    except duckdb.Error as error:
+        first = str(error).strip().splitlines()[0]
+        raise UsageError(f"The query was not accepted: {first}") from None
+
+
+def views_of_run(warehouse: Warehouse, run: PastRun) -> Connection:
+    """The tables as ``run`` left them, released or not; what it did not get to as the release that it builds on has it.
+
+    Raises UsageError where upkeep has deleted files of what the run wrote.
+    """
+    gone = [path for path, version in run.outputs.items() if not warehouse.is_whole(path, version)]
+    if gone:
+        raise UsageError(
+            f"What run {run.run['run_id']} wrote is not kept any more ({', '.join(sorted(gone)[:3])}): ask the newest release, "
+            "without --run."
+        )
+    return views(_datasets(warehouse, {**run.base, **run.outputs}))
+
+
+def _datasets(
+    warehouse: Warehouse, versions: Mapping[str, int], only: Collection[str] | None = None
+) -> dict[str, Dataset | None]:
+    return {
+        path: warehouse.dataset(path, version)
+        for path, version in versions.items()
+        if path.split("/")[0] not in TECHNICAL and (only is None or path in only)
+    }
 
 
 def views(tables: Mapping[str, Dataset | None]) -> Connection:

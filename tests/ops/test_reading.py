@@ -8,8 +8,11 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 from register_house import ANA, LEO, register
+from tiny_night import PEOPLE, tiny
 
 from pipelines.cli import execute
+from pipelines.errors import GateStopped
+from pipelines.ops import releases
 from pipelines.ops.reading import differing_rows
 from pipelines.storage import Warehouse
 
@@ -45,3 +48,37 @@ def test_show_takes_an_id_in_small_letters(
     root = register(tmp_path_factory.getbasetemp() / "register")
     assert execute(["show", f" {ANA.lower()}", "--warehouse", root]) == 0
     assert ANA in capsys.readouterr().out
+
+
+def test_the_tables_of_a_stopped_night_can_be_asked_until_upkeep_deletes_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tiny(monkeypatch, tmp_path)
+    shop.deliver("2026-07-01", {"1": "ana"})
+    shop.run()
+    blocked = {"gate": "crowd", "status": "blocked", "severity": "block", "value": 1.0, "bound": 0.0}
+    shop.gates["identity.assign"] = lambda inputs: [{**blocked, "message": "too many."}]
+    shop.deliver("2026-07-02", {"2": "eva", "3": "leo"})
+    with pytest.raises(GateStopped):
+        shop.run()
+    where = ["--warehouse", str(shop.warehouse), "--csv"]
+
+    def people(*more: str) -> tuple[int, list[str]]:
+        capsys.readouterr()
+        query = "SELECT (SELECT count(*) FROM silver.people), (SELECT sum(records) FROM gold.counts)"
+        code = execute(["sql", query, *more, *where])
+        said = capsys.readouterr()
+        return code, (said.out + said.err).splitlines()[-1].split(",")
+
+    assert people() == (0, ["1", "1"])
+    assert people("--run", "2026-07-02.1") == (0, ["3", "1"]), (
+        "gold was not reached: it is the last release's"
+    )
+    assert people("--run", "2026-07-05.1")[0] == 2
+    shop.gates.clear()
+    shop.deliver("2026-07-02", {"2": "eva"})
+    shop.run()
+    assert people("--run", "2026-07-02.1") == (0, ["3", "1"])
+    shop.house.vacuum(PEOPLE.path, [releases.required(shop.house).tables[PEOPLE.path]], hours=0)
+    code, said = people("--run", "2026-07-02.1")
+    assert (code, "is not kept any more" in " ".join(said)) == (2, True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import html
+import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +40,12 @@ duplicate_free: [web]          # the web shop says that nobody has two accounts
 max_component: 30
 blocking: {max_comparisons_per_record: 3}
 """
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+README_QUERIES = {
+    query.partition("--")[2].split()[0] if "-- " in query else "events": query
+    for query in re.findall(r'^padron sql --run \S+ "\n(.*?)"$', README, re.MULTILINE | re.DOTALL)
+}
+"""What the operator's page asks of a stopped night, by what it is for."""
 ASSIGNED = "SELECT source, record_id, customer_id FROM identity.assignments ORDER BY ALL"
 CUSTOMERS = "SELECT * FROM gold.customers ORDER BY customer_id"
 Gates = dict[str, dict[str, Any]]
@@ -212,6 +220,13 @@ def test_keys_that_slipped_by_a_row_move_ids_and_revenue(
         },
     )
 
+    query = README_QUERIES["events"].replace("2026-07-02", TONIGHT)
+    where = ["--warehouse", str(tonight.warehouse)]
+    assert execute(["sql", query, "--run", "2026-07-04.1", "--json", *where]) == 0
+    events = json.loads(capsys.readouterr().out)
+    # What moved, and the source whose records say something else.
+    assert {(row["event"], row["source"]) for row in events} >= {("reassigned", "web"), ("changed", "crm")}
+
     agreed = elsewhere(tonight, tmp_path / "agreed")
     approve(agreed)
     is_released(agreed)
@@ -240,6 +255,10 @@ def test_a_rule_that_joins_couples_puts_two_tax_ids_in_one_customer(
     where = ["--warehouse", str(tonight.warehouse), "--config", str(tmp_path / "conf")]
     assert execute(["explain", "erp:E000", "erp:E001", *where]) == 0
     assert "one_phone" in capsys.readouterr().out
+    assert execute(["sql", README_QUERIES["two_tax_ids"], "--run", "2026-07-04.1", "--json", *where[:2]]) == 0
+    mixed = json.loads(capsys.readouterr().out)
+    assert len(mixed) == 11
+    assert any({"erp:E000", "erp:E001"} <= set(row["records"]) for row in mixed)
     agreed = elsewhere(tonight, tmp_path / "agreed")
     approve(agreed)
     is_released(agreed)
