@@ -16,7 +16,7 @@ from pipelines.cli import options
 from pipelines.cli.console import out, say
 from pipelines.cli.options import Day, example
 from pipelines.ops import releases
-from pipelines.ops.gate_trends import gate_of, nights_before
+from pipelines.ops.gate_trends import nights_before
 from pipelines.ops.lock import holder
 from pipelines.ops.past_run import PastRun, no_stages, past_run, stages_of
 from pipelines.ops.record import rows_of
@@ -167,9 +167,10 @@ def _explain(found: PastRun) -> None:
     _table(["stage", "status", "rows_in", "rows_out", "seconds"], found.stages)
     for gate in found.gates:
         if gate["status"] != "passed":
-            points = found.gate_trends.get(gate_of(gate["gate"]), ())
-            before = nights_before(points, run["business_date"])
-            say(f"gate {gate['gate']}: {gate['status']} {gate['message'] or ''}{before}".rstrip())
+            points, message = found.gate_trends.get(gate["gate"], ()), gate["message"] or ""
+            # The gates on ids say it themselves.
+            before = "" if "the night before)" in message else nights_before(points, run["business_date"])
+            say(f"gate {gate['gate']}: {gate['status']} {message}{before}".rstrip())
     say("")
     for path, version in sorted(found.outputs.items()):
         say(f"  wrote {path:<32} version {version}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
 
 Points = tuple[tuple[str, float], ...]
 """Business date and value, oldest first."""
@@ -14,34 +14,40 @@ BEFORE = 5
 """Nights before that a line of text tells."""
 
 
-def gate_of(name: str) -> str:
-    """The gate that a verdict is of: its name without the part that it is about. A contract is a gate of its own.
+def gate_trends(
+    rows: Iterable[Mapping[str, Any]], upto: date, left_out: Collection[str] = frozenset()
+) -> dict[str, Points]:
+    """The value in every night up to ``upto``, by the name that a verdict has: its gate, and what it is about.
 
-    >>> gate_of("volume_high erp/customers"), gate_of("contract gold/rfm expect_column_to_exist r_score")
-    ('volume_high', 'contract gold/rfm expect_column_to_exist r_score')
+    ``rows``: of ops/gates, oldest first. A night counts as its last run judged it the last time, but for the runs in
+    ``left_out``. Where a night has nothing to say of a part, its verdict on all parts counts, whose value is the highest
+    of them. Contracts, which are kept or broken, have no trend.
     """
-    first = name.partition(" ")[0]
-    return name if first == "contract" else first
-
-
-def gate_trends(rows: Iterable[Mapping[str, Any]], upto: date) -> dict[str, Points]:
-    """Of each gate its value in every night up to ``upto``, by ``gate_of``.
-
-    ``rows``: of ops/gates, oldest first. A night that was run several times counts as its last run judged it; of a gate
-    that judged several parts the highest value counts, which is the one that a night with nothing to say keeps.
-    """
-    found: dict[str, dict[date, tuple[str, float]]] = {}
+    nights: dict[date, dict[str, tuple[datetime, dict[str, float]]]] = {}
     for row in rows:
-        day, value = row["business_date"], row["value"]
-        if value is None or day > upto:
+        gate = row["gate"].partition(" ")[0]
+        if row["business_date"] > upto or row["run_id"] in left_out or gate == "contract":
             continue
-        nights = found.setdefault(gate_of(row["gate"]), {})
-        run, highest = nights.get(day, (None, value))
-        nights[day] = row["run_id"], max(value, highest) if run == row["run_id"] else value
-    return {
-        gate: tuple((day.isoformat(), value) for day, (_, value) in sorted(nights.items()))
-        for gate, nights in found.items()
-    }
+        judged = nights.setdefault(row["business_date"], {})
+        # The verdicts of a gate are written at once: another moment is another judgement.
+        at, values = judged.get(gate, (row["at"], {}))
+        values = values if at == row["at"] else {}
+        if row["value"] is not None:
+            values[row["gate"]] = row["value"]
+        judged[gate] = row["at"], values
+    names = {name for night in nights.values() for _, values in night.values() for name in values}
+    return {name: tuple(_points(nights, name)) for name in names}
+
+
+def _points(
+    nights: Mapping[date, Mapping[str, tuple[datetime, Mapping[str, float]]]], name: str
+) -> Iterable[tuple[str, float]]:
+    gate = name.partition(" ")[0]
+    for day, judged in sorted(nights.items()):
+        _, values = judged.get(gate, (None, {}))
+        value = values.get(name, values.get(gate))
+        if value is not None:
+            yield day.isoformat(), value
 
 
 def nights_before(points: Sequence[tuple[str, float]], business_date: date) -> str:

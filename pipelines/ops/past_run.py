@@ -34,7 +34,7 @@ class PastRun:
     stages: list[dict[str, Any]]
     gates: list[dict[str, Any]]
     gate_trends: dict[str, Points]
-    """Of each gate its value in every night up to this one."""
+    """Its values in every night up to this one, by the name of a verdict: see ``gate_trends``."""
     outputs: dict[str, int]
     """Versions that it wrote, by table."""
     base: dict[str, int]
@@ -72,7 +72,7 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
         files=_files(warehouse, outputs.get(BATCHES.path), base.tables if base else {}),
         stages=own,
         gates=[g for g in gates if g["run_id"] == run_id],
-        gate_trends=gate_trends(gates, run["business_date"]),
+        gate_trends=gate_trends(gates, run["business_date"], releases.taken_back(warehouse) - {run_id}),
         outputs=outputs,
         base=dict(base.tables) if base else {},
         configuration=configuration(warehouse, run["conf_digest"]),

@@ -9,6 +9,7 @@ import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.ops import releases
+from pipelines.ops.past_run import no_stages
 from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
@@ -72,15 +73,22 @@ def asked(connection: Connection, query: str, parameters: Parameters | None = No
 def views_of_run(warehouse: Warehouse, run: PastRun) -> Connection:
     """The tables as ``run`` left them, released or not; what it did not get to as the release that it builds on has it.
 
-    Raises UsageError where upkeep has deleted files of what the run wrote.
+    Raises UsageError where upkeep has deleted what is known of the run, or files of what it wrote.
     """
-    gone = [path for path, version in run.outputs.items() if not warehouse.is_whole(path, version)]
+    name = run.run["run_id"]
+    # Somebody who went back to an older release published tables that no stage wrote.
+    released = {r.release_id: r.tables for r in releases.all_releases(warehouse)}.get(name)
+    if released is None and not run.stages:
+        raise UsageError(no_stages(name))
+    read = {path: version for row in run.stages for path, version in dict(row["inputs"] or {}).items()}
+    versions = released or {**run.base, **read, **run.outputs}
+    gone = [path for path, version in versions.items() if not warehouse.is_whole(path, version)]
     if gone:
         raise UsageError(
-            f"What run {run.run['run_id']} wrote is not kept any more ({', '.join(sorted(gone)[:3])}): ask the newest release, "
+            f"What run {name} left is not kept any more ({', '.join(sorted(gone)[:3])}): ask the newest release, "
             "without --run."
         )
-    return views(_datasets(warehouse, {**run.base, **run.outputs}))
+    return views(_datasets(warehouse, versions))
 
 
 def _datasets(

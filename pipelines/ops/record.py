@@ -54,7 +54,7 @@ class Record:
         self._told: frozenset[str] = frozenset()
         self.results: list[StageResult] = []
         self.status = "planned"
-        """The state that this process recorded last."""
+        """The state that this process recorded last, or is about to."""
         if joined is not None:
             self.run_id = joined["run_id"]
             self._before = joined["seconds"] or 0.0
@@ -87,8 +87,9 @@ class Record:
             "version": pipelines.__version__,
             **self.facts,
         }
-        self.warehouse.append_rows(RUNS, [row])
+        # Before it is written: who is ended meanwhile must not add another state to it.
         self.status = status
+        self.warehouse.append_rows(RUNS, [row])
 
     def stage(self, result: StageResult) -> None:
         """Record how a stage ended."""

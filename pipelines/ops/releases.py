@@ -97,8 +97,14 @@ def run_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
             row |= {"status": "withdrawn", "message": release.reason}
         elif row["status"] in ("started", "failed"):
             # A run that was ended after its release was published did all that it had to.
-            row["status"] = "released"
+            row |= {"status": "released", "message": None}
     return states
+
+
+def taken_back(warehouse: Warehouse) -> frozenset[str]:
+    """The runs that somebody rejected, or whose release was withdrawn."""
+    states = run_states(warehouse)
+    return frozenset(run for run, row in states.items() if row["status"] in ("rejected", "withdrawn"))
 
 
 def publish(warehouse: Warehouse, row: dict[str, Any]) -> None:

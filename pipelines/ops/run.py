@@ -96,14 +96,17 @@ def run(
     warehouse = warehouse_of(options, settings)
     records: list[Record] = []
 
-    def tell(error: Exception) -> None:
+    def tell(error: Exception, records: Sequence[Record] = records) -> None:
         alerts.failed(settings.project.alerts, warehouse, error, records, watcher.warned)
 
     def last_words(error: Terminated) -> None:
+        # A night that is released has not failed, whatever is still done after it.
+        at_work = [record for record in records[-1:] if record.status == "started"]
+        for record in at_work:
+            failed(record, error)
+        tell(error, at_work)
+        # Last, for whoever would read it may be gone.
         watcher.warned(str(error))
-        if records and records[-1].status == "started":
-            failed(records[-1], error)
-        tell(error)
 
     try:
         with telling(last_words):

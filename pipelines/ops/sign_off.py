@@ -100,10 +100,10 @@ def reject(
     with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)) as lock:
         run = _stopped(warehouse, run_id, (*OPEN, "released"))
         name = run["run_id"]
-        if run_id is None and run["status"] == "released":
-            raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
         known = {r.release_id: r for r in releases.all_releases(warehouse)}
         release = known.get(name)
+        if run_id is None and release is not None:
+            raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
         if release is not None:
             if release.status != "released":
                 raise UsageError(f"Release {name} is withdrawn already.")

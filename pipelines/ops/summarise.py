@@ -15,7 +15,7 @@ from pipelines.gold.measures import MEASURES
 from pipelines.linkage.evaluate import Quality as Measured
 from pipelines.linkage.evaluate import evaluate
 from pipelines.ops import releases, report, summary
-from pipelines.ops.gate_trends import gate_of, gate_trends
+from pipelines.ops.gate_trends import gate_trends
 from pipelines.ops.issues import open_issues
 from pipelines.ops.profiles import PROFILES
 from pipelines.ops.reading import Reader
@@ -342,7 +342,7 @@ def _quarantine(reader: Reader) -> tuple[summary.QuarantineReason, ...]:
 
 def _gates(house: Warehouse, release: Release) -> tuple[summary.GateVerdict, ...]:
     every = _rows(house, GATES.path)
-    nights = gate_trends(every, release.business_date)
+    nights = gate_trends(every, release.business_date, releases.taken_back(house))
     rows = [row for row in every if row["run_id"] == release.release_id]
     return tuple(
         summary.GateVerdict(
@@ -354,7 +354,7 @@ def _gates(house: Warehouse, release: Release) -> tuple[summary.GateVerdict, ...
             r["message"],
             r.get("block_bound"),
             r.get("owner"),
-            nights.get(gate_of(r["gate"]), ()),
+            nights.get(r["gate"], ()),
         )
         for r in rows
     )

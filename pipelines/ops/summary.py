@@ -190,7 +190,7 @@ class GateVerdict:
     owner: str | None = None
     """Who answers for what failed, where conf names somebody."""
     nights: tuple[tuple[str, float], ...] = ()
-    """Business date and value of the gate in every night so far, oldest first: ``ops.gate_trends``."""
+    """Business date and value in every night so far, oldest first: ``ops.gate_trends``."""
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
 
 from pipelines.errors import PadronError
 
 GRACE = 20.0
-"""Seconds for the last words; Kubernetes kills 30 s after SIGTERM."""
+"""Seconds for the last words, alerts included; Kubernetes kills 30 s after SIGTERM."""
 
 
 class Terminated(PadronError):
@@ -29,25 +28,40 @@ class Terminated(PadronError):
 
 @contextmanager
 def telling(last_words: Callable[[Terminated], None]) -> Iterator[None]:
-    """While inside, SIGTERM has ``last_words`` said before the process ends by it, as it would without.
+    """While inside, SIGTERM has ``last_words`` said; then the process ends at once, with the code that a shell gives it.
 
-    The stages are not waited for: what they leave half written nobody reads. A thread of its own speaks, because the one
-    that the signal interrupted may hold what is needed for it; after ``GRACE`` seconds nobody waits for it either.
-    Python delivers signals to the main thread only: in another one nothing is changed.
+    The stages are not waited for: what they leave half written nobody reads. A thread of its own hears of the signal, for
+    the main one may be in the middle of a long write, and after ``GRACE`` seconds nobody waits for the words either.
+    Python lets the main thread alone ask for signals: in another one nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
 
-    def end(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        speaker = threading.Thread(target=last_words, args=(Terminated(),), daemon=True)
-        speaker.start()
-        speaker.join(GRACE)
-        os.kill(os.getpid(), signal.SIGTERM)
+    def listen() -> None:
+        # A byte for each signal that Python handles: its number.
+        while number := os.read(heard, 1):
+            if number[0] == signal.SIGTERM:
+                speaker = threading.Thread(target=_say, args=(last_words,), daemon=True)
+                speaker.start()
+                speaker.join(GRACE)
+                os._exit(Terminated.exit_code)
+        os.close(heard)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before_told = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    threading.Thread(target=listen, name="SIGTERM", daemon=True).start()
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.set_wakeup_fd(before_told)
+        os.close(told)
+
+
+def _say(last_words: Callable[[Terminated], None]) -> None:
+    # Whatever becomes of the words, the process ends.
+    with suppress(BaseException):
+        last_words(Terminated())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +14,39 @@ from pipelines.ops.gate_trends import gate_trends, nights_before
 from pipelines.stages import Inputs
 
 
-def row(day: int, gate: str, value: float | None, run: int = 1) -> dict[str, Any]:
-    at = date(2026, 7, day)
-    return {"run_id": f"{at}.{run}", "business_date": at, "gate": gate, "value": value}
+def row(day: int, gate: str, value: float | None, run: int = 1, hour: int = 3) -> dict[str, Any]:
+    """A verdict in a run of that day; those of one gate and hour were written at once."""
+    night = date(2026, 7, day)
+    at = datetime(2026, 7, day, hour, tzinfo=UTC)
+    return {"run_id": f"{night}.{run}", "business_date": night, "at": at, "gate": gate, "value": value}
 
 
-def test_a_night_counts_once_as_its_last_run_judged_it() -> None:
-    rows = [row(1, "volume_high", 9.0), row(1, "volume_high", 1.5, run=2), row(2, "volume_high", 2.0)]
-    assert gate_trends(rows, date(2026, 7, 2)) == {
-        "volume_high": (("2026-07-01", 1.5), ("2026-07-02", 2.0)),
-    }
-    assert gate_trends(rows, date(2026, 7, 1)) == {"volume_high": (("2026-07-01", 1.5),)}
+def test_a_night_counts_once_as_its_last_run_judged_it_last() -> None:
+    rows = [
+        row(1, "volume_high erp/customers", 9.0),
+        row(1, "volume_high", 1.5, run=2, hour=4),
+        row(1, "volume_high", 1.2, run=2, hour=5),
+        row(2, "volume_high", 2.0),
+    ]
+    first, second = ("2026-07-01", 1.2), ("2026-07-02", 2.0)
+    assert gate_trends(rows, date(2026, 7, 2)) == {"volume_high": (first, second)}
+    assert gate_trends(rows, date(2026, 7, 1)) == {"volume_high": (first,)}
+    assert gate_trends(rows, date(2026, 7, 2), {"2026-07-02.1"}) == {"volume_high": (first,)}
 
 
-def test_of_several_parts_the_highest_counts_and_a_contract_is_a_gate_of_its_own() -> None:
+def test_a_part_has_its_own_values_and_those_of_all_where_nothing_was_said_of_it() -> None:
     rows = [
         row(1, "quarantine", 0.002),
         row(2, "quarantine erp/customers", 0.2),
-        row(2, "quarantine crm/contacts", 0.1),
-        row(2, "contract gold/rfm between r_score", 3.0),
-        row(2, "contract gold/rfm between recency_days", 0.0),
-        row(2, "model", None),
+        row(2, "quarantine crm/contacts", 0.02),
+        row(3, "quarantine crm/contacts", 0.03),
+        row(3, "contract gold/rfm expect_column_values_to_be_between r_score", 0.0),
+        row(3, "model", None),
     ]
-    found = gate_trends(rows, date(2026, 7, 2))
-    assert found["quarantine"] == (("2026-07-01", 0.002), ("2026-07-02", 0.2))
-    assert found["contract gold/rfm between r_score"] == (("2026-07-02", 3.0),)
-    assert "model" not in found
+    found = gate_trends(rows, date(2026, 7, 3))
+    assert [value for _, value in found["quarantine crm/contacts"]] == [0.002, 0.02, 0.03]
+    assert [value for _, value in found["quarantine erp/customers"]] == [0.002, 0.2]
+    assert found.keys() == {"quarantine", "quarantine erp/customers", "quarantine crm/contacts"}
 
 
 def test_a_line_tells_the_newest_nights_before() -> None:

@@ -14,6 +14,8 @@ from pipelines.cli import execute
 from pipelines.errors import GateStopped
 from pipelines.ops import releases
 from pipelines.ops.reading import differing_rows
+from pipelines.ops.record import last_states, mark
+from pipelines.ops.tables import STAGES
 from pipelines.storage import Warehouse
 
 
@@ -82,3 +84,27 @@ def test_the_tables_of_a_stopped_night_can_be_asked_until_upkeep_deletes_them(
     shop.house.vacuum(PEOPLE.path, [releases.required(shop.house).tables[PEOPLE.path]], hours=0)
     code, said = people("--run", "2026-07-02.1")
     assert (code, "is not kept any more" in " ".join(said)) == (2, True)
+
+
+def test_a_run_without_stages_is_asked_by_its_release_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tiny(monkeypatch, tmp_path)
+    for day, people in (("2026-07-01", {"1": "ana"}), ("2026-07-02", {"2": "eva"})):
+        shop.deliver(day, people)
+        shop.run()
+    where = ["--warehouse", str(shop.warehouse)]
+    query = ["SELECT count(*) AS n FROM silver.people", *where, "--csv"]
+    assert (
+        execute(["release", "rollback", "2026-07-01.1", "--why", "a wrong rule", "--by", "ana", *where]) == 0
+    )
+    restored = releases.required(shop.house)
+    shop.house.delete_rows(STAGES.path, "run_id", ["2026-07-01.1", "2026-07-02.1"])
+    capsys.readouterr()
+    assert execute(["sql", "--run", restored.release_id, *query]) == 0
+    assert capsys.readouterr().out.split() == ["n", "1"]
+    assert execute(["sql", "--run", "2026-07-02.1", *query]) == 0, "its release says what it was"
+    assert capsys.readouterr().out.split() == ["n", "2"]
+    mark(shop.house, {**last_states(shop.house)["2026-07-02.1"], "run_id": "2026-07-03.1"}, "stopped", "")
+    assert execute(["sql", "--run", "2026-07-03.1", *query]) == 2
+    assert "No stage of run 2026-07-03.1 is on record" in capsys.readouterr().err

@@ -16,11 +16,12 @@ import tiny_night
 from tiny_night import ROOT, STAGES, Tiny, Watch, tiny
 
 from pipelines.ops import releases
+from pipelines.ops import run as run_module
 from pipelines.ops.record import last_states
-from pipelines.ops.terminated import telling
+from pipelines.ops.terminated import Terminated, telling
 from pipelines.stages import Content, Inputs
 
-VICTIM = "linkage.link"
+VICTIM, UPKEEP = "linkage.link", "upkeep"
 
 
 def shop_with_a_hook(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tiny:
@@ -35,20 +36,24 @@ def shop_with_a_hook(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tiny:
     return made
 
 
-def told_to_end(inputs: Inputs) -> Content:
-    """A stage that is interrupted, and would go on for ever; it is not waited for."""
+def told_to_end(inputs: Inputs | None = None) -> Content:
+    """What is interrupted, and would go on for ever: it is not waited for."""
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait()
     return {}
+
+
+def ended_in(place: str, shop: Tiny) -> int:
+    """Exit code of a night in a process of its own that is told to end in a stage, or in the upkeep after its release."""
+    folders = [str(folder) for folder in (shop.landing, shop.warehouse, shop.config)]
+    return subprocess.run([sys.executable, __file__, place, *folders], check=False, timeout=60).returncode
 
 
 def test_a_run_that_is_told_to_end_says_so_and_the_next_one_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     shop = shop_with_a_hook(monkeypatch, tmp_path)
-    folders = [str(folder) for folder in (shop.landing, shop.warehouse, shop.config)]
-    ended = subprocess.run([sys.executable, __file__, *folders], check=False, timeout=60)
-    assert ended.returncode == -signal.SIGTERM
+    assert ended_in(VICTIM, shop) == Terminated.exit_code
     (state,) = last_states(shop.house).values()
     assert (state["status"], state["message"][:16]) == ("failed", "ended by SIGTERM")
     assert releases.newest(shop.house) is None
@@ -58,6 +63,16 @@ def test_a_run_that_is_told_to_end_says_so_and_the_next_one_goes_on(
     watch = Watch()
     assert shop.run(watch).released == ["2026-07-01.2"]
     assert (watch.stages["silver.build"], watch.stages[VICTIM]) == ("reused", "done")
+
+
+def test_a_night_that_is_released_has_not_failed_when_its_upkeep_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = shop_with_a_hook(monkeypatch, tmp_path)
+    assert ended_in(UPKEEP, shop) == Terminated.exit_code
+    said = json.loads((tmp_path / "told.json").read_text())
+    assert (said["exit_code"], said["run_id"], said["release_id"]) == (143, None, "2026-07-01.1")
+    assert [row["status"] for row in last_states(shop.house).values()] == ["released"]
 
 
 WORDS_WITHOUT_END = """
@@ -72,7 +87,7 @@ with terminated.telling(lambda error: threading.Event().wait()):
 
 def test_last_words_that_never_end_do_not_keep_the_process() -> None:
     ended = subprocess.run([sys.executable, "-c", WORDS_WITHOUT_END], check=False, timeout=60, cwd=ROOT)
-    assert ended.returncode == -signal.SIGTERM
+    assert ended.returncode == Terminated.exit_code
 
 
 def test_the_signal_means_afterwards_what_it_meant_before() -> None:
@@ -83,7 +98,9 @@ def test_the_signal_means_afterwards_what_it_meant_before() -> None:
 
 
 if __name__ == "__main__":
-    landing, warehouse, config = (Path(argument) for argument in sys.argv[1:])
-    stages = tuple(replace(s, run=told_to_end) if s.name == VICTIM else s for s in STAGES)
+    landing, warehouse, config = (Path(argument) for argument in sys.argv[2:])
+    if sys.argv[1] == UPKEEP:
+        run_module._keep_up = lambda *_: told_to_end()  # type: ignore[assignment]
+    stages = tuple(replace(s, run=told_to_end) if s.name == sys.argv[1] else s for s in STAGES)
     tiny_night.install(setattr, stages, {})
     Tiny(landing, warehouse, config=config).run()
