@@ -65,14 +65,11 @@ def simulate(out_folder: str, customers: int, nights: int, seed: int, start: dat
 def sql(query: str, warehouse: str, run: str | None, limit: int, as_json: bool, as_csv: bool) -> int:
     """Ask the newest release in SQL (DuckDB): tables are layer.table, such as gold.customers."""
     from pipelines.ops.past_run import past_run
-    from pipelines.ops.reading import Reader, asked, views_of_run
+    from pipelines.ops.reading import Reader, asked_of_run
     from pipelines.storage import Warehouse
 
     house = Warehouse(warehouse)
-    if run is None:
-        found = Reader(house).arrow(query)
-    else:
-        found = asked(views_of_run(house, past_run(house, run)), query)
+    found = Reader(house).arrow(query) if run is None else asked_of_run(house, past_run(house, run), query)
     if as_json:
         click.echo(json.dumps(found.to_pylist(), default=str))
         return 0

@@ -70,10 +70,11 @@ def asked(connection: Connection, query: str, parameters: Parameters | None = No
         raise UsageError(f"The query was not accepted: {first}") from None
 
 
-def views_of_run(warehouse: Warehouse, run: PastRun) -> Connection:
-    """The tables as ``run`` left them, released or not; what it did not get to as the release that it builds on has it.
+def asked_of_run(warehouse: Warehouse, run: PastRun, query: str) -> pa.Table:
+    """The result of a query over the tables as ``run`` left them, released or not; what it did not get to as the release
+    that it builds on has it.
 
-    Raises UsageError where upkeep has deleted what is known of the run, or files of what it wrote.
+    Raises UsageError where DuckDB does not accept it, or upkeep has deleted what is known of the run or what it asks for.
     """
     name = run.run["run_id"]
     # Somebody who went back to an older release published tables that no stage wrote.
@@ -82,13 +83,14 @@ def views_of_run(warehouse: Warehouse, run: PastRun) -> Connection:
         raise UsageError(no_stages(name))
     read = {path: version for row in run.stages for path, version in dict(row["inputs"] or {}).items()}
     versions = released or {**run.base, **read, **run.outputs}
-    gone = [path for path, version in versions.items() if not warehouse.is_whole(path, version)]
-    if gone:
-        raise UsageError(
-            f"What run {name} left is not kept any more ({', '.join(sorted(gone)[:3])}): ask the newest release, "
-            "without --run."
-        )
-    return views(_datasets(warehouse, versions))
+    kept = {path: version for path, version in versions.items() if warehouse.is_whole(path, version)}
+    try:
+        return asked(views(_datasets(warehouse, kept)), query)
+    except UsageError as error:
+        gone = sorted(path.replace("/", ".") for path in versions.keys() - kept.keys())
+        if not gone:
+            raise
+        raise UsageError(f"{error} Of what run {name} left {', '.join(gone)} is not kept any more.") from None
 
 
 def _datasets(

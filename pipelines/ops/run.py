@@ -96,15 +96,17 @@ def run(
     warehouse = warehouse_of(options, settings)
     records: list[Record] = []
 
-    def tell(error: Exception, records: Sequence[Record] = records) -> None:
-        alerts.failed(settings.project.alerts, warehouse, error, records, watcher.warned)
+    def tell(error: Exception, nights: Sequence[Record]) -> None:
+        alerts.failed(settings.project.alerts, warehouse, error, nights, watcher.warned)
 
     def last_words(error: Terminated) -> None:
-        # A night that is released has not failed, whatever is still done after it.
-        at_work = [record for record in records[-1:] if record.status == "started"]
-        for record in at_work:
-            failed(record, error)
-        tell(error, at_work)
+        # A night that is released has not failed, whatever is still done after it. One that has may have lost Spark to
+        # the same signal.
+        ended = [record for record in records[-1:] if record.status in ("started", "failed")]
+        for record in ended:
+            if record.status == "started":
+                failed(record, error)
+        tell(error, ended)
         # Last, for whoever would read it may be gone.
         watcher.warned(str(error))
 
@@ -113,7 +115,7 @@ def run(
             check()
             return _run(options, settings, warehouse, start_spark, watcher, records)
     except Exception as error:
-        tell(error)
+        tell(error, records)
         raise
 
 

@@ -39,11 +39,13 @@ def telling(last_words: Callable[[Terminated], None]) -> Iterator[None]:
         return
     heard, told = os.pipe()
     os.set_blocking(told, False)
+    is_ending = threading.Event()
 
     def listen() -> None:
         # A byte for each signal that Python handles: its number.
         while number := os.read(heard, 1):
             if number[0] == signal.SIGTERM:
+                is_ending.set()
                 speaker = threading.Thread(target=_say, args=(last_words,), daemon=True)
                 speaker.start()
                 speaker.join(GRACE)
@@ -56,6 +58,9 @@ def telling(last_words: Callable[[Terminated], None]) -> Iterator[None]:
     try:
         yield
     finally:
+        if is_ending.is_set():
+            # What fails now may fail because Java got the signal too: the last words tell why, and end the process.
+            threading.Event().wait()
         signal.signal(signal.SIGTERM, before)
         signal.set_wakeup_fd(before_told)
         os.close(told)

@@ -83,7 +83,8 @@ def test_the_tables_of_a_stopped_night_can_be_asked_until_upkeep_deletes_them(
     assert people("--run", "2026-07-02.1") == (0, ["3", "1"])
     shop.house.vacuum(PEOPLE.path, [releases.required(shop.house).tables[PEOPLE.path]], hours=0)
     code, said = people("--run", "2026-07-02.1")
-    assert (code, "is not kept any more" in " ".join(said)) == (2, True)
+    assert (code, "left silver.people is not kept any more" in " ".join(said)) == (2, True)
+    assert execute(["sql", "SELECT * FROM gold.counts", "--run", "2026-07-02.1", *where]) == 0, "it is whole"
 
 
 def test_a_run_without_stages_is_asked_by_its_release_or_not_at_all(

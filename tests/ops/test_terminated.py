@@ -90,6 +90,31 @@ def test_last_words_that_never_end_do_not_keep_the_process() -> None:
     assert ended.returncode == Terminated.exit_code
 
 
+JAVA_ENDS_TOO = """
+import os, signal, time
+from pipelines.ops import terminated
+def words(error):
+    time.sleep(1)
+    print("told", flush=True)
+with terminated.telling(words):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.2)
+    raise ConnectionRefusedError("Java is gone")
+"""
+
+
+def test_what_fails_because_java_got_the_signal_too_does_not_end_the_process_first() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", JAVA_ENDS_TOO],
+        check=False,
+        timeout=60,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (Terminated.exit_code, "told\n", "")
+
+
 def test_the_signal_means_afterwards_what_it_meant_before() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with telling(lambda error: None):
