@@ -50,7 +50,7 @@ class Bounds(Strict):
     """What a gate's value may be at the most; null: never."""
 
     warn: float | None = Field(default=None, description="Above it the gate warns.")
-    block: float | None = Field(default=None, description="Above it the gate stops the night.")
+    fail: float | None = Field(default=None, description="Above it the gate stops the night.")
     least: int | None = Field(
         default=None, description="Rows that the value must rest on; on fewer the gate warns at the most."
     )
@@ -99,7 +99,7 @@ class Project(Strict):
     max_deleted_share: float = Field(
         0.05, gt=0, le=1, description="Share of a feed's live keys that one night may delete."
     )
-    gates: dict[str, Literal["off", "warn", "block"]] = Field(
+    gates: dict[str, Literal["off", "warn", "fail"]] = Field(
         default_factory=dict, description="Severity by gate."
     )
     alerts: Alerts = Field(

@@ -278,18 +278,16 @@ class Warehouse:
 
     def vacuum(self, path: str, keep: list[int], *, dry_run: bool = False, hours: int | None = None) -> int:
         """Delete files that no version younger than ``hours`` (default: the retention) and none of ``keep``
-        needs; how many. Commits of the log that no version needs any more go too."""
+        needs; how many. Commits of the log that no version needs any more go too. Of what is to be kept ``has_log`` holds."""
         stored = DeltaTable(self._native(path))
         hours = 24 * self.retention(path) if hours is None else hours
-        # A version whose log is gone already cannot be kept.
-        kept = [version for version in keep if self._has_log(path, version)]
 
         def vacuum(*, dry_run: bool) -> list[str]:
             found: list[str] = stored.vacuum(
                 retention_hours=hours,
                 dry_run=dry_run,
                 enforce_retention_duration=False,
-                keep_versions=kept,
+                keep_versions=keep,
                 full=True,
             )
             return found
@@ -305,14 +303,15 @@ class Warehouse:
 
     def is_whole(self, path: str, version: int) -> bool:
         """True where that version can still be read: its log and all its files are there."""
-        if not self._has_log(path, version):
+        if not self.has_log(path, version):
             return False
         there = {info.path for info in files.listing(self.uri(path), recursive=True)}
         needed = DeltaTable(self._native(path), version=version).file_uris()
         # Names of files are unique in a table, and the two sides may spell the root differently.
         return {uri.rpartition("/")[2] for uri in needed} <= {p.rpartition("/")[2] for p in there}
 
-    def _has_log(self, path: str, version: int) -> bool:
+    def has_log(self, path: str, version: int) -> bool:
+        """True where the log still tells what that version is made of."""
         try:
             DeltaTable(self._native(path), version=version)
         except DeltaError:

@@ -80,7 +80,7 @@ class LoggedNight:
     def judged(self, stage: str, verdicts: Sequence[dict[str, Any]]) -> None:
         for found in verdicts:
             if found["status"] in _VERDICTS:
-                figures = {name: found[name] for name in ("value", "bound", "block_bound")}
+                figures = {name: found[name] for name in ("value", "bound", "fail_bound")}
                 text = f"gate {found['gate']} {found['status']}: {found['message']}"
                 log.write(_VERDICTS[found["status"]], text, stage, figures)
 

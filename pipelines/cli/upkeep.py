@@ -56,6 +56,8 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
             counts = (kept.joined, kept.rows, kept.removed, kept.versions)
             table.add_row(kept.table, *[f"{n:,}" for n in counts])
         out.print(table)
+    for warning in filter(None, (kept.warning for kept in done)):
+        say(warning)
     own = [f", {layer} for {days}" for layer, days in project.retention_by_layer.items()]
     say(
         f"{len(done)} tables looked at, {len(touched)} {'would change' if dry_run else 'changed'}; releases stay "

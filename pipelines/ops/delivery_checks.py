@@ -203,7 +203,7 @@ def freshness(
 ) -> list[Verdict]:
     """``freshness``: days by which a source's newest delivery is older than its cadence.
 
-    ``bounds: {freshness: {block: 2}}`` refuses to publish from the third day on. A source
+    ``bounds: {freshness: {fail: 2}}`` refuses to publish from the third day on. A source
     without a cadence, or one that never delivered, is not late.
     """
     marks = {} if batches is None else high_water_marks(batches)

@@ -2,7 +2,7 @@
 
 A verdict is a row of ``ops/gates`` without run, date and time. A gate has one bound and a severity
 (``verdict``), or two bounds: above the first it warns, above the second it stops the night (``graded``).
-In conf/padron.yml ``gates:`` sets another severity (off, warn, block) and ``bounds:`` other bounds.
+In conf/padron.yml ``gates:`` sets another severity (off, warn, fail) and ``bounds:`` other bounds.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ if TYPE_CHECKING:
 DEFAULTS = {
     "component_size": "warn",
     "decisions": "warn",
-    "deleted_share": "block",
+    "deleted_share": "fail",
     "future_date": "warn",
     "future_events": "warn",
-    "generation": "block",
-    "identity_contract": "block",
+    "generation": "fail",
+    "identity_contract": "fail",
     "landing": "warn",
     "late_files": "warn",
-    "lost_columns": "block",
+    "lost_columns": "fail",
     "model": "warn",
     "new_columns": "warn",
     "new_currency": "warn",
-    "reconciliation": "block",
-    "referential_integrity": "block",
-    "rows_conserved": "block",
-    "schema": "block",
+    "reconciliation": "fail",
+    "referential_integrity": "fail",
+    "rows_conserved": "fail",
+    "schema": "fail",
     "secrets": "warn",
-    "two_tax_ids": "block",
+    "two_tax_ids": "fail",
 }
 """Severity of each gate with one bound where conf/padron.yml says nothing."""
 
 BOUNDS = {
     "comparisons": Bounds(warn=1, least=100),
     "freshness": Bounds(warn=0),
-    "id_jitter": Bounds(warn=0.005, block=0.02, least=1_000),
+    "id_jitter": Bounds(warn=0.005, fail=0.02, least=1_000),
     "over_clustering": Bounds(warn=0.02),
-    "precision_estimate": Bounds(warn=0.03, block=0.1, least=100),
+    "precision_estimate": Bounds(warn=0.03, fail=0.1, least=100),
     "profile_drift": Bounds(warn=0.2, least=100),
-    "quarantine": Bounds(warn=0.01, block=0.1, least=100),
+    "quarantine": Bounds(warn=0.01, fail=0.1, least=100),
     "residual_duplicates": Bounds(warn=0.05),
-    "revenue_jitter": Bounds(warn=0.01, block=0.03, least=1_000),
+    "revenue_jitter": Bounds(warn=0.01, fail=0.03, least=1_000),
     "unmapped_codes": Bounds(warn=0.01, least=100),
-    "volume_high": Bounds(warn=3, block=9, least=100),
+    "volume_high": Bounds(warn=3, fail=9, least=100),
     "volume_low": Bounds(warn=1.9, least=100),
 }
 """Bounds of each gate with two where conf/padron.yml says nothing: above ``warn`` it warns, above
-``block`` it stops the night. On fewer rows than ``least`` a share says little: it warns at the most."""
+``fail`` it stops the night. On fewer rows than ``least`` a share says little: it warns at the most."""
 
 UNUSABLE_FILES = "unusable_files"
 Verdict = dict[str, Any]
@@ -101,7 +101,7 @@ def verdict(
     if severity == "off":
         return []
     failed = value > bound
-    status = {"warn": "warned", "block": "blocked"}[severity] if failed else "passed"
+    status = {"warn": "warned", "fail": "blocked"}[severity] if failed else "passed"
     return [_row(gate, about, status, severity, value, bound, None, message if failed else "as it should be")]
 
 
@@ -113,33 +113,33 @@ def graded(
     rows: int,
     message: str,
     about: str | None = None,
-    may_block: bool = True,
+    may_fail: bool = True,
 ) -> list[Verdict]:
     """The verdict of a gate with two bounds on a ``value`` that was measured on ``rows``; none when it is off.
 
-    Severity ``warn`` in conf never stops the night; ``block`` stops it above the block bound, or
-    above the warn bound of a gate that has no other. ``may_block`` is False where what was
+    Severity ``warn`` in conf never stops the night; ``fail`` stops it above the fail bound, or
+    above the warn bound of a gate that has no other. ``may_fail`` is False where what was
     found is wanted, such as ids that move because a generation is adopted. ``message`` says what was
     found, also when it is as it should be.
     """
     severity, bounds = project.gates.get(gate), bounds_of(project, gate)
     if severity == "off":
         return []
-    warn, block = bounds.warn, bounds.block
-    if severity == "block" and block is None:
-        block = warn
-    if severity == "warn" or not may_block or (bounds.least is not None and rows < bounds.least):
-        block = None
-    is_blocked = block is not None and value > block
+    warn, fail = bounds.warn, bounds.fail
+    if severity == "fail" and fail is None:
+        fail = warn
+    if severity == "warn" or not may_fail or (bounds.least is not None and rows < bounds.least):
+        fail = None
+    is_blocked = fail is not None and value > fail
     is_warned = is_blocked or (warn is not None and value > warn)
     status = "blocked" if is_blocked else "warned" if is_warned else "passed"
-    shown = block if is_blocked else warn
-    return [_row(gate, about, status, "warn" if block is None else "block", value, shown, block, message)]
+    shown = fail if is_blocked else warn
+    return [_row(gate, about, status, "warn" if fail is None else "fail", value, shown, fail, message)]
 
 
 def unusable_files(error: UnusableFiles) -> Verdict:
     """``unusable_files``: the verdict on files that could not be landed. Nobody can agree to it, nor switch it off."""
-    return _row(UNUSABLE_FILES, None, "blocked", "block", error.files, 0, None, str(error))
+    return _row(UNUSABLE_FILES, None, "blocked", "fail", error.files, 0, None, str(error))
 
 
 def owned(verdicts: Iterable[Verdict], sources: Mapping[str, Source]) -> list[Verdict]:
@@ -158,7 +158,7 @@ def _row(
     severity: str,
     value: float,
     bound: float | None,
-    block_bound: float | None,
+    fail_bound: float | None,
     message: str,
 ) -> Verdict:
     return {
@@ -167,6 +167,6 @@ def _row(
         "severity": severity,
         "value": float(value),
         "bound": None if bound is None else float(bound),
-        "block_bound": None if block_bound is None else float(block_bound),
+        "fail_bound": None if fail_bound is None else float(fail_bound),
         "message": message,
     }

@@ -85,7 +85,7 @@ def judge(project: Project, found: dict[tuple[str, str], Measured], *, adopts: b
             rows=ids.rows,
             message=f"{ids.value:.2%} of {ids.rows:,} records changed their customer ({split})"
             f"{ids.trend()}; identity/events has each with its cause.",
-            may_block=not adopts,
+            may_fail=not adopts,
         )
     money = found.get(("revenue_jitter", "all"))
     if money is not None:
@@ -97,7 +97,7 @@ def judge(project: Project, found: dict[tuple[str, str], Measured], *, adopts: b
             rows=money.rows,
             message=f"{money.value:.2%} of net revenue is with customers whose id changed"
             f" ({', '.join(parts)}){money.trend()}; identity/events has the cause.",
-            may_block=not adopts,
+            may_fail=not adopts,
         )
     tax_ids = found.get(("over_clustering", "tax_ids"))
     if tax_ids is not None:

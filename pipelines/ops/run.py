@@ -226,7 +226,9 @@ def _keep_up(warehouse: Warehouse, settings: Settings, watcher: Watcher) -> None
     if not is_due(warehouse, settings.project.maintain_every):
         return
     try:
-        maintain(warehouse, [table.path for table in catalogue(settings.sources)])
+        done = maintain(warehouse, [table.path for table in catalogue(settings.sources)])
+        for warning in filter(None, (kept.warning for kept in done)):
+            watcher.warned(warning)
     except Exception as error:
         watcher.warned(f"upkeep of the tables failed ({type(error).__name__}): run padron maintain.")
 

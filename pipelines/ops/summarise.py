@@ -352,7 +352,7 @@ def _gates(house: Warehouse, release: Release) -> tuple[summary.GateVerdict, ...
             r["bound"],
             r["severity"],
             r["message"],
-            r.get("block_bound"),
+            r.get("fail_bound"),
             r.get("owner"),
             nights.get(r["gate"], ()),
         )

@@ -185,7 +185,7 @@ class GateVerdict:
     bound: float | None = None
     severity: str | None = None
     message: str | None = None
-    block_bound: float | None = None
+    fail_bound: float | None = None
     """Above it the night stops, where it is another bound than ``bound``."""
     owner: str | None = None
     """Who answers for what failed, where conf names somebody."""

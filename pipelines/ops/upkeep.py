@@ -48,6 +48,19 @@ class Kept:
     """Files that were deleted, or would be."""
     versions: int
     """Released versions that stay readable."""
+    lost: tuple[int, ...]
+    """Released versions that should, and cannot: something else deleted their log."""
+
+    @property
+    def warning(self) -> str | None:
+        """A line about what should be readable and is not; None where all is."""
+        if not self.lost:
+            return None
+        numbers = ", ".join(f"{version}" for version in self.lost)
+        return (
+            f"{self.table}: version {numbers} should stay readable and cannot be read, because something other than padron "
+            "deleted its log: see who else cleans the warehouse."
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -115,10 +128,12 @@ def maintain(
         if path == LOCK.path or warehouse.version(path) is None:
             continue
         keep = versions_of(promised(known, now, warehouse.retention(path))).get(path, [])
+        there = [version for version in keep if warehouse.has_log(path, version)]
+        lost = tuple(version for version in keep if version not in there)
         rows = _forget(warehouse, path, needed, dry_run=dry_run) if path in of_runs else 0
         joined = warehouse.compact(path) if path in own and not dry_run else 0
-        removed = warehouse.vacuum(path, keep, dry_run=dry_run)
-        done.append(Kept(path, joined, rows, removed, len(keep)))
+        removed = warehouse.vacuum(path, there, dry_run=dry_run)
+        done.append(Kept(path, joined, rows, removed, len(there), lost))
     return done
 
 

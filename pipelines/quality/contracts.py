@@ -36,7 +36,7 @@ class Expectation(Strict):
 
     type: str = Field(pattern=r"^expect_[a-z_]+$")
     kwargs: dict[str, Any] = Field(default_factory=dict)
-    severity: Literal["warn", "block", "quarantine"] = Field(
+    severity: Literal["warn", "fail", "quarantine"] = Field(
         "warn", description="quarantine: about single rows of silver; a row that breaks it is set aside."
     )
     owner: str | None = Field(default=None, description="Who answers for it; none: the contract's owner.")
@@ -207,7 +207,7 @@ def _verdict(contract: Contract, rule: Expectation, outcome: Any) -> dict[str, A
         )
     return {
         "gate": f"contract {table} {rule.type.removeprefix('expect_')} {columns}".strip(),
-        "status": "passed" if kept else {"warn": "warned", "block": "blocked"}[rule.severity],
+        "status": "passed" if kept else {"warn": "warned", "fail": "blocked"}[rule.severity],
         "severity": rule.severity,
         "value": 1.0 if kept else 0.0,
         "bound": None,

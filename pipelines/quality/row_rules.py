@@ -76,7 +76,7 @@ def _rule(table: str, rule: Expectation) -> RowRule:
     layer, _, name = table.partition("/")
     if layer != "silver" or name not in TARGETS:
         known = ", ".join(f"silver/{target}" for target in TARGETS)
-        raise UsageError(f"{where}: only rows of {known} can be quarantined; use severity warn or block.")
+        raise UsageError(f"{where}: only rows of {known} can be quarantined; use severity warn or fail.")
     if rule.type not in RULES:
         raise UsageError(f"{where} is no rule about single rows.{nearest(rule.type, RULES)}")
     head, arguments, keeps = RULES[rule.type]

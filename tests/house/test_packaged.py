@@ -9,6 +9,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from pipelines import digests
 from pipelines.digests import LAYERS, code_digest
 from pipelines.settings import load_settings
 from pipelines.standardise.text import dictionary
@@ -56,3 +59,14 @@ def test_an_archive_has_the_same_code_configuration_and_dictionaries(tmp_path: P
     assert conf == load_settings(ROOT / "conf").digest
     assert names == sum(1 for _ in dictionary("given_names.csv.gz"))
     assert properties == len((ROOT / "conf" / "spark-defaults.conf").read_text())
+
+
+def test_another_release_of_a_library_is_another_program_from_its_layer_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {layer: code_digest(layer) for layer in (*LAYERS, None)}
+    installed = digests.version
+    monkeypatch.setattr(digests, "version", lambda name: "99.0" if name == "splink" else installed(name))
+    after = {layer: code_digest.__wrapped__(layer) for layer in before}
+    changed = [layer for layer in before if before[layer] != after[layer]]
+    assert changed == ["linkage", "identity", "gold", None]

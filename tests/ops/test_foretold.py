@@ -162,7 +162,7 @@ def test_a_gate_that_would_stop_is_told_and_stops_nothing(
     stop = {
         "gate": "g",
         "status": "blocked",
-        "severity": "block",
+        "severity": "fail",
         "value": 1.0,
         "bound": 0.0,
         "message": "no",

@@ -18,9 +18,9 @@ from pipelines.settings import load_settings
 from pipelines.sources import load_sources
 
 
-def status(value: float, rows: int = 10_000, *, may_block: bool = True, **conf: object) -> str:
+def status(value: float, rows: int = 10_000, *, may_fail: bool = True, **conf: object) -> str:
     project = Project.model_validate(conf)
-    found = graded(project, "id_jitter", value=value, rows=rows, message="said", may_block=may_block)
+    found = graded(project, "id_jitter", value=value, rows=rows, message="said", may_fail=may_fail)
     return found[0]["status"] if found else "off"
 
 
@@ -29,21 +29,21 @@ def test_a_gate_of_two_bounds_warns_before_it_blocks() -> None:
 
 
 def test_conf_sets_bounds_and_severity() -> None:
-    assert status(0.03, bounds={"id_jitter": {"block": 0.05}}) == "warned", "the warn bound stays the default"
-    assert status(0.03, bounds={"id_jitter": {"warn": 0.04, "block": None}}) == "passed"
+    assert status(0.03, bounds={"id_jitter": {"fail": 0.05}}) == "warned", "the warn bound stays the default"
+    assert status(0.03, bounds={"id_jitter": {"warn": 0.04, "fail": None}}) == "passed"
     assert status(0.9, gates={"id_jitter": "warn"}) == "warned"
     assert status(0.9, gates={"id_jitter": "off"}) == "off"
-    assert status(0.006, bounds={"id_jitter": {"block": None}}, gates={"id_jitter": "block"}) == "blocked"
+    assert status(0.006, bounds={"id_jitter": {"fail": None}}, gates={"id_jitter": "fail"}) == "blocked"
 
 
 def test_few_rows_and_a_change_that_is_wanted_never_block() -> None:
     assert status(0.5, rows=999) == "warned"
-    assert status(0.5, may_block=False) == "warned"
+    assert status(0.5, may_fail=False) == "warned"
 
 
 def test_a_verdict_names_the_bound_that_was_crossed() -> None:
     (row,) = graded(Project(), "id_jitter", value=0.01, rows=5_000, message="said")
-    assert (row["bound"], row["block_bound"], row["severity"]) == (0.005, 0.02, "block")
+    assert (row["bound"], row["fail_bound"], row["severity"]) == (0.005, 0.02, "fail")
     (row,) = graded(Project(), "id_jitter", value=0.03, rows=5_000, message="said")
     assert (row["bound"], row["value"], row["message"]) == (0.02, 0.03, "said")
 
@@ -60,7 +60,7 @@ def test_a_gate_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_what_a_gate_may_let_pass_does_not_change_what_a_stage_writes(tmp_path: Path) -> None:
     before = load_settings(tmp_path).digest_of(None)
-    (tmp_path / "padron.yml").write_text("bounds: {id_jitter: {block: 0.5}}\n", encoding="utf-8")
+    (tmp_path / "padron.yml").write_text("bounds: {id_jitter: {fail: 0.5}}\n", encoding="utf-8")
     assert load_settings(tmp_path).digest_of(None) == before, (
         "a night that was stopped goes on where it stood"
     )

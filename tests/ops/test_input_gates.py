@@ -172,7 +172,7 @@ def test_a_source_that_misses_its_cadence_warns_and_may_be_refused() -> None:
     status, message = late(3)
     assert status == "warned"
     assert message.startswith("erp delivered last on 2026-07-07, 2 days past its cadence of 1")
-    refuse = {"bounds": {"freshness": {"block": 2}}}
+    refuse = {"bounds": {"freshness": {"fail": 2}}}
     assert [late(days, **refuse)[0] for days in (3, 4)] == ["warned", "blocked"]
 
 

@@ -55,13 +55,13 @@ def test_a_night_is_a_line_for_every_start_and_end(shop: Tiny, lines: Any) -> No
 
 
 def test_what_a_gate_found_is_a_line_of_its_stage(shop: Tiny, lines: Any) -> None:
-    found = {"severity": "warn", "value": 3.0, "bound": 2.0, "block_bound": None, "owner": None}
+    found = {"severity": "warn", "value": 3.0, "bound": 2.0, "fail_bound": None, "owner": None}
     shop.gates["silver.build"] = lambda inputs: [
         {"gate": "volume_high", "status": "warned", "message": "three times the usual rows", **found},
         {"gate": "schema", "status": "passed", "message": "as it should be", **found},
     ]
     shop.gates["gold.counts"] = lambda inputs: [
-        {"gate": "id_jitter", "status": "blocked", "message": "ids moved", **found, "severity": "block"}
+        {"gate": "id_jitter", "status": "blocked", "message": "ids moved", **found, "severity": "fail"}
     ]
     with pytest.raises(GateStopped) as stopped:
         shop.run(night_progress())
@@ -70,7 +70,7 @@ def test_what_a_gate_found_is_a_line_of_its_stage(shop: Tiny, lines: Any) -> Non
     warning, *errors = (line for line in lines() if line["level"] != "info")
     assert (warning["level"], warning["stage"]) == ("warning", "silver.build")
     assert warning["message"] == "gate volume_high warned: three times the usual rows"
-    assert warning["figures"] == {"value": 3.0, "bound": 2.0, "block_bound": None}
+    assert warning["figures"] == {"value": 3.0, "bound": 2.0, "fail_bound": None}
     assert [(e["stage"], e["run"]) for e in errors] == [("gold.counts", f"{DAY}.1"), (None, f"{DAY}.1")]
     assert errors[-1]["figures"] == {"exit_code": 3}
 

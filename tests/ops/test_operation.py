@@ -94,7 +94,7 @@ def test_a_resumed_run_whose_configuration_changed_runs_again_from_the_first_sta
 
 def test_what_only_judges_a_night_makes_nothing_run_again(shop: Tiny) -> None:
     stopped_at(shop, "gold.counts")
-    configure(shop, "padron.yml", "gates: {landing: block}")
+    configure(shop, "padron.yml", "gates: {landing: fail}")
     watch = Watch()
     shop.run(watch)
     assert set(watch.stages.values()) == {"reused"}
@@ -403,7 +403,7 @@ def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
     assert shop.content() == content
     assert rows_of(shop.house, RUNS.path) == records
     assert left == [], "a repetition leaves no page either"
-    configure(shop, "padron.yml", "gates: {landing: block}")
+    configure(shop, "padron.yml", "gates: {landing: fail}")
     watch = Watch()
     repeat("2026-07-02.1", str(shop.landing), configured(shop.config), shop.house, lambda: None, watch)  # type: ignore[arg-type,return-value]
     assert watch.said == ["Its configuration was another in project: padron runs 2026-07-02.1 --json has it."]

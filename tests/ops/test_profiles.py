@@ -144,7 +144,7 @@ def test_gates_name_the_column_and_what_to_do() -> None:
     assert verdicts["unmapped_codes shop/sales.state"]["message"] == (
         "30 of 1,000 values (3.0%) have no translation: add them to `codes` in conf/sources/shop.yml."
     )
-    blocking = Project.model_validate({"bounds": {"unmapped_codes": {"block": 0.02}}})
+    blocking = Project.model_validate({"bounds": {"unmapped_codes": {"fail": 0.02}}})
     assert judge(blocking, rows, D)[0]["status"] == "blocked"
 
 

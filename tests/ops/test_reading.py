@@ -58,7 +58,7 @@ def test_the_tables_of_a_stopped_night_can_be_asked_until_upkeep_deletes_them(
     shop = tiny(monkeypatch, tmp_path)
     shop.deliver("2026-07-01", {"1": "ana"})
     shop.run()
-    blocked = {"gate": "crowd", "status": "blocked", "severity": "block", "value": 1.0, "bound": 0.0}
+    blocked = {"gate": "crowd", "status": "blocked", "severity": "fail", "value": 1.0, "bound": 0.0}
     shop.gates["identity.assign"] = lambda inputs: [{**blocked, "message": "too many."}]
     shop.deliver("2026-07-02", {"2": "eva", "3": "leo"})
     with pytest.raises(GateStopped):

@@ -33,7 +33,7 @@ def few_people(inputs: Inputs) -> list[dict[str, Any]]:
         {
             "gate": "volume",
             "status": "blocked" if people > 3 else "passed",
-            "severity": "block",
+            "severity": "fail",
             "value": float(people),
             "bound": 3.0,
             "message": f"{people} people.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,56 @@ def test_files_younger_than_the_retention_are_never_touched(house: Warehouse) ->
     (kept,) = [k for k in maintain(house, [], now=NOW) if k.table == SHELF.path]
     assert (kept.removed, kept.versions) == (0, 2)
     assert len(readable(house)) == 4
+
+
+def aged(house: Warehouse, path: str, days: int) -> None:
+    """The table as if all that was done to it had been done so many days earlier."""
+    for commit in (Path(house.root) / path / "_delta_log").glob("*.json"):
+        actions = [json.loads(line) for line in commit.read_text("utf-8").splitlines()]
+        for action in actions:
+            for said in action.values():
+                for name in ("timestamp", "modificationTime", "deletionTimestamp", "createdTime"):
+                    if isinstance(said.get(name), int):
+                        said[name] -= days * 86_400_000
+        commit.write_text("\n".join(map(json.dumps, actions)) + "\n", "utf-8")
+    for file in (Path(house.root) / path).rglob("*"):
+        then = file.stat().st_mtime - days * 86_400
+        os.utime(file, (then, then))
+
+
+@pytest.mark.parametrize("days", [9, 11])
+def test_upkeep_deletes_what_the_days_of_conf_no_longer_promise(tmp_path: Path, days: int) -> None:
+    house = Warehouse(str(tmp_path), retention_days=10)
+    first = house.write(SHELF, books("replaced"), None)
+    second = house.write(SHELF, books("released"), first)
+    third = house.write(SHELF, books("released too"), second)
+    now = datetime.now(UTC)
+    release(house, 0, {SHELF.path: first}, now - timedelta(days=days))
+    release(house, 1, {SHELF.path: second}, now - timedelta(days=2))
+    release(house, 2, {SHELF.path: third}, now)
+    aged(house, SHELF.path, days)
+    (kept,) = [k for k in maintain(house, []) if k.table == SHELF.path]
+    promised = ["replaced"] if days < 10 else []
+    assert (kept.removed, kept.versions) == (1 - len(promised), 2 + len(promised))
+    assert readable(house) == [*promised, "released", "released too"]
+
+
+def test_a_promised_version_that_something_else_deleted_is_said(
+    house: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *_, promised, newest = [r.tables[SHELF.path] for r in releases.all_releases(house)]
+    stored = house.open(SHELF.path, newest)
+    assert stored is not None
+    stored.create_checkpoint()
+    for commit in (Path(house.root) / SHELF.path / "_delta_log").glob("*.json"):
+        if commit.stem <= f"{promised:020}":
+            commit.unlink()
+    (kept,) = [k for k in maintain(house, [], dry_run=True, now=NOW) if k.table == SHELF.path]
+    assert (kept.versions, kept.lost) == (1, (promised,))
+    assert f"version {promised} should stay readable" in str(kept.warning)
+    release(house, 5, {SHELF.path: promised}, datetime.now(UTC))
+    assert execute(["maintain", "--warehouse", house.root, "--dry-run"]) == 0
+    assert f"version {promised} should stay" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_table_that_nights_append_to_grows_with_its_rows_and_not_with_the_nights(

@@ -175,7 +175,7 @@ def test_an_expectation_or_column_of_a_table_that_does_not_exist_is_named(rule: 
     ],
 )
 def test_arguments_that_an_expectation_does_not_take_are_told_before_a_night(rule: str, said: str) -> None:
-    asked = contract("gold/rfm", rule, severity="block")
+    asked = contract("gold/rfm", rule, severity="fail")
     check_known([asked], PUBLISHED)
     with pytest.raises(UsageError) as error:
         check_arguments([asked])
@@ -193,7 +193,7 @@ def test_what_only_the_data_shows_cannot_be_computed_is_a_verdict(spark: SparkSe
         "gold/rfm",
         f"{regex} segment regex=[",
         "expect_column_values_to_be_unique recency_days",
-        severity="block",
+        severity="fail",
     )
     mild = contract("gold/rfm", f"{regex} currency regex=[", severity="warn")
     asked = asked.model_copy(update={"expectations": (*asked.expectations, *mild.expectations)})
@@ -207,7 +207,7 @@ def test_two_expectations_of_one_type_and_column_are_two_gates(spark: SparkSessi
     frame = spark.createDataFrame([("champions",)], "segment STRING")
     matches = "expect_column_values_to_match_regex segment"
     asked = contract(
-        "gold/rfm", f"{matches} regex=^x", f"{matches} regex=^c", f"{matches} regex=y$", severity="block"
+        "gold/rfm", f"{matches} regex=^x", f"{matches} regex=^c", f"{matches} regex=y$", severity="fail"
     )
     found = check_contracts([asked], lambda path: frame)
     name = "contract gold/rfm column_values_to_match_regex segment"
@@ -238,7 +238,7 @@ def test_the_engine_sends_nothing_and_answers_with_booleans_and_owners(
     monkeypatch.setenv("GX_ANALYTICS_ENABLED", "True")
     monkeypatch.setattr(socket, "getaddrinfo", at_home)
     frame = spark.createDataFrame([("C1",), ("C1",)], "customer_id STRING")
-    promised = contract("gold/customers", "expect_column_values_to_be_unique customer_id", severity="block")
+    promised = contract("gold/customers", "expect_column_values_to_be_unique customer_id", severity="fail")
     (verdict,) = check_contracts([promised.model_copy(update={"owner": "stewards"})], lambda path: frame)
     assert (verdict["status"], verdict["owner"]) == ("blocked", "stewards")
     assert os.environ["GX_ANALYTICS_ENABLED"] == "False"
