@@ -21,8 +21,6 @@ HISTORY = 10
 """Deliveries of a feed that tonight's is compared with: the newest."""
 ENOUGH = 3
 """Deliveries that a usual size is known from."""
-ENOUGH_LINES = 100
-"""Lines of JSON that say which columns a feed has: a line leaves out what it has no value for."""
 Batch = dict[str, Any]
 """A row of bronze/batches."""
 
@@ -113,18 +111,17 @@ def lost_columns(
     project: Project,
     batches: Iterable[Batch],
     tonight: Collection[str],
-    json_lines: Collection[str] = frozenset(),
+    headerless: Collection[str] = frozenset(),
 ) -> list[Verdict]:
     """``lost_columns``: a declared column that the delivery before had, and tonight's file lacks.
 
-    ``json_lines``: those of ``tonight`` without a header; of fewer than ``ENOUGH_LINES`` rows they say nothing.
+    ``headerless``: those of ``tonight`` that say nothing of it: for JSON lines see ``key_checks``.
     """
     known: dict[tuple[str, str], set[str]] = {}
     lost: list[tuple[str, str]] = []
     for b in sorted(batches, key=lambda b: (b["landing_date"], b["file"])):
         key = b["source"], b["feed"]
-        is_told = b["batch_id"] not in json_lines or b["rows"] >= ENOUGH_LINES
-        if b["batch_id"] in tonight and key in known and is_told:
+        if b["batch_id"] in tonight and b["batch_id"] not in headerless and key in known:
             gone = sorted(known[key] & set(b["missing_columns"] or ()))
             lost += [(b["source"], f"{b['file']} lacks {', '.join(gone)}")] if gone else []
         known[key] = set(b["columns"] or ())

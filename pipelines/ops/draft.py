@@ -96,6 +96,7 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
             "snapshot": "mode: is every file the full state? If files hold changes only, they need a column op",
         }[mode]
     )
+    checks.append("cadence_days: how often does it deliver? One file does not say")
     secret = [name for name in sample.columns if is_secret_name(name)]
     checks += [f"{name} looks like a credential and is never stored" for name in secret]
     lines = [
@@ -104,6 +105,7 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
         f"source: {source}",
         "owner: TO BE NAMED",
         f"channel: {'orders' if target == 'orders' else 'contact_centre' if target == 'cases' else 'crm'}",
+        "cadence_days: 1",
         *([f"encoding: {sample.encoding}"] if sample.encoding != "utf-8" else []),
         *([f"delimiter: {quoted(sample.delimiter)}"] if sample.delimiter != "," else []),
         "feeds:",

@@ -152,11 +152,10 @@ def test_a_column_that_is_gone_is_named_and_stops() -> None:
     assert "2026-07-05/erp/customers.csv lacks name:" in verdict["message"], "note was never there"
 
 
-@pytest.mark.parametrize(("rows", "status"), [(99, "passed"), (100, "blocked")])
-def test_a_few_lines_of_json_need_not_have_every_column(rows: int, status: str) -> None:
-    files = [batch(4, 9), batch(5, rows, columns=["id"], missing_columns=["name"])]
+def test_lines_of_json_need_not_have_every_column_at_their_head() -> None:
+    files = [batch(4, 9), batch(5, 9_000, columns=["id"], missing_columns=["name"])]
     (verdict,) = lost_columns(Project(), files, {"b5"}, {"b5"})
-    assert verdict["status"] == status
+    assert verdict["status"] == "passed"
 
 
 def late(days: int, **conf: Any) -> tuple[str, str]:

@@ -28,6 +28,7 @@ from small_shop import (
     tickets,
 )
 
+from pipelines.bronze import contract
 from pipelines.cli import execute
 from pipelines.ops import releases
 from pipelines.ops.record import rows_of
@@ -206,6 +207,30 @@ def test_a_delivery_that_is_wrong_throughout_stops_before_it_counts(
     is_released(tonight)
     assert failed(gates_of(tonight)) == set()
     assert tonight.value("SELECT count(*) FROM silver.cases") == 4 * 12
+
+
+def test_json_lines_lack_a_column_when_no_row_has_it(
+    tonight: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "HEAD_ROWS", 50)
+    users = tonight.landing / TONIGHT / "web" / "users.csv"
+    users.unlink()
+    without = [
+        {name: value for name, value in row.items() if name != "birthdate"} for row in accounts(TONIGHT)
+    ]
+    told = [*without[:-1], {**without[-1], "nick": "Lola"}]
+    users.with_suffix(".jsonl").write_text("\n".join(map(json.dumps, told)), encoding="utf-8")
+    found = stops(tonight, capsys, {"lost_columns web/users": "no row of web/users has birthdate"})
+    assert found["lost_columns web/users"]["owner"] == found["new_columns web/users"]["owner"] == "E-commerce"
+    assert "bring nick: kept in _raw of bronze" in found["new_columns web/users"]["message"]
+
+    # One account among all says when its person was born, and none of those that the columns are known by.
+    told = [*without[:-1], {**without[-1], "birthdate": "1980-05-17"}]
+    users.with_suffix(".jsonl").write_text("\n".join(map(json.dumps, told)), encoding="utf-8")
+    is_released(tonight)
+    assert {"lost_columns", "new_columns"} & {gate.split()[0] for gate in failed(gates_of(tonight))} == set()
+    born = "SELECT count(birth_date) FROM silver.customer_records WHERE source = 'web'"
+    assert tonight.value(born) == 1
 
 
 def test_keys_that_slipped_by_a_row_move_ids_and_revenue(
