@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from functools import cache
-from importlib.metadata import version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 
 from pipelines.packaged import beneath, default_conf, package
 
@@ -18,9 +20,9 @@ JUDGES = ("ops", "night_gates.py")
 """Parts that run a night and judge it, and write none of its tables; but for ``PROFILES``."""
 PROFILES = ("ops", "profiles.py")
 LIBRARIES = {
-    "bronze": ("pyspark", "delta-spark", "pyarrow"),
-    "silver": ("phonenumbers", "python-stdnum", "cleanco"),
-    "linkage": ("splink", "duckdb", "numpy", "scipy"),
+    "bronze": ("python", "pyspark", "delta-spark", "pyarrow"),
+    "silver": ("phonenumbers", "python-stdnum", "cleanco", "tzdata"),
+    "linkage": ("splink", "sqlglot", "duckdb", "numpy", "scipy"),
 }
 """What a layer computes with, beside what the layers to its left do: another release of one may give other rows."""
 _RIGHT_OF = {layer: {*LAYERS[at + 1 :], *JUDGES, *LEFT_OUT} for at, layer in enumerate(LAYERS)}
@@ -28,7 +30,7 @@ _RIGHT_OF = {layer: {*LAYERS[at + 1 :], *JUDGES, *LEFT_OUT} for at, layer in enu
 
 @cache
 def code_digest(layer: str | None = None) -> str:
-    """Digest of the program's code and dictionaries, and of the libraries' versions, that decide what a night publishes.
+    """Digest of the program's code and dictionaries that decide what a night publishes.
 
     With ``layer`` of those that decide what that layer writes: its own folder, the ones to its
     left, and what all share.
@@ -43,11 +45,31 @@ def code_digest(layer: str | None = None) -> str:
         if parts[-1].endswith((".csv", ".csv.gz")):
             found.update(parts[-1].encode())
             found.update(path.read_bytes())
-    for name in _libraries(layer):
-        found.update(f"{name} {version(name)}".encode())
     return found.hexdigest()[:16]
 
 
-def _libraries(layer: str | None) -> list[str]:
-    used = LAYERS if layer not in LAYERS else LAYERS[: LAYERS.index(layer) + 1]
-    return [name for one in used for name in LIBRARIES.get(one, ())]
+def program_digest(layer: str | None = None) -> str:
+    """``code_digest`` with the versions of the ``libraries`` that the code computes with."""
+    found = hashlib.sha256(code_digest(layer).encode())
+    found.update(repr(sorted(libraries(layer).items())).encode())
+    return found.hexdigest()[:16]
+
+
+def libraries(layer: str | None = None) -> dict[str, str]:
+    """Version by name of what the program computes with; with ``layer`` up to and with that layer."""
+    used = LAYERS[: LAYERS.index(layer) + 1] if layer in LAYERS else LAYERS
+    return {name: version_of(name) for one in used for name in LIBRARIES.get(one, ())}
+
+
+@cache
+def version_of(name: str) -> str:
+    """The version of a library; of one that the platform provides, and that no package tells of, ``provided``."""
+    if name == "python":
+        return ".".join(map(str, sys.version_info[:2]))
+    if name == "pyspark":
+        # spark-submit may put another on the path than the one that is installed.
+        return str(import_module("pyspark").__version__)
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "provided"

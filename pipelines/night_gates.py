@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.night import PUBLISHED, bronze_tables
 from pipelines.ops import checks
 from pipelines.ops.event_checks import events, integrity
+from pipelines.ops.key_checks import keys_look_right
 from pipelines.ops.measure_checks import identity_quality
 from pipelines.ops.profile_checks import feeds_look_right
 from pipelines.quality.contracts import check_arguments, check_contracts, check_known
@@ -46,7 +47,7 @@ def gates(sources: Mapping[str, Source]) -> dict[str, Gate]:
         "silver.build": lambda inputs: [*conserved(inputs), *events(inputs)],
         "linkage.link": checks.linked,
         "identity.audit": checks.identity_kept,
-        "bronze.profile": feeds_look_right,
+        "bronze.profile": lambda inputs: [*feeds_look_right(inputs), *keys_look_right(inputs)],
         "gold.reconciliation": checks.money_reconciled,
         "gold.measures": identity_quality,
         "quality.contracts": lambda inputs: [

@@ -278,7 +278,7 @@ class Warehouse:
 
     def vacuum(self, path: str, keep: list[int], *, dry_run: bool = False, hours: int | None = None) -> int:
         """Delete files that no version younger than ``hours`` (default: the retention) and none of ``keep``
-        needs; how many. Commits of the log that no version needs any more go too. Of what is to be kept ``has_log`` holds."""
+        needs; how many. Commits of the log that no version needs any more go too. What is to be kept is ``whole``."""
         stored = DeltaTable(self._native(path))
         hours = 24 * self.retention(path) if hours is None else hours
 
@@ -303,20 +303,26 @@ class Warehouse:
 
     def is_whole(self, path: str, version: int) -> bool:
         """True where that version can still be read: its log and all its files are there."""
-        if not self.has_log(path, version):
-            return False
-        there = {info.path for info in files.listing(self.uri(path), recursive=True)}
-        needed = DeltaTable(self._native(path), version=version).file_uris()
-        # Names of files are unique in a table, and the two sides may spell the root differently.
-        return {uri.rpartition("/")[2] for uri in needed} <= {p.rpartition("/")[2] for p in there}
+        return self.whole(path, [version]) == [version]
 
-    def has_log(self, path: str, version: int) -> bool:
-        """True where the log still tells what that version is made of."""
+    def whole(self, path: str, versions: Iterable[int]) -> list[int]:
+        """Those of ``versions`` that can still be read: their log and all their files are there."""
+        # Names of files are unique in a table, and the two sides may spell the root differently.
+        there = {info.path.rpartition("/")[2] for info in files.listing(self.uri(path), recursive=True)}
+        found = []
+        for version in versions:
+            named = self._files_of(path, version)
+            if named is not None and named <= there:
+                found.append(version)
+        return found
+
+    def _files_of(self, path: str, version: int) -> set[str] | None:
+        """Names of the version's files; None where its log is gone."""
         try:
-            DeltaTable(self._native(path), version=version)
+            stored = DeltaTable(self._native(path), version=version)
         except DeltaError:
-            return False
-        return True
+            return None
+        return {uri.rpartition("/")[2] for uri in stored.file_uris()}
 
     def amend(self, table: Table, content: pa.Table, base: int) -> int:
         """Version ``base`` of a small append table with rows corrected: ``content`` is all of it.

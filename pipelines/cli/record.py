@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import date
 from itertools import groupby
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -156,6 +157,10 @@ def _explain(found: PastRun) -> None:
         say(f"  {at:%Y-%m-%d %H:%M:%S}  {state:<9} {message or ''}".rstrip())
     say("")
     say(f"Program        {run['version']}, code {run['code_digest']}")
+    if run.get("libraries"):
+        used = ", ".join(f"{name}\N{NO-BREAK SPACE}{version}" for name, version in run["libraries"])
+        for line in wrap(used, 65):
+            say(f"{'':15}{line}")
     say(f"Configuration  {run['conf_digest']}")
     say(f"Generation     {found.generation or ('none' if found.stages else 'not on record any more')}")
     say(f"Builds on      {run['base_release'] or 'nothing'}{', computed in full' if run['is_full'] else ''}")

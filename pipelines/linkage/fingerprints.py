@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.digests import code_digest
+from pipelines.digests import LIBRARIES, code_digest, version_of
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.generations import Generation
 
@@ -41,7 +41,8 @@ def linked_by(generation: Generation, conf: Linkage) -> int:
     Both parts are joined by XOR.
     """
     plain = conf.model_dump(mode="json", exclude=set(OF_THE_MACHINE))
-    text = json.dumps([generation.digest, plain, code_digest("linkage")], sort_keys=True)
+    versions = [version_of(name) for name in LIBRARIES["linkage"]]
+    text = json.dumps([generation.digest, plain, versions, code_digest("linkage")], sort_keys=True)
     return int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) >> 1
 
 

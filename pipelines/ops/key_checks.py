@@ -6,119 +6,134 @@ So a column is gone where rows enough to have it have none, and whether one is n
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.bronze.contract import HEAD_ROWS
-from pipelines.bronze.tables import bronze_table, declared_columns, stored_name
-from pipelines.ops.gates import Verdict, listed, owned, verdict
+from pipelines.bronze.batches import BATCHES
+from pipelines.bronze.contract import HEAD_ROWS, column_names
+from pipelines.bronze.tables import bronze_table, declared_columns
+from pipelines.ops.gates import DEFAULTS, Verdict, listed, owned, verdict
 from pipelines.ops.profiles import PROFILES
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
     from pipelines.config import Project
-    from pipelines.sources import Source
     from pipelines.stages import Inputs
 
-    Feed = tuple[str, str]
+EXPECTED = 50
+"""Values that a column should have had by its share when it last had any, from which on none at all says that it is gone.
 
-EXPECTED = 10
-"""Values that a column has, at the share of last time, where none at all says that it is gone: chance brings that
-once in e^10, or 22,000, times."""
+Rows that are all alike would bring that once in e^50 times; files of new rows alone, or of a few of the source's
+customers, are not alike, hence not fewer.
+"""
 LOOKED_AT = 10_000
 """Rows with keys of their own whose keys are read."""
+_NAME = re.compile(r"[^\W\d][\w .-]{0,39}")
+Row = dict[str, Any]
 
 
 def keys_look_right(inputs: Inputs) -> list[Verdict]:
     """``lost_columns`` and ``new_columns`` of tonight's feeds in JSON lines; none where all is as it should be."""
-    tonight: dict[Feed, list[str]] = {}
-    for file in inputs.night.files:
-        if file.format == "jsonl":
-            tonight.setdefault((file.source, file.feed), []).append(file.batch_id)
-    if not tonight:
+    tonight = {file.batch_id for file in inputs.night.files if file.format == "jsonl"}
+    batches = inputs.arrow(BATCHES)
+    if not tonight or batches is None:
         return []
     project, sources = inputs.settings.project, inputs.settings.sources
+    by_feed: dict[tuple[str, str], list[Row]] = {}
+    for row in batches.to_pylist():
+        if row["batch_id"] in tonight:
+            by_feed.setdefault((row["source"], row["feed"]), []).append(row)
     stored = inputs.arrow(PROFILES)
     profiles = [] if stored is None else stored.to_pylist()
-    verdicts = lost_keys(project, profiles, inputs.night.business_date, tonight, sources)
-    for (source, feed), names in sorted(tonight.items()):
+    verdicts = []
+    for (source, feed), files in sorted(by_feed.items()):
+        about, declared = f"{source}/{feed}", declared_columns(sources[source], feed)
+        absent = set.intersection(*[set(file["missing_columns"] or ()) for file in files])
+        own = [r for r in profiles if (r["source"], r["feed"]) == (source, feed) and r["column"] in absent]
+        verdicts += lost_keys(project, about, own, inputs.night.business_date)
         rows = inputs.dataset(bronze_table(sources[source], feed))
-        verdicts += late_keys(project, (source, feed), set() if rows is None else keys_beyond(rows, names))
+        if rows is not None and project.gates.get("new_columns", DEFAULTS["new_columns"]) != "off":
+            taken = {*declared.values(), *(name for file in files for name in file["columns"] or ())}
+            names = [file["batch_id"] for file in files]
+            late = {key for key in keys_beyond(rows, names) if column_names([key], declared)[0] not in taken}
+            verdicts += late_keys(project, about, late)
     return owned(verdicts, sources)
 
 
-def lost_keys(
-    project: Project,
-    profiles: Iterable[dict[str, Any]],
-    business_date: date,
-    feeds: Collection[Feed],
-    sources: Mapping[str, Source],
-) -> list[Verdict]:
-    """``lost_columns`` of ``feeds``: a declared column that no row of tonight has, and too many had before.
+def lost_keys(project: Project, feed: str, profiles: Iterable[Row], business_date: date) -> list[Verdict]:
+    """``lost_columns`` of a feed: columns that no row of tonight has, and by now too many should have had.
 
-    ``profiles``: rows of ops/profiles.
+    ``profiles``: rows of ops/profiles about the feed, of the columns that no head of its files names. A loss is told
+    in the night that makes it certain: who agreed to that one agreed to the next.
     """
-    of_feeds = [r for r in profiles if (r["source"], r["feed"]) in feeds]
-    known = {(r["business_date"], r["source"], r["feed"], r["column"]): r for r in of_feeds}
-    lost: dict[Feed, list[str]] = {}
-    for (night, source, feed, column), row in sorted(known.items()):
-        before = known.get((row["compared_with"], source, feed, column))
-        if night != business_date or row["filled"] or before is None or not before["rows"]:
+    by_column: dict[str, list[Row]] = {}
+    for row in sorted(profiles, key=lambda row: row["business_date"], reverse=True):
+        if row["business_date"] <= business_date:
+            by_column.setdefault(row["column"], []).append(row)
+    lost = []
+    for column, (tonight, *earlier) in by_column.items():
+        last = next((at for at, row in enumerate(earlier) if row["filled"]), None)
+        if tonight["business_date"] != business_date or tonight["filled"] or last is None:
             continue
-        if column.casefold() not in declared_columns(sources[source], feed):
-            continue
-        if row["rows"] * before["filled"] / before["rows"] >= EXPECTED:
-            lost.setdefault((source, feed), []).append(column)
-    verdicts = []
-    for (source, feed), columns in lost.items():
-        verdicts += verdict(
-            project,
-            "lost_columns",
-            value=len(columns),
-            bound=0,
-            message=f"no row of {source}/{feed} has {listed(columns)}, and rows of the delivery before had: their values "
-            "would be NULL. Ask the source's owner for the whole file, or take them out of conf/sources.",
-            about=f"{source}/{feed}",
-        )
-    return verdicts
+        share = earlier[last]["filled"] / earlier[last]["rows"]
+        until_tonight = share * sum(row["rows"] for row in earlier[:last])
+        if until_tonight < EXPECTED <= until_tonight + share * tonight["rows"]:
+            lost.append(column)
+    if not lost:
+        return []
+    return verdict(
+        project,
+        "lost_columns",
+        value=len(lost),
+        bound=0,
+        message=f"no row of {feed} has {listed(sorted(lost))}, and rows of deliveries before had: their values would be "
+        "NULL. Ask the source's owner for the whole file, or take them out of conf/sources.",
+        about=feed,
+    )
 
 
-def late_keys(project: Project, feed: Feed, keys: Collection[str]) -> list[Verdict]:
-    """``new_columns`` of a feed for ``keys`` that are no column of its bronze table."""
+def late_keys(project: Project, feed: str, keys: Collection[str]) -> list[Verdict]:
+    """``new_columns`` of a feed for ``keys`` that none of its columns could take.
+
+    A key that does not look like the name of a column may be a value, so it is counted and not told.
+    """
     if not keys:
         return []
-    name = "/".join(feed)
+    names = sorted(key for key in keys if _NAME.fullmatch(key))
+    other = len(keys) - len(names)
+    told = [listed(names)] if names else []
+    told += [f"{other} that do not look like names"] if other else []
     return verdict(
         project,
         "new_columns",
         value=len(keys),
         bound=0,
-        message=f"rows of {name} after a file's first {HEAD_ROWS:,} bring {listed(sorted(keys))}: kept in "
-        "_raw of bronze, not used; declare them in conf/sources.",
-        about=name,
+        message=f"rows of {feed} after a file's first {HEAD_ROWS:,} bring keys that no column takes: "
+        f"{' and '.join(told)}. They are kept in _raw of bronze, not used; declare them in conf/sources.",
+        about=feed,
     )
 
 
 def keys_beyond(stored: Dataset, batches: Sequence[str]) -> set[str]:
-    """Keys in rows of ``batches`` that ``stored``, a bronze table, has no column for; of its first ``LOOKED_AT`` such rows."""
-    # A good row keeps its line only where the columns could not take all of it.
+    """The keys of the first ``LOOKED_AT`` rows of ``batches`` that a bronze table's columns could not take whole."""
+    # A good row keeps its line only where it has such keys.
     is_kept = (
         pc.is_in(pc.field("_batch_id"), pa.array(batches))
         & pc.field("_raw").is_valid()
         & ~pc.field("_problem").is_valid()
     )
     lines = stored.scanner(columns=["_raw"], filter=is_kept).head(LOOKED_AT)["_raw"].to_pylist()
-    columns = {name.casefold() for name in stored.schema.names}
-    return {key for line in lines for key in _keys(line) if stored_name(key).casefold() not in columns}
+    return {key for line in lines for key in _keys(line)}
 
 
 def _keys(line: str) -> list[str]:
-    # What looked like a credential was cut out of the line, which is then no JSON any more.
+    # What looked like a credential was cut out of the line, which may be no JSON any more.
     try:
         found = json.loads(line)
     except ValueError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.config import digest
-from pipelines.digests import code_digest
+from pipelines.digests import program_digest
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -32,7 +32,7 @@ def stage_key(stage: Stage, night: Night, versions: Mapping[str, int], settings:
     """The key of ``stage`` when tables stand at ``versions``."""
     read = {t.path: versions[t.path] for t in stage.reads if t.path in versions}
     before = {t.path: night.base.get(t.path) for t in (*stage.previous, *stage.writes)}
-    code, conf = code_digest(stage.layer), settings.digest_of(stage.conf)
+    code, conf = program_digest(stage.layer), settings.digest_of(stage.conf)
     value = digest(
         stage.name,
         read,
@@ -103,6 +103,6 @@ def forecast(
                     versions.update(outputs)
                     expected[name] = Expected(name, True, "finished before, nothing it depends on changed")
                 else:
-                    why = "code or configuration changed" if name in ended else "not finished yet"
+                    why = "code, a library or configuration changed" if name in ended else "not finished yet"
                     expected[name] = Expected(name, False, why)
     return list(expected.values())

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import digest
-from pipelines.digests import LAYERS, code_digest
+from pipelines.digests import LAYERS, libraries, program_digest
 from pipelines.errors import GateStopped, PadronError
 from pipelines.night import GIVEN, published, stages
 from pipelines.night_gates import gates
 from pipelines.ops import releases
 from pipelines.ops.failures import told
 from pipelines.ops.keys import Expected, forecast
+from pipelines.ops.past_run import changed_program
 from pipelines.ops.record import Record, approvals, finished, keep_configuration, remembered, unfinished
 from pipelines.ops.runner import Runner
 from pipelines.stages import Night
@@ -95,7 +96,8 @@ def prepare(
         facts={
             "base_release": base_release,
             "inputs_digest": digest([(f.uri, f.digest) for f in planned.files]),
-            "code_digest": code_digest(),
+            "code_digest": program_digest(),
+            "libraries": sorted(libraries().items()),
             "conf_digest": settings.digest,
             "is_full": options.full,
             "files": len(planned.files),
@@ -219,15 +221,11 @@ def failed(record: Record, error: BaseException) -> None:
 
 
 def _changed(prepared: Prepared, settings: Settings, warehouse: Warehouse) -> str | None:
-    """What a resumed run does again because code or configuration is another than when it ended."""
+    """What a resumed run does again because code, a library or configuration is another than when it ended."""
     if not prepared.resumable:
         return None
     last = list(prepared.resumable.values())[-1]
-    what = [
-        name
-        for name, column in (("code", "code_digest"), ("configuration", "conf_digest"))
-        if last[column] != prepared.facts[column]
-    ]
+    what = changed_program(last) + (["configuration"] if last["conf_digest"] != settings.digest else [])
     expected = prepared.expected(settings, warehouse) if what else []
     first = next((e.stage for e in expected if e.why.endswith("changed") and not e.is_reused), None)
     if first is None:

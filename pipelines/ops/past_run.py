@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pipelines
 from pipelines.bronze.batches import BATCHES
-from pipelines.digests import code_digest
+from pipelines.digests import libraries, program_digest
 from pipelines.errors import UsageError
 from pipelines.ops import releases
 from pipelines.ops.gate_trends import Points, gate_trends
@@ -109,8 +110,17 @@ def _repeat(run: dict[str, Any]) -> list[str]:
         f"To repeat it: padron run --repeat {run['run_id']}, with the same configuration and landing folder. It "
         "computes the night again from the versions and files above, compares, and releases nothing.",
     ]
-    if run["code_digest"] != code_digest():
-        lines.append(
-            f"Its code was another: install padron {run['version']} (this is {pipelines.__version__})."
-        )
+    if other := changed_program(run):
+        version = f": install padron {run['version']}" if run["version"] != pipelines.__version__ else ""
+        lines.append(f"Its program was another ({', '.join(other)}){version}.")
     return lines
+
+
+def changed_program(run: Mapping[str, Any]) -> list[str]:
+    """What of the program is another now than it was for a run, given by a row of ops/runs: libraries, or code."""
+    if run["code_digest"] == program_digest():
+        return []
+    then = dict(run.get("libraries") or ())
+    now = libraries()
+    changed = [f"{n} ({then[n]}, now {now.get(n, 'none')})" for n in then if then[n] != now.get(n)]
+    return changed or ["code"]

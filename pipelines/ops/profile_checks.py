@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.ops.delivery_checks import failed_or_one
 from pipelines.ops.gates import Verdict, bounds_of, graded, owned
-from pipelines.ops.key_checks import keys_look_right
 from pipelines.ops.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -19,11 +18,11 @@ NAMED = 3
 
 
 def feeds_look_right(inputs: Inputs) -> list[Verdict]:
-    """``unmapped_codes`` and ``profile_drift`` of tonight's profiles, and what they say of the keys of JSON lines."""
+    """``unmapped_codes`` and ``profile_drift`` of tonight's profiles."""
     stored = inputs.arrow(PROFILES)
     rows = [] if stored is None else stored.to_pylist()
     verdicts = judge(inputs.settings.project, rows, inputs.night.business_date)
-    return [*owned(verdicts, inputs.settings.sources), *keys_look_right(inputs)]
+    return owned(verdicts, inputs.settings.sources)
 
 
 def judge(project: Project, profiles: list[dict[str, Any]], business_date: date) -> list[Verdict]:

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipelines import files
-from pipelines.digests import code_digest
+from pipelines.digests import program_digest
 from pipelines.errors import PadronError
 from pipelines.ops.record import last_states, rows_of
 from pipelines.ops.tables import RELEASES
@@ -67,8 +67,8 @@ def all_releases(warehouse: Warehouse) -> list[Release]:
 
 
 def is_of(release: Release, settings: Settings) -> bool:
-    """True where the release was made by the code and the configuration of now."""
-    return (release.code_digest, release.conf_digest) == (code_digest(), settings.digest)
+    """True where the release was made by the program, its libraries and the configuration of now."""
+    return (release.code_digest, release.conf_digest) == (program_digest(), settings.digest)
 
 
 def newest(warehouse: Warehouse) -> Release | None:

@@ -49,7 +49,7 @@ class Kept:
     versions: int
     """Released versions that stay readable."""
     lost: tuple[int, ...]
-    """Released versions that should, and cannot: something else deleted their log."""
+    """Released versions that should, and cannot: their files or their log are gone."""
 
     @property
     def warning(self) -> str | None:
@@ -58,8 +58,8 @@ class Kept:
             return None
         numbers = ", ".join(f"{version}" for version in self.lost)
         return (
-            f"{self.table}: version {numbers} should stay readable and cannot be read, because something other than padron "
-            "deleted its log: see who else cleans the warehouse."
+            f"{self.table}: version {numbers} should stay readable and cannot be read any more: another program deleted "
+            "files of the warehouse, or retention_days was shorter at an earlier upkeep."
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -125,10 +125,14 @@ def maintain(
     done = []
     for path in paths:
         # Whoever takes the lock keeps that table up: only its holder may write to it.
-        if path == LOCK.path or warehouse.version(path) is None:
+        if path == LOCK.path:
             continue
         keep = versions_of(promised(known, now, warehouse.retention(path))).get(path, [])
-        there = [version for version in keep if warehouse.has_log(path, version)]
+        if warehouse.version(path) is None:
+            if keep:
+                done.append(Kept(path, 0, 0, 0, 0, tuple(keep)))
+            continue
+        there = warehouse.whole(path, keep)
         lost = tuple(version for version in keep if version not in there)
         rows = _forget(warehouse, path, needed, dry_run=dry_run) if path in of_runs else 0
         joined = warehouse.compact(path) if path in own and not dry_run else 0

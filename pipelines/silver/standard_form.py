@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pipelines.config import digest
-from pipelines.digests import code_digest
+from pipelines.digests import LIBRARIES, code_digest, version_of
 from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, MATCHING_DIGEST, RAW, STANDARD
 from pipelines.tables import STRING, STRINGS
 
@@ -54,9 +54,9 @@ class FeedHints:
 
     @property
     def digest(self) -> str:
-        """What standardises the feed's records, but for the business date: these hints, the program with its
-        libraries, and what Python knows of characters."""
-        known = (code_digest("silver"), unidata_version)
+        """What standardises the feed's records, but for the business date: these hints, the program, and the
+        libraries that know numbering plans, check digits, legal forms and characters."""
+        known = (code_digest("silver"), *map(version_of, LIBRARIES["silver"]), unidata_version)
         return digest(self.name_order, self.default_country, self.date_formats, known)
 
 

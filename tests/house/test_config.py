@@ -76,15 +76,15 @@ def test_the_defaults_are_valid() -> None:
 def test_an_environment_is_laid_over_the_project_key_by_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conf(tmp_path, "padron.yml", "country: ES\ngates: {landing: warn, schema: block}\n")
-    conf(tmp_path, "env/prod/padron.yml", "retention_days: 90\ngates: {landing: block}\n")
+    conf(tmp_path, "padron.yml", "country: ES\ngates: {landing: warn, schema: fail}\n")
+    conf(tmp_path, "env/prod/padron.yml", "retention_days: 90\ngates: {landing: fail}\n")
     conf(tmp_path, "env/prod/spark-defaults.conf", "spark.master yarn\n")
     assert Conf(tmp_path).project.retention_days == 60
     monkeypatch.setenv("PADRON_ENV", "prod")
     monkeypatch.setenv("PADRON__PADRON__MAX_DELETED_SHARE", "0.2")
     made = Conf(tmp_path)
     assert (made.project.country, made.project.retention_days) == ("ES", 90)
-    assert made.project.gates == {"landing": "block", "schema": "block"}
+    assert made.project.gates == {"landing": "fail", "schema": "fail"}
     assert made.project.max_deleted_share == 0.2
     assert made.path("spark-defaults.conf") == tmp_path / "env" / "prod" / "spark-defaults.conf"
     assert made.path("linkage.yml") == made.defaults / "linkage.yml"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PackageNotFoundError, packages_distributions
 from pathlib import Path
 
+import pyspark
 import pytest
 
 from pipelines import digests
@@ -16,6 +19,8 @@ from pipelines.digests import LAYERS, code_digest
 from pipelines.settings import load_settings
 from pipelines.standardise.text import dictionary
 
+NOT_COMPUTED_WITH = {"pandas", "pydantic", "jinja2", "deltalake", "PyYAML", "pyyaml"}
+"""What reads configuration, passes rows on or draws pages."""
 ROOT = Path(__file__).resolve().parents[2]
 READ = """
 import json, sys
@@ -64,9 +69,37 @@ def test_an_archive_has_the_same_code_configuration_and_dictionaries(tmp_path: P
 def test_another_release_of_a_library_is_another_program_from_its_layer_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = {layer: code_digest(layer) for layer in (*LAYERS, None)}
-    installed = digests.version
-    monkeypatch.setattr(digests, "version", lambda name: "99.0" if name == "splink" else installed(name))
-    after = {layer: code_digest.__wrapped__(layer) for layer in before}
-    changed = [layer for layer in before if before[layer] != after[layer]]
+    before = {layer: digests.program_digest(layer) for layer in (*LAYERS, None)}
+    installed = digests.version_of
+    monkeypatch.setattr(digests, "version_of", lambda name: "99.0" if name == "splink" else installed(name))
+    changed = [layer for layer in before if digests.program_digest(layer) != before[layer]]
     assert changed == ["linkage", "identity", "gold", None]
+
+
+def test_what_the_platform_provides_needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_package(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(digests, "version", no_package)
+    assert digests.version_of.__wrapped__("delta-spark") == "provided"
+    assert digests.version_of.__wrapped__("pyspark") == pyspark.__version__
+
+
+def test_what_a_layer_imports_is_among_the_libraries() -> None:
+    packages = packages_distributions()
+    told = {name for names in digests.LIBRARIES.values() for name in names} | NOT_COMPUTED_WITH
+    for path in sorted((ROOT / "pipelines").rglob("*.py")):
+        if path.relative_to(ROOT / "pipelines").parts[0] in {*LAYERS, "standardise"}:
+            imported = {
+                name.partition(".")[0]
+                for node in ast.walk(ast.parse(path.read_text("utf-8")))
+                for name in (
+                    [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else []
+                )
+            }
+            used = {packages[name][0] for name in imported if name in packages} - {"padron"}
+            assert used - told == set(), path

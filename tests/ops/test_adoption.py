@@ -17,7 +17,7 @@ import pytest
 from linkage_people import population
 
 from pipelines.cli import execute
-from pipelines.digests import code_digest
+from pipelines.digests import program_digest
 from pipelines.errors import UsageError
 from pipelines.gold.xref import XREF
 from pipelines.identity.tables import ASSIGNMENTS
@@ -84,7 +84,7 @@ def house(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Wareh
             "at": datetime(2026, 7, 1, tzinfo=UTC),
             "tables": sorted(versions.items()),
             "status": "released",
-            "code_digest": code_digest(),
+            "code_digest": program_digest(),
             "conf_digest": settings.digest,
             "warnings": [],
         },

@@ -18,8 +18,7 @@ from pipelines.config import Project
 from pipelines.ops.key_checks import keys_beyond, late_keys, lost_keys
 from pipelines.sources import Source
 
-D, BEFORE = date(2026, 7, 10), date(2026, 7, 9)
-FEED = ("web", "users")
+D = date(2026, 7, 10)
 WEB = Source.model_validate(
     {
         "source": "web",
@@ -37,48 +36,47 @@ WEB = Source.model_validate(
 )
 
 
-def profile(night: date, column: str, rows: int, filled: int) -> dict[str, Any]:
-    return {
-        "business_date": night,
-        "source": "web",
-        "feed": "users",
-        "column": column,
-        "rows": rows,
-        "filled": filled,
-        "compared_with": BEFORE if night == D else None,
-    }
+def profile(day: int, rows: int, filled: int, column: str = "Born") -> dict[str, Any]:
+    return {"business_date": date(2026, 7, day), "column": column, "rows": rows, "filled": filled}
 
 
-def lost(*tonight: tuple[str, int, int], before: tuple[int, int] = (1_000, 20)) -> list[dict[str, Any]]:
-    last = [profile(BEFORE, column, *before) for column in ("Born", "nick")]
-    rows = [*last, *[profile(D, *one) for one in tonight]]
-    return lost_keys(Project(), rows, D, {FEED}, {"web": WEB})
+def lost(*nights: tuple[int, int, int], column: str = "Born") -> list[dict[str, Any]]:
+    """The verdicts of the tenth, by (day, rows, rows with a value) of the nights."""
+    return lost_keys(Project(), "web/users", [profile(*night, column) for night in nights], D)
 
 
-def test_a_column_that_no_row_has_and_ten_should_is_lost() -> None:
-    (verdict,) = lost(("Born", 500, 0))
+def test_a_column_that_no_row_has_and_fifty_should_is_lost() -> None:
+    (verdict,) = lost((9, 1_000, 100), (10, 500, 0))
     assert (verdict["gate"], verdict["status"]) == ("lost_columns web/users", "blocked")
     assert verdict["message"].startswith("no row of web/users has Born")
 
 
 @pytest.mark.parametrize(
-    ("tonight", "before"),
+    "nights",
     [
-        (("Born", 499, 0), (1_000, 20)),
-        (("Born", 500, 1), (1_000, 20)),
-        (("nick", 500, 0), (1_000, 20)),
-        (("Born", 500, 0), (1_000, 0)),
+        [(9, 1_000, 100), (10, 499, 0)],
+        [(9, 1_000, 100), (10, 500, 1)],
+        [(9, 1_000, 0), (10, 500, 0)],
+        [(10, 500, 0)],
+        [(8, 1_000, 100), (9, 500, 0)],
     ],
-    ids=["too few rows to tell", "one row has it", "nobody declared it", "it never had a value"],
+    ids=[
+        "too few rows to tell",
+        "one row has it",
+        "it never had a value",
+        "a first delivery",
+        "none tonight",
+    ],
 )
-def test_a_sparse_column_is_not_lost(tonight: tuple[str, int, int], before: tuple[int, int]) -> None:
-    assert lost(tonight, before=before) == []
+def test_a_sparse_column_is_not_lost(nights: list[tuple[int, int, int]]) -> None:
+    assert lost(*nights) == []
 
 
-def test_a_first_delivery_and_one_of_another_night_have_lost_nothing() -> None:
-    first = {**profile(D, "Born", 500, 0), "compared_with": None}
-    old = profile(BEFORE, "Born", 500, 0)
-    assert lost_keys(Project(), [first, old], D, {FEED}, {"web": WEB}) == []
+def test_small_deliveries_add_up_and_the_loss_is_told_once() -> None:
+    small = [(6, 1_000, 100), (7, 200, 0), (8, 200, 0)]
+    assert lost(*small, (10, 99, 0)) == []
+    assert lost(*small, (10, 100, 0)) != []
+    assert lost(*small, (9, 100, 0), (10, 5_000, 0)) == [], "the night of the ninth was agreed to"
 
 
 def landed(tmp_path: Path, rows: list[dict[str, str]]) -> tuple[ds.Dataset, str]:
@@ -96,11 +94,12 @@ def test_a_key_that_no_row_of_the_head_has_is_told(tmp_path: Path) -> None:
     head = [{"id": f"{n}", "Born": "1980-01-01"} for n in range(HEAD_ROWS)]
     late = [{"id": "a", "nick": "Lola"}, {"ID": "b", "born": "1990-01-01"}, {"id": "c", "api_key": "x" * 40}]
     rows, batch = landed(tmp_path, [*head, *late])
-    assert keys_beyond(rows, [batch]) == {"nick"}, (
-        "another spelling is the same key, and a credential is not told"
-    )
+    assert keys_beyond(rows, [batch]) == {"id", "nick"}, "another spelling is taken, a credential not told"
     assert keys_beyond(rows, ["another"]) == set()
-    (verdict,) = late_keys(Project(), FEED, {"nick"})
-    assert (verdict["gate"], verdict["status"], verdict["value"]) == ("new_columns web/users", "warned", 1)
-    assert "first 1,000 bring nick: kept in _raw" in verdict["message"]
-    assert late_keys(Project(), FEED, set()) == []
+
+
+def test_keys_that_may_be_values_are_counted_and_not_told() -> None:
+    (verdict,) = late_keys(Project(), "web/users", {"nick", "", "ana.ruiz@example.com", "600102030"})
+    assert (verdict["gate"], verdict["status"], verdict["value"]) == ("new_columns web/users", "warned", 4)
+    assert "bring keys that no column takes: nick and 3 that do not look like names." in verdict["message"]
+    assert late_keys(Project(), "web/users", set()) == []

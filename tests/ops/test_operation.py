@@ -17,7 +17,7 @@ from deltalake.exceptions import DeltaError
 from tiny_night import ROOT, STAGES, Tiny, Watch, configured, tiny
 
 from pipelines.cli import execute, night
-from pipelines.digests import LAYERS, code_digest
+from pipelines.digests import LAYERS, program_digest
 from pipelines.errors import LockHeld, PadronError, UsageError
 from pipelines.ops import lock, releases, summarise
 from pipelines.ops.lock import PARKED, Lock, holder
@@ -62,15 +62,15 @@ def test_every_stage_says_what_it_read_and_wrote_and_by_which_code_and_configura
         row = rows[stage.name]
         assert dict(row["outputs"]) == {t.path: tables[t.path] for t in stage.writes}
         assert dict(row["inputs"]) == {t.path: tables[t.path] for t in stage.reads}
-        assert row["code_digest"] == code_digest(stage.layer)
+        assert row["code_digest"] == program_digest(stage.layer)
         assert row["conf_digest"]
         assert row["seconds"] > 0
     assert (rows["bronze.land"]["rows_out"], rows["silver.build"]["rows_in"]) == (4, 4)
 
 
 def test_the_code_of_a_layer_is_its_own_and_that_to_its_left() -> None:
-    digests = [code_digest(layer) for layer in LAYERS]
-    assert len({*digests, code_digest()}) == len(LAYERS) + 1
+    digests = [program_digest(layer) for layer in LAYERS]
+    assert len({*digests, program_digest()}) == len(LAYERS) + 1
 
 
 def test_a_resumed_run_whose_configuration_changed_runs_again_from_the_first_stage_it_touches(

@@ -222,7 +222,7 @@ def test_json_lines_lack_a_column_when_no_row_has_it(
     users.with_suffix(".jsonl").write_text("\n".join(map(json.dumps, told)), encoding="utf-8")
     found = stops(tonight, capsys, {"lost_columns web/users": "no row of web/users has birthdate"})
     assert found["lost_columns web/users"]["owner"] == found["new_columns web/users"]["owner"] == "E-commerce"
-    assert "bring nick: kept in _raw of bronze" in found["new_columns web/users"]["message"]
+    assert "bring keys that no column takes: nick. They" in found["new_columns web/users"]["message"]
 
     # One account among all says when its person was born, and none of those that the columns are known by.
     told = [*without[:-1], {**without[-1], "birthdate": "1980-05-17"}]
