@@ -96,7 +96,7 @@ def _candidate(
     )
 
 
-def _single(group: Group, trust: tuple[str, ...]) -> Column:
+def _single(group: Group, trust: tuple[str, ...], rule: Rule) -> Column:
     """Array of at most one candidate: the record's value of the whole group."""
     value = F.struct(*[F.col(name) for name in group.fields])
     is_valid = F.coalesce(F.col("tax_id_valid"), F.lit(False)) if group.name == "tax_id" else F.lit(True)
@@ -107,12 +107,14 @@ def _single(group: Group, trust: tuple[str, ...]) -> Column:
         "usable": F.lit(True),
     }
     rank = _trust_rank(trust)
-    candidate = _candidate(group, rank, value, F.lower(F.to_json(value)), checks)
+    # Nothing else asks which values are the same, and it is dear to say.
+    key = F.lower(F.to_json(value)) if "frequency" in rule.by else F.lit(None).cast("string")
+    candidate = _candidate(group, rank, value, key, checks)
     has_value = reduce(or_, [F.col(name).isNotNull() for name in group.needed])
     return F.array_compact(F.array(F.when(has_value & rank.isNotNull(), candidate)))
 
 
-def _several(group: Group, trust: tuple[str, ...]) -> Column:
+def _several(group: Group, trust: tuple[str, ...], _rule: Rule) -> Column:
     """Array of one candidate a value of the record's list."""
     name = group.fields[0]
     reason = _MATCH_KEYS[group.name][1]
@@ -152,7 +154,7 @@ def _ranked(name: str, rule: Rule) -> Column:
             *[candidate[key].alias(key) for key in ("source", "record_id", "as_of", "is_usable", "value")],
         )
 
-    return F.array_sort(F.transform(candidates, ranked))
+    return F.sort_array(F.transform(candidates, ranked))
 
 
 def rank_candidates(records: DataFrame, survivorship: Survivorship, business_date: date) -> DataFrame:
@@ -163,7 +165,9 @@ def rank_candidates(records: DataFrame, survivorship: Survivorship, business_dat
     put_forward = records.withColumn("as_of", stated_on(business_date)).select(
         "customer_id",
         *[
-            (_several if group.many else _single)(group, survivorship.trust_of(group.name)).alias(group.name)
+            (_several if group.many else _single)(
+                group, survivorship.trust_of(group.name), survivorship.groups[group.name]
+            ).alias(group.name)
             for group in GROUPS
         ],
     )

@@ -283,10 +283,11 @@ def classify(
 
 def _judged(rows: DataFrame, said: list[str]) -> DataFrame:
     """The usable ones of ``_in_keys`` with their outcome; ``said`` are the source's own columns."""
-    content = F.xxhash64(
-        F.to_json(F.struct(*[F.col(f"`{name}`") for name in said]), {"ignoreNullFields": "false"})
-    )
-    of_key = W.partitionBy("_key").orderBy(*_ORDER)
+    columns = [F.col(f"`{name}`") for name in said]
+    # A hash leaves out that a value is NULL, so that goes in besides.
+    content = F.xxhash64(*columns, *[column.isNull() for column in columns])
+    # Rows are sorted by numbers first: to compare lists is dear.
+    of_key = W.partitionBy(F.xxhash64("_key"), "_key").orderBy(*_ORDER)
     whole = of_key.rowsBetween(W.unboundedPreceding, W.unboundedFollowing)
     following = F.struct("_landing_date", "_is_snapshot", "_standing", content.alias("content"))
     seen = rows.withColumns(
