@@ -53,7 +53,7 @@ from pipelines.silver.build import SILVER, build_from, classify_all
 from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
-from pipelines.silver.outcomes import OUTCOME_COUNTS
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, begun_on

@@ -28,7 +28,7 @@ from pipelines.ops.generations import change_by
 from pipelines.ops.sales import Basis
 from pipelines.silver.history import looked_back_to
 from pipelines.silver.orders import ORDERS
-from pipelines.silver.outcomes import OUTCOME_COUNTS
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, decisions_now

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from pipelines.ops.gates import Verdict, verdict
 from pipelines.silver.deletions import deletions_told, names_what_it_deletes
-from pipelines.silver.outcomes import OUTCOME_COUNTS, deleted_share
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS
+from pipelines.silver.outcomes import deleted_share
 from pipelines.silver.received import Received
 
 if TYPE_CHECKING:

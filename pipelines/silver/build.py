@@ -14,7 +14,8 @@ from pipelines.silver.cases import CASES, cases
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, rows_of
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS, order_lines, orders, returns
-from pipelines.silver.outcomes import OUTCOME_COUNTS, classify, outcome_counts
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS, outcome_counts
+from pipelines.silver.outcomes import classify
 from pipelines.silver.quarantine import QUARANTINE, quarantine
 from pipelines.silver.records import customer_records
 from pipelines.silver.targets import check_sources

@@ -1,4 +1,4 @@
-"""What became of every bronze row, and ``silver/outcomes``: the counts that must add up each night.
+"""What became of every bronze row.
 
 A row of a feed is exactly one of
 
@@ -17,9 +17,7 @@ its place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import date
-from functools import reduce
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
@@ -31,7 +29,7 @@ from pipelines.silver import values
 from pipelines.silver.mapping import is_unmapped, key_of, origin, standard_column
 from pipelines.silver.targets import TARGETS, is_physical, uses
 from pipelines.sources import OP, Mapped
-from pipelines.tables import DATE, LONG, STRING, Column, Table
+from pipelines.tables import DATE, STRING
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -40,43 +38,6 @@ if TYPE_CHECKING:
     from pipelines.sources import Feed, Source, Use
 
 OUTCOMES = ("current", "superseded", "deleted", "duplicate", "quarantined")
-
-OUTCOME_COUNTS = Table(
-    layer="silver",
-    name="outcomes",
-    grain="One row a feed that ever came in.",
-    key=("source", "feed"),
-    owner="data engineering",
-    check="bronze_rows = current + superseded + deleted + duplicate + quarantined",
-    columns=(
-        Column("source", STRING, "Source folder.", required=True),
-        Column("feed", STRING, "Feed of it.", required=True),
-        Column("business_date", DATE, "Night that the counts are of.", required=True),
-        Column(
-            "bronze_rows", LONG, "Rows received up to the night, but for history.", unit="rows", required=True
-        ),
-        Column("current", LONG, "Rows that silver is made of.", unit="rows", required=True),
-        Column("superseded", LONG, "Rows that a newer one replaced.", unit="rows", required=True),
-        Column("deleted", LONG, "Last rows of keys that were deleted.", unit="rows", required=True),
-        Column(
-            "duplicate",
-            LONG,
-            "Rows that a later one of the same delivery repeats.",
-            unit="rows",
-            required=True,
-        ),
-        Column("quarantined", LONG, "Rows that are not usable.", unit="rows", required=True),
-        Column(
-            "history", LONG, "Rows that landed before the date that the night looked back to.", unit="rows"
-        ),
-        Column(
-            "stands_since",
-            DATE,
-            "Landing date that the next night looks back to: of the full snapshot before the newest, or of the oldest "
-            "current row. NULL: to everything.",
-        ),
-    ),
-)
 
 _TOKEN = r"[,;|\t\"{}\[\]:\x00]+"  # what separates values in a line of CSV or JSON
 _MENTION, _REPLACED, _STANDING = 0, 1, 2
@@ -275,14 +236,22 @@ def classify(
     rows = _prepared(bronze, source, feed_name, batches, rules)
     received = [F.col(f"`{name}`") for name in bronze.columns]
     result = [*received, F.col("_landing_date"), F.col("_outcome"), F.col("_reason")]
-    # Two branches, so that a reader of one outcome does not pay for the other's.
+    said = [name for name in bronze.columns if name not in TECHNICAL]
+    if feed.mode != "snapshot":
+        # Alone under a key that no good row has, a quarantined row spares another pass over all to find it.
+        own = F.array(F.lit("\0"), F.col("_batch_id"), F.col("_row").cast(STRING))
+        is_usable = F.col("_reason").isNull()
+        return _judged(rows.withColumn("_key", F.when(is_usable, F.col("_key")).otherwise(own)), said).select(
+            *result
+        )
+    # One of a full snapshot may mention many keys, so that it stands aside.
     unusable = rows.filter(F.col("_reason").isNotNull()).withColumn("_outcome", F.lit("quarantined"))
-    usable = _judged(_in_keys(rows, feed), [name for name in bronze.columns if name not in TECHNICAL])
+    usable = _judged(_in_keys(rows, feed), said).filter(F.col("_standing") != _MENTION)
     return usable.select(*result).unionByName(unusable.select(*result))
 
 
 def _judged(rows: DataFrame, said: list[str]) -> DataFrame:
-    """The usable ones of ``_in_keys`` with their outcome; ``said`` are the source's own columns."""
+    """Rows by ``_key`` with their outcome and its reason; ``said`` are the source's own columns."""
     columns = [F.col(f"`{name}`") for name in said]
     # A hash leaves out that a value is NULL, so that goes in besides.
     content = F.xxhash64(*columns, *[column.isNull() for column in columns])
@@ -301,7 +270,7 @@ def _judged(rows: DataFrame, said: list[str]) -> DataFrame:
                 F.col("_newest_snapshot"),
             ),
         }
-    ).filter(F.col("_standing") != _MENTION)
+    )
     same_delivery = F.col("_next._landing_date") == F.col("_landing_date")
     twice_in_snapshot = F.col("_is_snapshot") & F.col("_next._is_snapshot")
     said_again = F.col("_next.content") == F.col("_content")
@@ -310,7 +279,8 @@ def _judged(rows: DataFrame, said: list[str]) -> DataFrame:
     )
     is_last = F.col("_next").isNull()
     outcome = (
-        F.when(is_last & F.col("_is_live"), "current")
+        F.when(F.col("_reason").isNotNull(), "quarantined")
+        .when(is_last & F.col("_is_live"), "current")
         .when(is_last, "deleted")
         .when(is_duplicate, "duplicate")
         .otherwise("superseded")
@@ -321,45 +291,7 @@ def _judged(rows: DataFrame, said: list[str]) -> DataFrame:
         .when(F.col("_is_replaced") & (is_deleted | is_superseded), "corrected_file")
         .when(is_deleted, "missing_from_snapshot")
     )
-    return seen.withColumn("_outcome", outcome).withColumn("_reason", why)
-
-
-def outcome_counts(
-    classified: Mapping[tuple[str, str], DataFrame],
-    *,
-    business_date: date,
-    history: Mapping[tuple[str, str], int] | None = None,
-    snapshots: Mapping[tuple[str, str], date] | None = None,
-) -> DataFrame:
-    """``silver/outcomes`` of the feeds given, by (source, feed).
-
-    ``history``: rows that were not classified. ``snapshots``: dates of the full snapshots before the newest ones.
-    Raises ValueError where there is no feed.
-    """
-    if not classified:
-        raise ValueError("outcome_counts needs at least one feed")
-    oldest = F.min(F.when(F.col("_outcome") == "current", F.col("_landing_date")))
-    counts = [
-        frame.agg(
-            F.count(F.lit(1)).alias("bronze_rows"),
-            *[F.count_if(F.col("_outcome") == outcome).alias(outcome) for outcome in OUTCOMES],
-            _stands_since((snapshots or {}).get((source, feed)), oldest).alias("stands_since"),
-        ).withColumns(
-            {
-                "source": F.lit(source),
-                "feed": F.lit(feed),
-                "history": F.lit((history or {}).get((source, feed), 0)).cast(LONG),
-            }
-        )
-        for (source, feed), frame in sorted(classified.items())
-    ]
-    united = reduce(DataFrame.unionByName, counts)
-    return OUTCOME_COUNTS.conform(united.withColumn("business_date", F.lit(business_date)))
-
-
-def _stands_since(snapshot: date | None, oldest: SparkColumn) -> SparkColumn:
-    """The earlier of the two dates; NULL without the snapshot. ``least`` passes over a NULL, where nothing is current."""
-    return F.lit(None).cast(DATE) if snapshot is None else F.least(F.lit(snapshot), oldest)
+    return seen.withColumn("_outcome", outcome).withColumn("_reason", F.coalesce("_reason", why))
 
 
 def _state(counts: SparkColumn, is_replaced: SparkColumn, newest: SparkColumn) -> SparkColumn:

@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from pipelines.bronze.batches import BATCHES, stale_sources
 from pipelines.bronze.tables import bronze_table, stored_name
 from pipelines.silver.history import looked_back_to, rows_before, snapshots_before_last
-from pipelines.silver.outcomes import OUTCOME_COUNTS
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.renames import RENAMES, former_names, in_force, source_now
 from pipelines.silver.targets import delivered_targets, uses
 from pipelines.sources import Mapped

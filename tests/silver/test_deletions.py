@@ -17,7 +17,7 @@ from pipelines.ops import deletion_checks
 from pipelines.ops.deletion_checks import deletions
 from pipelines.renames import DECLARED
 from pipelines.silver.deletions import names_what_it_deletes
-from pipelines.silver.outcomes import OUTCOME_COUNTS
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:

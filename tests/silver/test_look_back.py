@@ -18,7 +18,8 @@ from pipelines.config import Project
 from pipelines.ops.checks import rows_conserved
 from pipelines.renames import DECLARED
 from pipelines.silver.history import looked_back_to, rows_before, snapshots_before_last
-from pipelines.silver.outcomes import OUTCOME_COUNTS, classify, outcome_counts
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS, outcome_counts
+from pipelines.silver.outcomes import classify
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.storage import arrow_schema

@@ -10,7 +10,8 @@ from deliveries import as_text, deliveries, live, live_by_hand
 from silver_box import CRM, bronze, told
 
 from pipelines.silver.deletions import deletions_told
-from pipelines.silver.outcomes import OUTCOMES, classify, deleted_share, outcome_counts
+from pipelines.silver.outcome_counts import outcome_counts
+from pipelines.silver.outcomes import OUTCOMES, classify, deleted_share
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
