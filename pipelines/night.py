@@ -21,7 +21,7 @@ from pipelines.errors import UnusableFiles
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
 from pipelines.gold.judged_quality import judged_quality, measured_rows
 from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
-from pipelines.gold.ownership import customer_register, record_owners, resolve, with_former_names
+from pipelines.gold.ownership import customer_register, live_owners, record_owners, resolve, with_former_names
 from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
 from pipelines.gold.rfm import RFM, build_rfm
@@ -313,18 +313,19 @@ def _xref(inputs: Inputs) -> Content:
 
 def _customers(inputs: Inputs) -> Content:
     settings = inputs.settings
-    identity = [inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES)]
+    assignments, history, aliases = (inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES))
     orders = _delivered(inputs, ORDERS, "orders")
     built = build_customers(
         inputs.frame(CUSTOMER_RECORDS),
-        record_owners(*identity),
-        customer_register(*identity),
+        live_owners(assignments, history),
+        customer_register(assignments, history, aliases),
         None if orders is None else resolve(orders, inputs.frame(XREF)),
         inputs.previous(CUSTOMERS),
         settings.survivorship,
         settings.metrics,
         inputs.night.business_date,
         _received(inputs).stale("customer_records"),
+        keep=inputs.keep,
     )
     return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
 
@@ -351,6 +352,7 @@ def _rfm(inputs: Inputs) -> Content:
         inputs.night.business_date,
         stale_sources=_received(inputs).stale("orders"),
         reporting_currency=settings.project.reporting_currency,
+        keep=inputs.keep,
     )
     return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
 
@@ -379,6 +381,7 @@ def _reconciliation(inputs: Inputs) -> Content:
         order_lines=_delivered(inputs, ORDER_LINES, "order_lines"),
         returns=_delivered(inputs, RETURNS, "returns"),
         cases=booked(CASES, "cases"),
+        keep=inputs.keep,
     )
     return {RECONCILIATION.path: built}
 

@@ -33,6 +33,15 @@ def computed_once(frame: DataFrame) -> DataFrame:
     return frame.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK_2)
 
 
+Keep = Callable[["DataFrame"], "DataFrame"]
+"""Computes a frame once that a stage uses many times, such as ``computed_once``."""
+
+
+def as_it_is(frame: DataFrame) -> DataFrame:
+    """The ``Keep`` that keeps nothing: the frame is computed wherever it is used."""
+    return frame
+
+
 def let_go(frame: DataFrame) -> None:
     """Free what ``computed_once`` holds of ``frame``; nobody may ask anything of it, or of frames made of it, any more.
 

@@ -139,6 +139,10 @@ class Inputs:
         self._kept.extend(kept.values())
         return kept
 
+    def keep(self, frame: DataFrame) -> DataFrame:
+        """``keep_all`` of one frame."""
+        return self.keep_all({None: frame})[None]
+
     def release(self) -> None:
         """Let go of what ``keep_all`` holds; the runner does it when the stage has ended."""
         for frame in self._kept:

@@ -14,7 +14,7 @@ from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
 from pipelines.gold.ownership import RECORD
 from pipelines.gold.purchases import is_counted, within
-from pipelines.queries import computed_once
+from pipelines.queries import Keep, as_it_is
 from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, STRINGS, Column, Personal, Table
 
 if TYPE_CHECKING:
@@ -135,18 +135,18 @@ def _expected(survivorship: Survivorship) -> SparkColumn:
     return expected
 
 
-def _profiles(live: DataFrame) -> DataFrame:
-    """One row per customer with live records: party_type, record_count, sources_present."""
+def _profile() -> dict[str, SparkColumn]:
+    """What a customer's live records say by their number: aggregates by the name of their column."""
     says = F.col("party_type")
     people, companies = F.count_if(says == "person"), F.count_if(says == "company")
     party_type = (
         F.when(people + companies == 0, "unknown").when(companies > people, "company").otherwise("person")
     )
-    return live.groupBy("customer_id").agg(
-        party_type.alias("party_type"),
-        F.count("*").alias("record_count"),
-        F.array_sort(F.collect_set("source")).alias("sources_present"),
-    )
+    return {
+        "party_type": party_type,
+        "record_count": F.count("*"),
+        "sources_present": F.array_sort(F.collect_set("source")),
+    }
 
 
 def _activity(orders: DataFrame, metrics: Metrics, business_date: date) -> DataFrame:
@@ -182,20 +182,20 @@ def build_customers(
     metrics: Metrics,
     business_date: date,
     stale_sources: Sequence[str] = (),
+    keep: Keep = as_it_is,
 ) -> Customers:
     """One row per customer ever current, with its golden record; and every value it chose from.
 
-    ``records``: silver/customer_records. ``owners`` and ``register``: of ``gold.ownership``.
+    ``records``: silver/customer_records. ``owners``: ``live_owners``, and ``register``, of ``gold.ownership``.
     ``orders``: silver/orders resolved to customer_id, None where no source delivers orders.
     ``previous``: gold/customers of the prior state (None or empty the first night), from which
     customers without live records keep their values. ``stale_sources`` missed their cadence.
-    Runs a job: what both tables are made of is computed once.
+    ``keep``: see ``queries``.
     """
-    held = owners.filter("is_live").select(*RECORD, "customer_id", "first_seen_on")
-    live = records.join(held, on=RECORD, how="inner")
+    live = records.join(owners.select(*RECORD, "customer_id", "first_seen_on"), on=RECORD, how="inner")
     # Both tables are made of it, and sorting the candidates is the dear part.
-    ranked = computed_once(rank_candidates(live, survivorship, business_date))
-    golden = golden_values(ranked).join(_profiles(live), on="customer_id", how="inner")
+    ranked = keep(rank_candidates(live, survivorship, business_date, _profile()))
+    golden = golden_values(ranked)
     if previous is not None:
         golden = golden.unionByName(_kept(previous, register), allowMissingColumns=True)
     described = register.join(golden, on="customer_id", how="left")

@@ -7,6 +7,7 @@ the choice depends on nothing but the records.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from functools import reduce
 from operator import add, or_
@@ -157,13 +158,21 @@ def _ranked(name: str, rule: Rule) -> Column:
     return F.sort_array(F.transform(candidates, ranked))
 
 
-def rank_candidates(records: DataFrame, survivorship: Survivorship, business_date: date) -> DataFrame:
+def rank_candidates(
+    records: DataFrame,
+    survivorship: Survivorship,
+    business_date: date,
+    besides: Mapping[str, Column] | None = None,
+) -> DataFrame:
     """One row per customer: customer_id and, per attribute group, its candidates best first.
 
-    ``records`` are live ``silver/customer_records`` with customer_id and first_seen_on.
+    ``records`` are live ``silver/customer_records`` with customer_id and first_seen_on. ``besides``: aggregates of the
+    customer's ``source`` and ``party_type`` that are wanted in the same pass, by the name of their column.
     """
+    wanted = besides or {}
     put_forward = records.withColumn("as_of", stated_on(business_date)).select(
         "customer_id",
+        *(("source", "party_type") if wanted else ()),
         *[
             (_several if group.many else _single)(
                 group, survivorship.trust_of(group.name), survivorship.groups[group.name]
@@ -172,10 +181,12 @@ def rank_candidates(records: DataFrame, survivorship: Survivorship, business_dat
         ],
     )
     gathered = put_forward.groupBy("customer_id").agg(
-        *[F.flatten(F.collect_list(group.name)).alias(group.name) for group in GROUPS]
+        *[F.flatten(F.collect_list(group.name)).alias(group.name) for group in GROUPS],
+        *[aggregate.alias(name) for name, aggregate in wanted.items()],
     )
     return gathered.select(
         "customer_id",
+        *wanted,
         *[_ranked(group.name, survivorship.groups[group.name]).alias(group.name) for group in GROUPS],
     )
 
@@ -196,8 +207,10 @@ def _survivors(group: Group) -> list[Column]:
 
 
 def golden_values(ranked: DataFrame) -> DataFrame:
-    """One row per customer: the master's columns of every group, with their provenance."""
-    return ranked.select("customer_id", *[column for group in GROUPS for column in _survivors(group)])
+    """One row per customer: the master's columns of every group, with their provenance, and what stands besides."""
+    named = {group.name for group in GROUPS}
+    others = [name for name in ranked.columns if name not in named]
+    return ranked.select(*others, *[column for group in GROUPS for column in _survivors(group)])
 
 
 def attribute_rows(ranked: DataFrame) -> DataFrame:

@@ -77,6 +77,12 @@ def record_owners(assignments: DataFrame, assignment_history: DataFrame, aliases
     )
 
 
+def live_owners(assignments: DataFrame, assignment_history: DataFrame) -> DataFrame:
+    """One row per live record: source, record_id, customer_id, first_seen_on (see ``record_owners``)."""
+    first = assignment_history.groupBy(*RECORD).agg(F.min("valid_from").alias("first_seen_on"))
+    return assignments.select(*RECORD, "customer_id").join(first, on=RECORD, how="left")
+
+
 def with_former_names(owners: DataFrame, renames: pa.Table | None) -> DataFrame:
     """``owners`` (``record_owners``) in which a former name belongs to whoever owns the record now.
 

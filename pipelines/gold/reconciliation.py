@@ -34,7 +34,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.gold.purchases import NO_CURRENCY
-from pipelines.queries import no_rows
+from pipelines.queries import Keep, as_it_is, no_rows
 from pipelines.tables import STRING, Column, Table
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ RECONCILIATION = Table(
     ),
 )
 
+_OF_ORDERS = ("order_id", "source", "currency", "customer_id", "gross", "returned", "net")
+"""What is looked at of resolved orders, which orders, lines and returns are all added up by."""
 Measures = dict[str, "SparkColumn"]
 """Measure → its aggregate over events that have source and currency."""
 
@@ -135,24 +137,25 @@ def build_reconciliation(
     order_lines: DataFrame | None = None,
     returns: DataFrame | None = None,
     cases: Booked | None = None,
+    keep: Keep = as_it_is,
 ) -> DataFrame:
     """One row per measure, currency and source that a feed brought; see the module for the measures.
 
     ``customers``: gold/customers. ``orders`` and ``cases``: silver/orders and silver/cases, and the
     same with customer_id (``gold.ownership.resolve``) in their own currencies; ``order_lines`` and
-    ``returns``: of silver. None where no source ever delivered them: no rows.
+    ``returns``: of silver. None where no source ever delivered them: no rows. ``keep``: see ``queries``.
     """
     ids = customers.select("customer_id")
     silver_orders = None if orders is None else orders.silver
-    resolved_orders = None if orders is None else orders.resolved
+    resolved_orders = None if orders is None else keep(orders.resolved.select(*_OF_ORDERS))
     sides: list[DataFrame] = []
 
     def reconcile(measures: Measures, silver: DataFrame, resolved: DataFrame) -> None:
         sides.append(_long(_source_total(silver, measures), measures))
         sides.append(_long(_by_owner(resolved, measures, ids), measures))
 
-    if orders is not None:
-        reconcile(_order_measures(), _with_currency(orders.silver), _with_currency(orders.resolved))
+    if silver_orders is not None and resolved_orders is not None:
+        reconcile(_order_measures(), _with_currency(silver_orders), _with_currency(resolved_orders))
     if order_lines is not None:
         reconcile(
             _line_measures(), _lines_of(order_lines, silver_orders), _lines_of(order_lines, resolved_orders)

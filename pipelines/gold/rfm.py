@@ -14,6 +14,7 @@ from pipelines.gold.config import Metrics
 from pipelines.gold.purchases import names_of, purchase_facts
 from pipelines.gold.rfm_cut_points import build_cut_points, in_force
 from pipelines.gold.rfm_scores import TIER, ntile_scores, quantile_cut_points, relative_cut_points, score_by
+from pipelines.queries import Keep, as_it_is
 from pipelines.tables import BOOLEAN, DATE, INT, LONG, MONEY, STRING, STRINGS, Column, Personal, Table
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ def build_rfm(
     *,
     stale_sources: Sequence[str] = (),
     reporting_currency: str | None = None,
+    keep: Keep = as_it_is,
 ) -> Rfm:
     """At least one row per row of ``customers`` (gold/customers), and the cut points.
 
@@ -206,18 +208,19 @@ def build_rfm(
     source ever delivered orders: then every metric is NULL. ``returns``: silver/returns, or
     None. ``stale_sources``: sources of orders that missed their cadence, so that no event means not
     known instead of 0. ``reporting_currency``: the one that ``gold.rates.converted`` put the
-    orders into; None where money is as received.
+    orders into; None where money is as received. ``keep``: see ``queries``.
     """
     ids = customers.select("customer_id")
     if orders is None:
         facts = _no_facts(ids)
     else:
-        facts = purchase_facts(orders, returns, metrics, business_date).withColumn(
-            "recency_days", F.date_diff(F.lit(business_date), F.col("last_order_on"))
+        bought = purchase_facts(orders, returns, metrics, business_date)
+        facts = keep(
+            bought.withColumn("recency_days", F.date_diff(F.lit(business_date), F.col("last_order_on")))
         )
     to_score = scored_facts(facts).select("customer_id", "currency", "recency_days", "frequency", "monetary")
     calibration = metrics.calibration(reporting_currency)
-    relative = relative_cut_points(to_score, metrics.value_tiers)
+    relative = keep(relative_cut_points(to_score, metrics.value_tiers))
     cut_points = build_cut_points(relative, previous_cut_points, calibration, business_date)
     points = in_force(cut_points, calibration, business_date)
     scored = _published(score_by(to_score, relative, _RELATIVE), points, metrics)

@@ -70,7 +70,7 @@ def inputs(spark: SparkSession) -> tuple[DataFrame, DataFrame, DataFrame, DataFr
     previous = table(spark, CUSTOMERS, PREVIOUS).drop("language", "preferences_as_of")
     return (
         table(spark, CUSTOMER_RECORDS, RECORDS),
-        frame(spark, owner, OWNERS),
+        frame(spark, owner, OWNERS).filter("is_live"),
         frame(spark, customer, REGISTER),
         previous,
     )
