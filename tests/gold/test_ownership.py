@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from gold_box import frame, told
 
-from pipelines.gold.ownership import customer_register, record_owners, resolve, resolve_orders
+from pipelines.gold.ownership import customer_register, live_owners, record_owners, resolve, resolve_orders
 from pipelines.gold.xref import build_xref
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def identity(spark: SparkSession) -> Identity:
 
 def test_a_record_belongs_to_its_customer_or_to_what_that_became(identity: Identity) -> None:
     owners = record_owners(*identity)
+    columns = ("source", "record_id", "customer_id", "first_seen_on")
+    assert told(live_owners(*identity[:2]), *columns) == told(owners.filter("is_live"), *columns)
     assert told(owners, "record_id", "customer_id", "is_live", "valid_from", "first_seen_on") == [
         "erased - False 2026-01-01 2026-01-01",
         "kept S True 2026-01-01 2026-01-01",

@@ -16,6 +16,7 @@ import pytest
 
 from pipelines import digests
 from pipelines.digests import LAYERS, code_digest
+from pipelines.ops.past_run import changed_program
 from pipelines.settings import load_settings
 from pipelines.standardise.text import dictionary
 
@@ -103,3 +104,12 @@ def test_what_a_layer_imports_is_among_the_libraries() -> None:
             }
             used = {packages[name][0] for name in imported if name in packages} - {"padron"}
             assert used - told == set(), path
+
+
+def test_a_run_says_which_of_its_libraries_is_another_now() -> None:
+    then = {**digests.libraries(), "splink": "4.0.0"}
+    run = {"code_digest": "of then", "libraries": list(then.items())}
+    assert changed_program(run) == [f"splink (4.0.0, now {digests.version_of('splink')})"]
+    assert changed_program({**run, "libraries": list(digests.libraries().items())}) == ["code"]
+    assert changed_program({**run, "libraries": None}) == ["code"]
+    assert changed_program({**run, "code_digest": digests.program_digest()}) == []
