@@ -28,9 +28,10 @@ from pipelines.gold.rfm import RFM, build_rfm
 from pipelines.gold.rfm_cut_points import RFM_CUT_POINTS
 from pipelines.gold.service import SERVICE, build_service
 from pipelines.gold.xref import XREF, build_xref
-from pipelines.identity.assign import FEW, Identity
+from pipelines.identity.assign import Identity
 from pipelines.identity.build import build_identity
 from pipelines.identity.changes import CHANGES
+from pipelines.identity.frames import FEW
 from pipelines.identity.renamed import renamed_prior
 from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
 from pipelines.linkage.blocks import BLOCKS

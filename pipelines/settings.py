@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.config import Conf, Project
+from pipelines.config import Alerts, Conf, Project
 from pipelines.config import digest as digest_of
 from pipelines.errors import UsageError
 from pipelines.gold.config import Metrics, Survivorship
@@ -139,3 +140,19 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
         rates=read_rates(str(conf.path("rates.csv")), currency) if currency is not None else None,
         renames=load_renames(conf, sources),
     )
+
+
+class _WhoIsTold(BaseModel):
+    """Of conf/padron.yml who is told, whatever else stands there."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    alerts: Alerts = Field(default_factory=lambda: Alerts.model_validate({}))
+
+
+def alerts_of(folder: str | os.PathLike[str] | None = None) -> Alerts | None:
+    """Who is told that the configuration cannot be read; None where that cannot be read either."""
+    try:
+        return Conf(folder).load("padron.yml", _WhoIsTold).alerts
+    except (UsageError, OSError):
+        return None

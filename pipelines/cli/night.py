@@ -97,10 +97,12 @@ def run(
     the same command. Exit codes: 0 published or nothing to
     do, 2 configuration or usage, 3 a gate stopped the release, 4 another run holds the lock.
     """
-    from pipelines.ops.run import Options
+    from pipelines.ops.run import Options, configured
     from pipelines.settings import load_settings
 
-    settings = load_settings(config)
+    # Who only looks, or repeats, sees what is wrong.
+    is_watched = dry_run or repeat is not None
+    settings = load_settings(config) if is_watched else configured(config, warehouse, night_progress().warned)
     adopted, report = (None, None) if generation is None else _generation(generation, warehouse)
     asked = Options(
         landing,

@@ -22,22 +22,27 @@ LARGE = (64, 500)
 """Records of a customer above which it is counted as large, and as very large."""
 
 
+_BETWEEN = "\n"
+"""Stands between the words of a name; no standard form holds it."""
+
+
 def _words(*columns: str) -> Column:
     """The words of the columns, sorted; initials say nothing. NULL where none is left."""
     parts = F.array(*[F.col(name) for name in columns])
     words = F.array_sort(F.array_distinct(F.filter(parts, lambda word: F.length(word) > 1)))
-    return F.when(F.size(words) > 0, words)
+    return F.when(F.size(words) > 0, F.array_join(words, _BETWEEN))
 
 
 def _formal(column: str) -> Column:
     """The formal forms that a given name may stand for, without initials; NULL where none is left."""
     words = F.array_sort(F.filter(F.col(column), lambda word: F.length(word) > 1))
-    return F.when(F.size(words) > 0, words)
+    return F.when(F.size(words) > 0, F.array_join(words, _BETWEEN))
 
 
-def _different(sets: Column) -> Column:
+def _different(names: Column) -> Column:
     """How many sets of words are not part of another: ``Ana`` is no other name than ``Ana María``."""
-    return F.size(
+    sets = F.transform(names, lambda name: F.split(name, _BETWEEN))
+    others = F.size(
         F.filter(
             sets,
             lambda one: (
@@ -48,33 +53,44 @@ def _different(sets: Column) -> Column:
             ),
         )
     )
+    # Most customers have one name.
+    return F.when(F.size(names) > 1, others).otherwise(F.size(names))
 
 
 def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
     """One row a customer: records, sources, and how many different names, places, births, tax ids."""
+    has_tax_id = F.col("match_tax_id").isNotNull()
+    kind = F.when(has_tax_id, F.coalesce("tax_id_type", F.lit("")))
     said = records.select(
         *RECORD,
         _formal("match_given_formal").alias("given"),
         _words("match_surname", "match_second_surname").alias("surname"),
-        "match_postal_code",
-        "match_birth_date",
-        F.when(F.col("match_tax_id").isNotNull(), F.coalesce("tax_id_type", F.lit(""))).alias("tax_kind"),
-        "match_tax_id",
+        F.col("match_postal_code").alias("postal_code"),
+        F.col("match_birth_date").alias("birth_date"),
+        kind.alias("tax_kind"),
+        F.when(has_tax_id, F.concat_ws(_BETWEEN, kind, "match_tax_id")).alias("tax_id"),
     )
-    tax_id = F.when(F.col("match_tax_id").isNotNull(), F.struct("tax_kind", "match_tax_id"))
-    return (
+    names = [name for name in said.columns if name != "record_id"]
+    # One list: each is written and read again while it is gathered.
+    gathered = (
         assignments.join(said, on=RECORD, how="left")
         .groupBy("customer_id")
-        .agg(
-            F.count(F.lit(1)).alias("records"),
-            F.size(F.collect_set("source")).alias("sources"),
-            _different(F.collect_set("given")).alias("given_names"),
-            _different(F.collect_set("surname")).alias("surnames"),
-            F.size(F.collect_set("match_postal_code")).alias("postal_codes"),
-            F.size(F.collect_set("match_birth_date")).alias("birth_dates"),
-            # Ids of two kinds (RFC, CURP) say nothing about each other.
-            (F.size(F.collect_set(tax_id)) > F.size(F.collect_set("tax_kind"))).alias("has_two_tax_ids"),
-        )
+        .agg(F.collect_list(F.struct(*names)).alias("said"))
+    )
+
+    def found(name: str) -> Column:
+        return F.array_distinct(F.array_compact(F.col(f"said.{name}")))
+
+    return gathered.select(
+        "customer_id",
+        F.size("said").cast("long").alias("records"),
+        F.size(found("source")).alias("sources"),
+        _different(found("given")).alias("given_names"),
+        _different(found("surname")).alias("surnames"),
+        F.size(found("postal_code")).alias("postal_codes"),
+        F.size(found("birth_date")).alias("birth_dates"),
+        # Ids of two kinds (RFC, CURP) say nothing about each other.
+        (F.size(found("tax_id")) > F.size(found("tax_kind"))).alias("has_two_tax_ids"),
     )
 
 
@@ -135,13 +151,16 @@ def duplicates_left(assignments: DataFrame, records: DataFrame) -> DataFrame:
     )
     empty = F.array().cast("array<string>")
     keys = {"name_email": F.col("match_emails"), "name_phone": F.col("match_phones"), "name_address": address}
-    said = [_keyed(key, F.coalesce(found, empty)) for key, found in keys.items()]
+    said = [_keyed(key, name, F.coalesce(found, empty)) for key, found in keys.items()]
+    # Numbers are grouped without being sorted, and hashes of 64 bits tell apart what a measure counts.
+    customer = F.xxhash64("customer_id")
     homes = (
         records.filter(F.size("match_name_tokens") > 1)
-        .select(*RECORD, name.alias("name"), F.explode(F.concat(*said)).alias("said"))
+        .select(*RECORD, F.concat(*said).alias("said"))
         .join(assignments, on=RECORD, how="inner")
-        .groupBy("said.key", "name", "said.value")
-        .agg(F.min("customer_id").alias("first"), F.max("customer_id").alias("last"))
+        .select(customer.alias("customer"), F.inline("said"))
+        .groupBy("key", "stated")
+        .agg(F.min("customer").alias("first"), F.max("customer").alias("last"))
     )
     is_apart = F.col("first") != F.col("last")
     by_key = homes.groupBy("key").agg(F.count_if(is_apart).alias("apart"), F.count_if(~is_apart).alias("one"))
@@ -152,8 +171,11 @@ def duplicates_left(assignments: DataFrame, records: DataFrame) -> DataFrame:
     )
 
 
-def _keyed(key: str, values: Column) -> Column:
-    return F.transform(values, lambda value: F.struct(F.lit(key).alias("key"), value.alias("value")))
+def _keyed(key: str, name: Column, values: Column) -> Column:
+    """What a record states under a key: ``key``, and ``stated``, the hash of the name with each of the values."""
+    return F.transform(
+        values, lambda value: F.struct(F.lit(key).alias("key"), F.xxhash64(name, value).alias("stated"))
+    )
 
 
 def held_together_by(assignments: DataFrame, scored_pairs: DataFrame) -> DataFrame:

@@ -79,14 +79,23 @@ def _is_evidence(group: str, value: Column) -> Column:
     return F.coalesce(found, F.lit(False))
 
 
-def _candidate(
-    group: Group, rule_trust: Column, value: Column, key: Column, checks: dict[str, Column]
-) -> Column:
+_PLACES = {"validity": "invalid", "trust": "trust", "recency": "age", "completeness": "gaps"}
+"""What a criterion compares; frequency compares what is known only beside the customer's other candidates."""
+
+
+def _candidate(rule: Rule, rank: Column, value: Column, key: Column, checks: dict[str, Column]) -> Column:
+    """What a record puts forward, by which it is sorted first: the better one is the smaller one."""
+    compared = {
+        "invalid": checks["validity"].cast("int"),
+        "trust": rank,
+        "age": -F.unix_date("as_of"),
+        "gaps": -checks["completeness"],
+    }
+    criteria = [F.lit(0) if by == "frequency" else compared[_PLACES[by]] for by in rule.by]
     return F.struct(
-        checks["validity"].cast("int").alias("invalid"),
-        rule_trust.alias("trust"),
-        (-F.unix_date("as_of")).alias("age"),
-        (-checks["completeness"]).alias("gaps"),
+        *[criterion.alias(f"by_{place}") for place, criterion in enumerate(criteria)],
+        compared["trust"].alias("trust"),
+        compared["age"].alias("age"),
         F.col("source").alias("source"),
         F.col("record_id").alias("record_id"),
         checks["position"].cast("int").alias("position"),
@@ -110,12 +119,12 @@ def _single(group: Group, trust: tuple[str, ...], rule: Rule) -> Column:
     rank = _trust_rank(trust)
     # Nothing else asks which values are the same, and it is dear to say.
     key = F.lower(F.to_json(value)) if "frequency" in rule.by else F.lit(None).cast("string")
-    candidate = _candidate(group, rank, value, key, checks)
+    candidate = _candidate(rule, rank, value, key, checks)
     has_value = reduce(or_, [F.col(name).isNotNull() for name in group.needed])
     return F.array_compact(F.array(F.when(has_value & rank.isNotNull(), candidate)))
 
 
-def _several(group: Group, trust: tuple[str, ...], _rule: Rule) -> Column:
+def _several(group: Group, trust: tuple[str, ...], rule: Rule) -> Column:
     """Array of one candidate a value of the record's list."""
     name = group.fields[0]
     reason = _MATCH_KEYS[group.name][1]
@@ -130,32 +139,30 @@ def _several(group: Group, trust: tuple[str, ...], _rule: Rule) -> Column:
             "position": position,
             "usable": is_evidence | ~has_placeholder,
         }
-        return _candidate(group, rank, F.struct(value.alias(name)), F.lower(value), checks)
+        return _candidate(rule, rank, F.struct(value.alias(name)), F.lower(value), checks)
 
     values = F.transform(F.array_compact(F.col(name)), candidate)
     return F.when(rank.isNotNull() & F.col(name).isNotNull(), values).otherwise(F.slice(values, 1, 0))
 
 
+def _gathered(group: Group) -> Column:
+    """All candidates of a group, of the candidates of each record."""
+    by_record = F.col(f"records.{group.name}")
+    # A list that a source does not state is NULL, and one NULL makes all of it NULL.
+    return F.flatten(F.array_compact(by_record) if group.many else by_record)
+
+
 def _ranked(name: str, rule: Rule) -> Column:
-    """The customer's candidates of a group, best first, each with the keys that it was ranked by."""
+    """The customer's candidates of a group, best first."""
     candidates = F.col(name)
-    keys = {"validity": "invalid", "trust": "trust", "recency": "age", "completeness": "gaps"}
 
-    def ranked(candidate: Column) -> Column:
-        orders = []
-        for criterion in rule.by:
-            if criterion == "frequency":
-                same = F.filter(candidates, lambda other: other["key"] == candidate["key"])
-                orders.append(-F.size(same))
-            else:
-                orders.append(candidate[keys[criterion]])
-        orders += [candidate[key] for key in ("trust", "age", "source", "record_id", "position")]
-        return F.struct(
-            F.struct(*[o.alias(f"o{i}") for i, o in enumerate(orders)]).alias("order"),
-            *[candidate[key].alias(key) for key in ("source", "record_id", "as_of", "is_usable", "value")],
-        )
+    def with_frequency(candidate: Column) -> Column:
+        same = F.size(F.filter(candidates, lambda other: other["key"] == candidate["key"]))
+        return candidate.withField(f"by_{rule.by.index('frequency')}", -same)
 
-    return F.sort_array(F.transform(candidates, ranked))
+    told = F.transform(candidates, with_frequency) if "frequency" in rule.by else candidates
+    # Most customers have one record, and what an array is asked item by item is dear.
+    return F.when(F.size(candidates) > 1, F.sort_array(told)).otherwise(candidates)
 
 
 def rank_candidates(
@@ -180,11 +187,13 @@ def rank_candidates(
             for group in GROUPS
         ],
     )
+    # One list for all groups: each list is written and read again while it is gathered.
     gathered = put_forward.groupBy("customer_id").agg(
-        *[F.flatten(F.collect_list(group.name)).alias(group.name) for group in GROUPS],
+        F.collect_list(F.struct(*[group.name for group in GROUPS])).alias("records"),
         *[aggregate.alias(name) for name, aggregate in wanted.items()],
     )
-    return gathered.select(
+    told = gathered.select("customer_id", *wanted, *[_gathered(group).alias(group.name) for group in GROUPS])
+    return told.select(
         "customer_id",
         *wanted,
         *[_ranked(group.name, survivorship.groups[group.name]).alias(group.name) for group in GROUPS],
@@ -193,7 +202,10 @@ def rank_candidates(
 
 def _survivors(group: Group) -> list[Column]:
     """The master's columns of a group: the best usable candidate's, or all usable values best first."""
-    usable = F.filter(F.col(group.name), lambda candidate: candidate["is_usable"])
+    # Only of several values some may be placeholders.
+    usable = (
+        F.filter(group.name, lambda candidate: candidate["is_usable"]) if group.many else F.col(group.name)
+    )
     best = F.get(usable, F.lit(0))
     if group.many:
         name = group.fields[0]

@@ -14,7 +14,7 @@ from pipelines.identity.changes import CHANGES, changed_customers
 from pipelines.identity.concerned import at_odds, concerned_records, of_others, of_records
 from pipelines.identity.events import numbered, published_so_far, stays, unnumbered_events
 from pipelines.identity.evidence import explained
-from pipelines.identity.frames import are_few, held
+from pipelines.identity.frames import FEW, are_few, held
 from pipelines.identity.history import history_after
 from pipelines.identity.moves import assigned_records, moved_records
 from pipelines.identity.records import known_records
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 SALT = "padron"
 """Goes into every new id; two warehouses whose ids must never meet take different ones."""
-
-FEW = 200_000
-"""Records and events of a night that are sent to every task whole: most of the register is not moved for them."""
 
 WORTH_A_LOOK = 20_000
 """Live records; of fewer, all ids are assigned in less time than it takes to find out which can change."""

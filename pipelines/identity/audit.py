@@ -15,8 +15,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.identity.events import published_so_far, stays
-from pipelines.identity.frames import all_of, are_few, held
+from pipelines.identity.frames import FEW, are_few, held
 from pipelines.identity.tables import RECORD
+from pipelines.queries import computed_once
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -34,8 +35,8 @@ def audit(
     what is read several times is computed once.
     """
     is_small = are_few(records)
-    every = _facts(previous, current, clusters, business_date, is_small)
-    facts = held(_not_the_same(every), is_small)
+    every = held(_facts(previous, current, clusters, business_date, is_small), is_small)
+    facts = every if is_small else _not_the_same(every)
     ids = held(_ids(facts, previous), is_small)
     fates = held(_fates(facts, ids), is_small)
     open_aliases = current.aliases.filter(F.col("valid_to").isNull())
@@ -78,7 +79,8 @@ def _counted(frame: DataFrame, **broken: Column) -> DataFrame:
 def _facts(
     previous: Identity, current: Identity, clusters: DataFrame, business_date: date, is_small: bool
 ) -> DataFrame:
-    """One row per record ever seen: cluster, held (before), now, stay (open in the history), its events.
+    """One row per record that a table or the log knows now or knew before: cluster, held (before), now, stay (open in
+    the history), its events.
 
     ``ids``, ``stays``: how many rows the map and the open history have. ``event``, ``event_id``:
     tonight's event and the customer that it names. ``replayed``: the customer by the whole log.
@@ -98,7 +100,8 @@ def _facts(
         current.events.select(*RECORD, told.alias("told")),
     ]
     united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
-    united = united.coalesce(1) if is_small else united
+    # Each record has a row in every part, so that nothing is gained by grouping before the rows are moved.
+    united = united.coalesce(1) if is_small else united.repartition(*RECORD)
     newest = F.when(F.col("told.is_tonight"), F.col("told"))
     return (
         united.groupBy(*RECORD)
@@ -115,6 +118,8 @@ def _facts(
             }
         )
         .drop("told")
+        # Records that were gone before and stay gone break nothing.
+        .filter(F.coalesce("cluster", "held", "now", "stay", "replayed").isNotNull())
     )
 
 
@@ -122,31 +127,39 @@ def _not_the_same(facts: DataFrame) -> DataFrame:
     """The rows of ``facts`` that can break an invariant, with all that share a customer or cluster with one.
 
     Most customers are tonight what they were: all tables say the same of each record, and customer and
-    cluster are the same records. These break none, nor do records that were gone before and stay gone.
+    cluster are the same records. These break none. Where most are not what they were, all rows. Runs jobs.
     """
     said = F.forall(F.array("held", "stay", "replayed"), lambda customer: customer == F.col("now"))
     is_one = (F.col("ids") == 1) & (F.col("stays") == 1) & F.coalesce(said, F.lit(False))
-    # Without a cluster or a customer a record is alone, not with all others that are without.
-    alone = F.to_json(F.struct(*RECORD))
-    keys = {
-        "in": F.coalesce("cluster", alone),
-        "of": F.coalesce("now", alone),
-        "from": F.coalesce("held", alone),
-    }
-    was_there = F.coalesce("cluster", "held", "now", "stay", "replayed").isNotNull()
-    marked = facts.filter(was_there).withColumns(
-        {**keys, "is_other": ~(is_one & F.col("cluster").isNotNull())}
-    )
+    marked = facts.withColumn("is_other", ~(is_one & F.col("cluster").isNotNull()))
+    if marked.filter("is_other").count() > FEW:
+        return facts
 
-    def several(group: str, other: str) -> Column:
-        """Whether the row's group is more than one of the other kind."""
-        return F.min(other).over(all_of(group)) != F.max(other).over(all_of(group))
+    def groups(kind: str, other: str | None = None) -> DataFrame:
+        """The clusters or customers with a row that is another, or that are more than one of the ``other``."""
+        # A group of hashes is one of numbers, which need not be sorted.
+        numbers = None if other is None else F.xxhash64(other)
+        several = F.lit(False) if numbers is None else F.min(numbers) != F.max(numbers)
+        return (
+            marked.filter(F.col(kind).isNotNull())
+            .groupBy(F.col(kind).alias("key"))
+            .agg((F.max("is_other") | several).alias("is_touched"))
+            .filter("is_touched")
+            .select(F.lit(kind).alias("kind"), "key")
+        )
 
-    is_touched = {key: F.max("is_other").over(all_of(key)) for key in keys}
-    is_touched["in"] |= several("in", "of")
-    is_touched["of"] |= several("of", "in")
-    touched = marked.withColumns({f"is_touched_{key}": found for key, found in is_touched.items()})
-    return touched.filter(" OR ".join(f"is_touched_{key}" for key in keys)).select(*facts.columns)
+    found = [groups("cluster", "now"), groups("now", "cluster"), groups("held")]
+    touched = computed_once(reduce(DataFrame.unionByName, found))
+    if touched.count() > FEW:
+        return facts
+    for kind in ("cluster", "now", "held"):
+        keys = touched.filter(F.col("kind") == kind).select(
+            F.col("key").alias(kind), F.lit(True).alias(f"is_of_{kind}")
+        )
+        marked = marked.join(F.broadcast(keys), on=kind, how="left")
+    # A record without customer or cluster is of no group.
+    is_touched = F.col("is_other") | F.coalesce("is_of_cluster", "is_of_now", "is_of_held").isNotNull()
+    return computed_once(marked.filter(is_touched).select(*facts.columns))
 
 
 def _ids(facts: DataFrame, previous: Identity) -> DataFrame:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 ONE_TASK = 100_000
 """Rows of which one task is done sooner than several, each with its own plan, could hand them round."""
 
+FEW = 200_000
+"""Rows of a night that are sent to every task whole: most of the register is not moved for them."""
+
 
 def are_few(rows: int) -> bool:
     """True for so many rows that one task looks at them all."""

@@ -26,6 +26,7 @@ from pipelines.ops.runner import Progress
 from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
 from pipelines.ops.upkeep import is_due, maintain
+from pipelines.settings import alerts_of, load_settings
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDERS
 from pipelines.storage import Warehouse
@@ -79,6 +80,18 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     waits_for: str | None = None
     """The layer whose job goes on with the night."""
+
+
+def configured(config: str | None, warehouse: str, warn: Callable[[str], None]) -> Settings:
+    """The configuration of a run (``load_settings``). One that cannot be read is told like a night that failed, as far
+    as it still says to whom."""
+    try:
+        return load_settings(config)
+    except Exception as error:
+        told = alerts_of(config)
+        if told is not None:
+            alerts.failed(told, Warehouse(warehouse), error, (), warn)
+        raise
 
 
 def run(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tiny_night import PEOPLE, Tiny, Watch, tiny
 
+from pipelines.cli import execute
 from pipelines.errors import GateStopped, LockHeld, PadronError
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
@@ -142,6 +143,35 @@ def test_a_failure_reaches_a_command_on_standard_input(
         shop.run()
     told = json.loads(out.read_text(encoding="utf-8"))
     assert (told["event"], told["exit_code"]) == ("failed", 1)
+
+
+@pytest.mark.parametrize("broken", ["retention: 30", "timezone: Marte/Olympus"])
+def test_a_configuration_that_cannot_be_read_is_told_to_whom_it_names(
+    tmp_path: Path, listener: Listener, broken: str
+) -> None:
+    (tmp_path / "padron.yml").write_text(
+        f'{broken}\nalerts: {{webhook: "{listener.url}"}}\n', encoding="utf-8"
+    )
+    asked = [
+        "run",
+        "--config",
+        str(tmp_path),
+        "--warehouse",
+        str(tmp_path / "house"),
+        "--landing",
+        str(tmp_path),
+    ]
+    assert execute(asked) == 2
+    ((_, told),) = listener.got
+    assert (told["event"], told["exit_code"], told["run_id"]) == ("failed", 2, None)
+    assert told["message"].startswith(f"conf/padron.yml:1: {broken.partition(':')[0]}")
+    assert execute([*asked, "--dry-run"]) == 2
+    assert len(listener.got) == 1, "who asks what would be run sees it"
+
+
+def test_a_configuration_that_does_not_say_whom_to_tell_is_an_error_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "padron.yml").write_text("alerts: {webhok: http://127.0.0.1:9}\n", encoding="utf-8")
+    assert execute(["run", "--config", str(tmp_path), "--warehouse", str(tmp_path / "house")]) == 2
 
 
 @pytest.mark.parametrize(

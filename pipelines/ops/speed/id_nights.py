@@ -11,10 +11,11 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pipelines.identity.assign import FEW, Identity
+from pipelines.identity.assign import Identity
 from pipelines.identity.audit import audit
 from pipelines.identity.build import build_identity
 from pipelines.identity.changes import CHANGES
+from pipelines.identity.frames import FEW
 from pipelines.identity.tables import ASSIGNMENTS, EVENTS
 from pipelines.linkage.clusters import CLUSTERS
 from pipelines.linkage.decisions import DECISIONS
