@@ -269,6 +269,7 @@ def _silver(inputs: Inputs) -> Content:
             before=_records_before(inputs),
             history=came.history_rows(),
             snapshots=came.snapshots_before_last(),
+            keep=inputs.keep,
         ).tables
         content |= {table.path: built[table.path] for table in SILVER if table.name in filled}
     if begun_on(came.renames, came.stored).num_rows or not inputs.exists(RENAMES):

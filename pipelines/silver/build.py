@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.queries import no_rows
+from pipelines.queries import Keep, as_it_is, no_rows
 from pipelines.silver.cases import CASES, cases
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, rows_of
@@ -93,10 +93,11 @@ def build_from(
     before: DataFrame | None = None,
     history: Mapping[tuple[str, str], int] | None = None,
     snapshots: Mapping[tuple[str, str], date] | None = None,
+    keep: Keep = as_it_is,
 ) -> Silver:
     """``build`` from classified feeds, for a runner that keeps them in memory between tables.
 
-    ``history``, ``snapshots``: see ``outcome_counts``.
+    ``history``, ``snapshots``: see ``outcome_counts``. ``keep``: see ``queries``.
     """
     if not classified:
         raise ValueError("silver needs at least one feed")
@@ -111,6 +112,7 @@ def build_from(
         timezone=zone,
         business_date=business_date,
         before=before,
+        keep=keep,
     )
     order_rows = rows_of("orders", current, sources, timezone=zone)
     line_rows = rows_of("order_lines", current, sources, timezone=zone)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.queries import Keep, as_it_is
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, is_own_key, newest_of_key, uses_of
 from pipelines.silver.mapping import standard_rows
@@ -28,13 +29,14 @@ def customer_records(
     timezone: str,
     business_date: date,
     before: DataFrame | None = None,
+    keep: Keep = as_it_is,
 ) -> DataFrame | None:
     """``silver/customer_records`` from the current rows of all feeds, by (source, feed).
 
     ``default_country``: of records that name none and whose source declares none. ``timezone``: of
     timestamps without an offset in sources that declare none. ``before``: the table of the
     night before, whose standard forms are taken over where nothing changed. Where several feeds of a source bring one
-    record, the newest row stands. None where no feed of customers ever came in.
+    record, the newest row stands. ``keep``: see ``queries``. None where no feed of customers ever came in.
     """
     found = uses_of("customer_records", current, sources)
     if not found:
@@ -55,4 +57,4 @@ def customer_records(
     if not (is_unique and all(is_own_key("customer_records", use) for _, _, use in found)):
         received = newest_of_key(received, CUSTOMER_RECORDS.key)
     received = received.withColumn("_row", F.col("_row").cast(STRING))
-    return in_standard_form(received, hints, business_date, before)
+    return in_standard_form(received, hints, business_date, before, keep)

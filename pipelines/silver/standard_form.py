@@ -23,11 +23,14 @@ from pyspark.sql import types as T
 
 from pipelines.config import digest
 from pipelines.digests import LIBRARIES, code_digest, version_of
+from pipelines.queries import Keep, as_it_is
 from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, MATCHING_DIGEST, RAW, STANDARD
 from pipelines.tables import STRING, STRINGS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+    from pipelines.standardise import Hints
 
 RECEIVED = (*[column.name for column in RAW], "loyalty_id")
 """What standardisation looks at."""
@@ -40,6 +43,16 @@ MADE = tuple(column.name for column in (*STANDARD, *MATCHING) if column.name not
 """What standardisation makes."""
 MADE_BY = "_standardised_by"
 MADE_ON = "_standardised_on"
+READS = "_reads_the_same"
+FEW = 200_000
+"""Changed records that are sent to every task whole; of more, every record is looked at."""
+_STATED = {c.name for c in CUSTOMER_RECORDS.columns} - {
+    *MADE,
+    MATCHING_DIGEST.name,
+    *CUSTOMER_RECORDS.key,
+    MADE_ON,
+}
+"""What a record says, where from, and what standardises it: of these its standard form and its row are made."""
 _MADE_HERE = pa.schema([field for field in CUSTOMER_RECORDS.arrow if field.name != MATCHING_DIGEST.name])
 """What a worker gives of a record."""
 
@@ -59,42 +72,98 @@ class FeedHints:
         known = (code_digest("silver"), *map(version_of, LIBRARIES["silver"]), unidata_version)
         return digest(self.name_order, self.default_country, self.date_formats, known)
 
+    def on(self, business_date: date) -> Hints:
+        """What standardisation is told of the feed's records on a date."""
+        # Here and not above: its dictionaries are needed on workers only.
+        from pipelines.standardise import Hints
+
+        return Hints(
+            name_order=self.name_order,
+            default_country=self.default_country,
+            date_formats=self.date_formats,
+            business_date=business_date,
+        )
+
 
 def in_standard_form(
-    rows: DataFrame, hints: Mapping[int, FeedHints], business_date: date, before: DataFrame | None = None
+    rows: DataFrame,
+    hints: Mapping[int, FeedHints],
+    business_date: date,
+    before: DataFrame | None = None,
+    keep: Keep = as_it_is,
 ) -> DataFrame:
     """``silver/customer_records`` of ``rows``: what was received, one row a record, with its ``_feed``.
 
     ``hints``: of the feeds, by that number. ``before``: the table of an earlier night, from which to take
-    over what did not change.
+    over what did not change; to see what did is a job. ``keep``: see ``queries``.
     """
     made_by = {feed: known.digest for feed, known in hints.items()}
     told = F.lit(None).cast("string")
     for feed, name in made_by.items():
         told = F.when(F.col("_feed") == feed, F.lit(name)).otherwise(told)
     rows = rows.withColumns({MADE_BY: told, MADE_ON: F.lit(business_date)})
-    if before is not None:
-        rows = _with_form(rows, before)
-    standardise = _Standardise(hints, business_date, takes_over=before is not None)
+    if before is None:
+        return _standardised(rows, hints, business_date)
+    changed = keep(_changed(rows, before, hints, business_date))
+    if changed.count() > FEW:
+        return _standardised(_with_form(rows, before), hints, business_date, takes_over=True)
+    key, is_changed = list(CUSTOMER_RECORDS.key), F.broadcast(changed)
+    made = _with_form(
+        rows.join(is_changed, on=key, how="left_semi"), before.join(is_changed, on=key, how="left_semi")
+    )
+    kept = before.join(is_changed, on=key, how="left_anti").withColumn(MADE_ON, F.lit(business_date))
+    return CUSTOMER_RECORDS.conform(kept).unionByName(
+        _standardised(made, hints, business_date, takes_over=True)
+    )
+
+
+def _standardised(
+    rows: DataFrame, hints: Mapping[int, FeedHints], business_date: date, *, takes_over: bool = False
+) -> DataFrame:
+    """Customer records of ``rows``, row by row; ``takes_over``: where a row has a ``_form``, of that."""
+    standardise = _Standardise(hints, business_date, takes_over)
     made = T.StructType([field for field in CUSTOMER_RECORDS.schema if field.name in _MADE_HERE.names])
     return with_digest(rows.mapInArrow(standardise, made))
 
 
+def _changed(
+    rows: DataFrame, before: DataFrame, hints: Mapping[int, FeedHints], business_date: date
+) -> DataFrame:
+    """Keys of the records that are not tonight, column for column, what they were: they came, went or changed, in what
+    was received, its origin, or what standardises it; or their birth date reads otherwise today."""
+    key = list(CUSTOMER_RECORDS.key)
+    content = _hash_of({c.name: c.type for c in CUSTOMER_RECORDS.columns if c.name in _STATED})
+    formats = {known.digest: known for known in hints.values()}
+    reads = _ReadsTheSame(formats, business_date)
+    last = before.select(*key, content.alias("_was"), "birth_date_raw", MADE_BY, MADE_ON).mapInArrow(
+        reads, f"source STRING, record_id STRING, _was LONG, {READS} BOOLEAN"
+    )
+    both = rows.select(*key, content.alias("_is")).join(last, on=key, how="full_outer")
+    is_same = (F.col("_is") == F.col("_was")) & F.col(READS)
+    return both.filter(~F.coalesce(is_same, F.lit(False))).select(*key)
+
+
 def with_digest(records: DataFrame) -> DataFrame:
-    """Customer ``records`` with their ``matching_digest``; lists keep their order.
+    """Customer ``records`` with their ``matching_digest``.
 
     Why a value is no evidence makes no other record, so ``match_excluded`` does not count.
+    """
+    columns = {"party_type": STRING, **{column.name: column.type for column in MATCHING}}
+    del columns["match_excluded"]
+    return CUSTOMER_RECORDS.conform(records.withColumn(MATCHING_DIGEST.name, _hash_of(columns)))
+
+
+def _hash_of(columns: Mapping[str, str]) -> Column:
+    """64 bits of a digest of ``columns``, by name and type; lists keep their order.
 
     What a hash leaves out, that a value is NULL and where a list ends, goes in besides; no list of silver
     holds NULLs.
     """
-    columns = {"party_type": STRING, **{column.name: column.type for column in MATCHING}}
-    del columns["match_excluded"]
     shape = [
         F.coalesce(F.size(name), F.lit(-1)) if kind == STRINGS else F.isnull(name)
         for name, kind in columns.items()
     ]
-    return CUSTOMER_RECORDS.conform(records.withColumn(MATCHING_DIGEST.name, F.xxhash64(*columns, *shape)))
+    return F.xxhash64(*columns, *shape)
 
 
 def _with_form(rows: DataFrame, records: DataFrame) -> DataFrame:
@@ -129,20 +198,40 @@ class _Standardise:
 
     def _made(self, rows: pa.Table, known: FeedHints) -> Iterator[pa.Table]:
         # Here and not above: its dictionaries are needed on workers only.
-        from pipelines.standardise import Hints, same_birth_date, standardise_records
+        from pipelines.standardise import same_birth_date, standardise_records
 
-        hints = Hints(
-            name_order=known.name_order,
-            default_country=known.default_country,
-            date_formats=known.date_formats,
-            business_date=self.business_date,
-        )
+        hints = known.on(self.business_date)
         if self.takes_over:
             holds = same_birth_date(rows["birth_date_raw"], pc.struct_field(rows["_form"], MADE_ON), hints)
             kept = rows.filter(holds)
             yield _records(kept, _form(kept))
             rows = rows.filter(pc.invert(holds))
         yield _records(rows, standardise_records(rows.select(RECEIVED), hints))
+
+
+@dataclass(frozen=True)
+class _ReadsTheSame:
+    """Runs on a worker: of records of an earlier night whether their birth date still reads as it did then."""
+
+    known: Mapping[str, FeedHints]
+    """By their digest."""
+    business_date: date
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pipelines.standardise import same_birth_date
+
+        def told(rows: pa.Table, same: pa.Array) -> Iterator[pa.RecordBatch]:
+            yield from rows.select([*CUSTOMER_RECORDS.key, "_was"]).append_column(READS, same).to_batches()
+
+        names = pa.array(list(self.known), pa.string())
+        for batch in batches:
+            every = pa.Table.from_batches([batch])
+            strange = every.filter(pc.invert(pc.is_in(every[MADE_BY], value_set=names)))
+            yield from told(strange, pa.repeat(pa.scalar(False), strange.num_rows))
+            for made_by, hints in self.known.items():
+                rows = every.filter(pc.equal(every[MADE_BY], made_by))
+                same = same_birth_date(rows["birth_date_raw"], rows[MADE_ON], hints.on(self.business_date))
+                yield from told(rows, same)
 
 
 def _form(rows: pa.Table) -> pa.Table:

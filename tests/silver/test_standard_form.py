@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import functions as F
 from silver_box import bronze, source, told
 
+from pipelines.silver import standard_form
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.records import customer_records
 from pipelines.silver.standard_form import MADE_BY
@@ -82,6 +83,12 @@ def last_night(spark: SparkSession) -> DataFrame:
     return records(spark, TILL_THEN, JUNE_30).localCheckpoint()
 
 
+@pytest.fixture(params=[standard_form.FEW, 0], ids=["few changed", "most changed"])
+def however_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether what did not change is looked at, record by record, or left alone."""
+    monkeypatch.setattr(standard_form, "FEW", request.param)
+
+
 def marked(frame: DataFrame) -> DataFrame:
     """What shows that a standard form comes from last night."""
     return frame.withColumn("street_name", F.lit("Taken over"))
@@ -91,6 +98,7 @@ def taken(frame: DataFrame) -> list[str]:
     return told(frame.filter(F.col("street_name").isNotNull()), "record_id")
 
 
+@pytest.mark.usefixtures("however_many")
 def test_only_what_would_be_made_again_is_taken_over(spark: SparkSession, last_night: DataFrame) -> None:
     tonight = records(spark, TILL, JULY_1, marked(last_night))
     assert taken(tonight) == ["a", "d", "w"]
@@ -98,6 +106,7 @@ def test_only_what_would_be_made_again_is_taken_over(spark: SparkSession, last_n
     assert taken(on_the_same_day) == ["a", "d", "f", "o", "w", "y"]
 
 
+@pytest.mark.usefixtures("however_many")
 def test_the_table_is_that_of_a_night_that_takes_nothing_over(
     spark: SparkSession, last_night: DataFrame
 ) -> None:
@@ -117,6 +126,7 @@ def test_the_table_is_that_of_a_night_that_takes_nothing_over(
     ]
 
 
+@pytest.mark.usefixtures("however_many")
 def test_another_program_or_other_hints_of_a_feed_make_it_anew(
     spark: SparkSession, last_night: DataFrame
 ) -> None:
@@ -125,3 +135,29 @@ def test_another_program_or_other_hints_of_a_feed_make_it_anew(
     assert told(swapped.filter("record_id = 'w'"), "given_name", "surname") == ["Li Wu"]
     older = marked(last_night).withColumn(MADE_BY, F.lit("another program"))
     assert taken(records(spark, TILL, JUNE_30, older)) == []
+
+
+@pytest.mark.usefixtures("however_many")
+@pytest.mark.parametrize("program", [None, "another program"])
+def test_who_went_is_gone_and_who_came_is_there(
+    spark: SparkSession, last_night: DataFrame, program: str | None
+) -> None:
+    before = last_night if program is None else last_night.withColumn(MADE_BY, F.lit(program))
+    without_c = TILL.replace("| c  | cruz leal", "| e  | eva leal ")
+    tonight = records(spark, without_c, JULY_1, before)
+    assert told(tonight, *CUSTOMER_RECORDS.arrow.names) == told(
+        records(spark, without_c, JULY_1), *CUSTOMER_RECORDS.arrow.names
+    )
+    assert "e Eva" in told(tonight, "record_id", "given_name")
+    assert not [row for row in told(tonight, "record_id") if row == "c"]
+
+
+def test_a_record_that_only_its_file_changed_is_told_with_its_new_file(
+    spark: SparkSession, last_night: DataFrame
+) -> None:
+    older = last_night.withColumn(
+        "_batch_id", F.concat(F.lit("2026-06-29"), F.substring("_batch_id", 11, 99))
+    )
+    tonight = records(spark, TILL, JULY_1, marked(older))
+    assert taken(tonight) == ["a", "d", "w"], "its form is the same"
+    assert told(tonight, "_batch_id") == told(records(spark, TILL, JULY_1), "_batch_id")
