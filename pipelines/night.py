@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame
 from pipelines.bronze.problems import stop_message
 from pipelines.bronze.read import land
-from pipelines.bronze.tables import bronze_table
 from pipelines.errors import UnusableFiles
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
 from pipelines.gold.judged_quality import judged_quality, measured_rows
@@ -47,19 +45,15 @@ from pipelines.linkage.review_queue import REVIEW_QUEUE
 from pipelines.linkage.scored_pairs import SCORED_PAIRS
 from pipelines.linkage.touched_records import TOUCHED_RECORDS
 from pipelines.night_linkage import link
+from pipelines.night_silver import bronze_tables, received, silver
 from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
 from pipelines.ops.tables import OPS_TABLES
-from pipelines.quality.row_rules import row_rules
-from pipelines.silver.build import SILVER, build_from, classify_all
+from pipelines.silver.build import SILVER
 from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
-from pipelines.silver.outcome_counts import OUTCOME_COUNTS
-from pipelines.silver.quarantine import QUARANTINE
-from pipelines.silver.received import Received
-from pipelines.silver.renames import RENAMES, begun_on
+from pipelines.silver.renames import RENAMES
 from pipelines.stages import Content, Inputs, Stage
-from pipelines.storage import arrow_schema
 from pipelines.tables import Table
 
 if TYPE_CHECKING:
@@ -83,15 +77,8 @@ GIVEN = (DECISIONS, JUDGEMENTS)
 """What stewards wrote between the nights: a night reads it as it was when it started."""
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
 _TABLES = (*SILVER, RENAMES, *LINKAGE, *GIVEN, *IDENTITY, CHANGES, *GOLD)
-WORTH_A_JOIN = 5_000
-"""Customer records; fewer are standardised in less time than a join with last night's takes."""
 PUBLISHED = {table.path: table for table in _TABLES}
 """By layer/table: what a night releases beside bronze."""
-
-
-def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
-    """The bronze table of every declared feed, by (source, feed)."""
-    return {(s.source, feed): bronze_table(s, feed) for s in sources.values() for feed in s.feeds}
 
 
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
@@ -107,14 +94,14 @@ def published(path: str) -> bool:
 
 def stages(sources: Mapping[str, Source]) -> list[Stage]:
     """The stages of a night for these sources."""
-    received = (BATCHES, *bronze_tables(sources).values())
+    bronze = (BATCHES, *bronze_tables(sources).values())
     return [
-        Stage("bronze.land", received, _land, previous=(BATCHES,), takes_files=True, conf=("sources",)),
+        Stage("bronze.land", bronze, _land, previous=(BATCHES,), takes_files=True, conf=("sources",)),
         Stage(
             "bronze.profile",
             (PROFILES,),
             _profile,
-            reads=received,
+            reads=bronze,
             previous=(PROFILES,),
             takes_files=True,
             conf=("project", "sources"),
@@ -122,9 +109,9 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
         Stage(
             "silver.build",
             (*SILVER, RENAMES),
-            _silver,
-            reads=received,
-            previous=(OUTCOME_COUNTS, RENAMES, CUSTOMER_RECORDS),
+            silver,
+            reads=bronze,
+            previous=(*SILVER, RENAMES, BATCHES),
             conf=("project", "sources", "contracts", "renames"),
         ),
         Stage(
@@ -204,14 +191,9 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
     ]
 
 
-def _received(inputs: Inputs) -> Received:
-    """The bronze tables as silver reads them."""
-    return Received(inputs, bronze_tables(inputs.settings.sources))
-
-
 def _delivered(inputs: Inputs, table: Table, target: str) -> DataFrame | None:
     """The silver table, or None where no feed ever filled it: its metrics are NULL, not 0."""
-    return inputs.frame(table) if target in _received(inputs).targets() else None
+    return inputs.frame(table) if target in received(inputs).targets() else None
 
 
 def _land(inputs: Inputs) -> Content:
@@ -242,47 +224,6 @@ def _profile(inputs: Inputs) -> Content:
     keep_days, today = inputs.settings.project.retention("ops"), inputs.night.business_date
     past = inputs.previous_arrow(PROFILES)
     return {PROFILES.path: build_profiles(delivered, past, today, keep_days)} if delivered else {}
-
-
-def _silver(inputs: Inputs) -> Content:
-    settings, came = inputs.settings, _received(inputs)
-    received = came.feeds()
-    filled = came.targets() | {QUARANTINE.name, OUTCOME_COUNTS.name}
-    # A table that no feed fills is written once, empty, so that readers find it.
-    content: dict[str, DataFrame | pa.Table] = {
-        table.path: arrow_schema(table).empty_table()
-        for table in SILVER
-        if (not received or table.name not in filled) and not inputs.exists(table)
-    }
-    if received:
-        bronze = {key: came.frame(key) for key in received}
-        # Every table is made of the same verdicts.
-        rules = row_rules(settings.contracts)
-        classified = inputs.keep_all(
-            classify_all(bronze, settings.sources, batches=came.batches(), rules=rules)
-        )
-        built = build_from(
-            classified,
-            settings.sources,
-            settings.project,
-            business_date=inputs.night.business_date,
-            before=_records_before(inputs),
-            history=came.history_rows(),
-            snapshots=came.snapshots_before_last(),
-            keep=inputs.keep,
-        ).tables
-        content |= {table.path: built[table.path] for table in SILVER if table.name in filled}
-    if begun_on(came.renames, came.stored).num_rows or not inputs.exists(RENAMES):
-        content[RENAMES.path] = came.renames
-    return content
-
-
-def _records_before(inputs: Inputs) -> DataFrame | None:
-    """Last night's customer records, where there are so many that taking their form over is worth a join."""
-    if inputs.night.is_full or not inputs.previous_fits(CUSTOMER_RECORDS):
-        return None
-    is_worth_it = inputs.previous_rows(CUSTOMER_RECORDS) >= WORTH_A_JOIN
-    return inputs.previous(CUSTOMER_RECORDS) if is_worth_it else None
 
 
 def _identity(inputs: Inputs) -> Content:
@@ -326,7 +267,7 @@ def _customers(inputs: Inputs) -> Content:
         settings.survivorship,
         settings.metrics,
         inputs.night.business_date,
-        _received(inputs).stale("customer_records"),
+        received(inputs).stale("customer_records"),
         keep=inputs.keep,
     )
     return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
@@ -352,7 +293,7 @@ def _rfm(inputs: Inputs) -> Content:
         inputs.previous(RFM_CUT_POINTS),
         settings.metrics,
         inputs.night.business_date,
-        stale_sources=_received(inputs).stale("orders"),
+        stale_sources=received(inputs).stale("orders"),
         reporting_currency=settings.project.reporting_currency,
         keep=inputs.keep,
     )
@@ -367,7 +308,7 @@ def _service(inputs: Inputs) -> Content:
         inputs.settings.metrics,
         inputs.night.business_date,
         timezone=inputs.settings.project.timezone,
-        stale_sources=_received(inputs).stale("cases"),
+        stale_sources=received(inputs).stale("cases"),
     )
     return {SERVICE.path: built}
 

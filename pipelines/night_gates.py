@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipelines.night import PUBLISHED, bronze_tables
+from pipelines.night import PUBLISHED
+from pipelines.night_silver import bronze_tables
 from pipelines.ops import checks
 from pipelines.ops.event_checks import events, integrity
 from pipelines.ops.key_checks import keys_look_right

@@ -21,7 +21,7 @@ from pipelines.bronze.batches import BATCHES, stale_sources
 from pipelines.bronze.tables import bronze_table, stored_name
 from pipelines.silver.history import looked_back_to, rows_before, snapshots_before_last
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
-from pipelines.silver.renames import RENAMES, former_names, in_force, source_now
+from pipelines.silver.renames import RENAMES, begun_on, former_names, in_force, source_now
 from pipelines.silver.targets import delivered_targets, uses
 from pipelines.sources import Mapped
 
@@ -72,6 +72,24 @@ class Received:
     def history_rows(self) -> dict[Key, int]:
         """Rows that landed before ``since``, by its (source, feed)."""
         return rows_before(self.batch_rows(), self.since) if self.since else {}
+
+    def came_since(self) -> dict[Key, list[str]] | None:
+        """Ids of the batches that landed since the release that the night builds on, by (source, feed).
+
+        None where one that it has is not in force any more, or names change tonight.
+        """
+        if begun_on(self.renames, self.stored).num_rows:
+            return None
+        earlier, now = (
+            _landed(self._by_names_of_now(batches))
+            for batches in (self._inputs.previous_arrow(BATCHES), self._inputs.arrow(BATCHES))
+        )
+        if not earlier.items() <= now.items():
+            return None
+        came: dict[Key, list[str]] = {}
+        for batch in sorted(now.keys() - earlier.keys()):
+            came.setdefault(now[batch], []).append(batch)
+        return came
 
     def snapshots_before_last(self) -> dict[Key, date]:
         """Date of the full snapshot before the newest, by (source, feed) that has had two."""
@@ -146,6 +164,14 @@ class Received:
             rows = rows.join(names, on=is_old, how="left").withColumn(column, F.coalesce("_new", stored))
             rows = rows.drop("_old", "_new")
         return rows
+
+
+def _landed(batches: pa.Table | None) -> dict[str, Key]:
+    """The feed, as (source, feed), of each batch that landed, by its id."""
+    if batches is None:
+        return {}
+    rows = batches.select(["batch_id", "source", "feed", "status"]).to_pylist()
+    return {row["batch_id"]: (row["source"], row["feed"]) for row in rows if row["status"] == "landed"}
 
 
 def _stored_column(name: str | None, columns: list[str]) -> str | None:

@@ -1,0 +1,116 @@
+"""The silver stage of a night: from the bronze tables, and where little changed from last night's silver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pipelines.bronze.tables import bronze_table
+from pipelines.quality.row_rules import row_rules
+from pipelines.silver.build import SILVER, build_from, classify_all
+from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.silver.orders import ORDER_LINES, ORDERS
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS, outcome_counts
+from pipelines.silver.quarantine import QUARANTINE
+from pipelines.silver.received import Received
+from pipelines.silver.renames import RENAMES, begun_on
+from pipelines.silver.touched_orders import OF_ORDERS, LastNight, TouchedOrders, touched_orders
+from pipelines.storage import arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+    from pipelines.silver.frames import Feeds
+    from pipelines.sources import Source
+    from pipelines.stages import Content, Inputs
+    from pipelines.tables import Table
+
+WORTH_A_JOIN = 5_000
+"""Customer records; fewer are standardised in less time than a join with last night's takes."""
+WORTH_A_LOOK = 50_000
+"""Orders and lines; fewer are made again in less time than it takes to find out which are touched."""
+
+
+def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
+    """The bronze table of every declared feed, by (source, feed)."""
+    return {(s.source, feed): bronze_table(s, feed) for s in sources.values() for feed in s.feeds}
+
+
+def received(inputs: Inputs) -> Received:
+    """The bronze tables as silver reads them."""
+    return Received(inputs, bronze_tables(inputs.settings.sources))
+
+
+def silver(inputs: Inputs) -> Content:
+    """The tables of ``SILVER`` and the renames in force."""
+    came = received(inputs)
+    feeds = came.feeds()
+    filled = came.targets() | {QUARANTINE.name, OUTCOME_COUNTS.name}
+    # A table that no feed fills is written once, empty, so that readers find it.
+    content: dict[str, DataFrame | pa.Table] = {
+        table.path: arrow_schema(table).empty_table()
+        for table in SILVER
+        if (not feeds or table.name not in filled) and not inputs.exists(table)
+    }
+    if feeds:
+        built = _built(inputs, came, {key: came.frame(key) for key in feeds})
+        content |= {table.path: built[table.path] for table in SILVER if table.name in filled}
+    if begun_on(came.renames, came.stored).num_rows or not inputs.exists(RENAMES):
+        content[RENAMES.path] = came.renames
+    return content
+
+
+def _built(inputs: Inputs, came: Received, bronze: Feeds) -> dict[str, DataFrame]:
+    settings, today = inputs.settings, inputs.night.business_date
+    rules = row_rules(settings.contracts)
+    touched = _touched_orders(inputs, came, bronze)
+    looked_at = bronze if touched is None else {**bronze, **touched.rows}
+    # Every table is made of the same verdicts.
+    classified = inputs.keep_all(
+        classify_all(looked_at, settings.sources, batches=came.batches(), rules=rules)
+    )
+    built = build_from(
+        classified,
+        settings.sources,
+        settings.project,
+        business_date=today,
+        before=_records_before(inputs),
+        history=came.history_rows(),
+        snapshots=came.snapshots_before_last(),
+        keep=inputs.keep,
+    )
+    if touched is None:
+        return built.tables
+    before = classify_all(touched.earlier(), settings.sources, batches=came.batches(), rules=rules)
+    return touched.completed(built.tables, classified, outcome_counts(before, business_date=today))
+
+
+def _touched_orders(inputs: Inputs, came: Received, bronze: Feeds) -> TouchedOrders | None:
+    """What the night has to look at of its orders; None where that is everything."""
+    night, settings = inputs.night, inputs.settings
+    wanted = (*OF_ORDERS, QUARANTINE, OUTCOME_COUNTS)
+    rows = inputs.previous_rows(ORDERS) + inputs.previous_rows(ORDER_LINES)
+    is_like_last = night.is_same_program and not night.is_full and all(map(inputs.previous_fits, wanted))
+    if rows < WORTH_A_LOOK or not is_like_last or night.base_date is None:
+        return None
+    since = came.came_since()
+    if since is None:
+        return None
+    last = LastNight({table.path: inputs.previous(table) for table in wanted}, night.base_date, since)
+    return touched_orders(
+        bronze,
+        settings.sources,
+        last,
+        timezone=settings.project.timezone,
+        business_date=night.business_date,
+        keep=inputs.keep,
+    )
+
+
+def _records_before(inputs: Inputs) -> DataFrame | None:
+    """Last night's customer records, where there are so many that taking their form over is worth a join."""
+    if inputs.night.is_full or not inputs.previous_fits(CUSTOMER_RECORDS):
+        return None
+    is_worth_it = inputs.previous_rows(CUSTOMER_RECORDS) >= WORTH_A_JOIN
+    return inputs.previous(CUSTOMER_RECORDS) if is_worth_it else None

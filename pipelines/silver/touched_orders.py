@@ -1,0 +1,206 @@
+"""The orders of which tonight's files, or the date, say something; of all others last night's rows stand.
+
+What silver says of an order follows from the rows of the feeds of orders, lines and returns that name it, and from the
+business date, up to which returns count. So a night looks at the rows that name an order which
+
+- a row that came tonight names, or an earlier row of a key (a return) that came again tonight;
+- has a return whose day lies between the two nights' dates.
+
+Rows without an order count as one order of their own. Of a feed whose key is not of one order (returns, which may move to
+another), all rows of a key are looked at, so that each row's outcome is the one that a look at everything would find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.queries import Keep, as_it_is
+from pipelines.silver.frames import Feeds
+from pipelines.silver.mapping import key_of, origin, standard_column
+from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
+from pipelines.silver.outcome_counts import OUTCOME_COUNTS
+from pipelines.silver.outcomes import OUTCOMES
+from pipelines.silver.quarantine import QUARANTINE
+from pipelines.silver.targets import is_physical, uses
+from pipelines.sources import Mapped
+
+if TYPE_CHECKING:
+    from pipelines.sources import Feed, Source
+
+Key = tuple[str, str]
+
+OF_ORDERS = (ORDERS, ORDER_LINES, RETURNS)
+FEW = 200_000
+"""Touched orders that are sent to every task whole; of more, every row is looked at."""
+_ORDER, _ROW_KEY = "_touched_order", "_touched_key"
+_NONE = ""
+"""Stands for the order of what names none: no text of silver is empty."""
+
+
+@dataclass(frozen=True)
+class LastNight:
+    """What the night builds on: the release's tables, made by the same program and configuration."""
+
+    tables: Mapping[str, DataFrame]
+    """``OF_ORDERS``, ``silver/quarantine`` and ``silver/outcomes``, by ``layer/table``."""
+    business_date: date
+    came: Mapping[Key, Sequence[str]]
+    """Ids of the batches that landed since, by (source, feed); all that it had are what they were."""
+
+
+@dataclass(frozen=True)
+class TouchedOrders:
+    """The part of a night's orders that is computed, and what completes it."""
+
+    rows: dict[Key, DataFrame]
+    """The bronze rows to look at, of the feeds of orders."""
+    _ids: DataFrame
+    _last: LastNight
+    _business_date: date
+
+    def earlier(self) -> dict[Key, DataFrame]:
+        """Those of ``rows`` that last night had too."""
+        return {
+            key: rows.filter(~F.col("_batch_id").isin(list(self._last.came.get(key, ()))))
+            for key, rows in self.rows.items()
+        }
+
+    def completed(
+        self, built: Mapping[str, DataFrame], classified: Feeds, earlier: DataFrame
+    ) -> dict[str, DataFrame]:
+        """The tables of silver whole, by ``layer/table``.
+
+        ``built``: what ``rows``, and all rows of the other feeds, make; ``classified``: these; ``earlier``:
+        ``outcome_counts`` of the rows of ``earlier()``.
+        """
+        tonight = F.lit(self._business_date)
+        quarantined, counted = QUARANTINE.path, OUTCOME_COUNTS.path
+        return {
+            **built,
+            **{table.path: self._whole(table.path, built[table.path]) for table in OF_ORDERS},
+            quarantined: QUARANTINE.conform(
+                self._quarantined(built[quarantined], classified).withColumn("business_date", tonight)
+            ),
+            counted: OUTCOME_COUNTS.conform(
+                self._counted(built[counted], earlier).withColumn("business_date", tonight)
+            ),
+        }
+
+    def _whole(self, path: str, built: DataFrame) -> DataFrame:
+        order, ids = F.coalesce("order_id", F.lit(_NONE)), F.broadcast(self._ids)
+        last, made = (rows.withColumn(_ORDER, order) for rows in (self._last.tables[path], built))
+        kept = last.join(ids, on=_ORDER, how="left_anti")
+        # A return whose key was looked at may be of an order that was not.
+        return kept.unionByName(made.join(ids, on=_ORDER, how="left_semi")).drop(_ORDER)
+
+    def _quarantined(self, built: DataFrame, classified: Feeds) -> DataFrame:
+        looked_at = [classified[key].select("_batch_id", "_row") for key in sorted(self.rows)]
+        last = self._of_orders(self._last.tables[QUARANTINE.path])
+        kept = last.join(reduce(DataFrame.unionByName, looked_at), on=["_batch_id", "_row"], how="left_anti")
+        return built.unionByName(kept, allowMissingColumns=True)
+
+    def _counted(self, built: DataFrame, earlier: DataFrame) -> DataFrame:
+        counts = ["bronze_rows", *OUTCOMES]
+        last = self._of_orders(self._last.tables[OUTCOME_COUNTS.path])
+        less = earlier.withColumns({name: -F.col(name) for name in counts})
+        return (
+            reduce(DataFrame.unionByName, [built, last, less])
+            .groupBy("source", "feed")
+            .agg(
+                *[F.sum(name).alias(name) for name in counts],
+                # An appended feed has neither, so that they are those of the others.
+                F.max("history").alias("history"),
+                F.max("stands_since").alias("stands_since"),
+            )
+        )
+
+    def _of_orders(self, rows: DataFrame) -> DataFrame:
+        return rows.filter(F.concat_ws("/", "source", "feed").isin(["/".join(key) for key in self.rows]))
+
+
+def touched_orders(
+    bronze: Feeds,
+    sources: Mapping[str, Source],
+    last: LastNight,
+    *,
+    timezone: str,
+    business_date: date,
+    keep: Keep = as_it_is,
+) -> TouchedOrders | None:
+    """What a night has to look at of its orders, from the bronze tables, by (source, feed), of all feeds.
+
+    None where that is everything: where a feed of orders is not appended to, has a row's place as its key or fills
+    other tables besides, or more than ``FEW`` orders are touched. Runs jobs. ``keep``: see ``queries``.
+    """
+    feeds = _feeds_of_orders(bronze, sources)
+    if not feeds:
+        return None
+    named = {key: _named(bronze[key], sources[key[0]], feed, timezone) for key, feed in feeds.items()}
+    began, ended = sorted((last.business_date, business_date))
+    is_dated = (F.col("return_date") > F.lit(began)) & (F.col("return_date") <= F.lit(ended))
+    dated = (
+        last.tables[RETURNS.path].filter(is_dated).select(F.coalesce("order_id", F.lit(_NONE)).alias(_ORDER))
+    )
+    found = [dated]
+    for key, feed in feeds.items():
+        came = named[key].filter(F.col("_batch_id").isin(list(last.came.get(key, ()))))
+        found.append(came.select(_ORDER))
+        if not _is_of_one_order(feed):
+            found.append(named[key].join(_keys(came), on=_ROW_KEY, how="left_semi").select(_ORDER))
+    ids = keep(reduce(DataFrame.unionByName, found).distinct())
+    if ids.count() > FEW:
+        return None
+    rows = {}
+    for key, feed in feeds.items():
+        chosen = named[key].join(F.broadcast(ids), on=_ORDER, how="left_semi")
+        if not _is_of_one_order(feed):
+            by_key = named[key].join(_keys(chosen), on=_ROW_KEY, how="left_semi")
+            chosen = by_key.unionByName(chosen.filter(F.col(_ROW_KEY).isNull()))
+        rows[key] = chosen.select(*[F.col(f"`{name}`") for name in bronze[key].columns])
+    return TouchedOrders(rows, ids, last, business_date)
+
+
+def _feeds_of_orders(bronze: Feeds, sources: Mapping[str, Source]) -> dict[Key, Feed]:
+    """The feeds that fill ``OF_ORDERS``; none where one of them does not suit."""
+    tables = {table.name for table in OF_ORDERS}
+    found = {}
+    for source, name in sorted(bronze):
+        feed = sources[source].feeds[name]
+        filled = {use.target for use in uses(feed).values()}
+        if not filled & tables:
+            continue
+        if feed.derive or feed.mode != "append" or is_physical(feed):
+            return {}
+        found[source, name] = feed
+    return found
+
+
+def _named(rows: DataFrame, source: Source, feed: Feed, timezone: str) -> DataFrame:
+    """``rows`` with the order that they name and their key."""
+    order = standard_column("order_id", rows, source, feed, feed, timezone=timezone)
+    is_read = F.col("_problem").isNull()
+    return rows.withColumns(
+        {
+            _ORDER: F.coalesce(F.when(is_read, order), F.lit(_NONE)),
+            _ROW_KEY: F.when(is_read, key_of(feed, origin(rows.columns))),
+        }
+    )
+
+
+def _keys(rows: DataFrame) -> DataFrame:
+    return rows.filter(F.col(_ROW_KEY).isNotNull()).select(_ROW_KEY).distinct()
+
+
+def _is_of_one_order(feed: Feed) -> bool:
+    """True where all rows of a key name the same order: its column is part of the key."""
+    how = feed.map.get("order_id")
+    if not isinstance(how, Mapped) or how.codes is not None or how.patterns is not None:
+        return False
+    return how.parse == "text" and how.column in feed.key
