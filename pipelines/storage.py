@@ -36,6 +36,17 @@ SMALL_FILE = 64 * 2**20
 """Bytes below which a file is small."""
 
 
+class LostVersionError(PadronError):
+    """A version that a release names cannot be read: its log is gone, or the whole table."""
+
+    def __init__(self, path: str, version: int) -> None:
+        super().__init__(
+            f"{path}: version {version}, which a release names, cannot be read any more. `padron maintain --dry-run` lists "
+            "what is lost; bring the folder back from a backup, or go back to a release that can be read: "
+            "`padron release rollback`."
+        )
+
+
 class ContractBrokenError(PadronError):
     """Rows break the table's declared CHECK; the message never shows their values."""
 
@@ -102,10 +113,12 @@ class Warehouse:
         return f"{self.root.rstrip('/')}/{path}"
 
     def open(self, path: str, version: int | None = None) -> DeltaTable | None:
-        """The table without Spark, or None where there is none."""
+        """The table without Spark, or None where there is none. Raises LostVersionError where it has not that version."""
         try:
             return DeltaTable(self._native(path), version=version)
         except TableNotFoundError:
+            if version is not None:
+                raise LostVersionError(path, version) from None
             return None
 
     def version(self, path: str) -> int | None:
@@ -178,7 +191,8 @@ class Warehouse:
     def _frame(self, spark: SparkSession, path: str, version: int) -> DataFrame:
         """The stored table. One of few files is read by their names: Delta's planner runs a job for each
         scan, which costs a small night more than its data (2.9 of the 3.4 s that optimising silver/orders took)."""
-        stored = DeltaTable(self._native(path), version=version)
+        stored = self.open(path, version)
+        assert stored is not None
         uris = stored.file_uris()
         protocol = stored.protocol()
         if len(uris) > FEW_FILES or protocol.min_reader_version > 1:
@@ -298,8 +312,21 @@ class Warehouse:
         # A vacuum is a commit of its own, also one that finds nothing.
         if removed and not dry_run:
             vacuum(dry_run=False)
-            DeltaTable(self._native(path)).create_checkpoint()
+            self._clean_log(path, keep)
         return len(removed)
+
+    def _clean_log(self, path: str, keep: list[int]) -> None:
+        """Delete the commits, older than the retention, that neither the newest version nor any of ``keep`` needs.
+
+        A version is read from the last checkpoint before it, so that the oldest that is kept gets one.
+        """
+        stored = DeltaTable(self._native(path))
+        stored.create_checkpoint()
+        oldest = min(keep, default=stored.version())
+        if oldest < stored.version():
+            stored = DeltaTable(self._native(path), version=oldest)
+            stored.create_checkpoint()
+        stored.cleanup_metadata()
 
     def is_whole(self, path: str, version: int) -> bool:
         """True where that version can still be read: its log and all its files are there."""
@@ -369,7 +396,13 @@ class Warehouse:
 
     def _properties(self, table: Table) -> dict[str, str | None]:
         keep = f"interval {self.retention(table.path)} days"
-        return {"delta.deletedFileRetentionDuration": keep, "delta.logRetentionDuration": keep}
+        return {
+            "delta.deletedFileRetentionDuration": keep,
+            "delta.logRetentionDuration": keep,
+            # Whoever writes would delete the log by the age of commits alone. A table that seldom changes is named at an
+            # old version by the newest release: only upkeep knows which versions are needed.
+            "delta.enableExpiredLogCleanup": "false",
+        }
 
     def _create(self, table: Table) -> int:
         """Make sure that the table exists; the version at which it was empty."""

@@ -24,7 +24,7 @@ from pipelines.ops.record import last_states, rows_of
 from pipelines.ops.repeat import repeat
 from pipelines.ops.tables import CLAIMS, GATES, RUNS, STAGES
 from pipelines.ops.upkeep import is_due, maintain, promised
-from pipelines.storage import Warehouse
+from pipelines.storage import LostVersionError, Warehouse
 from pipelines.tables import BOOLEAN, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
 
 COLUMNS = (Column("title", STRING, "Title."), Column("pages", LONG, "Pages.", unit="pages"))
@@ -71,13 +71,20 @@ def house(tmp_path: Path) -> Warehouse:
 
 def readable(house: Warehouse) -> list[str]:
     """The releases whose shelf can be read, by the book that stands there."""
-    found = []
-    for r in releases.all_releases(house):
-        table = house.open(SHELF.path, r.tables[SHELF.path])
-        assert table is not None
-        if all(Path(uri.removeprefix("file://")).exists() for uri in table.file_uris()):
-            found += table.to_pyarrow_table()["title"].to_pylist()
-    return found
+    versions = [r.tables[SHELF.path] for r in releases.all_releases(house)]
+    return [
+        title
+        for version in versions
+        if house.is_whole(SHELF.path, version)
+        for title in titles(house, version)
+    ]
+
+
+def titles(house: Warehouse, version: int | None) -> list[str]:
+    found = house.arrow(SHELF.path, version)
+    assert found is not None
+    stood: list[str] = found["title"].to_pylist()
+    return stood
 
 
 def test_releases_of_the_promised_days_are_kept_and_the_newest_for_as_long_as_it_is(house: Warehouse) -> None:
@@ -133,6 +140,57 @@ def test_upkeep_deletes_what_the_days_of_conf_no_longer_promise(tmp_path: Path, 
     promised = ["replaced"] if days < 10 else []
     assert (kept.removed, kept.versions) == (1 - len(promised), 2 + len(promised))
     assert readable(house) == [*promised, "released", "released too"]
+
+
+def test_the_newest_release_is_read_whole_however_seldom_its_table_changes(tmp_path: Path) -> None:
+    house = Warehouse(str(tmp_path), retention_days=10)
+    first = house.write(SHELF, books("replaced"), None)
+    aged(house, SHELF.path, 15)
+    second = house.write(SHELF, books("seldom delivered"), first)
+    release(house, 0, {SHELF.path: second}, datetime.now(UTC) - timedelta(days=30))
+    aged(house, SHELF.path, 15)
+    assert [k.removed for k in maintain(house, []) if k.table == SHELF.path] == [1]
+    aged(house, SHELF.path, 15)
+    third = house.write(SHELF, books("of a stopped night"), second)
+    assert readable(house) == ["seldom delivered"], "a write does not clean the log"
+    (kept,) = [k for k in maintain(house, []) if k.table == SHELF.path]
+    assert (kept.versions, kept.lost) == (1, ())
+    release(house, 1, {SHELF.path: third}, datetime.now(UTC))
+    assert readable(house) == ["seldom delivered", "of a stopped night"]
+
+
+def test_a_seldom_appended_table_goes_on_from_the_base_that_the_release_names(tmp_path: Path) -> None:
+    house = Warehouse(str(tmp_path), retention_days=10)
+    base = house.write(LOANS, books("a"), None)
+    release(house, 0, {LOANS.path: base}, datetime.now(UTC) - timedelta(days=30))
+    aged(house, LOANS.path, 40)
+    for night in ("stopped", "stopped again", "released"):
+        written = house.write(LOANS, books(night), base)
+        maintain(house, [])
+        aged(house, LOANS.path, 40)
+    found = house.arrow(LOANS.path, written)
+    assert found is not None
+    assert sorted(found["title"].to_pylist()) == ["a", "released"]
+
+
+def test_the_log_goes_with_the_versions_that_nobody_needs(tmp_path: Path) -> None:
+    house = Warehouse(str(tmp_path), retention_days=10)
+    log, sizes, version = tmp_path / SHELF.path / "_delta_log", [], None
+    for night in range(8):
+        version = house.write(SHELF, books(f"book {night}"), version)
+        release(house, night, {SHELF.path: version}, datetime.now(UTC) - timedelta(days=20 - night))
+        aged(house, SHELF.path, 11)
+        maintain(house, [])
+        sizes.append(len(list(log.iterdir())))
+    assert max(sizes[3:]) <= 12, sizes
+    assert titles(house, version) == ["book 7"]
+
+
+def test_a_version_that_is_lost_is_an_error_and_no_empty_table(house: Warehouse) -> None:
+    *_, promised, newest = [r.tables[SHELF.path] for r in releases.all_releases(house)]
+    log_cleaned(house, SHELF.path, newest)
+    with pytest.raises(LostVersionError, match=f"gold/shelf: version {promised}, which a release names"):
+        house.arrow(SHELF.path, promised)
 
 
 def log_cleaned(house: Warehouse, path: str, newest: int) -> None:
