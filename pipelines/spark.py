@@ -121,6 +121,7 @@ def session(
     ``QUICK_START``; where the JVM is there already, it stays what it is.
     Raises UsageError for a wrong Java or options that it refuses, DeltaMissing when Delta's classes are not there.
     """
+    from pyspark.logger import PySparkLogger
     from pyspark.sql import SparkSession
 
     if not submitted():
@@ -141,11 +142,14 @@ def session(
         if is_quick:
             _add_options(settings, QUICK_START)
         # Java reads its logging's configuration by itself, and from no archive of Python's.
-        logging = properties.with_name("log4j2.properties") if isinstance(properties, Path) else None
-        if logging is not None and logging.exists():
-            _add_options(settings, f"-Dlog4j2.configurationFile={logging.resolve().as_uri()}")
+        of_java = properties.with_name("log4j2.properties") if isinstance(properties, Path) else None
+        if of_java is not None and of_java.exists():
+            _add_options(settings, f"-Dlog4j2.configurationFile={of_java.resolve().as_uri()}")
         for key, value in settings.items():
             builder = builder.config(key, value)
+    # PySpark writes each failed query to standard error by itself, with the value that it failed on.
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
     with _own_noise() as said:
         try:
             spark = builder.getOrCreate()

@@ -18,7 +18,7 @@ from pipelines.bronze import columnar, delimited, jsonlines
 from pipelines.bronze.contract import FileHead, column_names, delimiter_of
 from pipelines.bronze.landing import Format
 from pipelines.bronze.secrets import REMOVED, WITHHELD, is_secret_name, without_secrets
-from pipelines.bronze.tables import declared_columns
+from pipelines.bronze.tables import declared_columns, stored_name
 from pipelines.bronze.text import open_text
 from pipelines.errors import PadronError
 from pipelines.sources import Source
@@ -49,6 +49,8 @@ class FileTask:
     """Folded spelling → declared column, for JSON keys."""
     secret: tuple[str, ...] = ()
     """Columns of credentials in the file's spelling: read, and never handed on."""
+    key: tuple[str, ...] = ()
+    """Columns of the feed's key, by their folded names."""
 
 
 def file_task(head: FileHead, source: Source) -> FileTask:
@@ -66,6 +68,7 @@ def file_task(head: FileHead, source: Source) -> FileTask:
         columns=head.columns,
         declared=tuple(declared_columns(source, file.feed).items()),
         secret=head.secret_columns,
+        key=tuple(stored_name(name).casefold() for name in source.feeds[file.feed].key),
     )
 
 
@@ -144,14 +147,20 @@ def _with_provenance(
     problem: pa.Array,
 ) -> pa.RecordBatch:
     size = len(row)
-    made = [without_secrets(column) for column in made]
+    cleaned = [without_secrets(column) for column in made]
+    for place, name in enumerate(columns):
+        if name.casefold() in task.key and not cleaned[place].equals(made[place]):
+            # With one text for all that was removed, many would have one key.
+            is_secret = pc.fill_null(pc.not_equal(cleaned[place], made[place]), False)
+            cleaned[place] = pc.if_else(is_secret, None, made[place])
+            raw = pc.if_else(is_secret, REMOVED, raw)
     raw = (
         pa.array([None if r is None else WITHHELD for r in raw.to_pylist()], pa.string())
         if task.secret
         else without_secrets(raw)
     )
     fixed = [pa.repeat(pa.scalar(v, pa.string()), size) for v in (task.batch_id, task.path)]
-    return pa.RecordBatch.from_arrays([*made, *fixed, row, raw, problem], schema=arrow_schema(columns))
+    return pa.RecordBatch.from_arrays([*cleaned, *fixed, row, raw, problem], schema=arrow_schema(columns))
 
 
 def _read_delimited(task: FileTask, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -85,11 +86,29 @@ def _send(conf: Alerts, event: str, summary: dict[str, Any], say: Say) -> None:
     if conf.webhook is not None:
         hooks.append(("webhook", partial(_post, conf.webhook, body, conf)))
     for name, deliver in hooks:
+        error = _in_time(deliver, conf.timeout_seconds)
+        if error is not None:
+            # The address may hold a secret: neither it nor what the other side said is repeated.
+            say(f"The alert's {name} failed ({_why(error)}); the night itself is not affected.")
+
+
+def _in_time(deliver: Callable[[], None], seconds: float) -> Exception | None:
+    """What went wrong; TimeoutError where it takes longer. A socket's own limit is one for each part of an answer."""
+    found: list[Exception] = []
+
+    def attempt() -> None:
         try:
             deliver()
         except Exception as error:
-            # The address may hold a secret: neither it nor what the other side said is repeated.
-            say(f"The alert's {name} failed ({_why(error)}); the night itself is not affected.")
+            found.append(error)
+
+    hook = threading.Thread(target=attempt, name="alert", daemon=True)
+    hook.start()
+    # A command is killed at its limit, and says so a little later.
+    hook.join(seconds + 1)
+    if hook.is_alive():
+        return TimeoutError()
+    return found[0] if found else None
 
 
 def _run(command: Sequence[str], body: bytes, conf: Alerts) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipelines.bronze.secrets import is_secret_name
 from pipelines.bronze.tables import stored_name
 from pipelines.column_types import element_of
 from pipelines.errors import UsageError
@@ -195,7 +196,8 @@ def delivered_targets(
 
 
 def check_sources(sources: Mapping[str, Source]) -> None:
-    """Raises UsageError where a map names a column that its target lacks, or leaves out one that it needs."""
+    """Raises UsageError where a map names a column that its target lacks, or leaves out one that it needs, and where a
+    feed uses a column of credentials, which no table has."""
     problems = [
         f"conf/sources/{source.source}.yml: {problem}"
         for source in sources.values()
@@ -203,8 +205,36 @@ def check_sources(sources: Mapping[str, Source]) -> None:
         for name, use in uses(feed).items()
         for problem in _problems(f"feeds.{feed_name}" + (f".derive.{name}" if name else ""), use)
     ]
+    problems += [
+        f"conf/sources/{source.source}.yml: feeds.{name}: {problem}"
+        for source in sources.values()
+        for name, feed in source.feeds.items()
+        for problem in _credentials(feed)
+    ]
     if problems:
         raise UsageError("\n".join(problems))
+
+
+def _credentials(feed: Feed) -> list[str]:
+    used = {
+        column
+        for use in uses(feed).values()
+        for column in (*use.key, *(c for p in use.parts for c in p.columns))
+    }
+    used |= {name for name, column in feed.columns.items() if column.required}
+    found = []
+    for name in sorted(used):
+        said = feed.columns[name].credential if name in feed.columns else None
+        if said:
+            found.append(
+                f"{name} is said to hold credentials, which are never stored; a key or map cannot use it."
+            )
+        elif said is None and is_secret_name(name):
+            found.append(
+                f"{name} is used, and by its name holds credentials, which are never stored. If it holds none, say so: "
+                f"columns: {{{name}: {{credential: false}}}}."
+            )
+    return found
 
 
 def _problems(place: str, use: Use) -> list[str]:

@@ -46,6 +46,15 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
                 "passwordhash",
                 "otp",
                 "secret_answer",
+                "nip",
+                "codigo_seguridad",
+                "Código de seguridad",
+                "token_sesion",
+                "tokenAcceso",
+                "respuesta secreta",
+                "clave_privada",
+                "pass_hash",
+                "user_pass",
             ],
             True,
         ),
@@ -67,6 +76,16 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
                 "compass",
                 "key",
                 "pino",
+                "pin_code",
+                "loyalty_token",
+                "fecha_cambio_contrasena",
+                "intentos_contrasena",
+                "last_password_change",
+                "password_strength",
+                "passenger",
+                "pass_type",
+                "nipple_size",
+                "tokenised",
             ],
             False,
         ),
@@ -105,6 +124,24 @@ def test_a_value_that_looks_like_a_credential_is_removed_and_the_rest_stays(valu
         "sk-" + "aB3" * 16,
         "sk-proj-" + "aB3_-" * 10,
         "pbkdf2_sha256$600000$salt$aGFzaA/+=",
+        "$6$rounds=5000$salt$" + "aB3./" * 17 + "a",
+        "$1$salt$" + "aB3./" * 4 + "ab",
+        "$P$B" + "aB3./" * 6,
+        "{SSHA}" + "aB3+/" * 6 + "==",
+        "scrypt:32768:8:1$salt$" + "ab12" * 16,
+        "*" + "0123456789ABCDEF" * 2 + "01234567",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\nMIIEow\n-----END PGP PRIVATE KEY BLOCK-----",
+        "glpat-" + "aB3_-" * 4,
+        "hf_" + "aB3" * 11,
+        "SG." + "aB3_-" * 4 + "." + "aB3_-" * 8,
+        "GOCSPX-" + "aB3_-" * 5,
+        "hvs." + "aB3_-" * 5,
+        "authorization: Basic dXNlcjpwYXNz",
+        "token=" + "aB3._" * 4,
+        "AccountKey=" + "aB3+/" * 8 + "==",
+        "cvv: 123",
+        "contraseñas: Luna2024",
+        "password_hash=5f4dcc3b5aa765d61d8327deb882cf99",
     ],
 )
 def test_a_key_or_hash_is_removed_whole(value: str) -> None:
@@ -118,6 +155,29 @@ def test_a_named_value_is_removed_whatever_precedes_its_name(name: str) -> None:
     assert "hunter2" not in kept
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("pin", 4821),
+        ("user_pin", "4821"),
+        ("cvv", "123"),
+        ("accessToken", "abcdef"),
+        ("access_token", "abcdef"),
+        ("secret", "x"),
+        ("passwordHash", "5f4d"),
+        ("password_hash", "5f4d"),
+        ("clave_acceso", "Luna2024"),
+        ("contraseña", "Luna2024"),
+        ("contrase\\u00f1a", "Luna2024"),
+        ("credentials", "ana:Luna"),
+    ],
+)
+def test_a_key_of_credentials_in_json_keeps_its_place_and_not_its_value(key: str, value: object) -> None:
+    said = f'{{"usuario": "ana", "{key}": {json.dumps(value)}, "city": "Lugo"}}'
+    (kept,) = without_secrets(pa.array([said])).to_pylist()
+    assert kept == said.replace(json.dumps(value), f'"{REMOVED}"')
+
+
 def test_what_customers_write_is_kept() -> None:
     said = [
         "Calle Contraseña 3",
@@ -127,6 +187,10 @@ def test_what_customers_write_is_kept() -> None:
         "sk-ii-facial-treatment-essence",
         "resenha: gostei muito",
         "12345678Z",
+        "https://x.es:8080?mail=ana@x.es",
+        "mesa con pin: roble",
+        '{"has_password":true,"password":null,"password_changed_at":"2026-07-01"}',
+        '{"secretary":"Ana Ruiz","opinion":"bien","tokenised":"no"}',
         None,
         "",
     ]
@@ -192,7 +256,7 @@ def test_a_nested_credential_is_removed_and_the_rest_of_its_object_stays(tmp_pat
     box = Box(tmp_path, SHOP)
     box.put("lines.jsonl", f'{{"id": "1", "note": {{"password": {value}, "city": "Lugo"}}}}\n')
     (row,), _ = landed(box)
-    assert row["note"] == f'{{"{REMOVED},"city":"Lugo"}}'
+    assert row["note"] == f'{{"password":"{REMOVED}","city":"Lugo"}}'
 
 
 def test_a_credential_first_seen_beyond_the_head_is_not_stored(
@@ -212,6 +276,17 @@ def test_conf_says_what_is_a_credential_and_what_is_not(tmp_path: Path) -> None:
     box.put("lines.csv", "id,note,pin\n1,hola,28013\n")
     (row,), _ = landed(box, sources)
     assert (row["pin"], row["note"]) == ("28013", None)
+
+
+def test_keys_that_look_like_credentials_are_no_keys_and_never_one(tmp_path: Path) -> None:
+    box = Box(tmp_path, SHOP)
+    box.put("lines.csv", f"id,note\n1,hola\nsk-{'aB3' * 7},dos\nsk-{'aB4' * 7},tres\n")
+    rows, _ = landed(box)
+    assert [(row["id"], row["note"], row["_raw"]) for row in rows] == [
+        ("1", "hola", None),
+        (None, "dos", REMOVED),
+        (None, "tres", REMOVED),
+    ]
 
 
 def test_removed_values_are_counted_and_told_without_them(spark, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

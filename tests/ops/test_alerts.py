@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -206,6 +208,31 @@ def test_a_slow_or_unwilling_webhook_is_given_up(
     listener.wait, listener.status = wait, status
     assert shop.run(watch).released
     assert any(said in text for text in watch.said)
+
+
+def test_a_webhook_that_answers_drop_by_drop_holds_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = threading.Event()
+
+        def drip() -> None:
+            answer, _ = server.accept()
+            with answer, suppress(OSError):
+                answer.recv(65536)
+                for letter in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 600:
+                    answer.send(bytes([letter]))
+                    if done.wait(0.05):
+                        return
+
+        slow = threading.Thread(target=drip, daemon=True)
+        slow.start()
+        hook = f'{{webhook: "http://127.0.0.1:{server.getsockname()[1]}", timeout_seconds: 0.2}}'
+        shop, watch = shop_that(monkeypatch, tmp_path, "warned", hook), Watch()
+        assert shop.run(watch).released
+        assert slow.is_alive(), "the night went on before the answer had ended"
+        done.set()
+    assert any("it took too long" in text for text in watch.said)
 
 
 def test_a_locked_warehouse_is_told_only_when_asked_for(

@@ -261,6 +261,29 @@ def test_a_map_that_does_not_fit_its_target_says_so() -> None:
     ]
 
 
+def test_a_feed_that_uses_a_column_of_credentials_must_say_that_it_holds_none() -> None:
+    text = """
+        source: crm
+        owner: CRM team
+        channel: crm
+        feeds:
+          people:
+            mode: snapshot
+            key: [user_token]
+            target: customer_records
+            columns: {user_token: {SAID}, password: }
+            map: {record_id: user_token}
+        """
+    with pytest.raises(
+        UsageError, match=r"feeds.people: user_token is used, and by its name holds credentials"
+    ) as caught:
+        check_sources({"crm": source(text.replace("{SAID}", ""))})
+    assert "columns: {user_token: {credential: false}}" in str(caught.value)
+    check_sources({"crm": source(text.replace("SAID", "credential: false"))})
+    with pytest.raises(UsageError, match="user_token is said to hold credentials"):
+        check_sources({"crm": source(text.replace("SAID", "credential: true"))})
+
+
 def test_the_default_sources_fit_their_targets() -> None:
     check_sources(load_sources(Conf(Path(__file__).resolve().parents[2] / "conf")))
 
