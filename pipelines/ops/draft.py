@@ -10,6 +10,7 @@ from pipelines.bronze.secrets import is_secret_name
 from pipelines.config import parse, validate
 from pipelines.errors import UsageError
 from pipelines.linkage.columns import folded, recognised
+from pipelines.ops.draft_values import about_codes, check_dates, codes, date_formats, standard_codes
 from pipelines.ops.sample import Sample, quoted
 from pipelines.silver.targets import TARGETS, check_sources
 from pipelines.sources import OP, Source
@@ -19,12 +20,15 @@ LISTS, JOINED = ("emails_raw", "phones_raw"), ("address_raw",)
 PEOPLE = ("full_name_raw", "given_name_raw", "surname_raw")
 EVENTS: dict[str, dict[str, str]] = {
     "orders": {
-        "order_id": "order_id order_no order_number pedido id_pedido num_pedido numero_pedido ticket_no invoice",
-        "ordered_at": "order_ts ordered_at order_date order_time fecha_pedido fecha fecha_compra date timestamp created_at",
-        "amount": "amount total importe monto total_amount gross order_total valor",
+        "order_id": "order_id order_no order_number pedido id_pedido num_pedido numero_pedido no_pedido n_pedido nro_pedido cod_pedido "
+        "ticket_no invoice",
+        "ordered_at": "order_ts ordered_at order_date order_time fecha_pedido fecha_del_pedido fecha fecha_compra date timestamp "
+        "created_at",
+        "amount": "amount total importe importe_total monto monto_total total_amount total_pedido gross order_total valor",
         "currency": "currency moneda divisa currency_code",
-        "status": "status estado estatus order_status",
-        "record_id": "customer_id source_customer_id client_id id_cliente cliente_id customer_no card_no user_id contact_id",
+        "status": "status estado estatus order_status estado_pedido",
+        "record_id": "customer_id source_customer_id client_id id_cliente cliente_id cod_cliente codigo_cliente num_cliente no_cliente "
+        "n_cliente customer_no card_no user_id contact_id",
         "channel": "channel canal",
         "store_id": "store_id store tienda sucursal id_tienda",
         "source": "source source_system origen",
@@ -52,18 +56,6 @@ MOMENTS = {
     "registered_at": "created_at registered_at fecha_alta alta registration_date created signup_date",
     "updated_at": "updated_at modified_at fecha_modificacion last_modified updated",
 }
-MOST_CODES = 20
-DATE_FORMATS = (
-    ("yyyy-MM-dd", r"\d{4}-\d{2}-\d{2}"),
-    ("dd/MM/yyyy", r"\d{1,2}/\d{1,2}/\d{4}"),
-    ("dd-MM-yyyy", r"\d{1,2}-\d{1,2}-\d{4}"),
-    ("dd.MM.yyyy", r"\d{1,2}\.\d{1,2}\.\d{4}"),
-    ("yyyyMMdd", r"(19|20)\d{6}"),
-    ("yyyy-MM-dd'T'HH:mm:ss", r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}"),
-    ("yyyy-MM-dd HH:mm:ss", r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}"),
-    ("dd/MM/yyyy HH:mm", r"\d{1,2}/\d{1,2}/\d{4} \d{2}:\d{2}"),
-)
-"""Spark's pattern, and what a value of it looks like."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +79,7 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
         if target == "customer_records"
         else _event_map(sample, target, roles, checks)
     )
+    _check_amounts(sample, maps, checks)
     is_delta = OP in sample.columns
     mode = "delta" if is_delta else "append" if target in EVENTS else "snapshot"
     checks.append(
@@ -162,53 +155,49 @@ def _target(sample: Sample) -> tuple[str, dict[str, str]]:
     return ("customer_records" if is_people else "bronze_only"), {}
 
 
+_ID = {"id", "no", "num", "key", "code", "codigo", "cod", "clave", "nr", "numero"}
+"""Words in the names of keys."""
+
+
+def _says(sample: Sample, name: str) -> bool:
+    """True for a column of what people or events are, have or pay: it may be different in every row by chance."""
+    events = " ".join(
+        names for roles in EVENTS.values() for role, names in roles.items() if not role.endswith("_id")
+    )
+    people = recognised(sample.columns, sample.values)
+    is_said = any(name in people.get(role, ()) for role in (*PEOPLE, *LISTS, *JOINED, "birth_date_raw"))
+    return is_said or bool(date_formats(sample.values[name])) or folded(name) in events.split()
+
+
 def _key(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str]) -> list[str]:
     wanted = roles.get({"orders": "order_id", "cases": "case_id"}.get(target, ""))
     if wanted is not None and sample.is_key(wanted):
         return [wanted]
-    unique = [name for name in sample.columns if sample.is_key(name) and not is_secret_name(name)]
-    named = [
-        n
-        for n in unique
-        if {"id", "no", "num", "key", "code", "codigo", "clave", "nr"} & set(folded(n).split("_"))
+    likely = [n for n in sample.columns if _ID & set(folded(n).split("_")) and not is_secret_name(n)]
+    for name in likely:
+        if sample.is_key(name):
+            return [name]
+    unique = [
+        n for n in sample.columns if sample.is_key(n) and not is_secret_name(n) and not _says(sample, n)
     ]
-    if named or unique:
-        return [(named or unique)[0]]
+    if unique and not likely:
+        checks.append(
+            f"key: is {unique[0]} the key? It is different in every row of the sample, and not called so"
+        )
+        return unique[:1]
     if target == "bronze_only":
         checks.append("key: no column is different in every row; each row stands for itself")
         return ["_file", "_row"]
-    first = wanted or sample.columns[0]
+    first = wanted or [*likely, *sample.columns][0]
     checks.append(
         f"key: no column is different in every row; {first} was taken, rows with the same value replace each other"
     )
     return [first]
 
 
-def _formats(values: Sequence[str]) -> list[str]:
-    """The date patterns that the values have, the most frequent first."""
-    counts = {p: sum(re.fullmatch(r, v) is not None for v in values) for p, r in DATE_FORMATS}
-    found = [p for p, n in sorted(counts.items(), key=lambda item: -item[1]) if n > 0.01 * len(values)]
-    month_first = any(
-        (m := re.match(r"\d{1,2}[/.-](\d{1,2})[/.-]\d{4}", v)) and int(m[1]) > 12 for v in values
-    )
-    return [re.sub(r"dd([/.-])MM", r"MM\1dd", p) if month_first else p for p in found]
-
-
 def _moment(column: str, values: Sequence[str]) -> str:
-    formats = ", ".join(quoted(p) for p in _formats(values))
+    formats = ", ".join(quoted(p) for p in date_formats(values))
     return f"{{column: {_name(column)}, parse: timestamp" + (f", formats: [{formats}]}}" if formats else "}")
-
-
-def _codes(values: Sequence[str], meant: Mapping[str, str] | None = None) -> str | None:
-    """Every code that stands in the sample; None where they are too many to be codes."""
-    seen = sorted({" ".join(v.split()).lower() for v in values})
-    if not 0 < len(seen) <= MOST_CODES:
-        return None
-    pairs = [
-        f"{quoted(v)}: {quoted((meant or {}).get(v) or re.sub(r'[^a-z0-9]+', '_', plain(v)).strip('_') or v)}"
-        for v in seen
-    ]
-    return f"{{{', '.join(pairs)}}}"
 
 
 def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict[str, str]:
@@ -229,14 +218,17 @@ def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict
         # Beside an H (hombre) an M is a mujer.
         m_is = "F" if "h" in seen else "M"
         meant = {"m": m_is} | dict.fromkeys(_FEMALE, "F") | dict.fromkeys(_MALE, "M")
-        codes = _codes([v for v in sample.values[gender] if plain(v) in meant], meant)
-        if codes:
-            made["gender"] = f'{{column: {_name(gender)}, codes: {codes}, unmapped: "null"}}'
+        told = codes([v for v in sample.values[gender] if plain(v) in meant], meant)
+        if told:
+            made["gender"] = f'{{column: {_name(gender)}, codes: {told}, unmapped: "null"}}'
             checks.append("gender: are the codes translated right?")
     for role, names in MOMENTS.items():
         column = _called(sample, names)
-        if column is not None and _formats(sample.values[column]):
+        if column is not None and date_formats(sample.values[column]):
             made[role] = _moment(column, sample.values[column])
+            check_dates(role, column, sample.values[column], checks)
+    for column in found.get("birth_date_raw", ())[:1]:
+        check_dates("birth_date", column, sample.values[column], checks)
     used = " ".join(made.values())
     left = [
         c for c in sample.columns if not re.search(rf"(?<!\w){re.escape(_name(c))}(?!\w)", used) and c != OP
@@ -252,13 +244,12 @@ def _event_map(sample: Sample, target: str, roles: Mapping[str, str], checks: li
         values = sample.values[column]
         if role.endswith("_at"):
             made[role] = _moment(column, values)
+            check_dates(role, column, values, checks)
         elif role in ("amount", "csat"):
             made[role] = f"{{column: {_name(column)}, parse: {'amount' if role == 'amount' else 'integer'}}}"
-        elif role in CODED and (codes := _codes(values)):
-            made[role] = f"{{column: {_name(column)}, codes: {codes}, unmapped: keep}}"
-            checks.append(
-                f"{role}: write the standard codes on the right ({_STANDARD.get(role, 'your own')})"
-            )
+        elif role in CODED and (told := codes(values, standard_codes(target, role))) is not None:
+            made[role] = f"{{column: {_name(column)}, codes: {told}, unmapped: keep}}"
+            checks.append(about_codes(target, role, values))
         else:
             made[role] = _name(column)
     if target in EVENTS and "source" not in made:
@@ -267,25 +258,35 @@ def _event_map(sample: Sample, target: str, roles: Mapping[str, str], checks: li
     return made
 
 
-_STANDARD = {
-    "status": "orders: completed, returned, cancelled, pending; cases: open, pending, solved, closed",
-    "priority": "low, medium, high, critical",
-}
+def _amounts(sample: Sample, maps: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """The columns of amounts, and their values without signs of currencies."""
+    named = [c for c in sample.columns if f"{{column: {_name(c)}, parse: amount}}" in maps.values()]
+    return [(c, [re.sub(r"[^\d.,-]", "", v) for v in sample.values[c]]) for c in named]
 
 
 def _has_decimal_comma(sample: Sample, maps: Mapping[str, str]) -> bool:
-    amounts = [c for c in sample.columns if f"{{column: {_name(c)}, parse: amount}}" in maps.values()]
-    for column in amounts:
-        values = sample.values[column]
+    for _, values in _amounts(sample, maps):
         commas = sum(re.fullmatch(r"-?[\d.]*\d,\d{1,2}", v) is not None for v in values)
         if values and commas > len(values) / 2:
             return True
     return False
 
 
+def _check_amounts(sample: Sample, maps: Mapping[str, str], checks: list[str]) -> None:
+    """Say where a point may part thousands or decimals."""
+    for column, values in _amounts(sample, maps):
+        pointed = [v for v in values if "." in v]
+        if (
+            pointed
+            and all(re.fullmatch(r"-?\d{1,3}(\.\d{3})+", v) for v in pointed)
+            and "," not in "".join(values)
+        ):
+            checks.append(f'{column}: does the point of {pointed[0]} part thousands? Then write decimal: ","')
+
+
 def _birth_formats(sample: Sample, maps: Mapping[str, str]) -> list[str]:
     told = maps.get("birth_date_raw")
-    formats = next((_formats(sample.values[c]) for c in sample.columns if _name(c) == told), [])
+    formats = next((date_formats(sample.values[c]) for c in sample.columns if _name(c) == told), [])
     return (
         [f"    birth_date_formats: [{', '.join(quoted(p) for p in formats)}]"]
         if formats and formats != ["yyyy-MM-dd"]

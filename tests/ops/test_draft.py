@@ -69,9 +69,12 @@ def test_a_file_of_orders_becomes_orders(tmp_path: Path) -> None:
     assert (feed.target, feed.mode, feed.key, feed.decimal) == ("orders", "append", ("pedido",), ",")
     assert mapped(source, "ordered_at").formats == ("yyyy-MM-dd HH:mm:ss",)
     assert mapped(source, "amount").parse == "amount"
-    assert mapped(source, "status").codes == {"anulado": "anulado", "entregado": "entregado"}
+    assert mapped(source, "status").codes == {"anulado": "cancelled", "entregado": "completed"}
     assert mapped(source, "source").constant == "TO_BE_NAMED"
-    assert any(check.startswith("status: write the standard codes") for check in made.checks)
+    assert (
+        "status: are the codes translated right? The standard ones: completed, returned, cancelled, pending"
+        in (made.checks)
+    )
 
 
 def test_columns_whose_names_yaml_must_quote_are_looked_at_like_others(tmp_path: Path) -> None:
@@ -95,6 +98,72 @@ def test_json_lines_and_parquet_and_what_nobody_knows(tmp_path: Path) -> None:
 def test_dates_with_the_month_first_are_seen(tmp_path: Path) -> None:
     _, source = drafted(tmp_path, "m.csv", "id,name,dob\n1,Ana Gil,03/25/1980\n2,Leo Mas,04/01/1990\n")
     assert source.feeds["feed"].birth_date_formats == ("MM/dd/yyyy",)
+
+
+def test_one_stray_date_turns_no_others_round(tmp_path: Path) -> None:
+    rows = [f"{n},Ana Gil,{n % 28 + 1:02d}/05/1980" for n in range(60)]
+    made, source = drafted(tmp_path, "m.csv", "\n".join(["id,name,dob", *rows, "60,Leo Mas,03/25/1980"]))
+    assert source.feeds["feed"].birth_date_formats == ("dd/MM/yyyy",)
+    assert "birth_date: dob has dates with the day first (32) and with the month first (1)" in made.checks
+
+
+@pytest.mark.parametrize(
+    ("moment", "formats", "said"),
+    [
+        ("14/03/26", ("dd/MM/yy",), None),
+        ("2026/03/14", ("yyyy/MM/dd",), None),
+        ("14/03/2026 9:05:00", ("d/M/yyyy H:mm:ss",), None),
+        (
+            "4/3/2026",
+            ("d/M/yyyy",),
+            "ordered_at: is the day first in fecha_pedido? No value of the sample tells",
+        ),
+        ("2026-03-14T10:00:00+01:00", (), None),
+        (
+            "14-mar-2026",
+            (),
+            "ordered_at: 3 of 3 values of fecha_pedido have no form that is known: add theirs",
+        ),
+    ],
+)
+def test_forms_of_dates(tmp_path: Path, moment: str, formats: tuple[str, ...], said: str | None) -> None:
+    rows = "".join(f"{n},{moment},10\n" for n in range(3))
+    made, source = drafted(tmp_path, "o.csv", f"pedido,fecha_pedido,importe\n{rows}")
+    assert mapped(source, "ordered_at").formats == formats
+    assert [check for check in made.checks if check.startswith("ordered_at")] == ([said] if said else [])
+
+
+def test_a_code_that_nobody_knows_has_no_translation(tmp_path: Path) -> None:
+    made, source = drafted(tmp_path, "pedidos.csv", SALES.replace("Anulado", "Retenido"))
+    assert mapped(source, "status").codes == {"entregado": "completed"}
+    assert any(check.startswith("status: which of completed, returned") for check in made.checks)
+
+
+def test_what_people_write_is_no_code(tmp_path: Path) -> None:
+    rows = "".join(f"{n},2026-07-01,soy ana ruiz y llamo por mi factura {n}\n" for n in range(8))
+    made, _ = drafted(tmp_path, "t.csv", f"id_ticket,fecha_apertura,motivo\n{rows}")
+    assert "ana ruiz" not in made.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "key"),
+    [
+        ("id_cliente,nombre,correo\n1,Ana,a@x.es\n1,Eva,b@x.es\n", "id_cliente"),
+        ("linea,fecha_pedido,importe,sku\n1,2026-07-01,10.5,a\n1,2026-07-02,11,b\n", "sku"),
+        ("nombre,correo,tarjeta\nAna Ruiz,a@x.es,4411\nEva Gil,b@x.es,4412\n", "tarjeta"),
+    ],
+)
+def test_money_dates_and_names_are_no_keys(tmp_path: Path, rows: str, key: str) -> None:
+    made, source = drafted(tmp_path, "a.csv", rows)
+    assert source.feeds["feed"].key == (key,)
+    assert [check for check in made.checks if check.startswith("key: ")]
+
+
+def test_a_point_that_may_part_thousands_is_asked_about(tmp_path: Path) -> None:
+    made, _ = drafted(
+        tmp_path, "o.csv", "pedido,fecha_pedido,importe\n1,2026-07-01,1.234 €\n2,2026-07-01,12.500 €\n"
+    )
+    assert 'importe: does the point of 1.234 part thousands? Then write decimal: ","' in made.checks
 
 
 @pytest.mark.parametrize(
