@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.gold.customers import CUSTOMERS
+from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS
 from pipelines.gold.rfm import RFM
 from pipelines.gold.service import SERVICE
 from pipelines.gold.xref import XREF
@@ -31,6 +31,8 @@ SLACK = timedelta(days=2)
 """From the start of the business date: an extract of the early morning holds some of the next day."""
 PER_CUSTOMER = (RFM, SERVICE)
 """Tables that have exactly the ids of gold/customers."""
+OF_CUSTOMERS = (XREF, ATTRIBUTE_VALUES)
+"""Tables that have no other ids."""
 
 
 def events(inputs: Inputs) -> list[Verdict]:
@@ -98,20 +100,23 @@ def new_currency(project: Project, found: list[str]) -> list[Verdict]:
 
 
 def integrity(inputs: Inputs) -> list[Verdict]:
-    """``referential_integrity``: every table a customer has exactly the ids of gold/customers, and xref no other."""
+    """``referential_integrity``: every table a customer has exactly the ids of gold/customers, and the others no other."""
     counts = orphans(
-        inputs.frame(CUSTOMERS), {t: inputs.frame(t) for t in PER_CUSTOMER}, inputs.frame(XREF)
+        inputs.frame(CUSTOMERS),
+        {t: inputs.frame(t) for t in PER_CUSTOMER},
+        {t: inputs.frame(t) for t in OF_CUSTOMERS},
     ).collect()
     return referential_integrity(inputs.settings.project, {r["name"]: r["ids"] for r in counts})
 
 
-def orphans(customers: DataFrame, tables: dict[Table, DataFrame], xref: DataFrame) -> DataFrame:
-    """name, ids: ids that a table has and gold/customers lacks, or the other way round (not of xref)."""
-    names = [CUSTOMERS.path, *[t.path for t in tables], XREF.path]
-    frames = [customers, *tables.values(), xref]
+def orphans(
+    customers: DataFrame, tables: dict[Table, DataFrame], within: dict[Table, DataFrame]
+) -> DataFrame:
+    """name, ids: ids that a table has and gold/customers lacks; of ``tables`` also those that it lacks itself."""
+    frames = {CUSTOMERS: customers, **tables, **within}
     marked = [
-        frame.select("customer_id", F.lit(name).alias("name")).distinct()
-        for name, frame in zip(names, frames, strict=True)
+        frame.select("customer_id", F.lit(table.path).alias("name")).distinct()
+        for table, frame in frames.items()
     ]
     by_id = (
         reduce(DataFrame.unionByName, marked).groupBy("customer_id").agg(F.collect_set("name").alias("names"))
@@ -121,8 +126,8 @@ def orphans(customers: DataFrame, tables: dict[Table, DataFrame], xref: DataFram
         return F.array_contains("names", name)
 
     is_customer = has(CUSTOMERS.path)
-    wrong = {name: is_customer != has(name) for name in names[1:-1]}
-    wrong[XREF.path] = has(XREF.path) & ~is_customer
+    wrong = {t.path: is_customer != has(t.path) for t in tables}
+    wrong |= {t.path: has(t.path) & ~is_customer for t in within}
     counted = [
         F.struct(F.lit(name).alias("name"), F.count_if(broken).alias("ids")) for name, broken in wrong.items()
     ]

@@ -31,7 +31,8 @@ def open_issues(
 ) -> tuple[Issue, ...]:
     """What gates of the run warned about or stopped, and what stands open in the release's feeds, by owner."""
     gates = [row for row in rows_of(warehouse, GATES.path) if row["run_id"] == run_id]
-    found = judged(gates)
+    is_released = release is not None and release.release_id == run_id
+    found = judged(gates, is_released=is_released)
     if release is not None:
         found += _standing(warehouse, release, sources)
     worst = ("blocked", "warned")
@@ -39,14 +40,17 @@ def open_issues(
     return tuple(sorted(found, key=lambda i: (i.owner, state.get(i.status, len(worst)), i.about, i.message)))
 
 
-def judged(gates: Rows) -> list[Issue]:
-    """The gates that did not pass, by their last verdict; a warning that stands open anyway is not said twice."""
+def judged(gates: Rows, *, is_released: bool = True) -> list[Issue]:
+    """The gates that did not pass, by their last verdict; a warning that stands open anyway is not said twice.
+
+    ``is_released``: the tables that readers see, from which what stands open is told, are those of the gates' run.
+    """
     newest = {row["gate"]: row for row in gates}
     return [
         Issue(row.get("owner") or NOBODYS, gate, row["status"], row["message"] or "")
         for gate, row in newest.items()
         if row["status"] != "passed"
-        and not (row["status"] == "warned" and gate.partition(" ")[0] in STANDING)
+        and not (is_released and row["status"] == "warned" and gate.partition(" ")[0] in STANDING)
     ]
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from pipelines.column_types import element_of
 from pipelines.errors import UsageError
 from pipelines.quality.contracts import nearest
 from pipelines.silver.row_rules import RowRule
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from pipelines.quality.contracts import Contract, Expectation
 
 Keeps = Callable[["Column", str], "Column"]
-_BOUNDS = ("min_value", "max_value", "strict_min", "strict_max")
+_LIMITS = ("min_value", "max_value")
+_BOUNDS = (*_LIMITS, "strict_min", "strict_max")
 
 
 def _within(value: Column, kind: str, k: dict[str, Any]) -> Column:
@@ -97,7 +101,32 @@ def _rule(table: str, rule: Expectation) -> RowRule:
         raise UsageError(f"{where} lacks {needed[0] if needed else 'min_value or max_value'}.")
     if "regex" in kwargs:
         _check_regex(where, kwargs["regex"])
+    kind = "int" if head == "bad_length" else element_of(columns[column]) or columns[column]
+    if "value_set" in kwargs and (not isinstance(kwargs["value_set"], list) or not kwargs["value_set"]):
+        raise UsageError(
+            f"{where}: value_set of {column} is a list with a value at least, such as [EUR, MXN]."
+        )
+    for value in (*kwargs.get("value_set", ()), *(kwargs[b] for b in _LIMITS if kwargs.get(b) is not None)):
+        if not _is_of(kind, value):
+            raise UsageError(f"{where}: {value!r} can be no value of {column}, which is {kind}.")
     return RowRule(name, column, f"{head}_{column}", lambda value, kind: keeps(value, kind, kwargs))
+
+
+def _is_of(kind: str, value: Any) -> bool:
+    """True where a value of conf can be compared with a column of a type."""
+    read = {"date": date.fromisoformat, "timestamp": datetime.fromisoformat, "int": int, "bigint": int}
+    if kind == "boolean":
+        return isinstance(value, bool)
+    # YAML reads dates by itself, and a truth is no number.
+    if isinstance(value, date):
+        return kind in ("date", "timestamp", "string")
+    if isinstance(value, bool) or kind == "string":
+        return kind == "string" and isinstance(value, str | int | float)
+    try:
+        read.get(kind, Decimal)(str(value))
+    except (ValueError, ArithmeticError):
+        return False
+    return True
 
 
 def _check_regex(where: str, regex: str) -> None:
@@ -105,3 +134,5 @@ def _check_regex(where: str, regex: str) -> None:
         re.compile(regex)
     except re.error as error:
         raise UsageError(f"{where}: the regular expression cannot be read: {error}.") from None
+    if "(?P" in regex:
+        raise UsageError(f"{where}: Spark names a group (?<name>…), and not (?P<name>…).")

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pytest
 
 from pipelines.config import Conf, Project
+from pipelines.gold.customers import ATTRIBUTE_VALUES
 from pipelines.gold.rfm import RFM
 from pipelines.gold.service import SERVICE
+from pipelines.gold.xref import XREF
 from pipelines.ops.delivery_checks import (
     freshness,
     future_date,
@@ -215,14 +217,17 @@ def test_ids_that_only_one_of_two_tables_has_break_the_integrity(spark: SparkSes
     def ids(*names: str) -> Any:
         return spark.createDataFrame([(n,) for n in names], "customer_id STRING")
 
-    def counted(rfm: Any, service: Any, xref: Any) -> dict[str, int]:
-        found = orphans(ids("A", "B"), {RFM: rfm, SERVICE: service}, xref)
+    def counted(rfm: Any, service: Any, xref: Any, values: Any) -> dict[str, int]:
+        within = {XREF: xref, ATTRIBUTE_VALUES: values}
+        found = orphans(ids("A", "B"), {RFM: rfm, SERVICE: service}, within)
         return {r["name"]: r["ids"] for r in found.collect()}
 
-    fine = counted(ids("A", "B", "B"), ids("A", "B"), ids("A"))
-    assert fine == {"gold/rfm": 0, "gold/service": 0, "gold/xref": 0}
-    wrong = counted(ids("A"), ids("A", "B", "C"), ids("A", "D"))
-    assert wrong == {"gold/rfm": 1, "gold/service": 1, "gold/xref": 1}
+    fine = counted(ids("A", "B", "B"), ids("A", "B"), ids("A"), ids("B", "B"))
+    assert fine == {"gold/rfm": 0, "gold/service": 0, "gold/xref": 0, "gold/attribute_values": 0}
+    wrong = counted(ids("A"), ids("A", "B", "C"), ids("A", "D"), ids("E"))
+    assert wrong == {"gold/rfm": 1, "gold/service": 1, "gold/xref": 1, "gold/attribute_values": 1}
     (verdict,) = referential_integrity(Project(), wrong)
     assert verdict["status"] == "blocked"
-    assert verdict["message"].startswith("1 ids of gold/rfm, 1 ids of gold/service, 1 ids of gold/xref")
+    assert verdict["message"].startswith(
+        "1 ids of gold/attribute_values, 1 ids of gold/rfm, 1 ids of gold/service, 1 ids of gold/xref"
+    )

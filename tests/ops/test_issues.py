@@ -148,6 +148,12 @@ def test_the_list_comes_from_the_run_and_the_release_and_the_terminal_shows_it(
         ("data engineering", "open", "gone/users"),
     ]
     assert found[0].message.startswith("estado (4 of 9 values): codes")
+    tonight = {**common, "run_id": "2026-07-03.1", **gate("quarantine crm/contacts", "warned", "CRM team")}
+    house.append_rows(GATES, [{**tonight, "severity": "warn", "value": 0.2}])
+    stopped = open_issues(house, "2026-07-03.1", releases.newest(house), sources)
+    assert ("warned", "quarantine crm/contacts") in [(i.status, i.about) for i in stopped], (
+        "no table that readers see has what a night found that was not released"
+    )
     assert execute(["status", "--issues", "--warehouse", house.root]) == 0
     said = capsys.readouterr().out
     assert "Issues of Customer care\n  warned   volume_low crm/contacts: seen\n" in said

@@ -133,6 +133,24 @@ feeds:
         ("silver/orders", "expect_column_values_to_be_between amount", "lacks min_value or max_value"),
         ("silver/orders", "expect_column_values_to_match_regex currency regex=[", "cannot be read"),
         ("silver/orders", "expect_column_values_to_not_be_null amount mostly=0.9", "mostly cannot be asked"),
+        ("silver/orders", "expect_column_values_to_be_in_set currency value_set=EUR", "is a list"),
+        ("silver/orders", "expect_column_values_to_be_in_set currency value_set=[]", "is a list"),
+        (
+            "silver/orders",
+            "expect_column_values_to_be_between amount min_value=diez",
+            "'diez' can be no value of",
+        ),
+        ("silver/orders", "expect_column_values_to_be_between ordered_at min_value=ayer", "'ayer' can be no"),
+        (
+            "silver/orders",
+            "expect_column_value_lengths_to_be_between currency max_value=tres",
+            "'tres' can be",
+        ),
+        (
+            "silver/orders",
+            "expect_column_values_to_match_regex currency regex=(?P<a>x)",
+            "Spark names a group",
+        ),
     ],
 )
 def test_what_cannot_be_a_rule_about_rows_is_named(table: str, rule: str, said: str) -> None:
