@@ -114,7 +114,12 @@ def _rule(table: str, rule: Expectation) -> RowRule:
 
 def _is_of(kind: str, value: Any) -> bool:
     """True where a value of conf can be compared with a column of a type."""
-    read = {"date": date.fromisoformat, "timestamp": datetime.fromisoformat, "int": int, "bigint": int}
+    read: dict[str, Callable[[str], object]] = {
+        "date": date.fromisoformat,
+        "timestamp": datetime.fromisoformat,
+        "int": int,
+        "bigint": int,
+    }
     if kind == "boolean":
         return isinstance(value, bool)
     # YAML reads dates by itself, and a truth is no number.
