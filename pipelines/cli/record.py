@@ -59,9 +59,12 @@ def status(
     """
     house = Warehouse(warehouse)
     runs = [r for r in releases.run_states(house).values() if business_date in (None, r["business_date"])]
-    last = max(runs, key=lambda r: r["at"]) if runs else None
-    state = "none" if last is None else _state(house, last)
     release = releases.newest(house)
+    # By their starts: a run whose lock was taken over may say last that it failed.
+    last = runs[-1] if runs else None
+    state = "none" if last is None else _state(house, last)
+    if last is not None and (standing := _still_standing(runs, state, release)) is not None:
+        last, state = standing, "released"
     version = release.tables.get(BATCHES.path) if release else None
     batches = house.arrow(BATCHES.path, version) if version is not None else None
     marks = high_water_marks(batches) if batches is not None else {}
@@ -103,6 +106,22 @@ def _issues(
     from pipelines.settings import load_settings
 
     return open_issues(house, run["run_id"] if run else "", release, load_settings(config).sources)
+
+
+def _still_standing(runs: list[dict[str, Any]], state: str, release: Release | None) -> dict[str, Any] | None:
+    """The run that readers see, where the newest failed to compute it again with ``--full``: no other run is needed."""
+    last = runs[-1]
+    if release is None or EXITS.get(state, 1) != 1 or not last["is_full"] or last["files"]:
+        return None
+    stands = [
+        r for r in runs if r["run_id"] == release.release_id and r["business_date"] == last["business_date"]
+    ]
+    if not stands:
+        return None
+    return {
+        **stands[0],
+        "message": f"run {last['run_id']}, with --full, {state}: {last['message'] or 'no message'}",
+    }
 
 
 def _state(house: Warehouse, run: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
 
     from pipelines.night import catalogue
     from pipelines.ops.lock import Lock
+    from pipelines.ops.record import check_version
     from pipelines.ops.releases import required
     from pipelines.ops.upkeep import maintain as keep_up
     from pipelines.settings import load_settings
@@ -36,6 +37,7 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
     project = settings.project
     house = Warehouse(warehouse, retention_days=project.retention_days, by_layer=project.retention_by_layer)
     required(house)
+    check_version(house)
     paths = [table.path for table in catalogue(settings.sources)]
     if dry_run:
         done = keep_up(house, paths, dry_run=True)

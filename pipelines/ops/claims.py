@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pipelines.ops.record import check_version
 from pipelines.ops.tables import CLAIMS
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Claims:
         }
         rows = [{"case_id": case_id, **said} for case_id in case_ids]
         if rows:
+            check_version(self.warehouse)
             self.warehouse.append_rows(CLAIMS, rows)
 
     def holders(self) -> dict[str, str]:

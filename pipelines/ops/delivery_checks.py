@@ -230,5 +230,6 @@ def future_date(project: Project, business_date: date, today: date) -> list[Verd
         value=max((business_date - today).days, 0),
         bound=0,
         message=f"the night's date {business_date} is ahead of the clock ({today}): is the landing folder's date "
-        "right, or the clock of this machine wrong? Files of earlier dates will be late.",
+        "right, or the clock of this machine wrong? Released, all nights before it could not be run any more. If it is right, set "
+        "gates.future_date to warn in conf/padron.yml.",
     )

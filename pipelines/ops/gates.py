@@ -23,7 +23,7 @@ DEFAULTS = {
     "component_size": "warn",
     "decisions": "warn",
     "deleted_share": "fail",
-    "future_date": "warn",
+    "future_date": "fail",
     "future_events": "warn",
     "generation": "fail",
     "identity_contract": "fail",

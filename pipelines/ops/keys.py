@@ -73,6 +73,17 @@ class Expected:
     why: str
 
 
+def _why(stage: Stage, night: Night, *, is_ended: bool) -> str:
+    """Why a stage is run that waits for none that is; ``is_ended``: an unfinished run of the night ended it."""
+    if is_ended:
+        return "code, a library, configuration or what stewards decided changed"
+    if night.base and not night.is_same_program:
+        return "code, a library or configuration changed since the last release"
+    if night.base and stage.takes_files and night.files:
+        return "new files"
+    return "not finished yet"
+
+
 def forecast(
     stages: Sequence[Stage],
     night: Night,
@@ -103,6 +114,5 @@ def forecast(
                     versions.update(outputs)
                     expected[name] = Expected(name, True, "finished before, nothing it depends on changed")
                 else:
-                    why = "code, a library or configuration changed" if name in ended else "not finished yet"
-                    expected[name] = Expected(name, False, why)
+                    expected[name] = Expected(name, False, _why(stage, night, is_ended=name in ended))
     return list(expected.values())

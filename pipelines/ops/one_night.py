@@ -53,11 +53,7 @@ class Prepared:
 
     def expected(self, settings: Settings, warehouse: Warehouse) -> list[Expected]:
         """What will happen to each stage."""
-        base = self.facts["base_release"]
-        ended = {
-            row["stage"]
-            for row in finished(warehouse, {*self.resumable, base} if base else set(self.resumable))
-        }
+        ended = {row["stage"] for row in finished(warehouse, set(self.resumable))}
         return forecast(self.stages, self.night, settings, warehouse, self.memory, ended, self.rerun)
 
 

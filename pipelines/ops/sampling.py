@@ -19,6 +19,7 @@ from pipelines.linkage.labels import KEYS
 from pipelines.linkage.stratified import Estimate, Judged, Stratum, allocate, estimate, merged
 from pipelines.ops.cases import SHOWN
 from pipelines.ops.reading import Reader
+from pipelines.ops.record import check_version
 from pipelines.ops.releases import all_releases
 from pipelines.ops.review_files import ANSWERS, UNSURE
 from pipelines.ops.sheets import Row as Line
@@ -258,6 +259,7 @@ def keep_sample(warehouse: Warehouse, sample: JudgedSample, steward: str) -> int
         if known.get(_key(row)) != row["answer"] and not (_key(row) in sample.missing and _key(row) in known)
     ]
     if new:
+        check_version(warehouse)
         warehouse.append_rows(JUDGEMENTS, new)
     return len(new)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipelines.linkage.decisions import DECISIONS
+from pipelines.ops.record import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ def record(warehouse: Warehouse, rows: Iterable[dict[str, Any]]) -> list[dict[st
     known = set() if there is None else set(there["decision_id"].to_pylist())
     new = [row for row in rows if row["decision_id"] not in known]
     if new or there is None:
+        check_version(warehouse)
         warehouse.append_rows(DECISIONS, new)
     return new
 

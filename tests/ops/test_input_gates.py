@@ -180,7 +180,7 @@ def test_a_source_that_misses_its_cadence_warns_and_may_be_refused() -> None:
 def test_a_night_ahead_of_the_clock_is_said() -> None:
     assert future_date(Project(), D, D)[0]["status"] == "passed"
     (verdict,) = future_date(Project(), D, D - timedelta(9))
-    assert (verdict["status"], verdict["value"]) == ("warned", 9)
+    assert (verdict["status"], verdict["value"]) == ("blocked", 9)
     assert "2026-07-01" in verdict["message"]
 
 

@@ -20,6 +20,7 @@ from pipelines.cli import execute, night
 from pipelines.digests import LAYERS, program_digest
 from pipelines.errors import LockHeld, PadronError, UsageError
 from pipelines.ops import lock, releases, summarise
+from pipelines.ops.claims import Claims
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.repeat import repeat
@@ -266,6 +267,13 @@ def test_a_dry_run_says_what_would_run_and_why_and_changes_nothing(
     shop.run()
     assert foretold(shop) == 0
     assert "Nothing to do" in capsys.readouterr().out
+    shop.deliver("2026-07-03", {"7": "eva"})
+    assert foretold(shop) == 0
+    assert "run    bronze.land: new files" in capsys.readouterr().out
+    conf = shop.config / "padron.yml"
+    conf.write_text(conf.read_text(encoding="utf-8").replace("country: MX", "country: ES"), encoding="utf-8")
+    assert foretold(shop) == 0
+    assert "configuration changed since the last release" in capsys.readouterr().out
 
 
 def padron_run(shop: Tiny, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
@@ -330,8 +338,15 @@ def test_a_warehouse_of_a_newer_version_is_refused_and_left_alone(
     mark(shop.house, {**run, "version": "99.1.0"}, "released", "")
     with pytest.raises(UsageError, match=r"padron 99\.1\.0 wrote to this warehouse, and this is"):
         shop.run()
-    assert execute(["release", "approve", "--why", "x", "--by", "y", "--warehouse", str(shop.warehouse)]) == 2
-    assert "99.1.0" in capsys.readouterr().err
+    for command in (
+        ["release", "approve", "--why", "x", "--by", "y"],
+        ["maintain"],
+        ["maintain", "--dry-run"],
+    ):
+        assert execute([*command, "--warehouse", str(shop.warehouse)]) == 2
+        assert "99.1.0" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"padron 99\.1\.0"):
+        Claims(shop.house, "eva").take("case")
 
 
 def state(shop: Tiny, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
@@ -364,6 +379,23 @@ def test_status_has_a_code_for_everything_that_an_orchestrator_does_differently(
     with Lock(shop.house, "padron run"):
         monkeypatch.setattr(lock, "_alive", lambda pid: False)
         assert state(shop, capsys) == (1, "dead")
+    mark(shop.house, {**run, "run_id": f"{DAY}.2"}, "released", "")
+    mark(shop.house, run, "failed", "another run took the lock over")
+    assert state(shop, capsys) == (0, "released"), "the run that started last did what was to do"
+
+
+def test_a_release_stands_whose_full_computation_failed(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.run()
+    run = last_states(shop.house)[f"{DAY}.1"]
+    again = {**run, "run_id": f"{DAY}.2", "is_full": True, "files": 0}
+    mark(shop.house, again, "failed", "disk full")
+    assert state(shop, capsys, "--date", DAY) == (0, "released")
+    assert execute(["status", "--warehouse", str(shop.warehouse)]) == 0
+    assert f"run {DAY}.2, with --full, failed: disk full" in " ".join(capsys.readouterr().out.split())
+    mark(shop.house, {**again, "files": 1}, "failed", "disk full")
+    assert state(shop, capsys, "--date", DAY) == (1, "failed"), "its files are in no release"
 
 
 def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
