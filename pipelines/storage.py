@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 
 from pipelines import files
@@ -208,6 +208,8 @@ class Warehouse:
     def write(self, table: Table, content: DataFrame | pa.Table, base: int | None) -> int:
         """Write a night's content on top of version ``base`` and return the new version.
 
+        The table is the writer's alone meanwhile: raises CommitFailedError where anybody else committed to it.
+
         Snapshot tables are replaced; append tables become ``base`` plus the content, whatever a
         dead run left after ``base``. Raises ContractBrokenError where rows break the CHECK.
         """
@@ -216,6 +218,7 @@ class Warehouse:
             start = empty if base is None else base
             if self.version(table.path) != start:
                 self._restore(table.path, start)
+        before, commits = DeltaTable(self._native(table.path)).version(), 1
         mode: Literal["append", "overwrite"] = "append" if table.kind is Kind.APPEND else "overwrite"
         try:
             if isinstance(content, pa.Table):
@@ -223,7 +226,7 @@ class Warehouse:
                 content = content.select(schema.names).cast(schema)
                 write_deltalake(self._native(table.path), content, mode=mode, schema_mode="merge")
             else:
-                self._commit(table, content, mode)
+                commits = self._commit(table, content, mode)
         except Exception as error:
             text = str(error)
             if BROKEN in text or "failed validation check" in text:
@@ -232,21 +235,27 @@ class Warehouse:
                     f"({check_condition(table)}); nothing was written."
                 ) from None
             raise
+        # Delta lets rows of another writer stand beside an append, and beside an overwrite what is appended meanwhile.
+        if self.version(table.path) != before + commits:
+            raise CommitFailedError(f"another writer committed to {table.path}")
         if table.kind is Kind.APPEND:
             self.compact(table.path)
         return self._promised(table)
 
-    def _commit(self, table: Table, content: DataFrame, mode: Literal["append", "overwrite"]) -> None:
-        """Write what Spark computes as files, and name them in a commit of the log.
+    def _commit(self, table: Table, content: DataFrame, mode: Literal["append", "overwrite"]) -> int:
+        """Write what Spark computes as files, and name them in a commit of the log; how many commits that took.
 
         Raises ContractBrokenError where a column has another type than the stored table's.
         """
+        earlier = DeltaTable(self._native(table.path)).version()
         stored = self._with_columns(table, content)
+        commits = int(stored.version() - earlier)
         made = write_files(content, self.uri(table.path), check_condition(table))
         if not made and mode == "append":
-            return
+            return commits
         actions = [AddAction(f.path, f.size, {}, f.modified_ms, True, f.stats) for f in made]
         stored.create_write_transaction(actions, mode, stored.schema())
+        return commits + 1
 
     def _with_columns(self, table: Table, content: DataFrame) -> DeltaTable:
         """The stored table with every column of ``content``: new ones come at its end."""

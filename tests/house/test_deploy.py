@@ -21,7 +21,15 @@ from pipelines.spark import check_delta, read_properties, submitted
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "jobs" / "deploy"
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path.name != "README.md")
-SPARK = {"--master", "--deploy-mode", "--properties-file", "--archives", "--py-files", "--num-executors"}
+SPARK = {
+    "--master",
+    "--deploy-mode",
+    "--properties-file",
+    "--archives",
+    "--py-files",
+    "--files",
+    "--num-executors",
+}
 SPARK |= {"--executor-cores", "--executor-memory", "--packages", "--conf"}
 OTHER = {
     "--glob",
@@ -64,6 +72,12 @@ def test_the_operator_gets_the_settings_of_spark_defaults() -> None:
     declared = read_properties(ROOT / "conf" / "spark-defaults.conf")
     # The JARs are in the image, the executors' memory has a field of its own, the partitions follow the cores.
     elsewhere = {"spark.jars.packages", "spark.jars.excludes", "spark.executor.memoryOverhead"}
+    # Java's logging has no file where Spark looks for it.
+    quiet = "-Dlog4j2.configurationFile=file:/opt/padron/conf/log4j2.properties"
+    assert given.pop("spark.executor.extraJavaOptions") == quiet
+    of_driver = given["spark.driver.extraJavaOptions"]
+    given["spark.driver.extraJavaOptions"] = of_driver.removeprefix(f"{quiet} ")
+    assert given["spark.driver.extraJavaOptions"] != of_driver
     assert given.keys() == declared.keys() - elsewhere
     differing = {key for key in given if given[key] != declared[key]}
     assert differing == {"spark.sql.shuffle.partitions"}

@@ -12,6 +12,8 @@ from typing import Any
 import deltalake
 import pytest
 import tiny_night
+from deltalake.exceptions import CommitFailedError
+from pyspark.sql import SparkSession
 from tiny_night import STAGES, Killed, Tiny, Watch, dying, tiny
 
 from pipelines import files, storage
@@ -19,6 +21,8 @@ from pipelines.errors import PadronError
 from pipelines.ops import lock, releases
 from pipelines.ops.keys import needs
 from pipelines.ops.record import Record, last_states
+from pipelines.storage import arrow_schema
+from pipelines.tables import Kind, Table
 
 FIRST, SECOND = "2026-07-01", "2026-07-02"
 
@@ -195,6 +199,52 @@ def test_a_commit_that_another_writer_comes_before_is_lost_and_told(
     shop.run()
     # What the other writer left is not what the rerun builds on.
     assert [r["about"] for r in shop.content()[tiny_night.PEOPLE.path]] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("table", [tiny_night.PEOPLE, tiny_night.LOG], ids=["replaced", "appended"])
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_whatever_another_writer_commits_meanwhile_is_a_conflict(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, table: Table, mode: str, when: str
+) -> None:
+    shop.run()
+    base, content = releases.required(shop.house).tables[table.path], shop.house.arrow(table.path)
+    assert content is not None
+    commit = storage.write_deltalake
+
+    def beside(target: str, data: Any, **options: Any) -> None:
+        if when == "before":
+            commit(target, data.slice(1), mode=mode)
+        commit(target, data, **options)
+        if when == "after":
+            commit(target, data.slice(1), mode=mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write_deltalake", beside)
+        with pytest.raises(CommitFailedError, match="another writer committed"):
+            shop.house.write(table, content, base)
+    again = shop.house.arrow(table.path, shop.house.write(table, content, base))
+    assert again is not None
+    assert again.num_rows == content.num_rows * (2 if table.kind is Kind.APPEND else 1)
+
+
+def test_rows_of_spark_beside_which_another_writer_commits_are_a_conflict(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, table = storage.Warehouse(str(tmp_path)), tiny_night.PEOPLE
+    base = house.write(table, arrow_schema(table).empty_table(), None)
+    frame, made = house.read(spark, table, base), storage.write_files
+
+    def beside(*given: Any) -> Any:
+        found = made(*given)
+        storage.write_deltalake(
+            f"{tmp_path}/{table.path}", arrow_schema(table).empty_table(), mode="overwrite"
+        )
+        return found
+
+    monkeypatch.setattr(storage, "write_files", beside)
+    with pytest.raises(CommitFailedError):
+        house.write(table, frame, base)
 
 
 def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(

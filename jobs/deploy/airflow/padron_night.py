@@ -14,6 +14,7 @@ with DAG(
     "padron_night",
     description="Land, link and publish the customers of the day before.",
     schedule="30 3 * * *",
+    # In UTC: half past three in Madrid at the latest. Of a zone behind UTC, start when its day is over.
     start_date=datetime(2026, 7, 1, tzinfo=timezone.utc),  # noqa: UP017 (schedulers with older Pythons read this)
     catchup=False,
     # padron has its own lock; without this a late night would meet the next one there and end with 4.

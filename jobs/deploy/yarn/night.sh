@@ -10,5 +10,6 @@ export CLASSPATH
 exec spark-submit --master yarn --deploy-mode client --properties-file conf/spark-defaults.conf \
   --archives hdfs:///apps/padron/python.tar.gz#python --py-files dist/padron.zip \
   --conf "spark.executorEnv.CLASSPATH=$CLASSPATH" \
+  --files conf/log4j2.properties --conf spark.executor.extraJavaOptions=-Dlog4j2.configurationFile=log4j2.properties \
   --num-executors 4 --executor-cores 2 --executor-memory 6g \
   jobs/night.py --config conf --landing hdfs:///data/extracts --warehouse hdfs:///data/warehouse "$@"
