@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -171,6 +171,8 @@ def run_night(
         )
         runner.run(prepared.stages, gates(settings.sources), rerun)
         lock.check()
+        if prepared.next_layer is None:
+            _publish(prepared, warehouse, record, runner.versions, watcher)
     except BaseException as error:
         failed(record, error)
         raise
@@ -178,24 +180,43 @@ def run_night(
         record.state("waiting", f"{prepared.next_layer} is next")
         lock.park(str(planned.business_date), prepared.next_layer)
         return record, None
-    releases.publish(
-        warehouse,
-        {
-            "release_id": record.run_id,
-            "business_date": planned.business_date,
-            "at": datetime.now(UTC),
-            "tables": sorted((p, v) for p, v in runner.versions.items() if published(p)),
-            "status": "released",
-            "base_release": facts["base_release"],
-            "inputs_digest": facts["inputs_digest"],
-            "code_digest": facts["code_digest"],
-            "conf_digest": facts["conf_digest"],
-            "warnings": record.warnings,
-        },
-    )
-    record.state("released")
+    try:
+        record.state("released")
+    except Exception as error:
+        watcher.warned(f"the night is released; its run could not be recorded so ({told(error)}).")
     watcher.night_released(planned.business_date, record.seconds)
     return record, record.run_id
+
+
+def _publish(
+    prepared: Prepared, warehouse: Warehouse, record: Record, versions: Mapping[str, int], watcher: Watcher
+) -> None:
+    """Release what the night made. What fails when it is released is a warning."""
+    facts = prepared.facts
+    try:
+        releases.publish(
+            warehouse,
+            {
+                "release_id": record.run_id,
+                "business_date": prepared.planned.business_date,
+                "at": datetime.now(UTC),
+                "tables": sorted((p, v) for p, v in versions.items() if published(p)),
+                "status": "released",
+                "base_release": facts["base_release"],
+                "inputs_digest": facts["inputs_digest"],
+                "code_digest": facts["code_digest"],
+                "conf_digest": facts["conf_digest"],
+                "warnings": record.warnings,
+            },
+        )
+    except Exception as error:
+        newest = releases.newest(warehouse)
+        if newest is None or newest.release_id != record.run_id:
+            raise
+        watcher.warned(
+            f"the night is released; release.json could not be written ({told(error)}) and names the release before "
+            "until padron runs again."
+        )
 
 
 def _ran(warehouse: Warehouse, run_id: str) -> set[str]:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 from pipelines.bronze.batches import BATCHES
 from pipelines.bronze.landing import discover, pending
 from pipelines.digests import LAYERS
-from pipelines.errors import UsageError
+from pipelines.errors import PadronError, UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
 from pipelines.night import catalogue, stages
 from pipelines.night_gates import check_contracts_can_be_asked, check_contracts_exist
 from pipelines.ops import alerts, releases, stewards
+from pipelines.ops.failures import run_failed
 from pipelines.ops.lock import Lock
 from pipelines.ops.one_night import failed, prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
@@ -127,9 +128,13 @@ def run(
         with telling(last_words):
             check()
             return _run(options, settings, warehouse, start_spark, watcher, records)
-    except Exception as error:
+    except PadronError as error:
         tell(error, records)
         raise
+    except Exception as error:
+        failure = run_failed(error)
+        tell(failure, records)
+        raise failure from error
 
 
 def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Warehouse, list[str]]:

@@ -19,8 +19,10 @@ from tiny_night import STAGES, Killed, Tiny, Watch, dying, tiny
 from pipelines import files, storage
 from pipelines.errors import PadronError
 from pipelines.ops import lock, releases
+from pipelines.ops.failures import stage_failed
 from pipelines.ops.keys import needs
 from pipelines.ops.record import Record, last_states
+from pipelines.ops.tables import CONFIGURATIONS, RELEASES, RUNS
 from pipelines.storage import arrow_schema
 from pipelines.tables import Kind, Table
 
@@ -275,3 +277,63 @@ def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(
     monkeypatch.setattr(lock, "_alive", lambda pid: False)
     shop.run()
     assert len(releases.all_releases(shop.house)) == 1
+
+
+NO_ROOM = OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("table", [CONFIGURATIONS, RUNS, RELEASES], ids=lambda table: table.name)
+def test_a_disk_that_is_full_outside_a_stage_is_told_and_made_good_by_the_rerun(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, table: Table
+) -> None:
+    append = storage.Warehouse.append_rows
+
+    def refused(self: Any, into: Any, rows: Any) -> None:
+        if into.path == table.path:
+            raise NO_ROOM
+        append(self, into, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.Warehouse, "append_rows", refused)
+        with pytest.raises(
+            PadronError, match=r"outside its stages: the disk is full .* when there is room"
+        ) as raised:
+            shop.run()
+    assert raised.value.exit_code == 1
+    assert releases.newest(shop.house) is None
+    assert shop.run().released
+    assert [r["customer"] for r in shop.content()[tiny_night.OWNERS.path]] == [1, 2, 1]
+
+
+def test_what_fails_when_the_night_is_released_is_a_warning(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, watch = storage.Warehouse.append_rows, Watch()
+
+    def refused(self: Any, into: Any, rows: Any) -> None:
+        found = list(rows)
+        if into.path == RUNS.path and found[0]["status"] == "released":
+            raise NO_ROOM
+        append(self, into, found)
+
+    def no_pointer(warehouse: Any) -> None:
+        raise NO_ROOM
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.Warehouse, "append_rows", refused)
+        patch.setattr(releases, "write_pointer", no_pointer)
+        assert shop.run(watch).released == [f"{FIRST}.1"]
+    assert [text.partition(" (")[0] for text in watch.said] == [
+        "the night is released; release.json could not be written",
+        "the night is released; its run could not be recorded so",
+    ]
+    assert not (shop.warehouse / "release.json").exists()
+    assert shop.run().released == []
+    assert (shop.warehouse / "release.json").exists(), "the next run puts it right"
+
+
+def test_a_file_that_is_written_again_is_named_though_a_worker_said_it() -> None:
+    text = "Traceback ...\npipelines.bronze.rows.FileChangedError: 2026-07-01/crm/a b.csv: was written again while the night ran."
+    said = str(stage_failed("bronze.land", RuntimeError(text)))
+    assert "a file was written again while the night ran: 2026-07-01/crm/a b.csv." in said
+    assert "Traceback" not in said
