@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from pipelines.storage import Warehouse
     from pipelines.tables import Table
 
+REJECT, ROLLBACK = "reject of", "rollback to"
+"""What the record of a decision begins with."""
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
 
 
@@ -100,6 +102,11 @@ def reject(
     with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)) as lock:
         run = _stopped(warehouse, run_id, (*OPEN, "released"))
         name = run["run_id"]
+        newest = releases.newest(warehouse)
+        if newest is not None and (newest.reason or "").startswith(f"{REJECT} {name} "):
+            # Whoever rejected it died before this last row.
+            mark(warehouse, run, "rejected", f"rejected {decider}")
+            return newest
         known = {r.release_id: r for r in releases.all_releases(warehouse)}
         release = known.get(name)
         if run_id is None and release is not None:
@@ -123,7 +130,7 @@ def reject(
         _check_whole(warehouse, base)
         batches = _rejected(warehouse, base, landed, run["business_date"], name)
         tables = {**base.tables, **landed, BATCHES.path: batches}
-        made = _go_back(lock, base, tables, decider, "reject", name, start_spark)
+        made = _go_back(lock, base, tables, decider, REJECT, name, start_spark)
         mark(warehouse, run, "rejected", f"rejected {decider}")
     return made
 
@@ -148,7 +155,7 @@ def rollback(
         if target.release_id == newest.release_id:
             raise UsageError(f"Release {release_id} is the newest one: readers see it already.")
         _check_whole(warehouse, target)
-        return _go_back(lock, target, dict(target.tables), decider, "rollback", release_id, start_spark)
+        return _go_back(lock, target, dict(target.tables), decider, ROLLBACK, release_id, start_spark)
 
 
 def _check_whole(warehouse: Warehouse, release: Release) -> None:
@@ -178,7 +185,11 @@ def _stopped(warehouse: Warehouse, run_id: str | None, states: tuple[str, ...]) 
     """The newest row of a run in one of ``states``: the one named, or the newest. Raises UsageError."""
     runs = last_states(warehouse)
     if run_id is None:
-        run_id = max(runs.values(), key=lambda r: r["at"])["run_id"]
+        # A decision is recorded as a run of its own, also one that died on the way.
+        nights = [
+            r for r in runs.values() if not (r["message"] or "").startswith((f"{REJECT} ", f"{ROLLBACK} "))
+        ]
+        run_id = max(nights, key=lambda r: r["at"])["run_id"]
     run = runs.get(run_id)
     if run is None:
         raise UsageError(f"There is no run {run_id}: `padron runs` lists them.")
@@ -238,7 +249,7 @@ def _go_back(
     """Release ``tables``, which are the target's but for bronze, in the place of all after the target."""
     warehouse = lock.warehouse
     newest = releases.required(warehouse)
-    said = f"{verb} of {name} {decider}" if verb == "reject" else f"{verb} to {name} {decider}"
+    said = f"{verb} {name} {decider}"
     standing = [r for r in releases.all_releases(warehouse) if r.status == "released"]
     # After the target in the order of publication, and not before it by date.
     withdrawn = standing[[r.release_id for r in standing].index(target.release_id) + 1 :]

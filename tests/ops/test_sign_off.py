@@ -259,3 +259,28 @@ def test_a_rollback_that_dies_anywhere_is_made_good_by_another(
         assert standing[1] == first
     assert len(seen) > 4
     assert all(content == seen[0] for content in seen)
+
+
+def test_a_rejection_that_dies_anywhere_is_made_good_by_the_same_command(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen = []
+    for after in range(100):
+        victim = Tiny(shop.landing, tmp_path / "victims" / str(after))
+        shutil.copytree(shop.warehouse, victim.warehouse)
+        try:
+            with dying(monkeypatch, after):
+                sign_off.reject(victim.house, None, MARIA, no_spark)
+            break
+        except Killed:
+            if last_states(victim.house)["2026-07-02.1"]["status"] != "rejected":
+                sign_off.reject(victim.house, None, MARIA, no_spark)
+        states = last_states(victim.house)
+        assert states["2026-07-02.1"]["status"] == "rejected", after
+        assert [b["status"] for b in victim.content()[BATCHES.path]] == ["landed", "rejected"]
+        seen.append(victim.content())
+        assert sum(r.status == "released" for r in releases.all_releases(victim.house)) == 2
+    assert len(seen) > 4
+    assert all(content == seen[0] for content in seen)
+    with pytest.raises(UsageError, match=r"Run 2026-07-02\.1 is rejected"):
+        sign_off.reject(victim.house, None, MARIA, no_spark)
