@@ -88,7 +88,9 @@ def rows_conserved(feeds: Feeds) -> Callable[[Inputs], list[Verdict]]:
                 bound=0,
                 message=f"{lost:,} bronze rows have no outcome: look at silver/outcomes against bronze/batches.",
             ),
-            *held_back(inputs.settings.project, counted, _by_feed(before), _held_anew(inputs)),
+            *held_back(
+                inputs.settings.project, counted, _by_feed(before), _held_anew(inputs), _held_tonight(inputs)
+            ),
         ]
         return owned(verdicts, inputs.settings.sources)
 
@@ -110,6 +112,17 @@ def _held_anew(inputs: Inputs) -> dict[tuple[str, str], int]:
         )
         now, before = (0 if table is None else table.count_rows(filter=rows) for table in tables)
         found[source, feed] = now - before
+    return found
+
+
+def _held_tonight(inputs: Inputs) -> dict[tuple[str, str], int]:
+    """How many rows of tonight's files are in quarantine, by (source, feed) that has such files."""
+    table, found = inputs.dataset(QUARANTINE), {}
+    batches: dict[tuple[str, str], list[str]] = {}
+    for file in inputs.night.files:
+        batches.setdefault((file.source, file.feed), []).append(file.batch_id)
+    for key, ids in batches.items():
+        found[key] = 0 if table is None else table.count_rows(filter=pc.field("_batch_id").isin(ids))
     return found
 
 

@@ -134,17 +134,20 @@ def held_back(
     outcomes: Mapping[tuple[str, str], Mapping[str, Any]],
     before: Mapping[tuple[str, str], Mapping[str, Any]],
     held_anew: Mapping[tuple[str, str], int],
+    held_tonight: Mapping[tuple[str, str], int],
 ) -> list[Verdict]:
     """``quarantine``: of the rows that a feed brought since the last release, the share that is held back.
 
     ``outcomes``, ``before``: the feed's row of silver/outcomes tonight, and in the prior state. A rule that is
     new holds rows of earlier nights back: of a feed that brought nothing they are counted against all its rows.
     ``held_anew``: the difference of the two for feeds with history, of which the night counts other rows.
+    ``held_tonight``: of the rows of tonight's files; what a corrected declaration lets go of must not hide them.
     """
     found: list[Verdict] = []
     for (source, feed), tonight in sorted(outcomes.items()):
         known = before.get((source, feed), {"quarantined": 0, "bronze_rows": 0})
-        held = held_anew.get((source, feed), tonight["quarantined"] - known["quarantined"])
+        more = held_anew.get((source, feed), tonight["quarantined"] - known["quarantined"])
+        held = max(more, held_tonight.get((source, feed), 0))
         rows = (received_rows(tonight) - received_rows(known)) or tonight["bronze_rows"]
         found += graded(
             project,

@@ -44,7 +44,7 @@ MADE = tuple(column.name for column in (*STANDARD, *MATCHING) if column.name not
 MADE_BY = "_standardised_by"
 MADE_ON = "_standardised_on"
 READS = "_reads_the_same"
-FEW = 200_000
+FEW = 1_000_000
 """Changed records that are sent to every task whole; of more, every record is looked at."""
 _STATED = {c.name for c in CUSTOMER_RECORDS.columns} - {
     *MADE,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 
 OF_ORDERS = (ORDERS, ORDER_LINES, RETURNS)
-FEW = 200_000
+FEW = 1_000_000
 """Touched orders that are sent to every task whole; of more, every row is looked at."""
 _ORDER, _ROW_KEY = "_touched_order", "_touched_key"
 _NONE = ""

@@ -86,7 +86,7 @@ def outcome(rows: int, held: int) -> dict[tuple[str, str], dict[str, int]]:
 def test_rows_held_back_are_judged_by_what_the_night_brought() -> None:
     def status(now: tuple[int, int], before: tuple[int, int] | None = None) -> tuple[str, str]:
         known = {} if before is None else outcome(*before)
-        (verdict,) = held_back(Project(), outcome(*now), known, {})
+        (verdict,) = held_back(Project(), outcome(*now), known, {}, {})
         return verdict["gate"], verdict["status"]
 
     assert status((1_000, 10)) == ("quarantine", "passed")
@@ -105,10 +105,18 @@ def test_rows_that_are_looked_at_no_more_hide_none_that_are_held_back_anew() -> 
     before = {key: {"bronze_rows": 2_000, "quarantined": 100, "history": 0}}
     # A thousand rows with all hundred of before went to rest; a thousand came.
     now = {key: {"bronze_rows": 2_000, "quarantined": 100, "history": 1_000}}
-    (verdict,) = held_back(Project(), now, before, {key: 100})
+    (verdict,) = held_back(Project(), now, before, {key: 100}, {})
     assert (verdict["status"], verdict["value"]) == ("warned", 0.1)
-    (verdict,) = held_back(Project(), now, before, {key: 101})
+    (verdict,) = held_back(Project(), now, before, {key: 101}, {})
     assert verdict["status"] == "blocked"
+
+
+def test_rows_that_a_correction_lets_go_of_hide_none_of_tonights() -> None:
+    key = ("erp", "customers")
+    before = {key: {"bronze_rows": 1_000, "quarantined": 700}}
+    now = {key: {"bronze_rows": 2_000, "quarantined": 600}}
+    (verdict,) = held_back(Project(), now, before, {}, {key: 600})
+    assert (verdict["status"], verdict["value"]) == ("blocked", 0.6)
 
 
 def test_each_source_is_told_about_its_own_files() -> None:
