@@ -152,22 +152,26 @@ _FORMS = (
     r"(?i:\bbearer\s+[A-Za-z0-9._~+/-]{20,})",
     r"(?i:\b(?:access_|auth_|session_|refresh_)?token=[A-Za-z0-9._~-]{16,})",
     # What is called so in so many words.
-    r"(?i:\b(?:pin|nip|cvv2?|cvc2?)\s*[:=]\s*\d{3,8}\b)",
+    r"(?i:\b(?:cvv2?|cvc2?)\s*[:=]\s*\d{3,4}\b)",
+    r"(?i:\b(?:pin|nip)\s+(?:de\s+(?:la\s+)?)?(?:tarjeta|card|cajero)\s*[:=]\s*\d{4,6}\b)",
     rf"(?i:(?:{_SPOKEN})s?(?:_?hash)?"
     # Between quotes, as in JSON inside JSON, the value ends with its quote or comma; what follows stays.
     r"(?:(?:\\+[\"']|')\s*[:=]\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,{}\[\]\"'\\]{4,}|\S{4,})|\s*[:=]\s*\S{4,}))",
 )
 FORM = "|".join(_FORMS)
-_WHOLE = (
-    rf"{_SPOKEN}|kennwort|passcode|pass|otp|pin|nip|cvv2?|cvc2?|secret|token|credentials?|contrase\\u00f1a|mot_de_passe|"
-    r"clave_(?:de_)?acceso|clave_secreta|clave_privada|(?:private|access|secret)[_-]?key|(?:secret|security)[_-]?answer"
+_ENDS = (
+    r"passw(?:or)?d|passwort|passphrase|kennwort|passcode|contrase(?:ñ|n\x{0303}|n|\\u00f1)a|api[_-]?key|"
+    r"client[_-]?secret|credentials?|clave_(?:de_)?acceso|clave_secreta|clave_privada|mot_de_passe|"
+    r"(?:private|access|secret)[_-]?key|(?:secret|security)[_-]?answer|(?:access|refresh|auth|session|api|user)[_-]?token"
 )
 _PAIR = (
-    rf"(?i)(\"(?:[a-z0-9]+[_-])*[a-z0-9]*?(?:{_WHOLE})s?(?:[_-]?(?:hash|salt))?\"\s*:\s*)"
+    rf"(?i)(\"(?:(?:[a-z0-9_-]*?(?:{_ENDS})s?(?:[_-]?(?:hash|salt))?)"
+    # Short words also end harmless ones (spin, compass): they are whole, or the last one.
+    r"|pin|nip|pass|pwd|senha|secret|token|(?:[a-z0-9]+[_-])*(?:user|card)[_-]pin|(?:[a-z0-9]+[_-])*(?:otp|cvv2?|cvc2?))\"\s*:\s*)"
     r"(?:\"(?:[^\"\\]|\\.)+\"|\d{3,}|[^\s,{}\[\]\"'\\0-9tfn][^\s,{}\[\]\"'\\]{3,})"
 )
 """A key of credentials in JSON with its value, which is a text or a number: that there is one, or none, is no secret."""
-_SHORTEST = 8
+_SHORTEST = 7
 """Characters of the shortest text that any form fits."""
 
 

@@ -20,7 +20,7 @@ from pipelines.ops import releases
 from pipelines.ops.gate_trends import nights_before
 from pipelines.ops.lock import holder
 from pipelines.ops.past_run import PastRun, no_stages, past_run, stages_of
-from pipelines.ops.record import rows_of
+from pipelines.ops.record import is_decision, rows_of
 from pipelines.ops.tables import GATES
 from pipelines.storage import Warehouse
 
@@ -61,9 +61,10 @@ def status(
     runs = [r for r in releases.run_states(house).values() if business_date in (None, r["business_date"])]
     release = releases.newest(house)
     # By their starts: a run whose lock was taken over may say last that it failed.
-    last = runs[-1] if runs else None
+    nights = [r for r in runs if not is_decision(r) or r["status"] != "released"]
+    last = nights[-1] if nights else None
     state = "none" if last is None else _state(house, last)
-    if last is not None and (standing := _still_standing(runs, state, release)) is not None:
+    if last is not None and (standing := _still_standing(nights, state, release)) is not None:
         last, state = standing, "released"
     version = release.tables.get(BATCHES.path) if release else None
     batches = house.arrow(BATCHES.path, version) if version is not None else None

@@ -34,6 +34,15 @@ def last_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
     return {row["run_id"]: row for row in rows_of(warehouse, RUNS.path)}
 
 
+REJECT, ROLLBACK = "reject of", "rollback to"
+"""What the message of a decision begins with that is recorded as a run of its own."""
+
+
+def is_decision(run: dict[str, Any]) -> bool:
+    """True for a row of ops/runs of somebody who rejected a night or went back to a release."""
+    return (run["message"] or "").startswith((f"{REJECT} ", f"{ROLLBACK} "))
+
+
 class Record:
     """Writes the rows of one run; with ``joined``, a row of ops/runs, of a run that goes on."""
 

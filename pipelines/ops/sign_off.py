@@ -22,9 +22,12 @@ from pipelines.ops.gates import UNUSABLE_FILES
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import (
     OPEN,
+    REJECT,
+    ROLLBACK,
     Record,
     check_version,
     finished,
+    is_decision,
     last_states,
     mark,
     rows_of,
@@ -41,8 +44,6 @@ if TYPE_CHECKING:
     from pipelines.storage import Warehouse
     from pipelines.tables import Table
 
-REJECT, ROLLBACK = "reject of", "rollback to"
-"""What the record of a decision begins with."""
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
 
 
@@ -105,6 +106,7 @@ def reject(
         newest = releases.newest(warehouse)
         if newest is not None and (newest.reason or "").startswith(f"{REJECT} {name} "):
             # Whoever rejected it died before this last row.
+            releases.write_pointer(warehouse)
             mark(warehouse, run, "rejected", f"rejected {decider}")
             return newest
         known = {r.release_id: r for r in releases.all_releases(warehouse)}
@@ -186,9 +188,7 @@ def _stopped(warehouse: Warehouse, run_id: str | None, states: tuple[str, ...]) 
     runs = last_states(warehouse)
     if run_id is None:
         # A decision is recorded as a run of its own, also one that died on the way.
-        nights = [
-            r for r in runs.values() if not (r["message"] or "").startswith((f"{REJECT} ", f"{ROLLBACK} "))
-        ]
+        nights = [r for r in runs.values() if not is_decision(r)]
         run_id = max(nights, key=lambda r: r["at"])["run_id"]
     run = runs.get(run_id)
     if run is None:

@@ -22,7 +22,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.queries import Keep, as_it_is
-from pipelines.silver.frames import Feeds
+from pipelines.silver.frames import Feeds, is_own_key
 from pipelines.silver.mapping import key_of, origin, standard_column
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
@@ -137,7 +137,8 @@ def touched_orders(
     """What a night has to look at of its orders, from the bronze tables, by (source, feed), of all feeds.
 
     None where that is everything: where a feed of orders is not appended to, has a row's place as its key or fills
-    other tables besides, or more than ``FEW`` orders are touched. Runs jobs. ``keep``: see ``queries``.
+    other tables besides, a return may come under several keys, or more than ``FEW`` orders are touched. Runs jobs.
+    ``keep``: see ``queries``.
     """
     feeds = _feeds_of_orders(bronze, sources)
     if not feeds:
@@ -179,6 +180,10 @@ def _feeds_of_orders(bronze: Feeds, sources: Mapping[str, Source]) -> dict[Key, 
         if feed.derive or feed.mode != "append" or is_physical(feed):
             return {}
         found[source, name] = feed
+    # Of a return that several feeds, or several keys of one, bring, the newest row stands, whatever order it names.
+    returns = [feed for feed in found.values() if feed.target == "returns"]
+    if len(returns) > 1 or not all(is_own_key("returns", feed) for feed in returns):
+        return {}
     return found
 
 

@@ -223,7 +223,7 @@ def test_a_generation_for_other_fields_is_refused(
         started(Options("", house.root, generation=find(str(stricter), house)), load_settings(conf))
 
 
-class Started(Exception):
+class Started(BaseException):
     pass
 
 

@@ -114,6 +114,8 @@ def test_a_rejected_night_leaves_its_rows_in_bronze_and_nowhere_else(
     before = shop.content()
     assert padron(shop, "reject", "2026-07-02.1", "--by", "maria", "--why", "half a file") == 0
     assert "Readers see 2026-07-01.2, built on 2026-07-01.1" in capsys.readouterr().out
+    assert execute(["status", "--warehouse", str(shop.warehouse)]) == 3
+    assert "Run 2026-07-02.1: rejected" in capsys.readouterr().out
     now = shop.content()
     assert [r["status"] for r in now[BATCHES.path]] == ["landed", "rejected"]
     assert len(now[CONTACTS.path]) == 4

@@ -109,7 +109,7 @@ def test_a_page_that_fails_is_said_and_the_tables_are_whole(tmp_path: Path, sett
     ]
 
 
-class Started(Exception):
+class Started(BaseException):
     pass
 
 

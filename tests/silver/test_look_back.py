@@ -141,7 +141,7 @@ def received(
     frames = {FEEDS[CONTACTS].path: frame, BATCHES.path: spark.createDataFrame(own)}
     inputs = SimpleNamespace(
         settings=SimpleNamespace(sources=SOURCES, renames=pa.Table.from_pylist([], schema=DECLARED)),
-        night=SimpleNamespace(business_date=date(2026, 7, 9), is_full=is_full),
+        night=SimpleNamespace(business_date=date(2026, 7, 9), is_full=is_full, files=()),
         arrow=lambda one: own if one.path == BATCHES.path else None,
         previous_arrow=lambda one: before if one.path == OUTCOME_COUNTS.path else None,
         exists=lambda one: one.path in frames,
@@ -254,7 +254,7 @@ def gates(
         settings=SimpleNamespace(
             sources=SOURCES, project=Project(), renames=pa.Table.from_pylist([], schema=DECLARED)
         ),
-        night=SimpleNamespace(business_date=date(2026, 7, 5)),
+        night=SimpleNamespace(business_date=date(2026, 7, 5), files=()),
         arrow=lambda one: now.get(one.path),
         previous_arrow=lambda one: then.get(one.path),
         rows=lambda one: in_log,

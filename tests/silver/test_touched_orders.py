@@ -173,6 +173,9 @@ def test_many_touched_orders_or_a_feed_that_does_not_suit_are_looked_at_whole(
         declared = {"shop": source(SHOP_TEXT.replace("mode: append", other, 1))}
         box.sources = declared
         assert box.touched(last) is None
+    # One number of a return may come under several keys.
+    box.sources = {"shop": source(SHOP_TEXT.replace("key: [back]", "key: [id, back]"))}
+    assert box.touched(last) is None
     box.sources = SHOP
     monkeypatch.setattr(touched, "FEW", 3)
     assert box.touched(last) is None
