@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 CONSTRAINT = "contract"
+_CLEANUP = "delta.enableExpiredLogCleanup"
+_LOST = ("No table metadata or protocol found", "LogSegment end version")
+"""What Delta says of a version of which a part of the log is gone."""
 FEW_FILES = 32
 """Up to so many files Spark lists on the driver; more of them it lists with a job, and small ones are joined."""
 SMALL_FILE = 64 * 2**20
@@ -116,10 +119,13 @@ class Warehouse:
         """The table without Spark, or None where there is none. Raises LostVersionError where it has not that version."""
         try:
             return DeltaTable(self._native(path), version=version)
-        except TableNotFoundError:
-            if version is not None:
+        except DeltaError as error:
+            is_missing = isinstance(error, TableNotFoundError)
+            if version is not None and (is_missing or any(sign in str(error) for sign in _LOST)):
                 raise LostVersionError(path, version) from None
-            return None
+            if is_missing:
+                return None
+            raise
 
     def version(self, path: str) -> int | None:
         """The newest version, released or not; None where there is no table."""
@@ -131,7 +137,8 @@ class Warehouse:
 
     def differences(self, table: Table, version: int) -> list[str]:
         """Where the stored table is not what its declaration says: columns, types, reader version."""
-        stored = DeltaTable(self._native(table.path), version=version)
+        stored = self.open(table.path, version)
+        assert stored is not None
         found = {field["name"]: field["type"] for field in json.loads(stored.schema().to_json())["fields"]}
         declared = {field["name"]: field["type"] for field in table.schema.jsonValue()["fields"]}
         extra = [] if table.open_ended else sorted(set(found) - set(declared))
@@ -218,6 +225,7 @@ class Warehouse:
             start = empty if base is None else base
             if self.version(table.path) != start:
                 self._restore(table.path, start)
+        self.keep_log(table.path)
         before, commits = DeltaTable(self._native(table.path)).version(), 1
         mode: Literal["append", "overwrite"] = "append" if table.kind is Kind.APPEND else "overwrite"
         try:
@@ -247,9 +255,7 @@ class Warehouse:
 
         Raises ContractBrokenError where a column has another type than the stored table's.
         """
-        earlier = DeltaTable(self._native(table.path)).version()
-        stored = self._with_columns(table, content)
-        commits = int(stored.version() - earlier)
+        stored, commits = self._with_columns(table, content)
         made = write_files(content, self.uri(table.path), check_condition(table))
         if not made and mode == "append":
             return commits
@@ -257,8 +263,8 @@ class Warehouse:
         stored.create_write_transaction(actions, mode, stored.schema())
         return commits + 1
 
-    def _with_columns(self, table: Table, content: DataFrame) -> DeltaTable:
-        """The stored table with every column of ``content``: new ones come at its end."""
+    def _with_columns(self, table: Table, content: DataFrame) -> tuple[DeltaTable, int]:
+        """The stored table with every column of ``content``, and the commits that it took: new ones come at its end."""
         stored = DeltaTable(self._native(table.path))
         known = {field["name"]: field for field in json.loads(stored.schema().to_json())["fields"]}
         coming = content.schema.jsonValue()
@@ -273,9 +279,9 @@ class Warehouse:
             )
         new = [field for field in coming["fields"] if field["name"] not in known]
         if not new:
-            return stored
+            return stored, 0
         stored.alter.add_columns(list(Schema.from_json(json.dumps(coming | {"fields": new})).fields))
-        return DeltaTable(self._native(table.path))
+        return DeltaTable(self._native(table.path)), 1
 
     def _promised(self, table: Table) -> int:
         """The newest version, with the retention that conf promises now: it may be another than when the
@@ -323,6 +329,12 @@ class Warehouse:
             vacuum(dry_run=False)
             self._clean_log(path, keep)
         return len(removed)
+
+    def keep_log(self, path: str) -> None:
+        """See that no writer cleans the table's log by itself, as it would that of a table of an older program."""
+        stored = DeltaTable(self._native(path))
+        if stored.metadata().configuration.get(_CLEANUP) != "false":
+            stored.alter.set_table_properties({_CLEANUP: "false"})
 
     def _clean_log(self, path: str, keep: list[int]) -> None:
         """Delete the commits, older than the retention, that neither the newest version nor any of ``keep`` needs.
@@ -410,7 +422,7 @@ class Warehouse:
             "delta.logRetentionDuration": keep,
             # Whoever writes would delete the log by the age of commits alone. A table that seldom changes is named at an
             # old version by the newest release: only upkeep knows which versions are needed.
-            "delta.enableExpiredLogCleanup": "false",
+            _CLEANUP: "false",
         }
 
     def _create(self, table: Table) -> int:

@@ -135,6 +135,8 @@ def maintain(
         there = warehouse.whole(path, keep)
         lost = tuple(version for version in keep if version not in there)
         rows = _forget(warehouse, path, needed, dry_run=dry_run) if path in of_runs else 0
+        if not dry_run:
+            warehouse.keep_log(path)
         joined = warehouse.compact(path) if path in own and not dry_run else 0
         removed = warehouse.vacuum(path, there, dry_run=dry_run)
         done.append(Kept(path, joined, rows, removed, len(there), lost))

@@ -159,6 +159,21 @@ def test_the_newest_release_is_read_whole_however_seldom_its_table_changes(tmp_p
     assert readable(house) == ["seldom delivered", "of a stopped night"]
 
 
+@pytest.mark.parametrize("by", ["write", "upkeep"])
+def test_the_log_of_a_warehouse_of_an_older_program_is_kept_too(tmp_path: Path, by: str) -> None:
+    house = Warehouse(str(tmp_path), retention_days=10)
+    base = house.write(LOANS, books("a"), None)
+    DeltaTable(f"{tmp_path}/{LOANS.path}").alter.set_table_properties(
+        {"delta.enableExpiredLogCleanup": "true"}
+    )
+    if by == "write":
+        house.write(LOANS, books("b"), base)
+    else:
+        maintain(house, [LOANS.path])
+    configuration = DeltaTable(f"{tmp_path}/{LOANS.path}").metadata().configuration
+    assert configuration["delta.enableExpiredLogCleanup"] == "false"
+
+
 def test_a_seldom_appended_table_goes_on_from_the_base_that_the_release_names(tmp_path: Path) -> None:
     house = Warehouse(str(tmp_path), retention_days=10)
     base = house.write(LOANS, books("a"), None)
@@ -191,6 +206,8 @@ def test_a_version_that_is_lost_is_an_error_and_no_empty_table(house: Warehouse)
     log_cleaned(house, SHELF.path, newest)
     with pytest.raises(LostVersionError, match=f"gold/shelf: version {promised}, which a release names"):
         house.arrow(SHELF.path, promised)
+    with pytest.raises(LostVersionError):
+        house.arrow(SHELF.path, newest + 7)
 
 
 def log_cleaned(house: Warehouse, path: str, newest: int) -> None:
