@@ -63,6 +63,7 @@ def test_options_that_java_refuses_are_said() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what a process holds")
+@pytest.mark.soak
 def test_java_gives_back_what_it_does_not_need() -> None:
     before, after = (int(megabytes) for megabytes in _printed(FILL_AND_GIVE_BACK).split())
     assert after < before * 3 / 4

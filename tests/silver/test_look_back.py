@@ -163,7 +163,7 @@ def classified(came: Received) -> DataFrame:
     return classify(came.frame(CONTACTS), CRM, "contacts", batches=came.batches())
 
 
-@pytest.mark.parametrize("seed", [4, 8])
+@pytest.mark.parametrize("seed", [4, pytest.param(8, marks=pytest.mark.soak)])
 def test_night_by_night_what_stands_is_what_a_replay_of_everything_says(
     spark: SparkSession, seed: int
 ) -> None:

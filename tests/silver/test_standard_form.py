@@ -98,7 +98,6 @@ def taken(frame: DataFrame) -> list[str]:
     return told(frame.filter(F.col("street_name").isNotNull()), "record_id")
 
 
-@pytest.mark.usefixtures("however_many")
 def test_only_what_would_be_made_again_is_taken_over(spark: SparkSession, last_night: DataFrame) -> None:
     tonight = records(spark, TILL, JULY_1, marked(last_night))
     assert taken(tonight) == ["a", "d", "w"]
@@ -126,7 +125,6 @@ def test_the_table_is_that_of_a_night_that_takes_nothing_over(
     ]
 
 
-@pytest.mark.usefixtures("however_many")
 def test_another_program_or_other_hints_of_a_feed_make_it_anew(
     spark: SparkSession, last_night: DataFrame
 ) -> None:
