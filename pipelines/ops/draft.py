@@ -185,12 +185,15 @@ def _key(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str
             f"key: is {unique[0]} the key? It is different in every row of the sample, and not called so"
         )
         return unique[:1]
-    if target == "bronze_only":
-        checks.append("key: no column is different in every row; each row stands for itself")
+    # A column of credentials is no key: it is never stored.
+    others = [n for n in sample.columns if not is_secret_name(n)]
+    if target == "bronze_only" or not others:
+        checks.append("key: no column that can be one is different in every row; each row stands for itself")
         return ["_file", "_row"]
-    first = wanted or [*likely, *sample.columns][0]
+    first = wanted or [*likely, *others][0]
     checks.append(
-        f"key: no column is different in every row; {first} was taken, rows with the same value replace each other"
+        f"key: no column that can be one is different in every row; {first} was taken, rows with the same value replace "
+        "each other"
     )
     return [first]
 

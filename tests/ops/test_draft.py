@@ -159,6 +159,12 @@ def test_money_dates_and_names_are_no_keys(tmp_path: Path, rows: str, key: str) 
     assert [check for check in made.checks if check.startswith("key: ")]
 
 
+def test_a_column_of_credentials_is_no_key(tmp_path: Path) -> None:
+    made, source = drafted(tmp_path, "a.csv", "contraseña,nombre,correo\nx,Ana,a@x.es\nx,Ana,b@x.es\n")
+    assert source.feeds["feed"].key == ("nombre",)
+    assert "key: no column that can be one is different in every row; nombre was taken" in made.text
+
+
 def test_a_point_that_may_part_thousands_is_asked_about(tmp_path: Path) -> None:
     made, _ = drafted(
         tmp_path, "o.csv", "pedido,fecha_pedido,importe\n1,2026-07-01,1.234 €\n2,2026-07-01,12.500 €\n"

@@ -155,8 +155,13 @@ def test_the_newest_release_is_read_whole_however_seldom_its_table_changes(tmp_p
     assert readable(house) == ["seldom delivered"], "a write does not clean the log"
     (kept,) = [k for k in maintain(house, []) if k.table == SHELF.path]
     assert (kept.versions, kept.lost) == (1, ())
+    third = house.write(SHELF, books("of another stopped night"), second)
+    aged(house, SHELF.path, 15)
+    (kept,) = [k for k in maintain(house, []) if k.table == SHELF.path]
+    assert (kept.removed, kept.versions, kept.lost) == (1, 1, ())
+    assert readable(house) == ["seldom delivered"], "nor does upkeep, once its own checkpoint is old"
     release(house, 1, {SHELF.path: third}, datetime.now(UTC))
-    assert readable(house) == ["seldom delivered", "of a stopped night"]
+    assert readable(house) == ["seldom delivered", "of another stopped night"]
 
 
 @pytest.mark.parametrize("by", ["write", "upkeep"])
