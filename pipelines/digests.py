@@ -17,8 +17,8 @@ LAYERS = ("bronze", "silver", "linkage", "identity", "gold")
 """The layers in the order of the flow: none uses code of one to its right."""
 
 JUDGES = ("ops", "night_gates.py")
-"""Parts that run a night and judge it, and write none of its tables; but for ``PROFILES``."""
-PROFILES = ("ops", "profiles.py")
+"""Parts that run a night and judge it, and write none of its tables; but for ``TABLES_OF_OPS``."""
+TABLES_OF_OPS = (("ops", "profiles.py"), ("ops", "source_catalogue.py"))
 LIBRARIES = {
     "bronze": ("python", "pyspark", "delta-spark", "pyarrow"),
     "silver": ("phonenumbers", "python-stdnum", "cleanco", "tzdata"),
@@ -38,7 +38,7 @@ def code_digest(layer: str | None = None) -> str:
     without = _RIGHT_OF.get(layer or "", set(LEFT_OUT))
     found = hashlib.sha256()
     for parts, path in beneath(package()):
-        if parts[-1].endswith(".py") and (parts[0] not in without or parts == PROFILES):
+        if parts[-1].endswith(".py") and (parts[0] not in without or parts in TABLES_OF_OPS):
             found.update("/".join(parts).encode())
             found.update(path.read_bytes())
     for parts, path in beneath(default_conf() / "dictionaries"):

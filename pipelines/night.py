@@ -47,6 +47,7 @@ from pipelines.linkage.touched_records import TOUCHED_RECORDS
 from pipelines.night_linkage import link
 from pipelines.night_silver import bronze_tables, received, silver
 from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
+from pipelines.ops.source_catalogue import SOURCES, same_rows, source_catalogue
 from pipelines.ops.tables import OPS_TABLES
 from pipelines.silver.build import SILVER
 from pipelines.silver.cases import CASES
@@ -57,6 +58,8 @@ from pipelines.stages import Content, Inputs, Stage
 from pipelines.tables import Table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pipelines.sources import Source
 
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
@@ -76,6 +79,7 @@ LINKAGE = (
 GIVEN = (DECISIONS, JUDGEMENTS)
 """What stewards wrote between the nights: a night reads it as it was when it started."""
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
+_OF_DELIVERIES = (PROFILES, SOURCES)
 _TABLES = (*SILVER, RENAMES, *LINKAGE, *GIVEN, *IDENTITY, CHANGES, *GOLD)
 PUBLISHED = {table.path: table for table in _TABLES}
 """By layer/table: what a night releases beside bronze."""
@@ -84,12 +88,12 @@ PUBLISHED = {table.path: table for table in _TABLES}
 def catalogue(sources: Mapping[str, Source]) -> list[Table]:
     """Every table of the warehouse, in the order of the flow."""
     bronze = (BATCHES, *bronze_tables(sources).values())
-    return [*bronze, *_TABLES, PROFILES, *OPS_TABLES]
+    return [*bronze, *_TABLES, *_OF_DELIVERIES, *OPS_TABLES]
 
 
 def published(path: str) -> bool:
-    """True for a table that a release names: the operation's own are read at their newest, but for profiles."""
-    return not path.startswith("ops/") or path == PROFILES.path
+    """True for a table that a release names: the operation's own are read at their newest, but for those about deliveries."""
+    return not path.startswith("ops/") or path in {table.path for table in _OF_DELIVERIES}
 
 
 def stages(sources: Mapping[str, Source]) -> list[Stage]:
@@ -99,12 +103,12 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
         Stage("bronze.land", bronze, _land, previous=(BATCHES,), takes_files=True, conf=("sources",)),
         Stage(
             "bronze.profile",
-            (PROFILES,),
+            _OF_DELIVERIES,
             _profile,
             reads=bronze,
-            previous=(PROFILES,),
+            previous=(*_OF_DELIVERIES, RENAMES),
             takes_files=True,
-            conf=("project", "sources"),
+            conf=("project", "sources", "renames"),
         ),
         Stage(
             "silver.build",
@@ -222,8 +226,15 @@ def _land(inputs: Inputs) -> Content:
 def _profile(inputs: Inputs) -> Content:
     delivered = delivered_feeds(inputs, bronze_tables(inputs.settings.sources))
     keep_days, today = inputs.settings.project.retention("ops"), inputs.night.business_date
-    past = inputs.previous_arrow(PROFILES)
-    return {PROFILES.path: build_profiles(delivered, past, today, keep_days)} if delivered else {}
+    came = received(inputs)
+    past = came.by_names_of_now(inputs.previous_arrow(PROFILES))
+    content: dict[str, DataFrame | pa.Table] = {}
+    if delivered:
+        content[PROFILES.path] = build_profiles(delivered, past, today, keep_days)
+    catalogued = source_catalogue(inputs.settings.sources, came.batch_rows())
+    if not same_rows(catalogued, inputs.previous_arrow(SOURCES)):
+        content[SOURCES.path] = catalogued
+    return content
 
 
 def _identity(inputs: Inputs) -> Content:

@@ -6,7 +6,7 @@ A new source, feed, renamed column or code needs a change of YAML only. One file
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,9 @@ OP = "op"
 FILE = "_file"
 ROW = "_row"
 """File and physical row: a key for rows that carry none, and columns that a map may use."""
+
+PLACEHOLDERS = ("TO BE NAMED", "TO_BE_NAMED")
+"""What a draft writes for an owner and for a source that a person has to name."""
 
 Target = Literal["customer_records", "orders", "order_lines", "returns", "cases", "bronze_only"]
 Take = Literal["last", "first", "sum", "min", "max"]
@@ -123,6 +126,11 @@ class Feed(Use):
         default_factory=dict,
         description="What its rows become besides, one row a key: orders and customers from order lines.",
     )
+    cadence_days: Annotated[int, Field(ge=1)] | Literal["source"] | None = Field(
+        "source",
+        description="Days that its own newest delivery may be old, null: irregular; source: the source's, which any "
+        "of its feeds keeps.",
+    )
     encoding: str | None = None
     delimiter: str | None = None
     decimal: Literal[".", ","] = "."
@@ -153,6 +161,11 @@ class Feed(Use):
         key = tuple(name for name in self.key if name not in (FILE, ROW))
         return tuple(dict.fromkeys((*key, *(n for n, c in self.columns.items() if c.required))))
 
+    @property
+    def has_own_cadence(self) -> bool:
+        """True where the feed does not just share the source's cadence."""
+        return self.cadence_days != "source"
+
 
 class Source(Strict):
     """One source folder."""
@@ -171,6 +184,11 @@ class Source(Strict):
     country: str | None = Field(None, description="Country of records that name none; null: the project's.")
     feeds: dict[str, Feed]
 
+    def cadence_of(self, feed: str) -> int | None:
+        """Days that the feed's newest delivery may be old; None: irregular."""
+        own = self.feeds[feed].cadence_days
+        return self.cadence_days if own == "source" else own
+
     def encoding_of(self, feed: str) -> str:
         return self.feeds[feed].encoding or self.encoding
 
@@ -187,7 +205,23 @@ def load_sources(conf: Conf) -> dict[str, Source]:
         source = validate(Source, content, node, name)
         if source.source in sources:
             raise UsageError(f"{name}: source {source.source} is declared twice.")
+        _check_named(source, name)
         sources[source.source] = source
     if not sources:
         raise UsageError("conf/sources has no source: add one file a source, like the defaults.")
     return sources
+
+
+def _check_named(source: Source, file: str) -> None:
+    """Raises UsageError where a draft's placeholder still stands."""
+    if source.owner in PLACEHOLDERS:
+        raise UsageError(
+            f"{file}: owner: {source.owner} is what a draft left open: name who answers for the source."
+        )
+    for feed, spec in source.feeds.items():
+        for use in (spec, *spec.derive.values()):
+            if any(part.constant in PLACEHOLDERS for part in use.parts):
+                raise UsageError(
+                    f"{file}: {feed}: a constant is {PLACEHOLDERS[1]}, which a draft left open: name the source whose "
+                    "records it points at."
+                )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import reduce
 from operator import or_
@@ -130,19 +131,50 @@ def batches_frame(
     return BATCHES.conform(joined.fillna(0, subset=list(_COUNTED)))
 
 
-def stale_sources(batches: pa.Table | None, sources: Mapping[str, Source], business_date: date) -> list[str]:
-    """Source folders whose newest delivery is older than their cadence, sorted.
+@dataclass(frozen=True)
+class Punctuality:
+    """How a source keeps its cadence, or a feed that has one of its own."""
 
-    A source without a cadence, or one that never delivered, is not stale.
+    source: str
+    feeds: tuple[str, ...]
+    """Feeds that it is about, sorted."""
+    about: str
+    """The source, or source/feed where the feed has a cadence of its own."""
+    last: date
+    """Newest landing date of the feeds."""
+    cadence_days: int
+    days_late: int
+    """Days by which ``last`` is older than the cadence; 0 within it."""
+
+
+def punctuality(
+    batches: pa.Table | None, sources: Mapping[str, Source], business_date: date
+) -> list[Punctuality]:
+    """The sources and feeds with a cadence that ever delivered, sorted; rejected batches do not count.
+
+    The feeds of a source without a cadence of their own keep it together: the newest counts.
     """
-    marks = {} if batches is None else high_water_marks(batches)
-    return sorted(
-        name
-        for name, mark in marks.items()
-        if name in sources
-        and (cadence := sources[name].cadence_days) is not None
-        and (business_date - mark).days > cadence
-    )
+    marks: dict[tuple[str, str], date] = {}
+    for row in [] if batches is None else batches.select(_DELIVERED).to_pylist():
+        if row["status"] == "landed":
+            key = row["source"], row["feed"]
+            marks[key] = max(row["landing_date"], marks.get(key, row["landing_date"]))
+    found = []
+    for name, source in sorted(sources.items()):
+        own = sorted(feed for feed, spec in source.feeds.items() if spec.has_own_cadence)
+        # What was delivered as a feed that conf does not know any more was delivered all the same.
+        former = {feed for of, feed in marks if of == name}
+        others = sorted((source.feeds.keys() | former) - set(own))
+        for feeds, about in ((others, name), *(((feed,), f"{name}/{feed}") for feed in own)):
+            last = max((marks[name, feed] for feed in feeds if (name, feed) in marks), default=None)
+            cadence = source.cadence_days if about == name else source.cadence_of(feeds[0])
+            if last is not None and cadence is not None:
+                late = max((business_date - last).days - cadence, 0)
+                found.append(Punctuality(name, tuple(feeds), about, last, cadence, late))
+    return found
+
+
+_DELIVERED = ["source", "feed", "landing_date", "status"]
 
 
 def high_water_marks(batches: pa.Table) -> dict[str, date]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipelines.bronze.landing import LandedFile
 
 GZIP_MAGIC = b"\x1f\x8b"
-_MARKS = (
+MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -126,7 +126,7 @@ def _check_start(file: LandedFile, chunk: bytes, encoding: str) -> Problem | Non
         )
     if chunk.startswith(GZIP_MAGIC):
         return stop("misnamed_gzip", file.path, "is gzip although its name does not end in .gz. Rename it.")
-    for mark, found in _MARKS:
+    for mark, found in MARKS:
         if chunk.startswith(mark) and not encoding.startswith(found):
             return _wrong(file, f"is {found.upper()}, but {encoding} is declared for {file.source}")
     return None

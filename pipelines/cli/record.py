@@ -19,7 +19,7 @@ from pipelines.cli.options import Day, example
 from pipelines.ops import releases
 from pipelines.ops.gate_trends import nights_before
 from pipelines.ops.lock import holder
-from pipelines.ops.past_run import PastRun, no_stages, past_run, stages_of
+from pipelines.ops.past_run import PastRun, known_run, no_stages, past_run, stages_of
 from pipelines.ops.record import is_decision, rows_of
 from pipelines.ops.tables import GATES
 from pipelines.storage import Warehouse
@@ -106,7 +106,9 @@ def _issues(
     from pipelines.ops.issues import open_issues
     from pipelines.settings import load_settings
 
-    return open_issues(house, run["run_id"] if run else "", release, load_settings(config).sources)
+    settings = load_settings(config)
+    run_id = run["run_id"] if run else ""
+    return open_issues(house, run_id, release, settings.sources, settings.contracts)
 
 
 def _still_standing(runs: list[dict[str, Any]], state: str, release: Release | None) -> dict[str, Any] | None:
@@ -154,6 +156,7 @@ def runs(run: str | None, warehouse: str, show: str | None, as_json: bool) -> in
         rows = list(releases.run_states(house).values())
         columns = ["run_id", "status", "files", "late_files", "seconds", "message"]
     else:
+        known_run(house, show)
         rows = stages_of(house, show)
         columns = ["stage", "status", "rows_in", "rows_out", "seconds"]
     if as_json:

@@ -85,8 +85,9 @@ def _send(conf: Alerts, event: str, summary: dict[str, Any], say: Say) -> None:
         hooks.append(("command", partial(_run, conf.command, body, conf)))
     if conf.webhook is not None:
         hooks.append(("webhook", partial(_post, conf.webhook, body, conf)))
-    for name, deliver in hooks:
-        error = _in_time(deliver, conf.timeout_seconds)
+    failed = {name: _in_time(deliver, conf.timeout_seconds) for name, deliver in hooks}
+    # Said when all were told: whoever would read it may be gone with the terminal.
+    for name, error in failed.items():
         if error is not None:
             # The address may hold a secret: neither it nor what the other side said is repeated.
             say(f"The alert's {name} failed ({_why(error)}); the night itself is not affected.")

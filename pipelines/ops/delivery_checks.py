@@ -7,8 +7,9 @@ from datetime import date
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from pipelines.bronze.batches import BATCHES, high_water_marks
+from pipelines.bronze.batches import punctuality
 from pipelines.ops.gates import Verdict, graded, listed, verdict
+from pipelines.silver.received import Received
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +29,8 @@ Batch = dict[str, Any]
 def delivered(inputs: Inputs) -> list[Verdict]:
     """What is said about tonight's files: how many rows, which columns, from when."""
     project, night = inputs.settings.project, inputs.night
-    batches = inputs.arrow(BATCHES)
+    # A renamed source goes on where it was, and is not two.
+    batches = Received(inputs, {}).batch_rows()
     rows: list[Batch] = [] if batches is None else batches.to_pylist()
     tonight = {file.batch_id for file in night.files}
     return [
@@ -201,26 +203,22 @@ def new_columns(project: Project, batches: Iterable[Batch], tonight: Collection[
 def freshness(
     project: Project, batches: pa.Table | None, sources: Mapping[str, Source], business_date: date
 ) -> list[Verdict]:
-    """``freshness``: days by which a source's newest delivery is older than its cadence.
+    """``freshness``: days by which the newest delivery of a source, or of a feed with a cadence of its own, is older than that.
 
-    ``bounds: {freshness: {fail: 2}}`` refuses to publish from the third day on. A source
-    without a cadence, or one that never delivered, is not late.
+    ``bounds: {freshness: {fail: 2}}`` refuses to publish from the third day on. What is
+    irregular, or never delivered, is not late. ``batches`` under the names that sources have now.
     """
-    marks = {} if batches is None else high_water_marks(batches)
     found: list[Verdict] = []
-    for name, mark in sorted(marks.items()):
-        cadence = sources[name].cadence_days if name in sources else None
-        if cadence is None:
-            continue
-        late = max((business_date - mark).days - cadence, 0)
+    for kept in punctuality(batches, sources, business_date):
+        late = kept.days_late
         found += graded(
             project,
             "freshness",
             value=late,
             rows=1,
-            message=f"{name} delivered last on {mark}, {late} day{'' if late == 1 else 's'} past its cadence of "
-            f"{cadence}: what rests on it is marked is_stale. Ask {sources[name].owner}.",
-            about=name,
+            message=f"{kept.about} delivered last on {kept.last}, {late} day{'' if late == 1 else 's'} past its cadence "
+            f"of {kept.cadence_days}: what rests on it is marked is_stale. Ask {sources[kept.source].owner}.",
+            about=kept.about,
         )
     return failed_or_one("freshness", found, "every source is within its cadence")
 

@@ -120,7 +120,7 @@ def _source_lines(sources: Sequence[Source]) -> list[str]:
                 _code(source.source),
                 _cell(source.owner),
                 source.channel,
-                cadence(source),
+                cadence(source, name),
                 _code(name),
                 feed.mode,
                 ", ".join(_code(k) for k in feed.key),
@@ -135,9 +135,9 @@ def _source_lines(sources: Sequence[Source]) -> list[str]:
     return ["## Sources", "", _row(head), _row(["---"] * len(head)), *rows, ""] if rows else []
 
 
-def cadence(source: Source) -> str:
-    """How old the newest delivery of a source may be."""
-    days = source.cadence_days
+def cadence(source: Source, feed: str) -> str:
+    """How old the newest delivery of a feed may be."""
+    days = source.cadence_of(feed)
     return "irregular" if days is None else f"{days} day{'' if days == 1 else 's'}"
 
 

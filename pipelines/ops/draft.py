@@ -10,45 +10,17 @@ from pipelines.bronze.secrets import is_secret_name
 from pipelines.config import parse, validate
 from pipelines.errors import UsageError
 from pipelines.linkage.columns import folded, recognised
+from pipelines.ops.draft_events import EVENTS, KEYS, PARSES, also_orders, called, event_of
 from pipelines.ops.draft_values import about_codes, check_dates, codes, date_formats, standard_codes
 from pipelines.ops.sample import Sample, quoted
 from pipelines.silver.targets import TARGETS, check_sources
-from pipelines.sources import OP, Source
+from pipelines.sources import OP, PLACEHOLDERS, Source
 from pipelines.standardise.text import plain
 
 LISTS, JOINED = ("emails_raw", "phones_raw"), ("address_raw",)
 PEOPLE = ("full_name_raw", "given_name_raw", "surname_raw")
-EVENTS: dict[str, dict[str, str]] = {
-    "orders": {
-        "order_id": "order_id order_no order_number pedido id_pedido num_pedido numero_pedido no_pedido n_pedido nro_pedido cod_pedido "
-        "ticket_no invoice",
-        "ordered_at": "order_ts ordered_at order_date order_time fecha_pedido fecha_del_pedido fecha fecha_compra date timestamp "
-        "created_at",
-        "amount": "amount total importe importe_total monto monto_total total_amount total_pedido gross order_total valor",
-        "currency": "currency moneda divisa currency_code",
-        "status": "status estado estatus order_status estado_pedido",
-        "record_id": "customer_id source_customer_id client_id id_cliente cliente_id cod_cliente codigo_cliente num_cliente no_cliente "
-        "n_cliente customer_no card_no user_id contact_id",
-        "channel": "channel canal",
-        "store_id": "store_id store tienda sucursal id_tienda",
-        "source": "source source_system origen",
-    },
-    "cases": {
-        "case_id": "ticket_id case_id id_ticket caso id_caso case_no incidencia",
-        "opened_at": "opened_at created_at fecha_apertura abierto opened fecha",
-        "first_response_at": "first_response_at primera_respuesta first_reply_at",
-        "closed_at": "closed_at fecha_cierre solved_at cerrado",
-        "category": "category categoria tipo type motivo",
-        "priority": "priority prioridad",
-        "status": "status estado estatus",
-        "csat": "csat satisfaction satisfaccion valoracion",
-        "record_id": "requester_id customer_id client_id id_cliente user_id contact_id",
-        "source": "source source_system origen",
-    },
-}
-"""What the columns of events are called, folded."""
-NEEDED = {"orders": ("order_id", "ordered_at", "amount"), "cases": ("case_id", "opened_at")}
-CODED = ("status", "priority", "category")
+CODED = ("status", "priority", "category", "case_type")
+CHANNELS = {"cases": "contact_centre"}
 GENDERS = ("gender", "sexo", "genero", "sex", "sexe", "genre", "geschlecht")
 _FEMALE = ("f", "female", "mujer", "femenino", "femme", "frau", "weiblich", "feminino")
 _MALE = ("male", "hombre", "masculino", "homme", "mann", "mannlich", "h", "v", "varon")
@@ -96,8 +68,8 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
         f"# Drafted from {about}, {sample.rows:,} rows. To be read by somebody who knows the source:",
         *[f"# - {check}" for check in checks],
         f"source: {source}",
-        "owner: TO BE NAMED",
-        f"channel: {'orders' if target == 'orders' else 'contact_centre' if target == 'cases' else 'crm'}",
+        f"owner: {PLACEHOLDERS[0]}",
+        f"channel: {CHANNELS.get(target, 'orders' if target in EVENTS else 'crm')}",
         "cadence_days: 1",
         *([f"encoding: {sample.encoding}"] if sample.encoding != "utf-8" else []),
         *([f"delimiter: {quoted(sample.delimiter)}"] if sample.delimiter != "," else []),
@@ -135,18 +107,11 @@ def _column(sample: Sample, name: str, key: Sequence[str]) -> str:
     return f"      {_name(name)}: {{required: true}}" if name in key else f"      {_name(name)}:{note}"
 
 
-def _called(sample: Sample, names: str) -> str | None:
-    """The first column with one of the names, in the names' order."""
-    by_name = {folded(column): column for column in reversed(sample.columns)}
-    return next((by_name[n] for n in names.split() if n in by_name), None)
-
-
 def _target(sample: Sample) -> tuple[str, dict[str, str]]:
     """What the rows become, and for events which column is what."""
-    for target, vocabulary in EVENTS.items():
-        roles = {role: column for role, names in vocabulary.items() if (column := _called(sample, names))}
-        if all(role in roles for role in NEEDED[target]):
-            return target, roles
+    event = event_of(sample)
+    if event is not None:
+        return event
     found = recognised(sample.columns, sample.values)
     is_people = (
         any(role in found for role in PEOPLE)
@@ -162,7 +127,10 @@ _ID = {"id", "no", "num", "key", "code", "codigo", "cod", "clave", "nr", "numero
 def _says(sample: Sample, name: str) -> bool:
     """True for a column of what people or events are, have or pay: it may be different in every row by chance."""
     events = " ".join(
-        names for roles in EVENTS.values() for role, names in roles.items() if not role.endswith("_id")
+        names
+        for target in ("orders", "cases")
+        for role, names in EVENTS[target].items()
+        if not role.endswith("_id")
     )
     people = recognised(sample.columns, sample.values)
     is_said = any(name in people.get(role, ()) for role in (*PEOPLE, *LISTS, *JOINED, "birth_date_raw"))
@@ -170,9 +138,9 @@ def _says(sample: Sample, name: str) -> bool:
 
 
 def _key(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str]) -> list[str]:
-    wanted = roles.get({"orders": "order_id", "cases": "case_id"}.get(target, ""))
-    if wanted is not None and sample.is_key(wanted):
-        return [wanted]
+    wanted = [roles[role] for role in KEYS.get(target, ())]
+    if wanted and sample.is_key(*wanted):
+        return wanted
     likely = [n for n in sample.columns if _ID & set(folded(n).split("_")) and not is_secret_name(n)]
     for name in likely:
         if sample.is_key(name):
@@ -190,12 +158,12 @@ def _key(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str
     if target == "bronze_only" or not others:
         checks.append("key: no column that can be one is different in every row; each row stands for itself")
         return ["_file", "_row"]
-    first = wanted or [*likely, *others][0]
+    taken = wanted or [*likely, *others][:1]
     checks.append(
-        f"key: no column that can be one is different in every row; {first} was taken, rows with the same value replace "
-        "each other"
+        f"key: no column that can be one is different in every row; {' with '.join(taken)} was taken, rows with the same "
+        "value replace each other"
     )
-    return [first]
+    return taken
 
 
 def _moment(column: str, values: Sequence[str]) -> str:
@@ -215,7 +183,7 @@ def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict
             made[role] = f"{{join: [{named}]}}"
         elif role in known:
             made[role] = _name(columns[0])
-    gender = _called(sample, " ".join(GENDERS))
+    gender = called(sample, " ".join(GENDERS))
     if gender is not None:
         seen = {v.lower() for v in sample.values[gender]}
         # Beside an H (hombre) an M is a mujer.
@@ -226,7 +194,7 @@ def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict
             made["gender"] = f'{{column: {_name(gender)}, codes: {told}, unmapped: "null"}}'
             checks.append("gender: are the codes translated right?")
     for role, names in MOMENTS.items():
-        column = _called(sample, names)
+        column = called(sample, names)
         if column is not None and date_formats(sample.values[column]):
             made[role] = _moment(column, sample.values[column])
             check_dates(role, column, sample.values[column], checks)
@@ -243,22 +211,41 @@ def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict
 
 def _event_map(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str]) -> dict[str, str]:
     made: dict[str, str] = {}
+    if target == "cases" and "case_type" not in roles and "category" in roles:
+        made |= _type_by_category(roles["category"], sample, checks)
     for role, column in roles.items():
         values = sample.values[column]
         if role.endswith("_at"):
             made[role] = _moment(column, values)
             check_dates(role, column, values, checks)
-        elif role in ("amount", "csat"):
-            made[role] = f"{{column: {_name(column)}, parse: {'amount' if role == 'amount' else 'integer'}}}"
+        elif role in PARSES:
+            made[role] = f"{{column: {_name(column)}, parse: {PARSES[role]}}}"
         elif role in CODED and (told := codes(values, standard_codes(target, role))) is not None:
             made[role] = f"{{column: {_name(column)}, codes: {told}, unmapped: keep}}"
             checks.append(about_codes(target, role, values))
         else:
             made[role] = _name(column)
-    if target in EVENTS and "source" not in made:
-        made["source"] = "{constant: TO_BE_NAMED}"
+    if "unit_price" in made and "amount" not in made:
+        factors = ", ".join(_name(roles[role]) for role in ("quantity", "unit_price"))
+        made["amount"] = f"{{product: [{factors}]}}"
+        checks.append("amount: is it quantity times unit price, before discounts?")
+    if target in EVENTS and "source" in TARGETS[target].columns and "source" not in made:
+        made["source"] = f"{{constant: {PLACEHOLDERS[1]}}}"
         checks.append("source: name the source whose records `record_id` points at (crm, erp …)")
+    if target == "order_lines" and also_orders(sample):
+        checks.append(
+            "derive: the lines say when the order was and whose it is: have orders made of them too"
+        )
     return made
+
+
+def _type_by_category(column: str, sample: Sample, checks: list[str]) -> dict[str, str]:
+    """The type of a case by what it is about; none where no word says it, for no type is not known to be none."""
+    told = codes(sample.values[column], standard_codes("cases", "case_type"))
+    if told in (None, "{}"):
+        return {}
+    checks.append(about_codes("cases", "case_type", sample.values[column], "as other"))
+    return {"case_type": f"{{column: {_name(column)}, codes: {told}, unmapped: other}}"}
 
 
 def _amounts(sample: Sample, maps: Mapping[str, str]) -> list[tuple[str, list[str]]]:

@@ -43,6 +43,11 @@ _STANDARD: dict[tuple[str, str], dict[str, str]] = {
         "solved": "solved resolved resuelto resuelta solucionado solucionada",
         "closed": "closed cerrado cerrada",
     },
+    ("cases", "case_type"): {
+        "claim": "claim complaint queja reclamacion reclamo garantia warranty averia",
+        "request": "request solicitud peticion devolucion return envio shipment cambio cancelacion",
+        "query": "query question consulta duda pregunta factura invoice cuenta account informacion",
+    },
     ("cases", "priority"): {
         "low": "low baja bajo",
         "medium": "medium media medio normal",
@@ -61,7 +66,8 @@ def standard_codes(target: str, role: str) -> dict[str, str] | None:
     return {word.replace("_", " "): code for code, words in standard.items() for word in words.split()}
 
 
-def about_codes(target: str, role: str, values: Sequence[str]) -> str:
+def about_codes(target: str, role: str, values: Sequence[str], rest: str = "as they are written") -> str:
+    """What to ask about the codes of a column; ``rest``: as what those without a translation count."""
     meant = standard_codes(target, role)
     if meant is None:
         return f"{role}: write your own codes on the right"
@@ -69,7 +75,7 @@ def about_codes(target: str, role: str, values: Sequence[str]) -> str:
     known = ", ".join(_STANDARD[target, role])
     if not unknown:
         return f"{role}: are the codes translated right? The standard ones: {known}"
-    return f"{role}: which of {known} is {', '.join(unknown)}? Without a translation they count as they are written"
+    return f"{role}: which of {known} is {', '.join(unknown)}? Without a translation they count {rest}"
 
 
 def date_formats(values: Sequence[str]) -> list[str]:

@@ -12,10 +12,13 @@ from pipelines.ops.reading import Reader
 from pipelines.ops.record import rows_of
 from pipelines.ops.summary import Issue
 from pipelines.ops.tables import GATES
+from pipelines.quality.row_rules import owners_of
 from pipelines.silver.quarantine import QUARANTINE
+from pipelines.silver.targets import uses
 
 if TYPE_CHECKING:
     from pipelines.ops.releases import Release
+    from pipelines.quality.contracts import Contract
     from pipelines.sources import Source
     from pipelines.storage import Warehouse
 
@@ -27,14 +30,21 @@ Rows = Iterable[Mapping[str, Any]]
 
 
 def open_issues(
-    warehouse: Warehouse, run_id: str, release: Release | None, sources: Mapping[str, Source]
+    warehouse: Warehouse,
+    run_id: str,
+    release: Release | None,
+    sources: Mapping[str, Source],
+    contracts: Iterable[Contract] = (),
 ) -> tuple[Issue, ...]:
-    """What gates of the run warned about or stopped, and what stands open in the release's feeds, by owner."""
+    """What gates of the run warned about or stopped, and what stands open in the release's feeds, by owner.
+
+    ``contracts``: of conf/quality, whose rules about rows may name who answers for what they set aside.
+    """
     gates = [row for row in rows_of(warehouse, GATES.path) if row["run_id"] == run_id]
     is_released = release is not None and release.release_id == run_id
     found = judged(gates, is_released=is_released)
     if release is not None:
-        found += _standing(warehouse, release, sources)
+        found += _standing(warehouse, release, sources, contracts)
     worst = ("blocked", "warned")
     state = {status: rank for rank, status in enumerate(worst)}
     return tuple(sorted(found, key=lambda i: (i.owner, state.get(i.status, len(worst)), i.about, i.message)))
@@ -94,7 +104,9 @@ def held(reasons: Rows) -> list[tuple[str, str, str]]:
     ]
 
 
-def _standing(warehouse: Warehouse, release: Release, sources: Mapping[str, Source]) -> list[Issue]:
+def _standing(
+    warehouse: Warehouse, release: Release, sources: Mapping[str, Source], contracts: Iterable[Contract]
+) -> list[Issue]:
     """What stands open of every feed, whichever night it came."""
     reader = Reader(warehouse, release, only={PROFILES.path, QUARANTINE.path})
     version = release.tables.get(BATCHES.path)
@@ -108,14 +120,31 @@ def _standing(warehouse: Warehouse, release: Release, sources: Mapping[str, Sour
                 WHERE business_date = newest AND unmapped > 0 ORDER BY unmapped DESC, "column\""""
             )
         )
-    if reader.has(QUARANTINE.path):
-        found += held(
-            reader.rows(
-                """SELECT source, feed, reason, count(*) AS rows FROM silver.quarantine
-                GROUP BY ALL ORDER BY rows DESC, reason"""
-            )
-        )
+    of_sources = [(sources[line[0]].owner if line[0] in sources else NOBODYS, *line) for line in found]
     return [
-        Issue(sources[source].owner if source in sources else NOBODYS, f"{source}/{feed}", "open", text)
-        for source, feed, text in found
+        Issue(owner, f"{source}/{feed}", "open", text)
+        for owner, source, feed, text in (*of_sources, *_held(reader, sources, contracts))
     ]
+
+
+def _held(
+    reader: Reader, sources: Mapping[str, Source], contracts: Iterable[Contract]
+) -> list[tuple[str, str, str, str]]:
+    """Owner, source, feed and what is held back: the owner of the rule where it has one, else that of the source."""
+    if not reader.has(QUARANTINE.path):
+        return []
+    reasons = reader.rows(
+        """SELECT source, feed, reason, count(*) AS rows FROM silver.quarantine
+        GROUP BY ALL ORDER BY rows DESC, reason"""
+    )
+    of_rules = owners_of(contracts)
+    by_owner: dict[str, list[Mapping[str, Any]]] = {}
+    for row in reasons:
+        source, feed, reason = (str(row[name]) for name in ("source", "feed", "reason"))
+        known = sources.get(source)
+        spec = None if known is None else known.feeds.get(feed)
+        targets = {use.target for use in uses(spec).values()} if spec is not None else ()
+        named = {of_rules[target, reason] for target in targets if (target, reason) in of_rules}
+        of_source = NOBODYS if known is None else known.owner
+        by_owner.setdefault(named.pop() if len(named) == 1 else of_source, []).append(row)
+    return [(owner, *line) for owner, rows in by_owner.items() for line in held(rows)]

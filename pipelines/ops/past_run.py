@@ -50,11 +50,17 @@ class PastRun:
         return asdict(self)
 
 
-def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
-    """The record of ``run_id``. Raises UsageError where there is none."""
+def known_run(warehouse: Warehouse, run_id: str) -> dict[str, Any]:
+    """The newest row of ``ops/runs`` of a run. Raises UsageError where there is none."""
     run = run_states(warehouse).get(run_id)
     if run is None:
         raise UsageError(f"There is no run {run_id}: `padron runs` lists them.")
+    return run
+
+
+def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
+    """The record of ``run_id``. Raises UsageError where there is none."""
+    run = known_run(warehouse, run_id)
     known = {r.release_id: r for r in releases.all_releases(warehouse)}
     base = known.get(run["base_release"] or "")
     outputs: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """``ops/profiles``: what each delivered feed looks like, column by column, and how it differs from the last time.
 
-Counts and shares of every column; values only of columns that say nothing about a person, and there only those
-that many rows share.
+Counts and shares of every column; values only of columns that say nothing about a person, of others the codes that conf
+translates, and there only those that many rows share.
 """
 
 from __future__ import annotations
@@ -74,14 +74,17 @@ PROFILES = Table(
         Column(
             "lowest",
             STRING,
-            "Smallest number or date; NULL for text and for columns that name a person.",
+            "Smallest number or date, read as conf/sources says (decimal, formats); NULL for text and for columns that name a "
+            "person.",
             Personal.QUASI,
         ),
         Column("highest", STRING, "Largest number or date, where lowest stands.", Personal.QUASI),
         Column(
             "top",
             map_of(STRING, LONG),
-            f"Most frequent values and their rows, of columns that say nothing about a person; from {SHOWN_FROM} rows on.",
+            "Most frequent values and their rows, of columns that say nothing about a person, and of others the codes that "
+            f"conf/sources translates; from {SHOWN_FROM} rows on.",
+            Personal.QUASI,
             unit="rows",
         ),
         Column(
@@ -128,39 +131,72 @@ def delivered_feeds(inputs: Inputs, tables: Mapping[tuple[str, str], Table]) -> 
 
 
 def profiled(delivered: Delivered) -> DataFrame:
-    """One row a value of the feed's columns: source, feed, column, value, is_shown, has_range, is_unmapped."""
+    """One row a value of the feed's columns: source, feed, column, value, form, number, day, is_shown, has_range, is_unmapped.
+
+    ``number`` and ``day``, the latter as ISO text, are read as conf says; NULL where the column has no range.
+    """
     spec = delivered.source.feeds[delivered.feed]
     text = origin(delivered.rows.columns)
     classes = personal_of(spec)
     coded: dict[str, list[SparkColumn]] = {}
+    translated: dict[str, list[SparkColumn]] = {}
+    formats: dict[str, tuple[str, ...]] = {}
     for use in uses(spec).values():
         for part in use.parts:
+            if part.column is None:
+                continue
+            key = stored_name(part.column).casefold()
             missing = has_no_code(part, text)
-            if missing is not None and part.column:
-                coded.setdefault(stored_name(part.column).casefold(), []).append(missing)
+            if missing is not None:
+                coded.setdefault(key, []).append(missing)
+                if part.codes:
+                    translated.setdefault(key, []).append(~missing)
+            told = use.birth_date_formats if part is use.map.get("birth_date_raw") else part.formats
+            formats[key] = tuple(dict.fromkeys((*formats.get(key, ()), *told)))
     cells = []
     for name in delivered.rows.columns:
         if name in TECHNICAL or name == OP:
             continue
         personal = classes.get(name.casefold(), Personal.DIRECT)
         unmapped = coded.get(name.casefold())
+        value = values.present(F.col(f"`{name}`"))
+        is_shown = F.lit(personal is Personal.NONE)
+        if personal not in (Personal.NONE, Personal.DIRECT) and name.casefold() in translated:
+            # A code of a vocabulary names nobody, although it narrows down who somebody is; what else stands there may.
+            is_shown = F.coalesce(F.greatest(*translated[name.casefold()], F.lit(False)), F.lit(False))
+        has_range = personal in (Personal.NONE, Personal.QUASI)
+        day = _day(value, formats.get(name.casefold(), ())) if has_range else F.lit(None).cast("string")
         cells.append(
             F.struct(
                 F.lit(name).alias("column"),
-                values.present(F.col(f"`{name}`")).alias("value"),
-                F.lit(personal is Personal.NONE).alias("is_shown"),
-                F.lit(personal in (Personal.NONE, Personal.QUASI)).alias("has_range"),
+                value.alias("value"),
+                day.alias("day"),
+                is_shown.alias("is_shown"),
+                F.lit(has_range).alias("has_range"),
                 (
                     F.lit(None).cast("boolean") if unmapped is None else F.greatest(*unmapped, F.lit(False))
                 ).alias("is_unmapped"),
             )
         )
     readable = delivered.rows.filter(F.col("_problem").isNull())
-    return readable.select(
+    found = readable.select(
         F.lit(delivered.source.source).alias("source"),
         F.lit(delivered.feed).alias("feed"),
         F.inline(F.array(*cells)),
-    )
+    ).withColumn("form", _form(F.col("value")))
+    has_number = F.col("has_range") & F.col("form").isin("integer", "decimal")
+    return found.withColumn("number", F.when(has_number, values.as_number(F.col("value"), spec.decimal)))
+
+
+def _day(value: SparkColumn, formats: Sequence[str]) -> SparkColumn:
+    """A date or moment as ISO text: as it stands, or read by one of ``formats``; NULL where it is none."""
+    is_iso = value.rlike(FORMS["date"]) | value.rlike(FORMS["timestamp"])
+    other = [pattern for pattern in formats if pattern not in values.ISO_PATTERNS]
+    if not other:
+        return F.when(is_iso, value)
+    # A moment of a form of its own is told as a date, which most of them are.
+    read = F.regexp_replace(values.as_timestamp(value, other).cast("string"), r" 00:00:00$", "")
+    return F.when(is_iso, value).when(value.rlike(r"\d"), read)
 
 
 def build_profiles(
@@ -218,14 +254,9 @@ def _form(value: SparkColumn) -> SparkColumn:
 
 def _counted(cells: Sequence[DataFrame]) -> DataFrame:
     """One row a source, feed and column, with what is counted in the one pass over the rows."""
-    form = _form(F.col("value"))
-    has_number = F.col("has_range") & F.col("form").isin("integer", "decimal")
-    number = F.when(has_number, values.as_number(F.col("value")))
-    day = F.when(F.col("has_range") & F.col("form").isin("date", "timestamp"), F.col("value"))
     length = F.length("value")
     return (
         reduce(DataFrame.unionByName, cells)
-        .withColumn("form", form)
         .groupBy("source", "feed", "column")
         .agg(
             F.count(F.lit(1)).alias("rows"),
@@ -234,10 +265,10 @@ def _counted(cells: Sequence[DataFrame]) -> DataFrame:
             *[F.count_if(F.col("form") == name).alias(f"form_{name}") for name in _FORM_NAMES],
             F.min(length).alias("shortest"),
             F.max(length).alias("longest"),
-            F.min(number).alias("least"),
-            F.max(number).alias("most"),
-            F.min(day).alias("first"),
-            F.max(day).alias("last"),
+            F.min("number").alias("least"),
+            F.max("number").alias("most"),
+            F.min("day").alias("first"),
+            F.max("day").alias("last"),
             F.sum(F.col("is_unmapped").cast("long")).alias("unmapped"),
             F.expr(f"approx_top_k(CASE WHEN is_shown THEN value END, {TOP}, {TRACKED})").alias("frequent"),
         )

@@ -171,6 +171,10 @@ def _check(options: Options, settings: Settings, warehouse: Warehouse) -> None:
         raise UsageError(f"--from {options.from_stage} is not a stage. Stages: {names}.")
     if options.layer is not None and options.layer not in LAYERS:
         raise UsageError(f"--layer {options.layer} is not a layer. Layers: {', '.join(LAYERS)}.")
+    if options.layer is not None and options.since is not None:
+        raise UsageError(
+            "--layer runs a layer of one night: give --date one date, and a job of its own to each night."
+        )
     if options.generation is not None:
         check_fields(options.generation, settings.linkage)
 

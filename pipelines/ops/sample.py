@@ -14,17 +14,19 @@ from pipelines import files
 from pipelines.bronze import columnar, delimited, jsonlines
 from pipelines.bronze.landing import FORMATS
 from pipelines.bronze.tables import stored_name
-from pipelines.bronze.text import open_bytes, open_text
+from pipelines.bronze.text import MARKS, open_bytes, open_text
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 ROWS = 10_000
 """Rows of a file that a draft is made from: the first."""
 ENCODINGS = ("utf-8", "cp1252")
 """Tried in this order; what is no UTF-8 is most likely the second, which reads nearly everything."""
 DELIMITERS = ",;\t|"
+HEAD = 20
+"""Lines that tell the delimiter, and whether the first of them is a header."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,11 @@ class Sample:
     def distinct(self, column: str) -> int:
         return len(set(self.values[column]))
 
-    def is_key(self, column: str) -> bool:
-        """True where every row has a value of its own."""
-        return 0 < self.rows == len(self.values[column]) == self.distinct(column)
+    def is_key(self, *columns: str) -> bool:
+        """True where every row has a value, or values together, of its own."""
+        is_full = all(len(self.values[column]) == self.rows for column in columns)
+        together = zip(*(self.values[column] for column in columns), strict=True) if is_full else ()
+        return is_full and 0 < self.rows == len(set(together))
 
 
 def read_sample(path: str, rows: int = ROWS) -> Sample:
@@ -75,6 +79,9 @@ def read_sample(path: str, rows: int = ROWS) -> Sample:
 def _encoding(path: str, is_gzip: bool) -> str:
     with open_bytes(path, is_gzip=is_gzip) as stream:
         head = stream.read(2**20)
+    marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
+    if marked is not None:
+        return marked
     for encoding in ENCODINGS:
         try:
             # The end may cut a character in two.
@@ -89,11 +96,17 @@ def _encoding(path: str, is_gzip: bool) -> str:
 
 def _delimited(path: str, encoding: str, is_gzip: bool, rows: int, delimiter: str | None) -> Sample:
     with open_text(path, encoding, is_gzip=is_gzip) as lines:
-        first = next(iter(lines), "")
+        first, *after = [*itertools.islice(lines, HEAD)] or [""]
     if not first.strip():
         raise UsageError(f"{path} has no header line.")
-    if delimiter is None:
-        delimiter = max(DELIMITERS, key=lambda d: (len(next(csv.reader([first], delimiter=d), [])), d == ","))
+    if first.lower().startswith("sep="):
+        raise UsageError(
+            f"{path} begins with {first.strip()}, a line for Excel alone: have it delivered without."
+        )
+    likely = DELIMITERS if delimiter is None else delimiter
+    delimiter = max(likely, key=lambda d: (len(_fields(first, d)), d == ","))
+    if _is_title(_fields(first, delimiter), [line for line in after if line.strip()], likely):
+        raise UsageError(_no_header(path))
     with open_text(path, encoding, is_gzip=is_gzip) as lines:
         found = [
             fields for _, fields, _, _ in itertools.islice(delimited.records(lines, delimiter), rows + 1)
@@ -101,7 +114,30 @@ def _delimited(path: str, encoding: str, is_gzip: bool, rows: int, delimiter: st
     header = found[0]
     if header is None:
         raise UsageError(f"{path}: its header line is malformed.")
+    if len(found) > 1 and not any(found[1:]):
+        raise UsageError(_no_header(path))
     return _sample(header, (fields for fields in found[1:] if fields), encoding, delimiter)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _is_title(fields: Sequence[str], after: Sequence[str], delimiters: str) -> bool:
+    """True where one text stands alone in the first line, and the lines after it agree on several fields."""
+    if sum(bool(text.strip()) for text in fields) != 1:
+        return False
+    if len(fields) > 1:
+        return True
+    counts = [{len(_fields(line, delimiter)) for line in after} for delimiter in delimiters]
+    return len(after) > 1 and any(len(found) == 1 and max(found) > 1 for found in counts)
+
+
+def _no_header(path: str) -> str:
+    return (
+        f"{path}: its first line has another number of fields than the lines after it: is it a title? Have it delivered with "
+        "its header first."
+    )
 
 
 def _parquet(path: str, rows: int) -> Sample:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pipelines.tables import Table
 
 
+TOLD = 80
+"""Characters of an expectation's arguments that a message holds."""
 NUMBER = "rule"
 """Key under which an expectation carries its place in its contract."""
 
@@ -39,7 +41,10 @@ class Expectation(Strict):
     severity: Literal["warn", "fail", "quarantine"] = Field(
         "warn", description="quarantine: about single rows of silver; a row that breaks it is set aside."
     )
-    owner: str | None = Field(default=None, description="Who answers for it; none: the contract's owner.")
+    owner: str | None = Field(
+        default=None,
+        description="Who answers for it; none: the contract's owner, of quarantined rows the source's.",
+    )
 
 
 class Contract(Strict):
@@ -149,6 +154,13 @@ def _columns(rule: Expectation) -> list[str]:
     return [str(column) for column in (*single, *listed)]
 
 
+def _arguments(rule: Expectation) -> str:
+    """What is asked of the columns, for a message: `` (min_value 1, max_value 5)``."""
+    columns = ("column", "column_A", "column_B", "column_list", "column_set")
+    told = ", ".join(f"{name} {value}" for name, value in rule.kwargs.items() if name not in columns)
+    return f" ({told if len(told) <= TOLD else told[:TOLD] + ' …'})" if told else ""
+
+
 def check_contracts(
     contracts: Sequence[Contract], frame_of: Callable[[str], DataFrame]
 ) -> list[dict[str, Any]]:
@@ -199,10 +211,11 @@ def _verdict(contract: Contract, rule: Expectation, outcome: Any) -> dict[str, A
     is_computed = info.get("raised_exception") is False
     columns = ", ".join(_columns(rule))
     kept = is_computed and bool(outcome.success)
-    broken = f"{table} breaks {rule.type} on {columns}: correct the data, or the promise in conf/quality."
+    asked = f"{rule.type} on {columns}{_arguments(rule)}"
+    broken = f"{table} breaks {asked}: correct the data, or the promise in conf/quality."
     if not is_computed:
         broken = (
-            f"{table}: {rule.type} on {columns} could not be computed: do its arguments in conf/quality fit the "
+            f"{table}: {asked} could not be computed: do its arguments in conf/quality fit the "
             "columns' types?"
         )
     return {

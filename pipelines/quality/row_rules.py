@@ -75,6 +75,19 @@ def row_rules(contracts: Iterable[Contract]) -> list[RowRule]:
     ]
 
 
+def owners_of(contracts: Iterable[Contract]) -> dict[tuple[str, str], str]:
+    """Target and reason in silver/quarantine → who answers for its rows, of the rules that name an ``owner`` themselves.
+
+    Rows that the others set aside are the source's owner's.
+    """
+    return {
+        (contract.table.partition("/")[2], f"{RULES[rule.type][0]}_{rule.kwargs.get('column')}"): rule.owner
+        for contract in contracts
+        for rule in contract.expectations
+        if rule.severity == "quarantine" and rule.owner and rule.type in RULES
+    }
+
+
 def _rule(table: str, rule: Expectation) -> RowRule:
     where = f"conf/quality: {table}: {rule.type}"
     layer, _, name = table.partition("/")

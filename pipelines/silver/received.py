@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.bronze.batches import BATCHES, stale_sources
+from pipelines.bronze.batches import BATCHES, punctuality
 from pipelines.bronze.tables import bronze_table, stored_name
 from pipelines.silver.history import looked_back_to, rows_before, snapshots_before_last
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
@@ -66,7 +66,7 @@ class Received:
         """The landing date that tonight looks back to, by (source, feed); a full night looks at everything."""
         if self._inputs.night.is_full:
             return {}
-        counts = self._by_names_of_now(self._inputs.previous_arrow(OUTCOME_COUNTS))
+        counts = self.by_names_of_now(self._inputs.previous_arrow(OUTCOME_COUNTS))
         return looked_back_to(counts, self._inputs.settings.sources)
 
     def history_rows(self) -> dict[Key, int]:
@@ -81,7 +81,7 @@ class Received:
         if begun_on(self.renames, self.stored).num_rows:
             return None
         earlier, now = (
-            _landed(self._by_names_of_now(batches))
+            _landed(self.by_names_of_now(batches))
             for batches in (self._inputs.previous_arrow(BATCHES), self._inputs.arrow(BATCHES))
         )
         if not earlier.items() <= now.items():
@@ -118,29 +118,38 @@ class Received:
 
     def batch_rows(self) -> pa.Table | None:
         """bronze/batches with the names that sources have now, as Arrow."""
-        return self._by_names_of_now(self._inputs.arrow(BATCHES))
+        return self.by_names_of_now(self._inputs.arrow(BATCHES))
 
-    def _by_names_of_now(self, found: pa.Table | None) -> pa.Table | None:
+    def by_names_of_now(self, found: pa.Table | None) -> pa.Table | None:
         """A table with a column ``source`` under the names that sources have now."""
         if found is None or not self.renames.num_rows:
             return found
-        names = [source_now(self.renames, name) for name in found["source"].to_pylist()]
-        return found.set_column(found.column_names.index("source"), "source", pa.array(names, pa.string()))
+        # Keys may be renamed by the hundred thousand, and say nothing of a source.
+        of_sources = self.renames.filter(pc.is_null(self.renames["record_id"]))
+        names = found["source"].to_pylist()
+        now = {name: source_now(of_sources, name) for name in set(names)}
+        renamed = pa.array([now[name] for name in names], pa.string())
+        return found.set_column(found.column_names.index("source"), "source", renamed)
 
     def targets(self) -> frozenset[str]:
         """The silver tables that a feed that ever came in fills."""
         return delivered_targets(self.feeds(), self._inputs.settings.sources)
 
     def stale(self, *targets: str) -> list[str]:
-        """The stale source folders that fill ``targets``."""
+        """The stale sources of ``targets``: one that fills them missed its cadence, or its feed that does its own. Sorted."""
         sources = self._inputs.settings.sources
-        return [
-            name
-            for name in stale_sources(self.batch_rows(), sources, self._inputs.night.business_date)
-            if any(
-                use.target in targets for feed in sources[name].feeds.values() for use in uses(feed).values()
+        found = {
+            kept.source
+            for kept in punctuality(self.batch_rows(), sources, self._inputs.night.business_date)
+            if kept.days_late
+            and any(
+                use.target in targets
+                for feed in kept.feeds
+                if feed in sources[kept.source].feeds
+                for use in uses(sources[kept.source].feeds[feed]).values()
             )
-        ]
+        }
+        return sorted(found)
 
     def _rekeyed(self, rows: DataFrame, source: str, feed: Feed) -> DataFrame:
         """``rows`` with the keys that the source's records have now, where the feed is of its own records."""

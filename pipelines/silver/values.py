@@ -21,7 +21,7 @@ FACTOR = "decimal(18,6)"  # the product of two has 37 digits, so that Spark need
 
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}(:?\d{2})?)?)?$"
 _OFFSET = r":\d{2}.*([Zz]|[+-]\d{2}(:?\d{2})?)$"
-_ISO_PATTERNS = ("yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ssX")
+ISO_PATTERNS = ("yyyy-MM-dd", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ssX")
 """Patterns of timestamps that are ISO 8601, and read as such: a pattern that does not fit costs an exception a row."""
 _TRUE = ("true", "t", "yes", "y", "si", "sí", "s", "1")
 _FALSE = ("false", "f", "no", "n", "0")
@@ -66,7 +66,7 @@ def as_timestamp(text: Column, formats: Sequence[str] = (), *, zone: str = "UTC"
     """
     value = present(text)
     read = []
-    for pattern in (named for named in formats if named not in _ISO_PATTERNS):
+    for pattern in (named for named in formats if named not in ISO_PATTERNS):
         moment = F.try_to_timestamp(value, F.lit(pattern))
         read.append(moment if has_offset(pattern) else F.to_utc_timestamp(moment, zone))
     moment = F.regexp_replace(F.upper(value), r"([+-]\d{2})(\d{2})$", "$1:$2").try_cast(TIMESTAMP)

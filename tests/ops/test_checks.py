@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.bronze.batches import stale_sources
+from pipelines.bronze.batches import punctuality
 from pipelines.config import Conf, Project
 from pipelines.linkage.blocks import block_rows
 from pipelines.linkage.components import Cut
@@ -126,15 +126,33 @@ def test_decisions_that_are_held_back_or_name_nobody_warn_with_their_lines(spark
 def test_a_source_is_stale_when_its_newest_delivery_is_older_than_its_cadence() -> None:
     sources = load_sources(Conf())
     rows = [
-        ("crm", date(2026, 7, 3), "landed"),
-        ("erp", date(2026, 7, 2), "landed"),
-        ("pos", date(2026, 7, 1), "landed"),
-        ("web", date(2026, 7, 3), "rejected"),
-        ("web", date(2026, 6, 1), "landed"),
+        ("crm", "contacts", date(2026, 7, 3), "landed"),
+        ("erp", "customers", date(2026, 7, 2), "landed"),
+        ("pos", "cards", date(2026, 7, 1), "landed"),
+        ("support", "requesters", date(2026, 6, 30), "landed"),
+        ("support", "tickets", date(2026, 7, 3), "landed"),
+        ("web", "users", date(2026, 7, 3), "rejected"),
+        ("web", "users", date(2026, 6, 1), "landed"),
     ]
-    batches = pa.table(dict(zip(("source", "landing_date", "status"), zip(*rows, strict=True), strict=True)))
-    assert stale_sources(batches, sources, date(2026, 7, 3)) == ["pos", "web"]
-    assert stale_sources(None, sources, date(2026, 7, 3)) == []
+    names = ("source", "feed", "landing_date", "status")
+    batches = pa.table(dict(zip(names, zip(*rows, strict=True), strict=True)))
+
+    def late(**feeds: int | None) -> dict[str, int]:
+        support = sources["support"]
+        own = {
+            n: f.model_copy(update={"cadence_days": feeds[n]}) if n in feeds else f
+            for n, f in support.feeds.items()
+        }
+        declared = {**sources, "support": support.model_copy(update={"feeds": own})}
+        return {p.about: p.days_late for p in punctuality(batches, declared, date(2026, 7, 3)) if p.days_late}
+
+    assert late() == {"pos": 1, "web": 31}, "tickets came, so support delivers"
+    assert late(requesters=2) == {"pos": 1, "web": 31, "support/requesters": 1}
+    assert late(requesters=None) == {"pos": 1, "web": 31}
+    assert late(tickets=None) == {"pos": 1, "web": 31, "support": 2}, (
+        "what is irregular does not keep the others' cadence"
+    )
+    assert punctuality(None, sources, date(2026, 7, 3)) == []
 
 
 def test_a_stored_table_that_is_not_its_declaration_says_where(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cli import execute
-from pipelines.config import parse, validate
+from pipelines.config import Conf, parse, validate
 from pipelines.errors import UsageError
 from pipelines.ops.draft import Draft, draft
 from pipelines.ops.sample import read_sample
-from pipelines.sources import Mapped, Source
+from pipelines.sources import Mapped, Source, load_sources
 
 MEMBERS = """num_socio;Nombre completo;Móvil;correo;fecha_nac;CP;sexo;contraseña;fecha_alta
 S1;José Luis Muñoz;612345678;jl@x.es;14/03/1975;28013;H;hunter2;2020-01-31
@@ -75,6 +75,103 @@ def test_a_file_of_orders_becomes_orders(tmp_path: Path) -> None:
         "status: are the codes translated right? The standard ones: completed, returned, cancelled, pending"
         in (made.checks)
     )
+
+
+RETURNS = """id_devolucion,pedido,fecha_devolucion,importe,moneda,motivo
+D1,1,2026-07-05,"10,00",EUR,talla
+D2,2,2026-07-06,"7,25",EUR,defecto
+"""
+LINES = """pedido;linea;articulo;cantidad;precio;fecha;id_cliente
+1;1;A1;2;3,50;2026-07-01;C1
+1;2;B7;1;9,99;2026-07-01;C1
+2;1;A1;1;3,50;2026-07-02;C2
+"""
+CASES = """id_ticket,fecha_apertura,motivo,reabierto,id_cliente
+T1,2026-07-01,Queja,S,C1
+T2,2026-07-02,Factura,N,C2
+T3,2026-07-02,Otros,N,C3
+"""
+
+
+def test_returns_are_no_orders(tmp_path: Path) -> None:
+    _, source = drafted(tmp_path, "devoluciones.csv", RETURNS)
+    feed = source.feeds["feed"]
+    assert (feed.target, feed.key, feed.decimal, source.channel) == (
+        "returns",
+        ("id_devolucion",),
+        ",",
+        "orders",
+    )
+    assert (feed.map["order_id"], feed.map["reason"]) == (Mapped(column="pedido"), Mapped(column="motivo"))
+    assert mapped(source, "returned_at").parse == "timestamp"
+    assert "source" not in feed.map
+
+
+def test_lines_have_the_key_of_both_and_their_price_times_quantity(tmp_path: Path) -> None:
+    made, source = drafted(tmp_path, "lineas.csv", LINES)
+    feed = source.feeds["feed"]
+    assert (feed.target, feed.key) == ("order_lines", ("pedido", "linea"))
+    assert (mapped(source, "amount").product, mapped(source, "quantity").parse) == (
+        ("cantidad", "precio"),
+        "number",
+    )
+    assert feed.decimal == ","
+    assert any(check.startswith("derive: the lines say when") for check in made.checks)
+
+
+def test_what_a_case_is_about_says_its_type(tmp_path: Path) -> None:
+    made, source = drafted(tmp_path, "tickets.csv", CASES)
+    assert mapped(source, "case_type").codes == {"queja": "claim", "factura": "query"}
+    assert mapped(source, "category").codes == {"queja": "queja", "factura": "factura", "otros": "otros"}
+    assert mapped(source, "is_reopened").parse == "boolean"
+    assert (
+        "case_type: which of claim, request, query is otros? Without a translation they count as other"
+        in (made.checks)
+    )
+
+
+def test_what_says_no_type_is_not_made_one(tmp_path: Path) -> None:
+    _, source = drafted(tmp_path, "tickets.csv", CASES.replace("Queja", "Rojo").replace("Factura", "Azul"))
+    assert "case_type" not in source.feeds["feed"].map
+
+
+def test_an_order_that_may_name_its_refund_is_an_order(tmp_path: Path) -> None:
+    rows = "".join(f"{i},2026-07-0{1 + i % 9},10.5,{'R1' if i == 3 else ''}\n" for i in range(1, 40))
+    _, source = drafted(tmp_path, "pedidos.csv", f"order_id,order_date,amount,refund_id\n{rows}")
+    assert source.feeds["feed"].target == "orders"
+
+
+def test_the_total_of_an_order_is_not_the_amount_of_its_lines(tmp_path: Path) -> None:
+    rows = "1;1;2;3,50;16,99\n1;2;1;9,99;16,99\n"
+    _, source = drafted(tmp_path, "lineas.csv", f"pedido;linea;cantidad;precio;total_pedido\n{rows}")
+    assert mapped(source, "amount").product == ("cantidad", "precio")
+
+
+def test_one_column_of_texts_has_no_title(tmp_path: Path) -> None:
+    _, source = drafted(tmp_path, "correos.csv", "correo\na@x.es;b@x.es\nc@x.es\n")
+    assert list(source.feeds["feed"].columns) == ["correo"]
+
+
+def test_what_a_draft_left_open_is_asked_for_before_a_night(tmp_path: Path) -> None:
+    conf = tmp_path / "conf" / "sources"
+    conf.mkdir(parents=True)
+    made, _ = drafted(tmp_path, "pedidos.csv", SALES)
+    (conf / "club.yml").write_text(made.text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"club\.yml: owner: TO BE NAMED is what a draft left open"):
+        load_sources(Conf(tmp_path / "conf"))
+    (conf / "club.yml").write_text(made.text.replace("TO BE NAMED", "Sales"), encoding="utf-8")
+    with pytest.raises(UsageError, match="feed: a constant is TO_BE_NAMED, which a draft left open"):
+        load_sources(Conf(tmp_path / "conf"))
+    (conf / "club.yml").write_text(
+        made.text.replace("TO BE NAMED", "Sales").replace("TO_BE_NAMED", "crm"), encoding="utf-8"
+    )
+    assert load_sources(Conf(tmp_path / "conf"))["club"].owner == "Sales"
+
+
+def test_a_file_of_excel_in_utf_16_is_read(tmp_path: Path) -> None:
+    _, source = drafted(tmp_path, "socios.csv", MEMBERS.encode("utf-16"))
+    assert (source.encoding, source.delimiter) == ("utf-16", ";")
+    assert source.feeds["feed"].key == ("num_socio",)
 
 
 def test_columns_whose_names_yaml_must_quote_are_looked_at_like_others(tmp_path: Path) -> None:
@@ -178,6 +275,15 @@ def test_a_point_that_may_part_thousands_is_asked_about(tmp_path: Path) -> None:
         ("a.xlsx", b"PK", "is not read"),
         ("a.csv", b"", "no header line"),
         ("a.csv", b"id,id\n1,2\n", "stands twice"),
+        ("a.csv", b"sep=;\nid;n\n1;2\n", "a line for Excel alone"),
+        (
+            "a.csv",
+            b"Clientes\nid;n\n1;2\n",
+            "is it a title",
+        ),
+        ("a.csv", b"Clientes, 2026\nid;n;m\n1;2;3\n", "is it a title"),
+        ("a.csv", b"Clientes;;\nid;n;m\n1;2;3\n", "is it a title"),
+        ("a.csv", b"Clientes\n\n\nid;n\n1;2\n3;4\n", "is it a title"),
         ("a.parquet", b"PAR1", "cannot be read"),
         ("a.csv.gz", b"\x1f\x8b\x08", "cannot be read"),
     ],

@@ -170,7 +170,12 @@ def test_lines_of_json_need_not_have_every_column_at_their_head() -> None:
 
 def late(days: int, **conf: Any) -> tuple[str, str]:
     marks = pa.table(
-        {"source": ["crm", "erp"], "landing_date": [D, D - timedelta(days)], "status": ["landed"] * 2}
+        {
+            "source": ["crm", "erp"],
+            "feed": ["contacts", "customers"],
+            "landing_date": [D, D - timedelta(days)],
+            "status": ["landed"] * 2,
+        }
     )
     (verdict,) = freshness(Project.model_validate(conf), marks, load_sources(Conf()), D)
     return verdict["status"], verdict["message"]

@@ -17,6 +17,7 @@ from pipelines.ops import releases
 from pipelines.ops.issues import held, judged, open_issues, undeclared, untranslated
 from pipelines.ops.profiles import PROFILES
 from pipelines.ops.tables import GATES, RUNS
+from pipelines.quality.contracts import Contract
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.storage import Warehouse, arrow_schema
 from pipelines.tables import Table
@@ -111,6 +112,13 @@ def test_the_list_comes_from_the_run_and_the_release_and_the_terminal_shows_it(
         "distinct": 2,
     }
     row = {"source": "gone", "feed": "users", "reason": "malformed", "row": "{}", "_file": "f", "_row": 1}
+    held_back = {
+        **row,
+        "_batch_id": "b",
+        "business_date": DAY,
+        "source": "till",
+        "reason": "not_between_amount",
+    }
     landed = batch("2026-07-02/crm/contacts.csv", "nuevo")
     tables = {
         BATCHES.path: stored(
@@ -123,7 +131,14 @@ def test_the_list_comes_from_the_run_and_the_release_and_the_terminal_shows_it(
             {**profile, "column": "tipo", "unmapped": 0},
             {**profile, "column": "antes", "unmapped": 4, "business_date": dt.date(2026, 7, 1)},
         ),
-        QUARANTINE.path: stored(house, QUARANTINE, {**row, "_batch_id": "b", "business_date": DAY}),
+        QUARANTINE.path: stored(
+            house,
+            QUARANTINE,
+            {**row, "_batch_id": "b", "business_date": DAY},
+            {**held_back, "feed": "sales", "_row": 2},
+            {**held_back, "feed": "returns", "_row": 3},
+            {**held_back, "feed": "sales", "reason": "malformed", "_row": 4},
+        ),
     }
     common = {"run_id": "2026-07-02.1", "business_date": DAY, "at": AT}
     verdict = gate("volume_low crm/contacts", "warned", "Customer care")
@@ -146,8 +161,24 @@ def test_the_list_comes_from_the_run_and_the_release_and_the_terminal_shows_it(
         ("CRM team", "open", "crm/contacts"),
         ("Customer care", "warned", "volume_low crm/contacts"),
         ("data engineering", "open", "gone/users"),
+        ("data engineering", "open", "till/returns"),
+        ("data engineering", "open", "till/sales"),
     ]
     assert found[0].message.startswith("estado (4 of 9 values): codes")
+    rule = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "amount", "min_value": 0}}
+    rules = {"expectations": [{**rule, "severity": "quarantine", "owner": "Treasury"}]}
+    contract = Contract.model_validate({"table": "silver/orders", **rules})
+    till = {
+        "sales": SimpleNamespace(target="orders", derive={}),
+        "returns": SimpleNamespace(target="returns", derive={}),
+    }
+    known = cast(Any, {**sources, "till": SimpleNamespace(owner="Shops", feeds=till)})
+    owned = open_issues(house, "2026-07-02.1", releases.newest(house), known, [contract])
+    assert [(i.owner, i.about, i.message[:20]) for i in owned if "till" in i.about] == [
+        ("Shops", "till/returns", "not_between_amount 1"),
+        ("Shops", "till/sales", "malformed 1: rows he"),
+        ("Treasury", "till/sales", "not_between_amount 1"),
+    ]
     tonight = {**common, "run_id": "2026-07-03.1", **gate("quarantine crm/contacts", "warned", "CRM team")}
     house.append_rows(GATES, [{**tonight, "severity": "warn", "value": 0.2}])
     stopped = open_issues(house, "2026-07-03.1", releases.newest(house), sources)
@@ -159,4 +190,5 @@ def test_the_list_comes_from_the_run_and_the_release_and_the_terminal_shows_it(
     assert "Issues of Customer care\n  warned   volume_low crm/contacts: seen\n" in said
     assert execute(["status", "--issues", "--json", "--warehouse", house.root]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert {i["about"] for i in answer["issues"]} == {"crm/contacts", "volume_low crm/contacts", "gone/users"}
+    feeds = {"crm/contacts", "gone/users", "till/returns", "till/sales"}
+    assert {i["about"] for i in answer["issues"]} == {"volume_low crm/contacts", *feeds}

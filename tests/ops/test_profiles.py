@@ -159,3 +159,62 @@ def test_many_columns_are_counted_and_quiet_nights_are_one_line() -> None:
         "feeds look as before",
     )
     assert judge(Project(), [row("a", drift=0.9)], date(2026, 7, 9)) == []
+
+
+ABROAD = source("""
+source: abroad
+owner: Abroad
+channel: crm
+feeds:
+  people:
+    mode: append
+    key: [id]
+    target: customer_records
+    decimal: ","
+    birth_date_formats: ["dd/MM/yyyy", "yyyy-MM-dd"]
+    columns: {id: {required: true}, name:, sex:, born:, since:, bought:, when:, pays:}
+    map:
+      record_id: id
+      full_name_raw: name
+      birth_date_raw: born
+      gender: {column: sex, codes: {h: M, m: F}, unmapped: "null"}
+      registered_at: {column: since, formats: ["dd/MM/yyyy"]}
+    derive:
+      sales:
+        key: [id]
+        target: orders
+        map:
+          record_id: id
+          order_id: id
+          ordered_at: {column: when, parse: timestamp, formats: ["MM/dd/yyyy HH:mm"]}
+          amount: {column: bought, parse: amount}
+""")
+
+
+def test_of_a_column_of_codes_no_text_without_a_translation_is_shown(spark: SparkSession) -> None:
+    head = "| id | name | sex | born | since | bought | when | pays |"
+    lines = [f"| {i} | Ana | {'h' if i < 6 else 'Eva Gil'} | | | | | |" for i in range(20)]
+    rows = bronze(spark, "\n".join([head, *lines]), of="abroad/people")
+    found = {
+        r["column"]: r for r in build_profiles([Delivered(ABROAD, "people", rows)], None, D, 60).to_pylist()
+    }
+    assert (found["sex"]["top"], found["sex"]["unmapped"]) == ([("h", 6)], 14)
+
+
+def test_ranges_are_read_as_conf_says_and_codes_are_shown(spark: SparkSession) -> None:
+    head = "| id | name | sex | born | since | bought | when | pays |"
+    lines = [
+        f"| {i} | Ana Ruiz | {'h' if i % 2 else 'm' if i < 8 else 'Eva Gil'} | 02/01/{1980 + i} | {i:02d}/0{1 + i % 2}/2026 | {i}.500,50 | 06/{i + 9}/2026 10:30 | card |"
+        for i in range(1, 11)
+    ]
+    rows = bronze(spark, "\n".join([head, *lines]), of="abroad/people")
+    found = {
+        r["column"]: r for r in build_profiles([Delivered(ABROAD, "people", rows)], None, D, 60).to_pylist()
+    }
+    limits = {name: (row["lowest"], row["highest"]) for name, row in found.items()}
+    assert limits["since"] == ("2026-01-02", "2026-02-09")
+    assert limits["when"] == ("2026-06-10 10:30:00", "2026-06-19 10:30:00")
+    assert limits["bought"] == ("1500.5", "10500.5")
+    assert found["sex"]["top"] == [("h", 5)], "the others are fewer, or no code"
+    assert limits["born"] == ("1981-01-02", "1990-01-02")
+    assert (found["name"]["top"], found["pays"]["top"]) == (None, None)

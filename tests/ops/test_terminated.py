@@ -1,4 +1,4 @@
-"""A run that is ended by SIGTERM: what the record says of it, who is told, and that the next one goes on."""
+"""A run that is told to end: what the record says of it, who is told, and that the next one goes on."""
 
 from __future__ import annotations
 
@@ -113,6 +113,32 @@ def test_what_fails_because_java_got_the_signal_too_does_not_end_the_process_fir
         text=True,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (Terminated.exit_code, "told\n", "")
+
+
+TERMINAL_IS_CLOSED = """
+import os, signal, sys, threading
+from pipelines.ops.terminated import telling
+# Whoever runs this may be under nohup.
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1] == "nohup" else signal.SIG_DFL)
+with telling(lambda error: print(error, flush=True)):
+    os.kill(os.getpid(), signal.SIGHUP)
+    threading.Event().wait(1 if sys.argv[1] == "nohup" else None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said"), [("plain", 129, "ended by SIGHUP, as when"), ("nohup", 0, "")]
+)
+def test_a_closed_terminal_is_told_and_nohup_keeps_the_run(how: str, code: int, said: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", TERMINAL_IS_CLOSED, how],
+        check=False,
+        timeout=60,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout[: len(said)] if said else ended.stdout) == (code, said)
 
 
 def test_the_signal_means_afterwards_what_it_meant_before() -> None:

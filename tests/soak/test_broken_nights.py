@@ -344,6 +344,21 @@ def test_fathers_joined_with_their_sons_are_found_by_a_judged_sample(
     assert [pair for pair in ends if now[pair[0]] == now[pair[1]]] == []
 
 
+def test_a_folder_dated_years_ahead_is_renamed(tonight: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    before, seen = ids(tonight), releases.required(tonight.house).release_id
+    folder, ahead = tonight.landing / TONIGHT, tonight.landing / "2099-07-04"
+    folder.rename(ahead)
+    capsys.readouterr()
+    assert tonight.run() == 3
+    assert "the night's date 2099-07-04 is ahead of the clock" in capsys.readouterr().err
+    assert gates_of(tonight)["future_date"]["status"] == "blocked"
+    assert releases.required(tonight.house).release_id == seen
+    ahead.rename(folder)
+    where = ["--why", "a wrong folder", "--by", "ana", "--warehouse", str(tonight.warehouse)]
+    assert execute(["release", "reject", "2099-07-04.1", *where]) == 0
+    is_released_as_before(tonight, before)
+
+
 def test_accounts_of_a_load_test_are_too_many_of_one_name(tonight: Shop) -> None:
     # The web shop copied every account under a new key; a load test left sixty contacts of one name.
     copies = [account(f"V{i:03d}", i) for i in range(len(accounts(TONIGHT)))]

@@ -23,7 +23,16 @@ from pipelines.storage import Warehouse
 _START = "import sys; from pipelines.cli import main; main()"
 _USES = ("pyspark", "delta-spark", "deltalake", "splink", "duckdb", "pyarrow", "great-expectations")
 _LAYERS = ("bronze", "silver", "linkage", "identity", "gold", "quality", "standardise")
-_OPS = ("run.py", "one_night.py", "runner.py", "record.py", "releases.py", "profiles.py", "summarise.py")
+_OPS = (
+    "run.py",
+    "one_night.py",
+    "runner.py",
+    "record.py",
+    "releases.py",
+    "profiles.py",
+    "source_catalogue.py",
+    "summarise.py",
+)
 _MODULES = ("config.py", "night.py", "night_gates.py", "night_linkage.py", "queries.py", "settings.py")
 _CODE = (*_LAYERS, *_MODULES, "spark.py", "stages.py", "storage.py", "tables.py", *(f"ops/{m}" for m in _OPS))
 """Code that decides what a night does."""
