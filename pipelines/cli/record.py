@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from pipelines.bronze.batches import BATCHES, high_water_marks
+from pipelines.bronze.batches import high_water_marks
 from pipelines.cli import options
 from pipelines.cli.console import out, say
 from pipelines.cli.options import Day, example
 from pipelines.ops import releases
+from pipelines.ops.deliveries import delivered
 from pipelines.ops.gate_trends import nights_before
 from pipelines.ops.lock import holder
 from pipelines.ops.past_run import PastRun, known_run, no_stages, past_run, stages_of
@@ -66,8 +67,7 @@ def status(
     state = "none" if last is None else _state(house, last)
     if last is not None and (standing := _still_standing(nights, state, release)) is not None:
         last, state = standing, "released"
-    version = release.tables.get(BATCHES.path) if release else None
-    batches = house.arrow(BATCHES.path, version) if version is not None else None
+    batches = delivered(house, release)
     marks = high_water_marks(batches) if batches is not None else {}
     content = {
         "run_id": last["run_id"] if last else None,

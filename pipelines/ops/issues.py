@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipelines.bronze.batches import BATCHES
+from pipelines.ops.deliveries import delivered
 from pipelines.ops.gates import listed
 from pipelines.ops.profiles import PROFILES
 from pipelines.ops.reading import Reader
@@ -109,8 +109,7 @@ def _standing(
 ) -> list[Issue]:
     """What stands open of every feed, whichever night it came."""
     reader = Reader(warehouse, release, only={PROFILES.path, QUARANTINE.path})
-    version = release.tables.get(BATCHES.path)
-    batches = None if version is None else warehouse.arrow(BATCHES.path, version)
+    batches = delivered(warehouse, release)
     found = [] if batches is None else undeclared(batches.to_pylist())
     if reader.has(PROFILES.path):
         found += untranslated(

@@ -9,12 +9,12 @@ import pyarrow.csv as pa_csv
 
 import pipelines
 from pipelines import files
-from pipelines.bronze.batches import BATCHES
 from pipelines.errors import PadronError, UsageError
 from pipelines.gold.measures import MEASURES
 from pipelines.linkage.evaluate import Quality as Measured
 from pipelines.linkage.evaluate import evaluate
 from pipelines.ops import releases, report, summary
+from pipelines.ops.deliveries import delivered
 from pipelines.ops.gate_trends import gate_trends
 from pipelines.ops.issues import open_issues
 from pipelines.ops.profiles import PROFILES
@@ -199,9 +199,7 @@ def _by_date(reader: Reader, query: str) -> dict[str, dict[str, Any]]:
 
 def _records_in(house: Warehouse, release: Release, settings: Settings) -> dict[str, int]:
     """Rows of the customer feeds by the night that took them in."""
-    content = (
-        house.arrow(BATCHES.path, release.tables[BATCHES.path]) if BATCHES.path in release.tables else None
-    )
+    content = delivered(house, release)
     found: dict[str, int] = {}
     for row in [] if content is None else content.to_pylist():
         source = settings.sources.get(row["source"])

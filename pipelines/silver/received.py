@@ -21,7 +21,7 @@ from pipelines.bronze.batches import BATCHES, punctuality
 from pipelines.bronze.tables import bronze_table, stored_name
 from pipelines.silver.history import looked_back_to, rows_before, snapshots_before_last
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
-from pipelines.silver.renames import RENAMES, begun_on, former_names, in_force, source_now
+from pipelines.silver.renames import RENAMES, begun_on, by_names_of_now, former_names, in_force, source_now
 from pipelines.silver.targets import delivered_targets, uses
 from pipelines.sources import Mapped
 
@@ -122,14 +122,7 @@ class Received:
 
     def by_names_of_now(self, found: pa.Table | None) -> pa.Table | None:
         """A table with a column ``source`` under the names that sources have now."""
-        if found is None or not self.renames.num_rows:
-            return found
-        # Keys may be renamed by the hundred thousand, and say nothing of a source.
-        of_sources = self.renames.filter(pc.is_null(self.renames["record_id"]))
-        names = found["source"].to_pylist()
-        now = {name: source_now(of_sources, name) for name in set(names)}
-        renamed = pa.array([now[name] for name in names], pa.string())
-        return found.set_column(found.column_names.index("source"), "source", renamed)
+        return None if found is None else by_names_of_now(found, self.renames)
 
     def targets(self) -> frozenset[str]:
         """The silver tables that a feed that ever came in fills."""

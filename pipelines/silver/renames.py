@@ -164,6 +164,18 @@ def source_now(renames: pa.Table, source: str, since: date | None = None) -> str
     return source
 
 
+def by_names_of_now(found: pa.Table, renames: pa.Table) -> pa.Table:
+    """A table with a column ``source`` under the names that sources have now."""
+    # Keys may be renamed by the hundred thousand, and say nothing of a source.
+    of_sources = renames.filter(pc.is_null(renames["record_id"]))
+    if not of_sources.num_rows:
+        return found
+    names = found["source"].to_pylist()
+    now = {name: source_now(of_sources, name) for name in set(names)}
+    renamed = pa.array([now[name] for name in names], pa.string())
+    return found.set_column(found.column_names.index("source"), "source", renamed)
+
+
 def decisions_now(decisions: pa.Table | None, renames: pa.Table | None) -> pa.Table | None:
     """linkage/decisions with the records that they name (source:record_id) as they are called now.
 

@@ -177,6 +177,18 @@ def test_a_layer_that_failed_is_retried_in_the_same_run(shop: Tiny) -> None:
     assert shop.run(layer="gold").released == [f"{DAY}.1"]
     with pytest.raises(UsageError, match="--layer copper is not a layer"):
         shop.run(layer="copper")
+    with pytest.raises(UsageError, match="--layer runs a layer of one night"):
+        shop.run(layer="silver", since=date(2026, 7, 1), date=date(2026, 7, 3))
+
+
+def test_the_stages_of_a_run_that_never_was_are_an_error(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.run()
+    where = ["--warehouse", str(shop.warehouse)]
+    assert execute(["runs", "--stages", f"{DAY}.1", *where]) == 0
+    assert execute(["runs", "--stages", "NONSENSE", *where]) == 2
+    assert "There is no run NONSENSE: `padron runs` lists them." in capsys.readouterr().err
 
 
 def test_a_night_that_waits_too_long_for_its_next_job_loses_the_lock(shop: Tiny) -> None:

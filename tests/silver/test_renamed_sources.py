@@ -14,7 +14,7 @@ from pipelines.linkage.decisions import DECISIONS
 from pipelines.renames import DECLARED
 from pipelines.silver.outcomes import classify, deleted_share
 from pipelines.silver.received import Received
-from pipelines.silver.renames import RENAMES, decisions_now, in_force
+from pipelines.silver.renames import RENAMES, by_names_of_now, decisions_now, in_force
 from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ def inputs(spark: SparkSession, frames: dict[str, DataFrame]) -> Inputs:
         frame=frame,
     )
     return cast("Inputs", made)
+
+
+def test_what_was_delivered_is_of_the_source_of_now() -> None:
+    renames = in_force(None, pa.Table.from_pylist(DECLARED_ROWS, schema=DECLARED), THIRD)
+    batches = pa.table({"source": ["web", "crm", "shop"], "rows": [1, 2, 3]})
+    assert by_names_of_now(batches, renames)["source"].to_pylist() == ["shop", "crm", "shop"]
+    only_keys = renames.filter([False, True, True])
+    assert by_names_of_now(batches, only_keys) is batches
 
 
 def test_a_renamed_source_and_new_keys_delete_nobody(spark: SparkSession) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,8 @@ from pyspark.sql import SparkSession
 from pipelines.cli import execute
 from pipelines.ops import releases
 from pipelines.ops.history import history
+from pipelines.ops.record import rows_of
+from pipelines.ops.tables import GATES
 from pipelines.packaged import default_conf
 from pipelines.simulate import simulate
 
@@ -43,7 +46,9 @@ def unassigned(shop: Shop) -> float:
     )
 
 
-def test_a_renamed_source_and_new_keys_change_no_id(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_renamed_source_and_new_keys_change_no_id(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     landing = Path(simulate(str(tmp_path), customers=150, nights=3, seed=5).landing)
     first, second, third = sorted(day for day in landing.iterdir() if day.is_dir())
     conf = tmp_path / "project"
@@ -74,6 +79,18 @@ def test_a_renamed_source_and_new_keys_change_no_id(spark: SparkSession, tmp_pat
     assert sum(kept) / len(kept) > 0.98
     assert shop.value("SELECT count(*) FROM identity.assignments WHERE source = 'web'") == 0
     assert shop.value("SELECT count(*) FROM identity.events WHERE event = 'added' AND cause = 'rename'") > 50
+
+    # To the gates and to whoever looks it is one source, which delivered before.
+    compared = shop.value(
+        f"SELECT max(compared_with) FROM ops.profiles WHERE source = 'shop' AND business_date = '{second.name}'"
+    )
+    assert str(compared) == first.name
+    capsys.readouterr()
+    assert execute(["status", "--json", "--warehouse", str(shop.warehouse)]) == 0
+    assert not {"web"} & set(json.loads(capsys.readouterr().out)["delivered_up_to"])
+    assert [
+        r["gate"] for r in rows_of(shop.house, GATES.path) if r["gate"].endswith((" web", " web/users"))
+    ] == []
 
     # The CRM gives every contact another key.
     keys = {record for name, record in now if name == "crm"} | rekeyed(next(third.glob("crm/contacts*.csv")))
