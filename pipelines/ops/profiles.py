@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from pyspark.sql import Column as SparkColumn
@@ -131,15 +131,16 @@ def delivered_feeds(inputs: Inputs, tables: Mapping[tuple[str, str], Table]) -> 
 
 
 def profiled(delivered: Delivered) -> DataFrame:
-    """One row a value of the feed's columns: source, feed, column, value, form, number, day, is_shown, has_range, is_unmapped.
+    """One row a value of the feed's columns: source, feed, column, value, is_shown, is_coded, has_range, is_unmapped.
 
-    ``number`` and ``day``, the latter as ISO text, are read as conf says; NULL where the column has no range.
+    ``is_coded``: conf lists the codes of the column. ``number`` and ``day`` (an ISO text) where conf says that they come in
+    another form than most; what is of the common ones is read for all feeds at once.
     """
     spec = delivered.source.feeds[delivered.feed]
     text = origin(delivered.rows.columns)
     classes = personal_of(spec)
     coded: dict[str, list[SparkColumn]] = {}
-    translated: dict[str, list[SparkColumn]] = {}
+    listed: set[str] = set()
     formats: dict[str, tuple[str, ...]] = {}
     for use in uses(spec).values():
         for part in use.parts:
@@ -149,54 +150,53 @@ def profiled(delivered: Delivered) -> DataFrame:
             missing = has_no_code(part, text)
             if missing is not None:
                 coded.setdefault(key, []).append(missing)
-                if part.codes:
-                    translated.setdefault(key, []).append(~missing)
+            if part.codes:
+                listed.add(key)
             told = use.birth_date_formats if part is use.map.get("birth_date_raw") else part.formats
-            formats[key] = tuple(dict.fromkeys((*formats.get(key, ()), *told)))
+            formats[key] = (*formats.get(key, ()), *told)
     cells = []
     for name in delivered.rows.columns:
         if name in TECHNICAL or name == OP:
             continue
-        personal = classes.get(name.casefold(), Personal.DIRECT)
-        unmapped = coded.get(name.casefold())
-        value = values.present(F.col(f"`{name}`"))
-        is_shown = F.lit(personal is Personal.NONE)
-        if personal not in (Personal.NONE, Personal.DIRECT) and name.casefold() in translated:
-            # A code of a vocabulary names nobody, although it narrows down who somebody is; what else stands there may.
-            is_shown = F.coalesce(F.greatest(*translated[name.casefold()], F.lit(False)), F.lit(False))
+        key, value = name.casefold(), values.present(F.col(f"`{name}`"))
+        personal = classes.get(key, Personal.DIRECT)
         has_range = personal in (Personal.NONE, Personal.QUASI)
-        day = _day(value, formats.get(name.casefold(), ())) if has_range else F.lit(None).cast("string")
+        unmapped = coded.get(key)
         cells.append(
             F.struct(
                 F.lit(name).alias("column"),
                 value.alias("value"),
-                day.alias("day"),
-                is_shown.alias("is_shown"),
+                F.lit(personal is Personal.NONE).alias("is_shown"),
+                F.lit(personal is not Personal.DIRECT and key in listed).alias("is_coded"),
                 F.lit(has_range).alias("has_range"),
                 (
                     F.lit(None).cast("boolean") if unmapped is None else F.greatest(*unmapped, F.lit(False))
                 ).alias("is_unmapped"),
+                _number(value, spec.decimal if has_range else ".").alias("number"),
+                _day(value, formats.get(key, ()) if has_range else ()).alias("day"),
             )
         )
     readable = delivered.rows.filter(F.col("_problem").isNull())
-    found = readable.select(
+    return readable.select(
         F.lit(delivered.source.source).alias("source"),
         F.lit(delivered.feed).alias("feed"),
         F.inline(F.array(*cells)),
-    ).withColumn("form", _form(F.col("value")))
-    has_number = F.col("has_range") & F.col("form").isin("integer", "decimal")
-    return found.withColumn("number", F.when(has_number, values.as_number(F.col("value"), spec.decimal)))
+    )
+
+
+def _number(value: SparkColumn, decimal: Literal[".", ","]) -> SparkColumn:
+    """A number of a feed with a decimal comma; NULL of the others, which are read together."""
+    return values.as_number(value, decimal) if decimal == "," else F.lit(None).cast("double")
 
 
 def _day(value: SparkColumn, formats: Sequence[str]) -> SparkColumn:
-    """A date or moment as ISO text: as it stands, or read by one of ``formats``; NULL where it is none."""
-    is_iso = value.rlike(FORMS["date"]) | value.rlike(FORMS["timestamp"])
-    other = [pattern for pattern in formats if pattern not in values.ISO_PATTERNS]
+    """A date or moment as ISO text, read by one of ``formats`` that are not ISO 8601; NULL where there is none."""
+    other = [pattern for pattern in dict.fromkeys(formats) if pattern not in values.ISO_PATTERNS]
     if not other:
-        return F.when(is_iso, value)
+        return F.lit(None).cast("string")
     # A moment of a form of its own is told as a date, which most of them are.
     read = F.regexp_replace(values.as_timestamp(value, other).cast("string"), r" 00:00:00$", "")
-    return F.when(is_iso, value).when(value.rlike(r"\d"), read)
+    return F.when(value.rlike(r"\d"), read)
 
 
 def build_profiles(
@@ -255,8 +255,15 @@ def _form(value: SparkColumn) -> SparkColumn:
 def _counted(cells: Sequence[DataFrame]) -> DataFrame:
     """One row a source, feed and column, with what is counted in the one pass over the rows."""
     length = F.length("value")
+    has_number = F.col("has_range") & F.col("form").isin("integer", "decimal")
+    number = F.when(has_number, F.coalesce("number", values.as_number(F.col("value"))))
+    is_iso = F.col("has_range") & F.col("form").isin("date", "timestamp")
+    day = F.when(is_iso, F.col("value")).otherwise(F.col("day"))
+    # A code of a vocabulary names nobody, although it narrows down who somebody is; what else stands there may.
+    is_shown = F.col("is_shown") | (F.col("is_coded") & ~F.col("is_unmapped"))
     return (
         reduce(DataFrame.unionByName, cells)
+        .withColumns({"form": _form(F.col("value")), "shown": F.when(is_shown, F.col("value"))})
         .groupBy("source", "feed", "column")
         .agg(
             F.count(F.lit(1)).alias("rows"),
@@ -265,12 +272,12 @@ def _counted(cells: Sequence[DataFrame]) -> DataFrame:
             *[F.count_if(F.col("form") == name).alias(f"form_{name}") for name in _FORM_NAMES],
             F.min(length).alias("shortest"),
             F.max(length).alias("longest"),
-            F.min("number").alias("least"),
-            F.max("number").alias("most"),
-            F.min("day").alias("first"),
-            F.max("day").alias("last"),
+            F.min(number).alias("least"),
+            F.max(number).alias("most"),
+            F.min(day).alias("first"),
+            F.max(day).alias("last"),
             F.sum(F.col("is_unmapped").cast("long")).alias("unmapped"),
-            F.expr(f"approx_top_k(CASE WHEN is_shown THEN value END, {TOP}, {TRACKED})").alias("frequent"),
+            F.expr(f"approx_top_k(shown, {TOP}, {TRACKED})").alias("frequent"),
         )
     )
 
