@@ -70,6 +70,7 @@ BATCHES = Table(
 
 
 _COUNTED = ("rows", "malformed", "secrets")
+_DELIVERED = ["source", "feed", "landing_date", "status"]
 
 
 def batch_rows(bronze: DataFrame) -> DataFrame:
@@ -172,9 +173,6 @@ def punctuality(
                 late = max((business_date - last).days - cadence, 0)
                 found.append(Punctuality(name, tuple(feeds), about, last, cadence, late))
     return found
-
-
-_DELIVERED = ["source", "feed", "landing_date", "status"]
 
 
 def high_water_marks(batches: pa.Table) -> dict[str, date]:
