@@ -12,10 +12,12 @@ from pipelines.ops.event_checks import events, integrity
 from pipelines.ops.key_checks import keys_look_right
 from pipelines.ops.measure_checks import identity_quality
 from pipelines.ops.profile_checks import feeds_look_right
-from pipelines.quality.contracts import check_arguments, check_contracts, check_known
+from pipelines.quality.contracts import check_arguments, check_contracts, check_known, check_regexes
 from pipelines.quality.row_rules import row_rules
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from pipelines.ops.gates import Verdict
     from pipelines.ops.runner import Gate
     from pipelines.settings import Settings
@@ -32,6 +34,11 @@ def check_contracts_exist(settings: Settings) -> None:
 def check_contracts_can_be_asked(settings: Settings) -> None:
     """Raises UsageError where conf/quality gives an expectation arguments that it does not take; takes seconds."""
     check_arguments(settings.contracts)
+
+
+def check_contracts_can_be_matched(settings: Settings, spark: SparkSession) -> None:
+    """Raises UsageError where a regular expression of conf/quality is none to Spark."""
+    check_regexes(settings.contracts, spark)
 
 
 def _contracts(inputs: Inputs) -> list[Verdict]:

@@ -16,7 +16,11 @@ from pipelines.errors import PadronError, UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
 from pipelines.night import catalogue, stages
-from pipelines.night_gates import check_contracts_can_be_asked, check_contracts_exist
+from pipelines.night_gates import (
+    check_contracts_can_be_asked,
+    check_contracts_can_be_matched,
+    check_contracts_exist,
+)
 from pipelines.ops import alerts, releases, stewards
 from pipelines.ops.failures import run_failed
 from pipelines.ops.lock import Lock
@@ -240,6 +244,7 @@ def _started(start_spark: Callable[[], SparkSession], settings: Settings) -> Spa
         asked = beside.submit(check_contracts_can_be_asked, settings)
         spark = start_spark()
         asked.result()
+    check_contracts_can_be_matched(settings, spark)
     return spark
 
 

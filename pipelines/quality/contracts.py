@@ -22,13 +22,15 @@ from pipelines.config import Conf, Strict, parse, validate
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from pipelines.tables import Table
 
 
 TOLD = 80
 """Characters of an expectation's arguments that a message holds."""
+_SINGLE, _LISTED = ("column", "column_A", "column_B"), ("column_list", "column_set")
+"""Arguments that name a column, and several."""
 NUMBER = "rule"
 """Key under which an expectation carries its place in its contract."""
 
@@ -103,11 +105,63 @@ def check_known(contracts: Iterable[Contract], tables: Mapping[str, Table]) -> N
             where = f"conf/quality: {contract.table}: {rule.type}"
             if rule.type not in expectations():
                 raise UsageError(f"{where} is no expectation.{nearest(rule.type, expectations())}")
-            columns = () if rule.severity == "quarantine" else _columns(rule)
-            for column in columns:
-                if column not in tables[contract.table].names:
-                    hint = nearest(column, tables[contract.table].names)
-                    raise UsageError(f"{where}: {contract.table} has no column {column}.{hint}")
+            _check_named(where, rule)
+            if rule.severity != "quarantine":
+                _check_columns(where, rule, tables[contract.table])
+
+
+def _check_named(where: str, rule: Expectation) -> None:
+    """Raises UsageError where what should name columns does not."""
+    for name in _SINGLE:
+        if not isinstance(rule.kwargs.get(name, ""), str):
+            raise UsageError(f"{where}: {name} is the name of one column.")
+    for name in _LISTED:
+        listed = rule.kwargs.get(name, [])
+        if not isinstance(listed, list) or not all(isinstance(column, str) for column in listed):
+            raise UsageError(f"{where}: {name} is a list of columns, such as [customer_id, as_of].")
+
+
+def _check_columns(where: str, rule: Expectation, table: Table) -> None:
+    """Raises UsageError for a column that the table lacks, or a value that YAML took for another than its text."""
+    for name in _columns(rule):
+        if name not in table.names:
+            raise UsageError(f"{where}: {table.path} has no column {name}.{nearest(name, table.names)}")
+    column, values = rule.kwargs.get("column"), rule.kwargs.get("value_set")
+    if isinstance(column, str) and isinstance(values, list):
+        for value in values:
+            check_text(where, table.column(column).type, value)
+
+
+def check_text(where: str, kind: str, value: object) -> None:
+    """Raises UsageError for a truth or a number where a column is text: YAML reads NO as false and 012 as 10."""
+    if kind == "string" and isinstance(value, bool | int | float):
+        raise UsageError(
+            f'{where}: {value!r} is no text, as the column is: write it in quotes ("NO", "012"), which YAML else reads as '
+            "a truth or a number."
+        )
+
+
+def check_regexes(contracts: Iterable[Contract], spark: SparkSession) -> None:
+    """Raises UsageError for a regular expression that Java, by which Spark matches, does not read."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    for contract in contracts:
+        for rule in contract.expectations:
+            many = rule.kwargs.get("regex_list", ())
+            for regex in (rule.kwargs.get("regex"), *(many if isinstance(many, list) else ())):
+                if isinstance(regex, str):
+                    _compile(jvm, f"conf/quality: {contract.table}: {rule.type}", regex)
+
+
+def _compile(jvm: Any, where: str, regex: str) -> None:
+    from pyspark.errors import IllegalArgumentException
+
+    try:
+        jvm.java.util.regex.Pattern.compile(regex)
+    except IllegalArgumentException as error:
+        why = str(error).partition("\n")[0]
+        hint = " Java names a group (?<name>…)." if "(?P" in regex else ""
+        raise UsageError(f"{where}: the regular expression {regex} cannot be read: {why}.{hint}") from None
 
 
 def check_arguments(contracts: Iterable[Contract]) -> None:
@@ -149,15 +203,15 @@ def _implemented(contract: Contract, rule: Expectation) -> Any:
 def _columns(rule: Expectation) -> list[str]:
     """The columns that an expectation names."""
     k = rule.kwargs
-    single = [k[name] for name in ("column", "column_A", "column_B") if name in k]
-    listed = [c for name in ("column_list", "column_set") for c in k.get(name, ())]
-    return [str(column) for column in (*single, *listed)]
+    single = [k[name] for name in _SINGLE if name in k]
+    return [*single, *(column for name in _LISTED for column in k.get(name, ()))]
 
 
 def _arguments(rule: Expectation) -> str:
     """What is asked of the columns, for a message: `` (min_value 1, max_value 5)``."""
-    columns = ("column", "column_A", "column_B", "column_list", "column_set")
-    told = ", ".join(f"{name} {value}" for name, value in rule.kwargs.items() if name not in columns)
+    told = ", ".join(
+        f"{name} {value}" for name, value in rule.kwargs.items() if name not in (*_SINGLE, *_LISTED)
+    )
     return f" ({told if len(told) <= TOLD else told[:TOLD] + ' …'})" if told else ""
 
 
@@ -179,11 +233,13 @@ def check_contracts(
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     spark = context.data_sources.add_or_update_spark("spark", persist=False)
     verdicts: list[dict[str, Any]] = []
-    for contract, rules, implemented in wanted:
+    for place, (contract, rules, implemented) in enumerate(wanted):
         # What raised comes first among the results: each says which it is of.
         for number, one in enumerate(implemented):
             one.meta = {NUMBER: number}
-        suite = gx.ExpectationSuite(name=contract.table.replace("/", "_"), expectations=implemented)
+        # A project may promise more of a table that another file speaks of.
+        name = f"{contract.table.replace('/', '_')}_{place}"
+        suite = gx.ExpectationSuite(name=name, expectations=implemented)
         asset = spark.add_dataframe_asset(name=suite.name)
         batch = asset.add_batch_definition_whole_dataframe("whole").get_batch(
             {"dataframe": frame_of(contract.table)}
@@ -211,7 +267,7 @@ def _verdict(contract: Contract, rule: Expectation, outcome: Any) -> dict[str, A
     is_computed = info.get("raised_exception") is False
     columns = ", ".join(_columns(rule))
     kept = is_computed and bool(outcome.success)
-    asked = f"{rule.type} on {columns}{_arguments(rule)}"
+    asked = f"{rule.type}{f' on {columns}' if columns else ''}{_arguments(rule)}"
     broken = f"{table} breaks {asked}: correct the data, or the promise in conf/quality."
     if not is_computed:
         broken = (

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from pipelines.column_types import element_of
 from pipelines.errors import UsageError
-from pipelines.quality.contracts import nearest
+from pipelines.quality.contracts import check_text, nearest
 from pipelines.silver.row_rules import RowRule
 from pipelines.silver.targets import TARGETS
 
@@ -100,7 +100,7 @@ def _rule(table: str, rule: Expectation) -> RowRule:
     kwargs = dict(rule.kwargs)
     column = kwargs.pop("column", None)
     columns = TARGETS[name].columns
-    if column not in columns:
+    if not isinstance(column, str) or column not in columns:
         raise UsageError(
             f"{where}: {column} is no column that a source's map makes.{nearest(str(column), columns)}"
         )
@@ -112,45 +112,70 @@ def _rule(table: str, rule: Expectation) -> RowRule:
     needed = [a for a in arguments if a in ("value_set", "regex") and a not in kwargs]
     if needed or (arguments == _BOUNDS and not {"min_value", "max_value"} & set(kwargs)):
         raise UsageError(f"{where} lacks {needed[0] if needed else 'min_value or max_value'}.")
-    if "regex" in kwargs:
-        _check_regex(where, kwargs["regex"])
+    if not isinstance(kwargs.get("regex", ""), str):
+        raise UsageError(f"{where}: regex is a text in quotes.")
     kind = "int" if head == "bad_length" else element_of(columns[column]) or columns[column]
     if "value_set" in kwargs and (not isinstance(kwargs["value_set"], list) or not kwargs["value_set"]):
         raise UsageError(
             f"{where}: value_set of {column} is a list with a value at least, such as [EUR, MXN]."
         )
-    for value in (*kwargs.get("value_set", ()), *(kwargs[b] for b in _LIMITS if kwargs.get(b) is not None)):
+    for value in kwargs.get("value_set", ()):
+        check_text(where, kind, value)
+    limits = [kwargs[b] for b in _LIMITS if kwargs.get(b) is not None]
+    for value in (*kwargs.get("value_set", ()), *limits):
         if not _is_of(kind, value):
             raise UsageError(f"{where}: {value!r} can be no value of {column}, which is {kind}.")
+    _check_limits(where, kind, kwargs)
     return RowRule(name, column, f"{head}_{column}", lambda value, kind: keeps(value, kind, kwargs))
+
+
+def _check_limits(where: str, kind: str, kwargs: dict[str, Any]) -> None:
+    """Raises UsageError for bounds between which nothing lies, and for a strictness that is neither true nor false."""
+    for name in ("strict_min", "strict_max"):
+        if not isinstance(kwargs.get(name, False), bool):
+            raise UsageError(f"{where}: {name} is true or false.")
+    low, high = (kwargs.get(name) for name in _LIMITS)
+    if low is not None and high is not None and _read(kind, low) > _read(kind, high):
+        raise UsageError(f"{where}: min_value {low} is above max_value {high}.")
+
+
+_DAY = r"\d{4}-\d\d-\d\d"
+_WRITTEN = {
+    "date": _DAY,
+    "timestamp": rf"{_DAY}(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{{1,6}})?)?(?:Z|[+-]\d\d:\d\d)?)?",
+    "int": r"[+-]?\d{1,9}",
+    "bigint": r"[+-]?\d{1,18}",
+}
+"""How Spark reads a value of a type; of the others a decimal number."""
+_DECIMAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
+
+
+def _read(kind: str, value: Any) -> Any:
+    """A value of conf as one of the type. Raises ValueError or ArithmeticError where it is none."""
+    text = str(value)
+    if not re.fullmatch(_WRITTEN.get(kind, _DECIMAL), text, re.ASCII):
+        raise ValueError(text)
+    if kind in ("date", "timestamp"):
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    number = Decimal(text)
+    if sizes := re.fullmatch(r"decimal\((\d+),(\d+)\)", kind):
+        digits, places = map(int, sizes.groups())
+        if abs(number) >= Decimal(10) ** (digits - places):
+            raise ValueError(text)
+    return number
 
 
 def _is_of(kind: str, value: Any) -> bool:
     """True where a value of conf can be compared with a column of a type."""
-    read: dict[str, Callable[[str], object]] = {
-        "date": date.fromisoformat,
-        "timestamp": datetime.fromisoformat,
-        "int": int,
-        "bigint": int,
-    }
     if kind == "boolean":
         return isinstance(value, bool)
     # YAML reads dates by itself, and a truth is no number.
     if isinstance(value, date):
         return kind in ("date", "timestamp", "string")
     if isinstance(value, bool) or kind == "string":
-        return kind == "string" and isinstance(value, str | int | float)
+        return kind == "string" and isinstance(value, str)
     try:
-        read.get(kind, Decimal)(str(value))
+        _read(kind, value)
     except (ValueError, ArithmeticError):
         return False
     return True
-
-
-def _check_regex(where: str, regex: str) -> None:
-    try:
-        re.compile(regex)
-    except re.error as error:
-        raise UsageError(f"{where}: the regular expression cannot be read: {error}.") from None
-    if "(?P" in regex:
-        raise UsageError(f"{where}: Spark names a group (?<name>…), and not (?P<name>…).")

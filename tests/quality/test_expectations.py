@@ -18,6 +18,7 @@ from pipelines.quality.contracts import (
     check_arguments,
     check_contracts,
     check_known,
+    check_regexes,
     load_contracts,
 )
 from pipelines.quality.row_rules import row_rules
@@ -131,7 +132,6 @@ feeds:
         ("silver/orders", "expect_column_values_to_be_betwen amount max_value=1", "to_be_between?"),
         ("silver/orders", "expect_column_values_to_be_between amount max_valeu=1", "Did you mean max_value?"),
         ("silver/orders", "expect_column_values_to_be_between amount", "lacks min_value or max_value"),
-        ("silver/orders", "expect_column_values_to_match_regex currency regex=[", "cannot be read"),
         ("silver/orders", "expect_column_values_to_not_be_null amount mostly=0.9", "mostly cannot be asked"),
         (
             "silver/orders",
@@ -144,10 +144,31 @@ feeds:
             "expect_column_value_lengths_to_be_between currency max_value=tres",
             "'tres' can be",
         ),
+        *[
+            (
+                "silver/orders",
+                f"expect_column_values_to_be_between amount max_value={value}",
+                f"{value!r} can be",
+            )
+            for value in ("1_000", "1e40", "nan", "inf")
+        ],
+        *[
+            (
+                "silver/orders",
+                f"expect_column_values_to_be_between ordered_at max_value={value}",
+                f"{value!r} can",
+            )
+            for value in ("20260101", "2026-W01-1", "2026-02-30")
+        ],
         (
             "silver/orders",
-            "expect_column_values_to_match_regex currency regex=(?P<a>x)",
-            "Spark names a group",
+            "expect_column_values_to_be_between amount min_value=100 max_value=1",
+            "min_value 100 is above max_value 1",
+        ),
+        (
+            "silver/orders",
+            "expect_column_values_to_be_between amount min_value=1 strict_min=false",
+            "strict_min is true or false",
         ),
     ],
 )
@@ -162,15 +183,92 @@ def test_what_cannot_be_a_rule_about_rows_is_named(table: str, rule: str, said: 
     assert str(error.value).startswith(f"conf/quality: {table}")
 
 
+def asked_of(table: str, kind: str, severity: str = "quarantine", **kwargs: object) -> Contract:
+    rule = {"type": f"expect_{kind}", "kwargs": kwargs, "severity": severity}
+    return Contract.model_validate({"table": table, "expectations": [rule]})
+
+
+@pytest.mark.parametrize("value", [False, 10, 1.5])
+def test_a_code_that_yaml_took_for_a_truth_or_a_number_is_refused(value: object) -> None:
+    """``value_set: [ES, NO]`` would set every Norwegian aside."""
+    of_rows = asked_of(
+        "silver/orders", "column_values_to_be_in_set", column="currency", value_set=["EUR", value]
+    )
+    with pytest.raises(UsageError, match=r'write it in quotes \("NO", "012"\)'):
+        row_rules([of_rows])
+    of_table = asked_of(
+        "gold/rfm", "column_values_to_be_in_set", "warn", column="currency", value_set=[value]
+    )
+    with pytest.raises(UsageError, match="is no text"):
+        check_known([of_table], PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            asked_of("silver/orders", "column_values_to_match_regex", column="currency", regex=5),
+            "regex is a text",
+        ),
+        (
+            asked_of("silver/orders", "column_values_to_not_be_null", column=["currency"]),
+            "name of one column",
+        ),
+        (asked_of("silver/orders", "column_values_to_not_be_null"), "None is no column"),
+        (
+            asked_of("gold/rfm", "compound_columns_to_be_unique", "warn", column_list=None),
+            "column_list is a list of columns",
+        ),
+        (
+            asked_of("gold/rfm", "compound_columns_to_be_unique", "warn", column_list="customer_id"),
+            "column_list is a list of columns",
+        ),
+    ],
+)
+def test_arguments_of_a_wrong_shape_are_told_in_one_line(rule: Contract, said: str) -> None:
+    def check() -> None:
+        check_known([rule], PUBLISHED)
+        row_rules([rule])
+
+    with pytest.raises(UsageError) as error:
+        check()
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("regex", ["^\\p{L}+$", "(?<name>a)", "^[A-Z]{3}$"])
+def test_a_regular_expression_is_what_spark_takes(spark: SparkSession, regex: str) -> None:
+    check_regexes(
+        [asked_of("silver/orders", "column_values_to_match_regex", column="currency", regex=regex)], spark
+    )
+
+
+@pytest.mark.parametrize(
+    ("regex", "said"),
+    [
+        ("[", "regular expression [ cannot be read: Unclosed character class"),
+        ("^[A-Z]{,3}$", "cannot be read"),
+        ("(?P<a>x)", "Java names a group (?<name>…)"),
+    ],
+)
+def test_a_regular_expression_that_spark_cannot_read_is_told_before_a_night(
+    spark: SparkSession, regex: str, said: str
+) -> None:
+    of_rows = asked_of("silver/orders", "column_values_to_match_regex", column="currency", regex=regex)
+    listed = asked_of(
+        "gold/rfm", "column_values_to_match_regex_list", "warn", column="currency", regex_list=[regex]
+    )
+    for rule in (of_rows, listed):
+        with pytest.raises(UsageError) as error:
+            check_regexes([rule], spark)
+        assert said in str(error.value)
+        assert len(str(error.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("value_set", ["EUR", [], None])
 def test_a_set_of_values_is_a_list(value_set: object) -> None:
-    rule = {
-        "type": "expect_column_values_to_be_in_set",
-        "kwargs": {"column": "currency", "value_set": value_set},
-        "severity": "quarantine",
-    }
+    rule = asked_of("silver/orders", "column_values_to_be_in_set", column="currency", value_set=value_set)
     with pytest.raises(UsageError, match="value_set of currency is a list"):
-        row_rules([Contract.model_validate({"table": "silver/orders", "expectations": [rule]})])
+        row_rules([rule])
 
 
 @pytest.mark.parametrize(
@@ -243,6 +341,22 @@ def test_two_expectations_of_one_type_and_column_are_two_gates(spark: SparkSessi
         f"{name} (2)": "passed",
         f"{name} (3)": "blocked",
     }
+
+
+def test_two_files_may_promise_of_one_table(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([("champions",), ("champions",)], "segment STRING")
+    shipped = contract("gold/rfm", "expect_column_values_to_not_be_null segment", severity="fail")
+    own = contract("gold/rfm", "expect_column_values_to_be_unique segment", severity="warn")
+    assert [row["status"] for row in check_contracts([shipped, own], lambda path: frame)] == [
+        "passed",
+        "warned",
+    ]
+
+
+def test_a_promise_about_no_column_is_told_without_one(spark: SparkSession) -> None:
+    rule = asked_of("gold/rfm", "table_row_count_to_be_between", "warn", min_value=5)
+    (found,) = check_contracts([rule], lambda path: spark.range(1))
+    assert found["message"].startswith("gold/rfm breaks expect_table_row_count_to_be_between (min_value 5)")
 
 
 def test_the_contracts_that_ship_are_known_and_have_an_owner() -> None:
