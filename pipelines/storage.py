@@ -50,6 +50,16 @@ class LostVersionError(PadronError):
         )
 
 
+class TornCommitError(PadronError):
+    """The newest commit of a table is an empty file: the machine went down before it was on the disk."""
+
+    def __init__(self, path: str, file: str) -> None:
+        super().__init__(
+            f"{path}: {file} is empty, as a machine that lost power leaves a commit that it was writing. Delete that file "
+            "and run the same night again: it goes on from what was written before."
+        )
+
+
 class ContractBrokenError(PadronError):
     """Rows break the table's declared CHECK; the message never shows their values."""
 
@@ -116,9 +126,12 @@ class Warehouse:
         return f"{self.root.rstrip('/')}/{path}"
 
     def open(self, path: str, version: int | None = None) -> DeltaTable | None:
-        """The table without Spark, or None where there is none. Raises LostVersionError where it has not that version."""
+        """The table without Spark, or None where there is none.
+
+        Raises LostVersionError where it has not that version, TornCommitError where that is a commit without content.
+        """
         try:
-            return DeltaTable(self._native(path), version=version)
+            found = DeltaTable(self._native(path), version=version)
         except DeltaError as error:
             is_missing = isinstance(error, TableNotFoundError)
             if version is not None and (is_missing or any(sign in str(error) for sign in _LOST)):
@@ -126,6 +139,17 @@ class Warehouse:
             if is_missing:
                 return None
             raise
+        self._check_written(path, found.version())
+        return found
+
+    def _check_written(self, path: str, version: int) -> None:
+        """Raises TornCommitError where the commit is an empty file, which Delta takes for one that changed nothing.
+
+        An object store has a file whole or not at all.
+        """
+        file = os.path.join(self.root, path, "_delta_log", f"{version:020d}.json")
+        if "://" not in self.root and os.path.isfile(file) and not os.path.getsize(file):
+            raise TornCommitError(path, file)
 
     def version(self, path: str) -> int | None:
         """The newest version, released or not; None where there is no table."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-SHOWN = 3
-"""Problems that one line names; more of them are counted."""
+SHOWN, NAMED = 3, 20
+"""Problems that one line tells in full; further ones of which it names the path. Still more are counted."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ def stop_message(problems: Iterable[Problem]) -> str | None:
     stops = [p for p in problems if p.severity == "stop"]
     if not stops:
         return None
-    line = " | ".join(p.text for p in stops[:SHOWN])
-    more = len(stops) - SHOWN
-    return f"{line}{f' | and {more} more.' if more > 0 else ''} Nothing was landed."
+    told = [p.text for p in stops[:SHOWN]]
+    named = ", ".join(p.path for p in stops[SHOWN:][:NAMED])
+    if named:
+        more = len(stops) - SHOWN - NAMED
+        told.append(f"not usable either: {named}{f' and {more} more' if more > 0 else ''}.")
+    return f"{' | '.join(told)} Nothing was landed."

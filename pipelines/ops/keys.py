@@ -38,7 +38,7 @@ def stage_key(stage: Stage, night: Night, versions: Mapping[str, int], settings:
         read,
         None if stage.settled else before,
         night.business_date if stage.dated else None,
-        [(f.uri, f.digest) for f in night.files] if stage.takes_files else None,
+        [(f.path, f.digest) for f in night.files] if stage.takes_files else None,
         night.generation.digest if stage.takes_generation and night.generation else None,
         code,
         conf,

@@ -91,7 +91,7 @@ def prepare(
         ),
         facts={
             "base_release": base_release,
-            "inputs_digest": digest([(f.uri, f.digest) for f in planned.files]),
+            "inputs_digest": digest([(f.path, f.digest) for f in planned.files]),
             "code_digest": program_digest(),
             "libraries": sorted(libraries().items()),
             "conf_digest": settings.digest,

@@ -101,6 +101,19 @@ def run_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
     return states
 
 
+def lost(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """The newest rows of runs that were released and of which ops/releases knows nothing: the commit was lost.
+
+    Their stages are on record and their tables there, so that the night, run again, publishes them again.
+    """
+    known = {r.release_id for r in all_releases(warehouse)}
+    return {
+        run_id: row
+        for run_id, row in last_states(warehouse).items()
+        if row["status"] == "released" and run_id not in known
+    }
+
+
 def taken_back(warehouse: Warehouse) -> frozenset[str]:
     """The runs that somebody rejected, or whose release was withdrawn."""
     states = run_states(warehouse)

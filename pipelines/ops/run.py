@@ -26,7 +26,7 @@ from pipelines.ops.failures import run_failed
 from pipelines.ops.lock import Lock
 from pipelines.ops.one_night import failed, prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
-from pipelines.ops.record import Record, check_version
+from pipelines.ops.record import Record, check_version, mark
 from pipelines.ops.runner import Progress
 from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
@@ -169,6 +169,7 @@ def _check(options: Options, settings: Settings, warehouse: Warehouse) -> None:
     """Raises UsageError for what cannot be run."""
     check_version(warehouse)
     check_contracts_exist(settings)
+    _check_lost(options, warehouse)
     night_stages = stages(settings.sources)
     if options.from_stage is not None and options.from_stage not in {s.name for s in night_stages}:
         names = ", ".join(s.name for s in night_stages)
@@ -181,6 +182,18 @@ def _check(options: Options, settings: Settings, warehouse: Warehouse) -> None:
         )
     if options.generation is not None:
         check_fields(options.generation, settings.linkage)
+
+
+def _check_lost(options: Options, warehouse: Warehouse) -> None:
+    """Raises UsageError where the newest release is lost and the nights asked for would build on what was before it:
+    whoever it knew would get another id."""
+    for run_id, row in releases.lost(warehouse).items():
+        night = row["business_date"]
+        if (options.since or options.date) != night:
+            raise UsageError(
+                f"{run_id} was released (ops/runs), and ops/releases does not know it any more: run `padron run --date "
+                f"{night}` first. It publishes again what that night made."
+            )
 
 
 def _run(
@@ -201,6 +214,8 @@ def _run(
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
         if lock.taken_over:
             watcher.warned(lock.taken_over)
+        for run in releases.lost(warehouse).values():
+            mark(warehouse, run, "failed", "its release was lost from ops/releases")
         nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
             watcher.warned(text)

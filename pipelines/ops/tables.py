@@ -41,7 +41,9 @@ RUNS = Table(
             required=True,
         ),
         Column("base_release", STRING, "Release that the night builds on; NULL for the first night."),
-        Column("inputs_digest", STRING, "Digest of the landed files' names and contents."),
+        Column(
+            "inputs_digest", STRING, "Digest of the landed files' places in the landing folder and contents."
+        ),
         Column("code_digest", STRING, "Digest of the program's code and libraries."),
         Column("libraries", map_of(STRING, STRING), "Name → version of what the program computed with."),
         Column("conf_digest", STRING, "Digest of the configuration."),
@@ -126,7 +128,9 @@ RELEASES = Table(
         ),
         Column("status", STRING, "released or withdrawn.", required=True),
         Column("base_release", STRING, "Release that it was built on."),
-        Column("inputs_digest", STRING, "Digest of the landed files' names and contents."),
+        Column(
+            "inputs_digest", STRING, "Digest of the landed files' places in the landing folder and contents."
+        ),
         Column("code_digest", STRING, "Digest of the program's code and libraries."),
         Column("conf_digest", STRING, "Digest of the configuration."),
         Column("warnings", STRINGS, "What the night warned about."),

@@ -86,13 +86,16 @@ def test_a_file_without_a_header_shows_nothing_of_its_first_row(
     assert not [value for value in ("Ana", "Lugo") if value in line]
 
 
-def test_the_line_counts_what_it_does_not_name(tmp_path: Path) -> None:
+def test_the_line_names_every_file_and_tells_of_three_what_is_wrong(tmp_path: Path) -> None:
     box = Box(tmp_path)
     box.put("people.csv", b"")
     line = stop_message(box.head().problems * 5)
     assert line is not None
-    assert line.count("people.csv") == 3
-    assert "and 2 more" in line
+    assert line.count("people.csv: ") == 3
+    path = box.head().problems[0].path
+    assert f"not usable either: {path}, {path}. Nothing was landed." in line, (
+        "who repairs them needs every name"
+    )
     assert stop_message(()) is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -304,6 +305,45 @@ def test_secrets_clocks_and_currencies_are_told_and_the_night_is_released(tonigh
     assert {str(row["business_date"]): row["kind"] for row in profile}["2026-07-05"] == "day_first_date"
     jitter = tonight.value("SELECT value FROM gold.measures WHERE measure = 'id_jitter' AND part = 'all'")
     assert jitter == 0, "an order changes nobody's id"
+
+
+def test_a_release_whose_commit_a_power_cut_emptied_is_published_again_with_the_same_ids(
+    tonight: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = "SELECT source, record_id, customer_id FROM gold.xref ORDER BY ALL"
+    before = tonight.rows(ids)
+    commit = max((tonight.warehouse / "ops" / "releases" / "_delta_log").glob("*.json"))
+    commit.write_bytes(b"")
+    deliver(tonight, "2026-07-02", PEOPLE)
+    assert tonight.run("--date", "2026-07-02") == 1
+    assert f"{commit} is empty" in capsys.readouterr().err
+    assert execute(["status", "--warehouse", str(tonight.warehouse)]) == 1
+
+    commit.unlink()
+    assert tonight.run("--date", "2026-07-02") == 2
+    assert "run `padron run --date 2026-07-01` first" in " ".join(capsys.readouterr().err.split())
+    assert tonight.run("--date", "2026-07-01") == 0
+    said = capsys.readouterr().err
+    assert said.count("reused") == said.count("/13 ") == 13, "nothing is made again"
+    assert tonight.rows(ids) == before
+
+
+def test_the_same_files_are_the_same_wherever_the_landing_folder_is(
+    tonight: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deliver(tonight, "2026-07-02", PEOPLE[:1])
+    assert tonight.run("--layer", "bronze") == 3
+    assert execute(["release", "approve", "--warehouse", str(tonight.warehouse), "--why", "closed"]) == 0
+    elsewhere = tonight.landing.with_name("mounted")
+    tonight.landing.rename(elsewhere)
+    capsys.readouterr()
+    assert replace(tonight, landing=elsewhere).run("--layer", "bronze") == 0
+    assert re.search(r"bronze\.land +reused", capsys.readouterr().err)
+
+
+def test_a_repeat_is_not_foretold(tonight: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tonight.run("--repeat", "2026-07-01.1", "--dry-run") == 2
+    assert "leave one of them out" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_landing_folder_that_does_not_exist_is_a_usage_error(
