@@ -94,7 +94,8 @@ class Project(Strict):
     quick_start_records: int = Field(
         60_000,
         ge=0,
-        description="Records, roughly; nights that look at fewer run on Java's first compiler alone. 0: never.",
+        description="Records, roughly; nights that look at fewer run on Java's first compiler alone, and those that look at "
+        "very few compile no queries. 0: never.",
     )
     max_deleted_share: float = Field(
         0.05, gt=0, le=1, description="Share of a feed's live keys that one night may delete."

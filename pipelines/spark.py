@@ -30,6 +30,11 @@ JAVA_HINT = "install Java 17 or 21 (Debian/Ubuntu: apt install openjdk-17-jre-he
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
 """Java compiles each method once, soon and plainly: of a night of few records, compiling it better takes longer than
 the better code gains. Without the second option there is place for a fifth of the code."""
+INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""Spark evaluates expressions as they stand and writes no Java for each query: for so few rows that the compiler takes
+longer than what it would speed up."""
+INTERPRETED_BELOW = 2_000
+"""Records that a night looks at, from which on compiled queries gain what they cost."""
 DELTA_CLASSES = (
     "io.delta.sql.DeltaSparkSessionExtension",
     "io.delta.storage.LogStore",
@@ -113,12 +118,17 @@ class StartSpark(Protocol):
 
 
 def session(
-    properties: Traversable, overrides: Mapping[str, str] | None = None, *, is_quick: bool = False
+    properties: Traversable,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    is_quick: bool = False,
+    is_interpreted: bool = False,
 ) -> SparkSession:
     """The Spark session of this process.
 
-    ``properties`` is conf/spark-defaults.conf; ``overrides`` win over it (tests, ``--spark-conf``). ``is_quick``: see
-    ``QUICK_START``; where the JVM is there already, it stays what it is.
+    ``properties`` is conf/spark-defaults.conf; ``overrides`` win over it (tests, ``--spark-conf``), and it over
+    ``is_interpreted`` (``INTERPRETED``). ``is_quick``: see ``QUICK_START``; where the JVM is there already, it stays
+    what it is.
     Raises UsageError for a wrong Java or options that it refuses, DeltaMissing when Delta's classes are not there.
     """
     from pyspark.logger import PySparkLogger
@@ -136,6 +146,7 @@ def session(
             "spark.ui.enabled": "false",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
+            **(INTERPRETED if is_interpreted else {}),
             **read_properties(properties),
             **(overrides or {}),
         }

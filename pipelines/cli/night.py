@@ -11,7 +11,7 @@ from pipelines.cli import options
 from pipelines.cli.console import conclude, night_progress, out, say
 from pipelines.cli.logs import log
 from pipelines.cli.options import Days, example
-from pipelines.errors import PadronError
+from pipelines.errors import PadronError, UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -100,6 +100,10 @@ def run(
     from pipelines.ops.run import Options, configured
     from pipelines.settings import load_settings
 
+    if dry_run and repeat is not None:
+        raise UsageError(
+            "--repeat makes every table again, which --dry-run cannot show: leave one of them out."
+        )
     # Who only looks, or repeats, sees what is wrong.
     is_watched = dry_run or repeat is not None
     settings = load_settings(config) if is_watched else configured(config, warehouse, night_progress().warned)
@@ -188,11 +192,16 @@ def _check_spark() -> None:
 
 
 def _start(settings: Settings) -> StartSpark:
-    from pipelines.spark import session
+    from pipelines.spark import INTERPRETED_BELOW, session
+
+    few = settings.project.quick_start_records
 
     def start(records: int | None = None) -> SparkSession:
-        is_quick = records is not None and records < settings.project.quick_start_records
-        return session(settings.conf.path("spark-defaults.conf"), is_quick=is_quick)
+        return session(
+            settings.conf.path("spark-defaults.conf"),
+            is_quick=records is not None and records < few,
+            is_interpreted=records is not None and records < min(few, INTERPRETED_BELOW),
+        )
 
     return start
 

@@ -185,24 +185,22 @@ def held_together_by(assignments: DataFrame, scored_pairs: DataFrame) -> DataFra
     Between two parts of a customer the strongest pair counts, so that a weak bridge shows however tight both
     parts are. Deterministic rules have no finite weight and hold for ever; what only a steward joined has no pair.
     """
-    ids = assignments.select(*RECORD, "customer_id")
-    pairs = scored_pairs.filter((F.col("match_weight") > -float("inf")) & ~F.isnan("match_weight")).select(
-        "source_l", "record_id_l", "source_r", "record_id_r", "match_weight"
+    # Numbers move and sort faster than keys, and hashes of 64 bits tell apart what a measure counts.
+    ids = assignments.select(
+        F.xxhash64(*RECORD).alias("record"), F.xxhash64("customer_id").alias("customer_id")
     )
-    inside = pairs
-    for side in ("l", "r"):
-        inside = inside.join(
-            ids.select(*[F.col(c).alias(f"{c}_{side}") for c in (*RECORD, "customer_id")]),
-            on=[f"source_{side}", f"record_id_{side}"],
-            how="inner",
-        )
-    inside = inside.filter(F.col("customer_id_l") == F.col("customer_id_r")).select(
-        F.col("customer_id_l").alias("customer_id"),
+    inside = scored_pairs.filter((F.col("match_weight") > -float("inf")) & ~F.isnan("match_weight")).select(
         F.xxhash64("source_l", "record_id_l").alias("left"),
         F.xxhash64("source_r", "record_id_r").alias("right"),
         F.col("match_weight").alias("weight"),
     )
-    weakest = inside.repartition("customer_id").mapInArrow(_weakest, "customer_id STRING, weight DOUBLE")
+    for side in ("left", "right"):
+        of_side = ids.select(F.col("record").alias(side), F.col("customer_id").alias(f"customer_{side}"))
+        inside = inside.join(of_side, on=side, how="inner")
+    inside = inside.filter(F.col("customer_left") == F.col("customer_right")).select(
+        F.col("customer_left").alias("customer_id"), "left", "right", "weight"
+    )
+    weakest = inside.repartition("customer_id").mapInArrow(_weakest, "customer_id LONG, weight DOUBLE")
     counted = weakest.agg(F.min("weight").alias("least"), F.percentile("weight", F.lit(0.01)).alias("p01"))
     return figures(
         counted,

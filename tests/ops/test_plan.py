@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -12,6 +12,7 @@ from pipelines.errors import UsageError
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
 from pipelines.ops.releases import Release
 from pipelines.settings import load_settings
+from pipelines.spark import INTERPRETED_BELOW
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,26 @@ def test_nights_look_at_the_register_and_at_all_that_landed_since() -> None:
     assert records_looked_at(nights, 7_000) == (7_000 + 1_000) + (7_000 + 1_000 + 2 * 1_000)
 
 
-def test_a_small_night_starts_java_with_its_quick_compiler_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(
-        "pipelines.spark.session", lambda properties, *, is_quick=False: asked.append(is_quick)
-    )
+def test_a_small_night_starts_java_with_its_quick_compiler_alone_and_a_tiny_one_compiles_no_query(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, bool]] = []
+    monkeypatch.setattr("pipelines.spark.session", lambda properties, **how: asked.append(how))
     monkeypatch.setattr("pipelines.spark.check_java", lambda: None)
     settings = load_settings(None)
     few = settings.project.quick_start_records
     start = starter(settings)
-    for records in (few - 1, few, None):
+    for records in (INTERPRETED_BELOW - 1, INTERPRETED_BELOW, few - 1, few, None):
         start(records)
-    assert asked == [True, False, False]
+    assert [how["is_quick"] for how in asked] == [True, True, True, False, False]
+    assert [how["is_interpreted"] for how in asked] == [True, False, False, False, False]
+
+
+def test_who_wants_no_quick_start_gets_compiled_queries_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, bool]] = []
+    monkeypatch.setattr("pipelines.spark.session", lambda properties, **how: asked.append(how))
+    monkeypatch.setattr("pipelines.spark.check_java", lambda: None)
+    settings = load_settings(None)
+    project = settings.project.model_copy(update={"quick_start_records": 0})
+    starter(replace(settings, project=project))(1)
+    assert asked == [{"is_quick": False, "is_interpreted": False}]
