@@ -10,11 +10,11 @@ from pipelines.bronze.secrets import is_secret_name
 from pipelines.config import parse, validate
 from pipelines.errors import UsageError
 from pipelines.linkage.columns import folded, recognised
-from pipelines.ops.draft_events import EVENTS, KEYS, PARSES, also_orders, called, event_of
+from pipelines.ops.draft_events import EVENTS, KEYS, PARSES, also_orders, called, event_of, words
 from pipelines.ops.draft_values import about_codes, check_dates, codes, date_formats, standard_codes
 from pipelines.ops.sample import Sample, quoted
 from pipelines.silver.targets import TARGETS, check_sources
-from pipelines.sources import OP, PLACEHOLDERS, Source
+from pipelines.sources import OP, PLACEHOLDERS, Source, Use
 from pipelines.standardise.text import plain
 
 LISTS, JOINED = ("emails_raw", "phones_raw"), ("address_raw",)
@@ -26,8 +26,12 @@ _FEMALE = ("f", "female", "mujer", "femenino", "femme", "frau", "weiblich", "fem
 _MALE = ("male", "hombre", "masculino", "homme", "mann", "mannlich", "h", "v", "varon")
 MOMENTS = {
     "registered_at": "created_at registered_at fecha_alta alta registration_date created signup_date",
-    "updated_at": "updated_at modified_at fecha_modificacion last_modified updated",
+    "updated_at": "updated_at modified_at fecha_modificacion fecha_ultima_modificacion ultima_modificacion "
+    "fecha_actualizacion fecha_ultima_actualizacion ultima_actualizacion last_modified updated",
 }
+MOST_PLACES = 5
+"""Columns that are told by their place."""
+NOUNS = {"orders": "order", "order_lines": "line", "returns": "return", "cases": "case"}
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,9 @@ class Draft:
 
 def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
     """The declaration of a feed like ``sample``; ``about`` names the file. Raises UsageError for a bad name."""
+    checks = _left_out(sample)
     if not sample.columns:
-        raise UsageError(f"{about} has no columns.")
-    checks: list[str] = []
+        raise UsageError("; ".join([f"{about} has no columns", *checks]) + ".")
     target, roles = _target(sample)
     key = _key(sample, target, roles, checks)
     maps = (
@@ -52,6 +56,7 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
         else _event_map(sample, target, roles, checks)
     )
     _check_amounts(sample, maps, checks)
+    _check_unused(sample, target, maps, key, checks)
     is_delta = OP in sample.columns
     mode = "delta" if is_delta else "append" if target in EVENTS else "snapshot"
     checks.append(
@@ -88,6 +93,23 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
     content, node = parse(text, "draft")
     check_sources({source: validate(Source, content, node, "draft")})
     return Draft(text, target, tuple(checks))
+
+
+def _left_out(sample: Sample) -> list[str]:
+    """What of the file is not in the sample."""
+    told = []
+    if sample.malformed:
+        count = sum(sample.malformed.values())
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in sample.malformed.items())
+        told.append(f"malformed rows, left out: {count:,} of {sample.rows + count:,} ({reasons})")
+    if sample.misnamed:
+        places = ", ".join(map(str, sample.misnamed[:MOST_PLACES]))
+        more = " …" if len(sample.misnamed) > MOST_PLACES else ""
+        told.append(
+            f"columns whose name is an e-mail or a telephone number, left out: {len(sample.misnamed):,} (number {places}{more}); "
+            "has the file no header, or a value for a key?"
+        )
+    return told
 
 
 def _name(column: str) -> str:
@@ -134,7 +156,7 @@ def _says(sample: Sample, name: str) -> bool:
     )
     people = recognised(sample.columns, sample.values)
     is_said = any(name in people.get(role, ()) for role in (*PEOPLE, *LISTS, *JOINED, "birth_date_raw"))
-    return is_said or bool(date_formats(sample.values[name])) or folded(name) in events.split()
+    return is_said or bool(date_formats(sample.values[name])) or words(name) in events.split()
 
 
 def _key(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str]) -> list[str]:
@@ -200,13 +222,20 @@ def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict
             check_dates(role, column, sample.values[column], checks)
     for column in found.get("birth_date_raw", ())[:1]:
         check_dates("birth_date", column, sample.values[column], checks)
-    used = " ".join(made.values())
-    left = [
-        c for c in sample.columns if not re.search(rf"(?<!\w){re.escape(_name(c))}(?!\w)", used) and c != OP
-    ]
-    if left:
-        checks.append(f"not used yet: {', '.join(left)}; does one of them say something about the customer?")
     return made
+
+
+def _check_unused(
+    sample: Sample, target: str, maps: Mapping[str, str], key: Sequence[str], checks: list[str]
+) -> None:
+    content, node = parse("\n".join(f"{name}: {how}" for name, how in maps.items()), "draft")
+    use = validate(Use, {"key": [*key], "target": target, "map": content}, node, "draft")
+    used = {OP, *key, *(column for part in use.parts for column in part.columns)}
+    left = [name for name in sample.columns if name not in used and not is_secret_name(name)]
+    if left:
+        checks.append(
+            f"not used yet: {', '.join(left)}; does one of them say something about the {NOUNS.get(target, 'customer')}?"
+        )
 
 
 def _event_map(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str]) -> dict[str, str]:
@@ -229,6 +258,10 @@ def _event_map(sample: Sample, target: str, roles: Mapping[str, str], checks: li
         factors = ", ".join(_name(roles[role]) for role in ("quantity", "unit_price"))
         made["amount"] = f"{{product: [{factors}]}}"
         checks.append("amount: is it quantity times unit price, before discounts?")
+    if "record_id" in EVENTS.get(target, ()) and "record_id" not in made:
+        checks.append(
+            f"record_id: no column says whose {NOUNS[target]} it is: it would have no customer. Map the one that does"
+        )
     if target in EVENTS and "source" in TARGETS[target].columns and "source" not in made:
         made["source"] = f"{{constant: {PLACEHOLDERS[1]}}}"
         checks.append("source: name the source whose records `record_id` points at (crm, erp …)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pipelines.linkage.columns import folded
@@ -13,9 +14,14 @@ _ORDER = (
     "order_id order_no order_number pedido id_pedido num_pedido numero_pedido no_pedido n_pedido nro_pedido cod_pedido "
     "ticket_no invoice"
 )
+_BY_NAME_OR_ID = ("customer", "client", "cliente")
+"""Columns called so hold the customer's id, or the name beside it."""
 _CUSTOMER = (
-    "customer_id source_customer_id client_id id_cliente cliente_id cod_cliente codigo_cliente num_cliente no_cliente "
-    "n_cliente customer_no card_no user_id contact_id"
+    "customer_id source_customer_id client_id id_customer id_client id_cliente cliente_id cod_cliente codigo_cliente "
+    "cliente_codigo clave_cliente num_cliente numero_cliente no_cliente n_cliente nro_cliente ref_cliente "
+    "referencia_cliente cliente_ref customer_no customer_number customer_code customer_key customer_ref client_no "
+    "client_number client_code client_ref idcliente customerid id_socio socio_id num_socio numero_socio member_id member_no "
+    f"{' '.join(_BY_NAME_OR_ID)} card_no user_id contact_id"
 )
 _LINE = "line_no line line_number linea num_linea no_linea n_linea nro_linea posicion partida renglon"
 _QUANTITY = "quantity qty cantidad unidades units piezas"
@@ -49,7 +55,7 @@ EVENTS: dict[str, dict[str, str]] = {
     },
     "orders": {
         "order_id": _ORDER,
-        "ordered_at": "order_ts ordered_at order_date order_time fecha_pedido fecha_del_pedido fecha fecha_compra date timestamp "
+        "ordered_at": "order_ts ordered_at order_date order_time fecha_pedido fecha fecha_compra date timestamp "
         "created_at",
         "amount": _AMOUNT,
         "currency": _CURRENCY,
@@ -65,16 +71,16 @@ EVENTS: dict[str, dict[str, str]] = {
         "first_response_at": "first_response_at primera_respuesta first_reply_at",
         "closed_at": "closed_at fecha_cierre solved_at cerrado",
         "category": "category categoria tipo type motivo",
-        "case_type": "case_type tipo_caso tipo_de_caso clase clase_de_caso",
+        "case_type": "case_type tipo_caso clase clase_caso",
         "priority": "priority prioridad",
         "status": "status estado estatus",
         "csat": "csat satisfaction satisfaccion valoracion",
         "is_reopened": "reopened is_reopened reabierto reabierta",
-        "record_id": "requester_id customer_id client_id id_cliente user_id contact_id",
+        "record_id": f"requester_id {_CUSTOMER}",
         "source": "source source_system origen",
     },
 }
-"""Target → column of its map → what sources call it, folded; the first target of which all that is ``NEEDED`` stands is it."""
+"""Target → column of its map → what sources call it, in ``words``; the first target of which all that is ``NEEDED`` stands is it."""
 NEEDED = {
     "returns": ("return_id", "returned_at", "amount"),
     "order_lines": ("order_id", "line_no", "quantity"),
@@ -98,20 +104,43 @@ PARSES = {
 }
 
 
+def words(column: str) -> str:
+    """A column's name, folded, without the particles between its words.
+
+    >>> words("Fecha de la última modificación")
+    'fecha_ultima_modificacion'
+    """
+    return re.sub(r"_(?:de|del|la)(?=_)", "", folded(column))
+
+
 def called(sample: Sample, names: str) -> str | None:
     """The first column with one of the names, in the names' order."""
-    by_name = {folded(column): column for column in reversed(sample.columns)}
+    by_name = {words(column): column for column in reversed(sample.columns)}
     return next((by_name[n] for n in names.split() if n in by_name), None)
 
 
 def event_of(sample: Sample) -> tuple[str, dict[str, str]] | None:
     """Which events the rows are, and which column is what; None where they are none."""
     for target, vocabulary in EVENTS.items():
-        roles = {role: column for role, names in vocabulary.items() if (column := called(sample, names))}
+        roles = {role: column for role in vocabulary if (column := _column_of(sample, target, role))}
         has_money = target != "order_lines" or not roles.keys().isdisjoint(("amount", "unit_price"))
         if has_money and all(role in roles and _is_filled(sample, roles[role]) for role in NEEDED[target]):
             return target, roles
     return None
+
+
+def _column_of(sample: Sample, target: str, role: str) -> str | None:
+    names = EVENTS[target][role]
+    if role == "record_id":
+        names = " ".join(n for n in names.split() if n not in _BY_NAME_OR_ID or _has_ids(sample, n))
+    return called(sample, names)
+
+
+def _has_ids(sample: Sample, name: str) -> bool:
+    """True unless most values are without a digit, as people's names are."""
+    column = called(sample, name)
+    values = sample.values[column] if column is not None else []
+    return 2 * sum(any(c.isdigit() for c in value) for value in values) >= len(values)
 
 
 def _is_filled(sample: Sample, column: str) -> bool:
@@ -121,4 +150,4 @@ def _is_filled(sample: Sample, column: str) -> bool:
 
 def also_orders(sample: Sample) -> bool:
     """True where lines also say when the order was and whose it is, of which ``derive`` makes orders."""
-    return all(called(sample, EVENTS["orders"][role]) for role in ("ordered_at", "record_id"))
+    return all(_column_of(sample, "orders", role) for role in ("ordered_at", "record_id"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from pipelines.ops.sample import quoted
+from pipelines.ops.sample import EMAIL, quoted
 from pipelines.standardise.text import plain
 
 MOST_CODES = 20
+PERSONAL_DIGITS = 6
+"""Digits of a value that is rather a telephone number or an id than a code."""
 DATE_FORMATS = (
     ("yyyy-MM-dd", r"\d{4}-\d{2}-\d{2}"),
     ("yyyy/MM/dd", r"\d{4}/\d{1,2}/\d{1,2}"),
@@ -69,13 +71,26 @@ def standard_codes(target: str, role: str) -> dict[str, str] | None:
 def about_codes(target: str, role: str, values: Sequence[str], rest: str = "as they are written") -> str:
     """What to ask about the codes of a column; ``rest``: as what those without a translation count."""
     meant = standard_codes(target, role)
+    seen = {v.lower() for v in values}
+    personal = {v for v in seen if _is_personal(v)}
+    withheld = (
+        f" ({len(personal)} left out here, which look like an e-mail, a telephone number or an id)"
+        if personal
+        else ""
+    )
     if meant is None:
-        return f"{role}: write your own codes on the right"
-    unknown = sorted({v.lower() for v in values if plain(" ".join(v.split())) not in meant})
+        return f"{role}: write your own codes on the right{withheld}"
+    unknown = sorted(v for v in seen - personal if plain(" ".join(v.split())) not in meant)
     known = ", ".join(_STANDARD[target, role])
     if not unknown:
-        return f"{role}: are the codes translated right? The standard ones: {known}"
-    return f"{role}: which of {known} is {', '.join(unknown)}? Without a translation they count {rest}"
+        return f"{role}: are the codes translated right? The standard ones: {known}{withheld}"
+    return (
+        f"{role}: which of {known} is {', '.join(unknown)}{withheld}? Without a translation they count {rest}"
+    )
+
+
+def _is_personal(value: str) -> bool:
+    return EMAIL.search(value) is not None or sum(c.isdigit() for c in value) >= PERSONAL_DIGITS
 
 
 def date_formats(values: Sequence[str]) -> list[str]:
@@ -119,7 +134,7 @@ def check_dates(role: str, column: str, values: Sequence[str], checks: list[str]
 
 
 def codes(values: Sequence[str], meant: Mapping[str, str] | None = None) -> str | None:
-    """Every code that stands in the sample; None where they are too many, or too long, to be codes.
+    """Every code that stands in the sample, but what looks personal; None where they are too many, or too long, to be codes.
 
     ``meant``: the standard code of each that is known, folded; the others are left out. None: a code means itself.
     """
@@ -127,7 +142,7 @@ def codes(values: Sequence[str], meant: Mapping[str, str] | None = None) -> str 
     if not 0 < len(seen) <= MOST_CODES or any(len(v) > 30 or len(v.split()) > 3 for v in seen):
         return None
     told = (
-        {v: _slug(v) or v for v in seen}
+        {v: _slug(v) or v for v in seen if not _is_personal(v)}
         if meant is None
         else {v: meant[k] for v in seen if (k := plain(v)) in meant}
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from dataclasses import dataclass
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,11 +16,11 @@ from pipelines import files
 from pipelines.bronze import columnar, delimited, jsonlines
 from pipelines.bronze.landing import FORMATS
 from pipelines.bronze.tables import stored_name
-from pipelines.bronze.text import MARKS, open_bytes, open_text
+from pipelines.bronze.text import MARKS, codec, open_bytes, open_text
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 ROWS = 10_000
 """Rows of a file that a draft is made from: the first."""
@@ -27,6 +29,11 @@ ENCODINGS = ("utf-8", "cp1252")
 DELIMITERS = ",;\t|"
 HEAD = 20
 """Lines that tell the delimiter, and whether the first of them is a header."""
+EMAIL = re.compile(r"[^@\s]@[^@\s]+\.[^\W\d_]{2,}")
+PHONE = re.compile(r"\+?(?:[ ().-]*\d){9,15}")
+_ARCHIVE, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+"""How they begin; PK alone does not tell, for a column may be called so."""
+_PAGE = ("<!doctype html", "<html")
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,10 @@ class Sample:
     """Column → its values, without blanks; their number is how many rows have one."""
     encoding: str = "utf-8"
     delimiter: str = ","
+    malformed: Mapping[str, int] = field(default_factory=dict)
+    """Reason → rows that are left out for it."""
+    misnamed: tuple[int, ...] = ()
+    """Places, from 1, of columns that are left out: their name is an e-mail or a telephone number of somebody."""
 
     def distinct(self, column: str) -> int:
         return len(set(self.values[column]))
@@ -63,22 +74,32 @@ def read_sample(path: str, rows: int = ROWS) -> Sample:
     try:
         if kind == "parquet":
             return _parquet(path, rows)
-        encoding = _encoding(path, is_gzip)
-        with open_text(path, encoding, is_gzip=is_gzip) as lines:
-            if kind == "jsonl":
-                found = [
-                    values for _, values, _, _ in itertools.islice(jsonlines.rows(lines), rows) if values
-                ]
-                names = dict.fromkeys(name for values in found for name in values)
-                return _sample(names, ([v.get(n) for n in names] for v in found), encoding)
+        with open_bytes(path, is_gzip=is_gzip) as stream:
+            head = stream.read(2**20)
+        encoding = _encoding(head)
+        _check_is_data(path, head, encoding)
+        if kind == "jsonl":
+            return _json_lines(path, encoding, is_gzip, rows)
         return _delimited(path, encoding, is_gzip, rows, "\t" if extension == "tsv" else None)
     except (OSError, EOFError, UnicodeDecodeError, pa.ArrowException) as error:
         raise UsageError(f"{path} cannot be read ({type(error).__name__}): is it whole?") from None
 
 
-def _encoding(path: str, is_gzip: bool) -> str:
-    with open_bytes(path, is_gzip=is_gzip) as stream:
-        head = stream.read(2**20)
+def _check_is_data(path: str, head: bytes, encoding: str) -> None:
+    """Refuse what is delivered under the name of a text and is none, or is no data."""
+    if head.startswith(_ARCHIVE):
+        raise UsageError(
+            f"{path} is an Excel file, or another zip archive (it begins with PK): export it as CSV."
+        )
+    if head.startswith(_OLD_EXCEL):
+        raise UsageError(f"{path} is an Excel file (.xls): export it as CSV.")
+    if head.decode(codec(encoding), errors="ignore").lstrip()[:20].lower().startswith(_PAGE):
+        raise UsageError(
+            f"{path} is a web page and no data, such as the login page that a failed export leaves behind: export it again."
+        )
+
+
+def _encoding(head: bytes) -> str:
     marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
     if marked is not None:
         return marked
@@ -92,6 +113,20 @@ def _encoding(path: str, is_gzip: bool) -> str:
             continue
         return encoding
     return "latin-1"
+
+
+def _json_lines(path: str, encoding: str, is_gzip: bool, rows: int) -> Sample:
+    with open_text(path, encoding, is_gzip=is_gzip) as lines:
+        read = [*itertools.islice(jsonlines.rows(lines), rows)]
+    found = [values for _, values, _, _ in read if values]
+    names = dict.fromkeys(name for values in found for name in values)
+    return _sample(
+        path, names, ([v.get(n) for n in names] for v in found), encoding, malformed=_reasons(read)
+    )
+
+
+def _reasons(read: Iterable[delimited.Record | jsonlines.Row]) -> dict[str, int]:
+    return Counter(reason for _, _, _, reason in read if reason is not None)
 
 
 def _delimited(path: str, encoding: str, is_gzip: bool, rows: int, delimiter: str | None) -> Sample:
@@ -108,15 +143,13 @@ def _delimited(path: str, encoding: str, is_gzip: bool, rows: int, delimiter: st
     if _is_title(_fields(first, delimiter), [line for line in after if line.strip()], likely):
         raise UsageError(_no_header(path))
     with open_text(path, encoding, is_gzip=is_gzip) as lines:
-        found = [
-            fields for _, fields, _, _ in itertools.islice(delimited.records(lines, delimiter), rows + 1)
-        ]
-    header = found[0]
+        (_, header, _, _), *read = itertools.islice(delimited.records(lines, delimiter), rows + 1)
     if header is None:
         raise UsageError(f"{path}: its header line is malformed.")
-    if len(found) > 1 and not any(found[1:]):
+    found = [fields for _, fields, _, _ in read if fields]
+    if read and not found:
         raise UsageError(_no_header(path))
-    return _sample(header, (fields for fields in found[1:] if fields), encoding, delimiter)
+    return _sample(path, header, found, encoding, delimiter, _reasons(read))
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
@@ -144,18 +177,21 @@ def _parquet(path: str, rows: int) -> Sample:
     names = columnar.schema(path).names
     batch = next(iter(columnar.batches(path, rows)), None)
     texts = [columnar.as_text(column).to_pylist() for column in batch.columns] if batch is not None else []
-    return _sample(names, zip(*texts, strict=True))
+    return _sample(path, names, zip(*texts, strict=True))
 
 
 def _sample(
+    path: str,
     names: Iterable[str],
     rows: Iterable[Iterable[str | None]],
     encoding: str = "utf-8",
     delimiter: str = ",",
+    malformed: Mapping[str, int] | None = None,
 ) -> Sample:
-    columns = tuple(stored_name(name) or f"column_{i}" for i, name in enumerate(names, 1))
-    if len({c.casefold() for c in columns}) < len(columns):
-        raise UsageError("a column stands twice in the header: have it mended.")
+    received = [*names]
+    columns = [stored_name(name) or f"column_{i}" for i, name in enumerate(received, 1)]
+    misnamed = tuple(i for i, name in enumerate(received, 1) if _is_somebody(name))
+    _check_once(path, [c if i not in misnamed else f"number {i}" for i, c in enumerate(columns, 1)])
     values: dict[str, list[str]] = {name: [] for name in columns}
     count = 0
     for row in rows:
@@ -163,7 +199,23 @@ def _sample(
         for name, value in zip(columns, row, strict=True):
             if value is not None and value.strip():
                 values[name].append(value.strip())
-    return Sample(columns, count, values, "utf-8" if encoding == "utf-8" else encoding, delimiter)
+    for place in misnamed:
+        values.pop(columns[place - 1], None)
+    return Sample(tuple(values), count, values, encoding, delimiter, malformed or {}, misnamed)
+
+
+def _is_somebody(name: str) -> bool:
+    """True for a name of a column that is a value: a key of JSON gone wrong, or the first row of a file without a header."""
+    return EMAIL.search(name) is not None or PHONE.fullmatch(name.strip()) is not None
+
+
+def _check_once(path: str, columns: Iterable[str]) -> None:
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in columns:
+        alike[name.casefold()].append(name)
+    twice = [" and ".join(names) for names in alike.values() if len(names) > 1]
+    if twice:
+        raise UsageError(f"{path}: a column stands twice in the header: {', '.join(twice)}. Have it mended.")
 
 
 def quoted(text: str) -> str:

@@ -9,38 +9,20 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from draft_house import SALES, drafted, mapped
 
 from pipelines.cli import execute
-from pipelines.config import Conf, parse, validate
+from pipelines.config import Conf
 from pipelines.errors import UsageError
-from pipelines.ops.draft import Draft, draft
+from pipelines.ops.draft import draft
 from pipelines.ops.sample import read_sample
-from pipelines.sources import Mapped, Source, load_sources
+from pipelines.sources import Mapped, load_sources
 
 MEMBERS = """num_socio;Nombre completo;Móvil;correo;fecha_nac;CP;sexo;contraseña;fecha_alta
 S1;José Luis Muñoz;612345678;jl@x.es;14/03/1975;28013;H;hunter2;2020-01-31
 S2;María Ruiz;644123987;mr@x.es;02/11/1982;41004;M;hunter3;2021-05-01
 S3;Iñaki Etxeberria;655777123;;30/06/1990;48009;H;hunter4;2022-12-24
 """
-SALES = """pedido,id_cliente,fecha_pedido,importe,moneda,estado
-1,C1,2026-07-01 10:00:00,"1.234,50",EUR,Entregado
-2,C1,2026-07-02 11:30:00,"10,00",EUR,Anulado
-3,C2,2026-07-02 12:00:00,"7,25",MXN,Entregado
-"""
-
-
-def drafted(tmp_path: Path, name: str, content: str | bytes, source: str = "club") -> tuple[Draft, Source]:
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    made = draft(read_sample(str(path)), source, "feed", name)
-    text, node = parse(made.text, "draft")
-    return made, validate(Source, text, node, "draft")
-
-
-def mapped(source: Source, name: str) -> Mapped:
-    found = source.feeds["feed"].map[name]
-    assert isinstance(found, Mapped)
-    return found
 
 
 def test_a_file_of_people_becomes_customer_records(tmp_path: Path) -> None:
