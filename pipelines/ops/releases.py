@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines import files
 from pipelines.digests import program_digest
 from pipelines.errors import PadronError
-from pipelines.ops.record import last_states, rows_of
+from pipelines.ops.record import is_decision, last_states, rows_of
 from pipelines.ops.tables import RELEASES
 from pipelines.storage import Warehouse
 
@@ -104,13 +104,14 @@ def run_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
 def lost(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
     """The newest rows of runs that were released and of which ops/releases knows nothing: the commit was lost.
 
-    Their stages are on record and their tables there, so that the night, run again, publishes them again.
+    Their stages are on record and their tables there, so that the night, run again, publishes them again. What
+    somebody decided is decided again by hand.
     """
     known = {r.release_id for r in all_releases(warehouse)}
     return {
         run_id: row
         for run_id, row in last_states(warehouse).items()
-        if row["status"] == "released" and run_id not in known
+        if row["status"] == "released" and run_id not in known and not is_decision(row)
     }
 
 
