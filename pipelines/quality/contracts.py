@@ -143,19 +143,19 @@ def check_text(where: str, kind: str, value: object) -> None:
 
 def check_regexes(contracts: Iterable[Contract], spark: SparkSession) -> None:
     """Raises UsageError for a regular expression that Java, by which Spark matches, does not read."""
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
     for contract in contracts:
         for rule in contract.expectations:
             many = rule.kwargs.get("regex_list", ())
             for regex in (rule.kwargs.get("regex"), *(many if isinstance(many, list) else ())):
                 if isinstance(regex, str):
-                    _compile(jvm, f"conf/quality: {contract.table}: {rule.type}", regex)
+                    _compile(spark, f"conf/quality: {contract.table}: {rule.type}", regex)
 
 
-def _compile(jvm: Any, where: str, regex: str) -> None:
+def _compile(spark: SparkSession, where: str, regex: str) -> None:
     from pyspark.errors import IllegalArgumentException
 
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
     try:
         jvm.java.util.regex.Pattern.compile(regex)
     except IllegalArgumentException as error:
