@@ -7,6 +7,8 @@ delivers of them by mistake ends here. Nothing below ever shows a value.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from json import loads
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -57,12 +59,23 @@ _WORDS = "|".join(
         "nip_cajero",
         "nip_tarjeta",
         "pin_tarjeta",
+        "pin_code",
+        "codigo_pin",
+        "security_pin",
+        "ciec",
         "pin_hash",
         "user_pin",
         "user_pass",
         "pass_hash",
         "pw_hash",
+        "pw_md5",
         "userpwd",
+        "pswd",
+        "passkey",
+        "seed_phrase",
+        "totp_seed",
+        "ssh_key",
+        "authorization_header",
         "tokens",
         "authtoken",
         "accesstoken",
@@ -94,7 +107,7 @@ _WORDS = "|".join(
         "security_code",
     ]
 )
-_ENDINGS = "password|passwd|passwort|kennwort|contrasena|contrasenya|passphrase|passcode"
+_ENDINGS = "password|passwd|passwort|kennwort|contrasena|contrasenia|contrasenya|passphrase|passcode"
 """Credentials also where they end a longer word: ``userpassword``."""
 _NAME = re.compile(
     rf"^(?:{_ALONE})$|(?:^|_)(?:{_LAST})\d*$|(?:(?:^|_)(?:{_WORDS})|(?:{_ENDINGS})(?:hash|salt)?)s?\d*(?:_|$)"
@@ -109,7 +122,16 @@ _ABOUT = re.compile(
 Within a name such a word says nothing: ``password_reset_token`` is one.
 """
 
-_SPOKEN = r"passw(?:or)?d|passwort|passphrase|contrase(?:ñ|n\x{0303}|n)a|api[_-]?key|client[_-]?secret|(?:\b|_)(?:pwd|senha)"
+_SPOKEN = (
+    r"passw(?:or)?d|passwort|passphrase|passcode|kennwort|contrase(?:ñ|n\x{0303}|ni?)a|mot[ _-]de[ _-]passe|"
+    r"api[_-]?key|client[_-]?secret|(?:\b|_)(?:pwd|pswd|senha)"
+)
+_IS = r"[\s\x{00a0}\x{202f}]*[:=][\s\x{00a0}\x{202f}]*"
+_PART = r"[^\s\"<>{}]"
+_WITH_A_DIGIT = "|".join(
+    [rf"{_PART}{{{n}}}\d{_PART}{{{7 - n},}}" for n in range(7)] + [rf"{_PART}{{7,}}\d{_PART}*"]
+)
+"""Eight characters or more, a digit among them."""
 _FORMS = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z ]*-----|[\s\S]*)",
     # Keys and tokens by what their issuers begin them with.
@@ -150,17 +172,19 @@ _FORMS = (
     r"(?i:\baws_secret_access_key\s*[:=]\s*\S{20,})",
     r"(?i:\bauthorization\s*[:=]\s*(?:basic|token|bearer)\s+[a-z0-9._~+/=-]{6,})",
     r"(?i:\bbearer\s+[A-Za-z0-9._~+/-]{20,})",
-    r"(?i:\b(?:access_|auth_|session_|refresh_)?token=[A-Za-z0-9._~-]{16,})",
+    rf"(?i:\b(?:access_|auth_|session_|refresh_|id_)?token{_IS}[A-Za-z0-9._~-]{{16,}})",
     # What is called so in so many words.
     r"(?i:\b(?:cvv2?|cvc2?)\s*[:=]\s*\d{3,4}\b)",
     r"(?i:\b(?:pin|nip)\s+(?:de\s+(?:la\s+)?)?(?:tarjeta|card|cajero)\s*[:=]\s*\d{4,6}\b)",
+    rf"(?i:(?:\b|_)(?:secreto?|geheimnis){_IS}[\"']?(?:{_WITH_A_DIGIT}))",
     rf"(?i:(?:{_SPOKEN})s?(?:_?hash)?"
     # Between quotes, as in JSON inside JSON, the value ends with its quote or comma; what follows stays.
-    r"(?:(?:\\+[\"']|')\s*[:=]\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,{}\[\]\"'\\]{4,}|\S{4,})|\s*[:=]\s*\S{4,}))",
+    r"(?:(?:\\+[\"']|')\s*[:=]\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,{}\[\]\"'\\]{4,}|\S{4,})|"
+    rf"{_IS}\S{{4,}}))",
 )
 FORM = "|".join(_FORMS)
 _ENDS = (
-    r"passw(?:or)?d|passwort|passphrase|kennwort|passcode|contrase(?:ñ|n\x{0303}|n|\\u00f1)a|api[_-]?key|"
+    r"passw(?:or)?d|passwort|passphrase|kennwort|passcode|contrase(?:ñ|n\x{0303}|ni?|\\u00f1)a|api[_-]?key|"
     r"client[_-]?secret|credentials?|clave_(?:de_)?acceso|clave_secreta|clave_privada|mot_de_passe|"
     r"(?:private|access|secret)[_-]?key|(?:secret|security)[_-]?answer|(?:access|refresh|auth|session|api|user)[_-]?token"
 )
@@ -171,6 +195,26 @@ _PAIR = (
     r"(?:\"(?:[^\"\\]|\\.)+\"|\d{3,}|[^\s,{}\[\]\"'\\0-9tfn][^\s,{}\[\]\"'\\]{3,})"
 )
 """A key of credentials in JSON with its value, which is a text or a number: that there is one, or none, is no secret."""
+_SIGNS = r"[^a-z0-9\"<>]*"
+"""What sets the words of a name apart; also nothing, where a capital does."""
+# An accented letter may also be written as \u00f3; a name may begin and end with anything.
+_STEMS = (
+    f"{_WORDS}|{_ENDINGS}".replace("contrasen", r"contrase[^\"<>]*")
+    .replace("codigo", "digo")
+    .replace("sesion", "sesi")
+)
+_NAMES = rf"{_SIGNS}(?:{_ALONE}){_SIGNS}|[^\"<>]*(?:(?:{_LAST})\d*{_SIGNS}|(?:{_STEMS})[^\"<>]*)".replace(
+    "_", _SIGNS
+)
+_MAY_NAME = rf"(?i)\"(?:{_NAMES})\"\s*:|<(?:{_NAMES})[\s>]"
+"""Fits every text in which JSON has a key, or XML an element, with a name of credentials; some others too."""
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"?(\s*:\s*)?', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],]|[^\s{}\[\],"]+', re.DOTALL)
+_ELEMENT = re.compile(
+    r"(<(?:[\w-]+:)?([\w.-]+)(?:\s[^<>]*)?>)((?:<!\[CDATA\[.*?\]\]>|[^<])+)(?=</)", re.DOTALL
+)
+_NONE = re.compile(rf'(?i)\s*(?:null|none|true|false|"\s*"|\[\s*\]|\{{\s*\}}|"?{re.escape(REMOVED)}"?)?\s*')
+"""A value that is no secret: that there is one, or none."""
 _SHORTEST = 7
 """Characters of the shortest text that any form fits."""
 
@@ -201,7 +245,69 @@ def without_secrets(text: pa.Array) -> pa.Array:
     longest = pc.max(pc.utf8_length(text)).as_py()
     if longest is None or longest < _SHORTEST:
         return text
+    if pc.any(pc.match_substring_regex(text, "[{<]")).as_py():
+        text = _without_named(text)
     for pattern, instead in ((_PAIR, f'\\1"{REMOVED}"'), (FORM, REMOVED)):
         if pc.any(pc.match_substring_regex(text, pattern)).as_py():
             text = pc.replace_substring_regex(text, pattern, instead)
     return text
+
+
+def _without_named(text: pa.Array) -> pa.Array:
+    """The texts without the values of JSON keys and XML elements that have a name of credentials."""
+    may_name = pc.fill_null(pc.match_substring_regex(text, _MAY_NAME), False)
+    if not pc.any(may_name).as_py():
+        return text
+    cleaned = [_without_elements(_without_keys(cell)) for cell in text.filter(may_name).to_pylist()]
+    return pc.replace_with_mask(text, may_name, pa.array(cleaned, text.type))
+
+
+def _without_keys(text: str) -> str:
+    """A text from whose JSON the values of such keys are taken, of any type; all else stays as it is written.
+
+    Nothing is parsed: numbers keep their digits, nesting may be deep, and JSON that was cut off counts too.
+    """
+    kept: list[str] = []
+    since = 0
+    # Quotation marks before the JSON may be no pairs.
+    place = min((text.find(bracket) for bracket in "{[" if bracket in text), default=len(text))
+    while (found := _STRING.search(text, place)) is not None:
+        place = found.end()
+        if found[2] is None or not _is_secret_key(found[1]):
+            continue
+        end = _end_of_value(text, place)
+        if _NONE.fullmatch(text, place, end) is None:
+            kept += [text[since:place], f'"{REMOVED}"']
+            since = place = end
+    return "".join([*kept, text[since:]])
+
+
+@lru_cache(maxsize=10_000)
+def _is_secret_key(written: str) -> bool:
+    try:
+        return is_secret_name(loads(f'"{written}"'))
+    except ValueError:
+        return is_secret_name(written)
+
+
+def _end_of_value(text: str, start: int) -> int:
+    """Where a JSON value ends; the text's end where it was cut off."""
+    depth = 0
+    for found in _TOKEN.finditer(text, start):
+        token = found[0]
+        if not depth and token in ",}]":
+            return found.start()
+        depth += (token in "{[") - (token in "}]")
+        if not depth:
+            return found.end()
+    return len(text)
+
+
+def _without_elements(text: str) -> str:
+    """A text with XML in which such elements hold nothing."""
+
+    def cleaned(found: re.Match[str]) -> str:
+        is_secret = is_secret_name(found[2]) and _NONE.fullmatch(found[3]) is None
+        return found[1] + REMOVED if is_secret else found[0]
+
+    return _ELEMENT.sub(cleaned, text)

@@ -20,77 +20,88 @@ from pipelines.sources import Source
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
 
 
-@pytest.mark.parametrize(
-    ("names", "hold"),
-    [
-        (
-            [
-                "password",
-                "PASSWORD_HASH",
-                "user pwd",
-                "Contraseña",
-                "apiKey",
-                "mot de passe",
-                "CVV",
-                "cvv2",
-                "token",
-                "client_secret",
-                "reset_password_token",
-                "password_reset_token",
-                "password_on_file",
-                "api_token",
-                "user_token",
-                "passwords",
-                "password2",
-                "userpassword",
-                "passwordhash",
-                "otp",
-                "secret_answer",
-                "nip",
-                "codigo_seguridad",
-                "Código de seguridad",
-                "token_sesion",
-                "tokenAcceso",
-                "respuesta secreta",
-                "clave_privada",
-                "pass_hash",
-                "user_pass",
-            ],
-            True,
-        ),
-        (
-            [
-                "clave",
-                "clave_cliente",
-                "clave_producto",
-                "passport",
-                "pincode_area",
-                "password_changed_at",
-                "password_changed_on",
-                "password_reset_at",
-                "password_updated_by",
-                "has_password",
-                "token_count",
-                "passwordless",
-                "secretary",
-                "compass",
-                "key",
-                "pino",
-                "pin_code",
-                "loyalty_token",
-                "fecha_cambio_contrasena",
-                "intentos_contrasena",
-                "last_password_change",
-                "password_strength",
-                "passenger",
-                "pass_type",
-                "nipple_size",
-                "tokenised",
-            ],
-            False,
-        ),
-    ],
-)
+CREDENTIALS = [
+    "password",
+    "PASSWORD_HASH",
+    "user pwd",
+    "Contraseña",
+    "apiKey",
+    "mot de passe",
+    "CVV",
+    "cvv2",
+    "token",
+    "client_secret",
+    "reset_password_token",
+    "password_reset_token",
+    "password_on_file",
+    "api_token",
+    "user_token",
+    "passwords",
+    "password2",
+    "userpassword",
+    "passwordhash",
+    "otp",
+    "secret_answer",
+    "nip",
+    "codigo_seguridad",
+    "Código de seguridad",
+    "token_sesion",
+    "tokenAcceso",
+    "respuesta secreta",
+    "clave_privada",
+    "pass_hash",
+    "user_pass",
+    "pin_code",
+    "codigo_pin",
+    "security_pin",
+    "ciec",
+    "authorization_header",
+    "ssh_key",
+    "totp_seed",
+    "seed_phrase",
+    "passkey",
+    "pswd",
+    "contrasenia",
+    "pw_md5",
+    "password_new",
+    "contrasena_web",
+    "login_password_web",
+    "id_token",
+]
+OTHERS = [
+    "clave",
+    "clave_cliente",
+    "clave_producto",
+    "passport",
+    "pincode_area",
+    "password_changed_at",
+    "password_changed_on",
+    "password_reset_at",
+    "password_updated_by",
+    "has_password",
+    "token_count",
+    "passwordless",
+    "secretary",
+    "compass",
+    "key",
+    "pino",
+    "loyalty_token",
+    "fecha_cambio_contrasena",
+    "intentos_contrasena",
+    "last_password_change",
+    "password_strength",
+    "passenger",
+    "pass_type",
+    "nipple_size",
+    "tokenised",
+    "clave_sat",
+    "clave de usuario",
+    "pincode",
+    "passkeys_enabled_at",
+]
+
+
+@pytest.mark.parametrize(("names", "hold"), [(CREDENTIALS, True), (OTHERS, False)])
 def test_a_name_says_whether_a_column_holds_credentials(names: list[str], hold: bool) -> None:
     assert [name for name in names if is_secret_name(name) is not hold] == []
 
@@ -138,6 +149,13 @@ def test_a_value_that_looks_like_a_credential_is_removed_and_the_rest_stays(valu
         "hvs." + "aB3_-" * 5,
         "authorization: Basic dXNlcjpwYXNz",
         "token=" + "aB3._" * 4,
+        "token: 9f8e7d6c5b4a39281716",
+        "id_token = 9f8e7d6c5b4a39281716",
+        "secret: hunter2024",
+        "Kennwort: Luna2024",
+        "mot de passe : Luna2024",
+        "mot de passe\u00a0: Luna2024",
+        "contrasenia: Luna2024",
         "AccountKey=" + "aB3+/" * 8 + "==",
         "cvv: 123",
         "contraseñas: Luna2024",
@@ -178,6 +196,48 @@ def test_a_key_of_credentials_in_json_keeps_its_place_and_not_its_value(key: str
     assert kept == said.replace(json.dumps(value), f'"{REMOVED}"')
 
 
+@pytest.mark.parametrize("name", [*CREDENTIALS, "card_token", "C\\u00f3digo de seguridad"])
+def test_in_json_and_xml_a_name_says_the_same_as_that_of_a_column(name: str) -> None:
+    in_json = without_secrets(pa.array([f'{{"{name}":"Luna2024"}}'])).to_pylist()
+    assert in_json == [f'{{"{name}":"{REMOVED}"}}']
+    if name.isidentifier():
+        in_xml = without_secrets(pa.array([f"<{name}>Luna2024</{name}>"])).to_pylist()
+        assert in_xml == [f"<{name}>{REMOVED}</{name}>"]
+
+
+# The pattern for pieces of JSON sees how a key ends, not what it begins with.
+@pytest.mark.parametrize("name", [n for n in OTHERS if not n.endswith(("_password", "_contrasena"))])
+def test_in_json_and_xml_other_names_keep_their_values(name: str) -> None:
+    said = [f'{{"{name}":"Luna2024"}}', f"<{name}>Luna2024</{name}>"]
+    assert without_secrets(pa.array(said)).to_pylist() == said
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['["Luna2024"]', '{"main": "Lu}na", "old": [["x"], 1.5]}', "7", '"a\\"b"', "-1.5e9", "[" * 50_000],
+)
+def test_a_credential_in_json_is_removed_whatever_its_type_and_all_else_stays_as_written(value: str) -> None:
+    begun = '[{"n": 12345678901234567890.10, "city" : "Coru\\u00f1a","passwords":  '
+    end = "" if value.endswith("[") else ', "b": [ ]}]'
+    (kept,) = without_secrets(pa.array([begun + value + end])).to_pylist()
+    assert kept == f'{begun}"{REMOVED}"{end}'
+    assert without_secrets(pa.array([kept])).to_pylist() == [kept]
+
+
+def test_json_that_was_cut_off_and_json_within_a_text_hold_no_credential() -> None:
+    said = ['{"city": "Lugo", "password": "Luna20', 'got {"password_new": {"main": "Luna2024"}} at 9:30']
+    assert without_secrets(pa.array(said)).to_pylist() == [
+        f'{{"city": "Lugo", "password": "{REMOVED}"',
+        f'got {{"password_new": "{REMOVED}"}} at 9:30',
+    ]
+
+
+def test_an_element_of_credentials_keeps_its_place_and_not_its_value() -> None:
+    said = '<u><name>Ana</name><wsse:Password Type="t"><![CDATA[Lu<na]]></wsse:Password></u>'
+    (kept,) = without_secrets(pa.array([said])).to_pylist()
+    assert kept == said.replace("<![CDATA[Lu<na]]>", REMOVED)
+
+
 def test_what_customers_write_is_kept() -> None:
     said = [
         "Calle Contraseña 3",
@@ -192,7 +252,17 @@ def test_what_customers_write_is_kept() -> None:
         "DDR4 RAM PIN: 288",
         "MG Road, Bengaluru, PIN: 560001",
         '{"spin":1400,"max_spin":"1400 rpm","compass":"yes","number_of_pins":288,"season_pass":"no","hairpin":"gold"}',
-        '{"card_token":"tok_1Abc","bypass":"valve 3","loyalty_token":"L-4411"}',
+        '{"bypass":"valve 3","loyalty_token":"L-4411"}',
+        '{"passwords":[],"tokens":{},"otp":"","pin":null,"secret":false}',
+        '{"n": 12345678901234567890.10,\t"city" : "Lugo", "city": "Lugo"}',
+        "<hasPassword>yes</hasPassword><password/><password></password>",
+        "escriba <contraseña> y pulse",
+        "pass: anual",
+        "token de regalo",
+        "token: regalo",
+        "secreto: no",
+        "secreto: permanecer",
+        "el secreto de Victoria: 2 por 1",
         '{"has_password":true,"password":null,"password_changed_at":"2026-07-01"}',
         '{"secretary":"Ana Ruiz","opinion":"bien","tokenised":"no"}',
         None,
