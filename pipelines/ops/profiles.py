@@ -1,7 +1,7 @@
 """``ops/profiles``: what each delivered feed looks like, column by column, and how it differs from the last time.
 
 Counts and shares of every column; values only of columns that say nothing about a person, of others the codes that conf
-translates, and there only those that many rows share.
+translates, and there only those that many rows share. A range that says something of persons rests on as many values.
 """
 
 from __future__ import annotations
@@ -41,10 +41,12 @@ FORMS = {
     "words": r"^[^\d]+$",
 }
 """Form of a value → the regular expression that it fits; the first that does. Others are ``other``."""
+DECLARED = "declared_date"
+"""Form of a value that has none of them, and that a format of conf/sources reads as a date or moment."""
 MOST = 0.95
 """Share of a column's values that have one form where that form is the column's kind."""
 TOP, SHOWN_FROM = 10, 5
-"""Values shown of a column, and the rows that must share one of them."""
+"""Values shown of a column, and the rows that must share one of them, or the values that a range must rest on."""
 TRACKED = 1_000
 """Different values that are counted exactly to find the most frequent."""
 
@@ -66,7 +68,8 @@ PROFILES = Table(
         Column(
             "kind",
             STRING,
-            f"{', '.join(FORMS)}: the form of most values; mixed where none is; NULL when empty.",
+            f"{', '.join(FORMS)}, {DECLARED} (none of them, read by a format of conf/sources): the form of most values; "
+            "mixed where none is; NULL when empty.",
         ),
         Column("forms", map_of(STRING, DOUBLE), "Form → share of the values that have it.", unit="share"),
         Column("shortest", INT, "Characters of the shortest value.", unit="characters"),
@@ -74,8 +77,8 @@ PROFILES = Table(
         Column(
             "lowest",
             STRING,
-            "Smallest number or date, read as conf/sources says (decimal, formats); NULL for text and for columns that name a "
-            "person.",
+            "Smallest number or date, read as conf/sources says (decimal, formats); NULL for text, for columns that name a "
+            f"person, and for fewer than {SHOWN_FROM} values in others that say something of one.",
             Personal.QUASI,
         ),
         Column("highest", STRING, "Largest number or date, where lowest stands.", Personal.QUASI),
@@ -238,15 +241,15 @@ def build_profiles(
 
 
 Row = dict[str, Any]
-_FORM_NAMES = (*FORMS, "other")
+_FORM_NAMES = (*FORMS, DECLARED, "other")
 
 
-def _form(value: SparkColumn) -> SparkColumn:
-    """The first of FORMS that fits, or other; NULL for none."""
+def _form(value: SparkColumn, day: SparkColumn) -> SparkColumn:
+    """The first of FORMS that fits; else whether conf's formats read it as ``day``, or other; NULL for none."""
     fits = {form: F.when(value.rlike(regex), form) for form, regex in FORMS.items()}
     # From ( to 9 lie all characters that a number, a date and a phone can begin with: words are spared their forms.
     is_figure = F.ascii(value).between(ord("("), ord("9"))
-    other = F.lit("other")
+    other = F.when(day.isNotNull(), DECLARED).otherwise("other")
     return F.when(is_figure, F.coalesce(*fits.values(), other)).when(
         value.isNotNull(), F.coalesce(fits["email"], fits["words"], other)
     )
@@ -258,12 +261,13 @@ def _counted(cells: Sequence[DataFrame]) -> DataFrame:
     has_number = F.col("has_range") & F.col("form").isin("integer", "decimal")
     number = F.when(has_number, F.coalesce("number", values.as_number(F.col("value"))))
     is_iso = F.col("has_range") & F.col("form").isin("date", "timestamp")
-    day = F.when(is_iso, F.col("value")).otherwise(F.col("day"))
+    is_a_day = F.substring("value", 1, 10).try_cast(DATE).isNotNull()
+    day = F.when(is_iso & is_a_day, F.col("value")).otherwise(F.col("day"))
     # A code of a vocabulary names nobody, although it narrows down who somebody is; what else stands there may.
     is_shown = F.col("is_shown") | (F.col("is_coded") & ~F.col("is_unmapped"))
     return (
         reduce(DataFrame.unionByName, cells)
-        .withColumns({"form": _form(F.col("value")), "shown": F.when(is_shown, F.col("value"))})
+        .withColumns({"form": _form(F.col("value"), F.col("day")), "shown": F.when(is_shown, F.col("value"))})
         .groupBy("source", "feed", "column")
         .agg(
             F.count(F.lit(1)).alias("rows"),
@@ -276,6 +280,9 @@ def _counted(cells: Sequence[DataFrame]) -> DataFrame:
             F.max(number).alias("most"),
             F.min(day).alias("first"),
             F.max(day).alias("last"),
+            F.count(number).alias("numbers"),
+            F.count(day).alias("days"),
+            F.bool_or("is_shown").alias("is_open"),
             F.sum(F.col("is_unmapped").cast("long")).alias("unmapped"),
             F.expr(f"approx_top_k(shown, {TOP}, {TRACKED})").alias("frequent"),
         )
@@ -289,7 +296,7 @@ def _finished(row: Row, before: Row | None) -> Row:
     frequent = [(e["item"], e["count"]) for e in row["frequent"] or () if e["item"] is not None]
     top = sorted((item for item in frequent if item[1] >= SHOWN_FROM), key=lambda item: (-item[1], item[0]))
     null_share = 1 - filled / row["rows"]
-    low, high = (row["first"], row["last"]) if row["first"] is not None else (row["least"], row["most"])
+    low, high = _range(row)
     return {
         **{name: row[name] for name in ("source", "feed", "column", "rows", "filled")},
         # Near a few dozen values the estimate may pass what there is.
@@ -304,6 +311,12 @@ def _finished(row: Row, before: Row | None) -> Row:
         "compared_with": before["business_date"] if before else None,
         "drift": _drift(null_share, forms, before) if before else None,
     }
+
+
+def _range(row: Row) -> tuple[Any, Any]:
+    """Lowest and highest day or number; none where so few have one that they are somebody's."""
+    low, high, found = ("first", "last", "days") if row["days"] else ("least", "most", "numbers")
+    return (row[low], row[high]) if row["is_open"] or row[found] >= SHOWN_FROM else (None, None)
 
 
 def _drift(null_share: float, forms: Mapping[str, float], before: Row) -> float:

@@ -215,6 +215,38 @@ def test_ranges_are_read_as_conf_says_and_codes_are_shown(spark: SparkSession) -
     assert limits["since"] == ("2026-01-02", "2026-02-09")
     assert limits["when"] == ("2026-06-10 10:30:00", "2026-06-19 10:30:00")
     assert limits["bought"] == ("1500.5", "10500.5")
+    assert (found["since"]["kind"], found["when"]["kind"]) == ("day_first_date", "declared_date")
+    assert found["pays"]["kind"] == "words"
     assert found["sex"]["top"] == [("h", 5)], "the others are fewer, or no code"
     assert limits["born"] == ("1981-01-02", "1990-01-02")
     assert (found["name"]["top"], found["pays"]["top"]) == (None, None)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 5])
+def test_a_range_that_says_something_of_persons_rests_on_as_many_values_as_a_value_that_is_shown(
+    spark: SparkSession, rows: int
+) -> None:
+    head = "| id | name | sex | born | since | bought | when | pays |"
+    lines = [f"| {i} | Ana | h | 02/01/198{i} | 1{i}/01/2026 | {i},5 | | |" for i in range(rows)]
+    # What is no date does not make the dates more.
+    lines += [f"| {i} | Ana | h | 30/02/1979 | 1979-02-30 | ? | | |" for i in range(10, 16)]
+    delivered = Delivered(ABROAD, "people", bronze(spark, "\n".join([head, *lines]), of="abroad/people"))
+    found = {r["column"]: r for r in build_profiles([delivered], None, D, 60).to_pylist()}
+    limits = {name: (found[name]["lowest"], found[name]["highest"]) for name in ("born", "since", "bought")}
+    assert limits == (
+        {
+            "born": ("1980-01-02", "1984-01-02"),
+            "since": ("2026-01-10", "2026-01-14"),
+            "bought": ("0.5", "4.5"),
+        }
+        if rows == 5
+        else dict.fromkeys(limits, (None, None))
+    )
+
+
+def test_the_range_of_a_column_that_says_nothing_of_a_person_rests_on_any_value(spark: SparkSession) -> None:
+    rows = bronze(spark, f"{HEAD}\n| 1 | ana@x.es | 2026-06-01 | 9.50 | 978 | done | |", of="shop/sales")
+    profiles = build_profiles([Delivered(SHOP, "sales", rows)], None, D, 60).to_pylist()
+    limits = {r["column"]: (r["lowest"], r["highest"]) for r in profiles}
+    assert limits["cur"] == ("978.0", "978.0")
+    assert limits["at"] == limits["money"] == (None, None)
