@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -113,14 +115,20 @@ def _in_time(deliver: Callable[[], None], seconds: float) -> Exception | None:
 
 
 def _run(command: Sequence[str], body: bytes, conf: Alerts) -> None:
-    subprocess.run(
-        list(command),
-        input=body,
-        timeout=conf.timeout_seconds,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    nowhere = subprocess.DEVNULL
+    # In a session of its own: what a script started in the background ends with it at the limit.
+    with subprocess.Popen(
+        list(command), stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True
+    ) as hook:
+        try:
+            hook.communicate(body, timeout=conf.timeout_seconds)
+        except BaseException:
+            # Until it is waited for, its number is nobody else's, also where it has ended before its children.
+            with suppress(OSError):
+                os.killpg(hook.pid, signal.SIGKILL)
+            raise
+    if hook.returncode:
+        raise subprocess.CalledProcessError(hook.returncode, command)
 
 
 def _post(url: str, body: bytes, conf: Alerts) -> None:

@@ -18,11 +18,14 @@ import pytest
 from tiny_night import PEOPLE, Tiny, Watch, tiny
 
 from pipelines.cli import execute
+from pipelines.config import Alerts
 from pipelines.errors import GateStopped, LockHeld, PadronError
 from pipelines.ops import releases
+from pipelines.ops.alerts import failed
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import last_states
 from pipelines.stages import Inputs
+from pipelines.storage import Warehouse
 
 
 @dataclass
@@ -193,6 +196,36 @@ def test_an_alert_that_fails_is_said_and_the_night_is_released(
     assert shop.run(watch).released == ["2026-07-01.1"]
     assert [text for text in watch.said if said in text], watch.said
     assert "secret" not in " ".join(watch.said)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ('sleep 600 & echo $! >"$0"; wait', "it hangs"),
+        # The script ends, and who holds its input reads nothing.
+        ('exec 3<&0; sleep 600 <&3 & echo $! >"$0"', "x" * 1_000_000),
+    ],
+)
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells what a process does")
+def test_what_a_command_left_in_the_background_ends_with_it_at_the_limit(
+    tmp_path: Path, script: str, message: str
+) -> None:
+    noted = tmp_path / "pid"
+    conf = Alerts.model_validate({"command": ["sh", "-c", script, str(noted)], "timeout_seconds": 1})
+    said: list[str] = []
+    failed(conf, Warehouse(str(tmp_path)), PadronError(message), (), said.append)
+    assert said == ["The alert's command failed (it took too long); the night itself is not affected."]
+    assert is_gone(int(noted.read_text(encoding="utf-8")))
+
+
+def is_gone(pid: int) -> bool:
+    """True as soon as the process is gone, or waits for its parent to notice."""
+    for _ in range(100):
+        state = Path(f"/proc/{pid}/stat")
+        if not state.exists() or state.read_text(encoding="utf-8").split()[2] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.parametrize(
