@@ -106,13 +106,17 @@ def run(
         )
     # Who only looks, or repeats, sees what is wrong.
     is_watched = dry_run or repeat is not None
-    settings = load_settings(config) if is_watched else configured(config, warehouse, night_progress().warned)
+    since, until = business_date or (None, None)
+    only = None if since else until
+    settings = (
+        load_settings(config) if is_watched else configured(config, warehouse, night_progress().warned, only)
+    )
     adopted, report = (None, None) if generation is None else _generation(generation, warehouse)
     asked = Options(
         landing,
         warehouse,
-        date=business_date[1] if business_date else None,
-        since=business_date[0] if business_date else None,
+        date=until,
+        since=since,
         full=full,
         from_stage=from_stage,
         layer=layer,

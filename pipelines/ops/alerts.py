@@ -25,6 +25,8 @@ from pipelines.ops import releases
 from pipelines.ops.failures import kind
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pipelines.config import Alerts
     from pipelines.ops.record import Record
     from pipelines.storage import Warehouse
@@ -39,15 +41,28 @@ def warned(conf: Alerts, warehouse: Warehouse, record: Record, say: Say) -> None
         _send(conf, "warned", {**summary, "warnings": record.new_warnings}, say)
 
 
-def failed(conf: Alerts, warehouse: Warehouse, error: Exception, records: Sequence[Record], say: Say) -> None:
-    """Tell of a run that ended with ``error``; ``records``: of its nights, the last is the one it ended in."""
+def failed(
+    conf: Alerts,
+    warehouse: Warehouse,
+    error: Exception,
+    records: Sequence[Record],
+    say: Say,
+    asked: date | None = None,
+) -> None:
+    """Tell of a run that ended with ``error``; ``records``: of its nights, the last is the one it ended in.
+
+    ``asked``: the date of the night that was asked for, where none had begun.
+    """
     is_stopped, is_locked = isinstance(error, GateStopped), isinstance(error, LockHeld)
     event = "stopped" if is_stopped else "locked" if is_locked else "failed"
     code = error.exit_code if isinstance(error, PadronError) else 1
     message = str(error) if isinstance(error, PadronError) else kind(error)
     if event in conf.events:
         record = records[-1] if records else None
-        _send(conf, event, _summary(warehouse, event, code, message, record), say)
+        summary = _summary(warehouse, event, code, message, record)
+        if record is None and asked is not None:
+            summary["business_date"] = asked.isoformat()
+        _send(conf, event, summary, say)
 
 
 def _summary(

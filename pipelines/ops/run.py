@@ -87,7 +87,9 @@ class Outcome:
     """The layer whose job goes on with the night."""
 
 
-def configured(config: str | None, warehouse: str, warn: Callable[[str], None]) -> Settings:
+def configured(
+    config: str | None, warehouse: str, warn: Callable[[str], None], asked: dt.date | None = None
+) -> Settings:
     """The configuration of a run (``load_settings``). One that cannot be read is told like a night that failed, as far
     as it still says to whom."""
     try:
@@ -95,7 +97,7 @@ def configured(config: str | None, warehouse: str, warn: Callable[[str], None]) 
     except Exception as error:
         told = alerts_of(config)
         if told is not None:
-            alerts.failed(told, Warehouse(warehouse), error, (), warn)
+            alerts.failed(told, Warehouse(warehouse), error, (), warn, asked)
         raise
 
 
@@ -115,7 +117,8 @@ def run(
     records: list[Record] = []
 
     def tell(error: Exception, nights: Sequence[Record]) -> None:
-        alerts.failed(settings.project.alerts, warehouse, error, nights, watcher.warned)
+        asked = None if records or options.since else options.date
+        alerts.failed(settings.project.alerts, warehouse, error, nights, watcher.warned, asked)
 
     def last_words(error: Terminated) -> None:
         # A night that is released has not failed, whatever is still done after it. One that has may have lost Spark to

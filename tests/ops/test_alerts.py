@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import socket
 import sys
@@ -150,9 +151,16 @@ def test_a_failure_reaches_a_command_on_standard_input(
     assert (told["event"], told["exit_code"]) == ("failed", 1)
 
 
-@pytest.mark.parametrize("broken", ["retention: 30", "timezone: Marte/Olympus"])
+@pytest.mark.parametrize(
+    ("broken", "date", "dates"),
+    [
+        ("retention: 30", None, []),
+        ("timezone: Marte/Olympus", "2026-07-01", ["--date", "2026-07-01"]),
+        ("retention: 30", None, ["--date", "2026-07-01..2026-07-03"]),
+    ],
+)
 def test_a_configuration_that_cannot_be_read_is_told_to_whom_it_names(
-    tmp_path: Path, listener: Listener, broken: str
+    tmp_path: Path, listener: Listener, broken: str, date: str | None, dates: list[str]
 ) -> None:
     (tmp_path / "padron.yml").write_text(
         f'{broken}\nalerts: {{webhook: "{listener.url}"}}\n', encoding="utf-8"
@@ -165,10 +173,12 @@ def test_a_configuration_that_cannot_be_read_is_told_to_whom_it_names(
         str(tmp_path / "house"),
         "--landing",
         str(tmp_path),
+        *dates,
     ]
     assert execute(asked) == 2
     ((_, told),) = listener.got
     assert (told["event"], told["exit_code"], told["run_id"]) == ("failed", 2, None)
+    assert told["business_date"] == date
     assert told["message"].startswith(f"conf/padron.yml:1: {broken.partition(':')[0]}")
     assert execute([*asked, "--dry-run"]) == 2
     assert len(listener.got) == 1, "who asks what would be run sees it"
@@ -273,6 +283,6 @@ def test_a_locked_warehouse_is_told_only_when_asked_for(
 ) -> None:
     shop = shop_that(monkeypatch, tmp_path, "passed", f'{{webhook: "{listener.url}", events: [locked]}}')
     with Lock(shop.house, "another run"), pytest.raises(LockHeld):
-        shop.run()
-    assert [told["event"] for _, told in listener.got] == ["locked"]
+        shop.run(date=dt.date(2026, 7, 1))
+    assert [(t["event"], t["business_date"]) for _, t in listener.got] == [("locked", "2026-07-01")]
     assert last_states(shop.house) == {}
