@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pipelines
@@ -27,6 +27,17 @@ def rows_of(warehouse: Warehouse, path: str) -> list[dict[str, Any]]:
     """The rows of a table of the operation, oldest first."""
     content = warehouse.arrow(path)
     return [] if content is None else sorted(content.to_pylist(), key=lambda r: r["at"])
+
+
+def after_all(warehouse: Warehouse, at: datetime, *paths: str) -> datetime:
+    """``at``, or just after the newest row of those tables where the clock of its host was ahead."""
+    newest = [
+        known
+        for path in paths
+        if (rows := warehouse.dataset(path)) is not None
+        for known in rows.to_table(columns=["at"])["at"].to_pylist()
+    ]
+    return max(at, max(newest) + timedelta(microseconds=1)) if newest else at
 
 
 def last_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
@@ -57,6 +68,7 @@ class Record:
         self.business_date = business_date
         self.facts = facts
         self.started_at = datetime.now(UTC)
+        self._at = self.started_at
         self._before = 0.0
         self._clock = time.monotonic()
         self._gates: list[dict[str, Any]] = []
@@ -83,12 +95,19 @@ class Record:
         """Seconds of work so far, without the waits between the jobs of a night."""
         return self._before + time.monotonic() - self._clock
 
+    def _now(self) -> datetime:
+        """The time of what happened since the state that was recorded last, whose row may be ahead of the clock."""
+        return max(datetime.now(UTC), self._at)
+
     def state(self, status: str, message: str | None = None) -> None:
         """Record that the run reached ``status``."""
+        # Before it is written: who is ended meanwhile must not add another state to it.
+        self.status = status
+        self._at = after_all(self.warehouse, datetime.now(UTC), RUNS.path)
         row = {
             "run_id": self.run_id,
             "business_date": self.business_date,
-            "at": datetime.now(UTC),
+            "at": self._at,
             "status": status,
             "seconds": self.seconds,
             "message": message,
@@ -96,8 +115,6 @@ class Record:
             "version": pipelines.__version__,
             **self.facts,
         }
-        # Before it is written: who is ended meanwhile must not add another state to it.
-        self.status = status
         self.warehouse.append_rows(RUNS, [row])
 
     def stage(self, result: StageResult) -> None:
@@ -107,7 +124,7 @@ class Record:
             "run_id": self.run_id,
             "business_date": self.business_date,
             "stage": result.stage,
-            "at": datetime.now(UTC),
+            "at": self._now(),
             "status": result.status,
             "stage_key": result.key,
             "inputs": list(result.inputs.items()),
@@ -124,7 +141,7 @@ class Record:
 
     def gates(self, verdicts: list[dict[str, Any]]) -> None:
         """Record verdicts of gates: rows of ops/gates without run, date and time."""
-        common = {"run_id": self.run_id, "business_date": self.business_date, "at": datetime.now(UTC)}
+        common = {"run_id": self.run_id, "business_date": self.business_date, "at": self._now()}
         rows = [{**common, **verdict} for verdict in verdicts]
         self._gates.extend(rows)
         if rows:
@@ -163,7 +180,8 @@ def configuration(warehouse: Warehouse, conf_digest: str) -> dict[str, Any] | No
 
 def mark(warehouse: Warehouse, run: dict[str, Any], status: str, message: str) -> None:
     """Record that a run, given by its newest row, was brought to ``status`` by somebody."""
-    warehouse.append_rows(RUNS, [{**run, "at": datetime.now(UTC), "status": status, "message": message}])
+    at = after_all(warehouse, datetime.now(UTC), RUNS.path)
+    warehouse.append_rows(RUNS, [{**run, "at": at, "status": status, "message": message}])
 
 
 def remembered(warehouse: Warehouse, run_ids: set[str]) -> dict[str, dict[str, int]]:

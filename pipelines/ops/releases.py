@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines import files
 from pipelines.digests import program_digest
 from pipelines.errors import PadronError
-from pipelines.ops.record import is_decision, last_states, rows_of
+from pipelines.ops.record import after_all, is_decision, last_states
 from pipelines.ops.tables import RELEASES
 from pipelines.storage import Warehouse
 
@@ -123,13 +123,13 @@ def taken_back(warehouse: Warehouse) -> frozenset[str]:
 
 def publish(warehouse: Warehouse, row: dict[str, Any]) -> None:
     """Make a night visible: one row in ops/releases, after all that are there, then release.json beside the tables."""
-    warehouse.append_rows(RELEASES, [{**row, "at": _after_all(warehouse, row["at"])}])
+    warehouse.append_rows(RELEASES, [{**row, "at": after_all(warehouse, row["at"], RELEASES.path)}])
     write_pointer(warehouse)
 
 
 def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Release]) -> None:
     """Publish ``row`` and withdraw releases in one commit, so that readers never see neither."""
-    at = _after_all(warehouse, row["at"])
+    at = after_all(warehouse, row["at"], RELEASES.path)
     gone = [
         {
             "release_id": r.release_id,
@@ -148,12 +148,6 @@ def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Relea
     ]
     warehouse.append_rows(RELEASES, [*gone, {**row, "at": at}])
     write_pointer(warehouse)
-
-
-def _after_all(warehouse: Warehouse, at: datetime) -> datetime:
-    """``at``, or just after the newest row of ops/releases where the clock of its host was ahead."""
-    rows = rows_of(warehouse, RELEASES.path)
-    return max(at, rows[-1]["at"] + timedelta(microseconds=1)) if rows else at
 
 
 def write_pointer(warehouse: Warehouse) -> None:

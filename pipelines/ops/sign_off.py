@@ -25,6 +25,7 @@ from pipelines.ops.record import (
     REJECT,
     ROLLBACK,
     Record,
+    after_all,
     check_version,
     finished,
     is_decision,
@@ -78,7 +79,7 @@ def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[
             raise UsageError(
                 f"Run {run['run_id']} was not stopped by a gate that can be approved: {run['message']}"
             )
-        now = datetime.now(UTC)
+        now = after_all(warehouse, datetime.now(UTC), GATES.path)
         warehouse.append_rows(
             GATES,
             [

@@ -1,0 +1,132 @@
+"""What a run's record says of it, to orchestrators and to who decides, whatever the clocks of the hosts say."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tiny_night import Tiny, tiny
+
+from pipelines.cli import execute
+from pipelines.errors import GateStopped, PadronError
+from pipelines.ops import record, sign_off
+from pipelines.ops.lock import Lock
+from pipelines.ops.record import last_states, mark, rows_of
+from pipelines.ops.sign_off import Decider
+from pipelines.ops.tables import GATES, RUNS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipelines.stages import Inputs
+
+MARIA = Decider("maria", "the shop was closed")
+
+
+def no_spark() -> Any:
+    raise AssertionError("Spark is not needed for this")
+
+
+def two_people(inputs: Inputs) -> list[dict[str, Any]]:
+    """A gate: one person is enough."""
+    return [{"gate": "volume", "status": "blocked", "severity": "fail", "value": 2.0, "message": "2 people."}]
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """One released night, and the files of the next."""
+    made = tiny(monkeypatch, tmp_path)
+    made.deliver("2026-07-01", {"1": "ana"})
+    made.run()
+    made.deliver("2026-07-02", {"2": "eva"})
+    return made
+
+
+def stopped(shop: Tiny) -> None:
+    """A run that a gate stops."""
+    shop.gates["silver.build"] = two_people
+    with pytest.raises(GateStopped):
+        shop.run()
+
+
+def padron(shop: Tiny, *arguments: str) -> int:
+    return execute([*arguments, "--warehouse", str(shop.warehouse)])
+
+
+@pytest.fixture
+def asked(shop: Tiny, capsys: pytest.CaptureFixture[str]) -> Any:
+    """``padron status``: its exit code, state and message."""
+
+    def ask(day: str | None = None) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = padron(shop, "status", "--json", *(["--date", day] if day else []))
+        told = json.loads(capsys.readouterr().out)
+        return code, told["status"], told["message"]
+
+    return ask
+
+
+def a_host_whose_clock_was_ahead(shop: Tiny) -> None:
+    """The released night's last state, as one wrote it whose clock is three days ahead."""
+    run = last_states(shop.house)["2026-07-01.1"]
+    shop.house.append_rows(RUNS, [{**run, "at": datetime.now(UTC) + timedelta(days=3)}])
+
+
+def a_clock_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This host's clock is two hours behind the one that ran the night."""
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) - timedelta(hours=2)
+
+    monkeypatch.setattr(record, "datetime", Behind)
+    monkeypatch.setattr(sign_off, "datetime", Behind)
+
+
+def test_a_night_after_one_with_a_clock_ahead_is_running_and_can_be_decided_about(
+    shop: Tiny, asked: Any
+) -> None:
+    a_host_whose_clock_was_ahead(shop)
+    with Lock(shop.house, "padron run"):
+        mark(shop.house, {**last_states(shop.house)["2026-07-01.1"], "run_id": "2026-07-02.1"}, "started", "")
+        assert asked()[:2] == (4, "running")
+    stopped(shop)
+    assert asked()[:2] == (3, "stopped")
+    assert sign_off.approve(shop.house, None, MARIA) == ["volume"]
+    assert asked()[:2] == (3, "approved")
+    assert shop.run().released == ["2026-07-02.3"]
+    assert asked()[:2] == (0, "released")
+
+
+def test_what_is_decided_by_a_clock_behind_holds(
+    shop: Tiny, asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped(shop)
+    a_clock_behind(monkeypatch)
+    sign_off.approve(shop.house, None, MARIA)
+    assert asked()[:2] == (3, "approved")
+    assert [g["status"] for g in rows_of(shop.house, GATES.path)] == ["blocked", "approved"]
+    sign_off.reject(shop.house, "2026-07-02.1", MARIA, no_spark)
+    assert asked("2026-07-02")[:2] == (3, "rejected")
+
+
+def test_the_warnings_of_a_job_that_failed_are_told_by_the_next_one_after_a_clock_ahead(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.run(layer="bronze")
+    run = last_states(shop.house)["2026-07-02.1"]
+    shop.house.append_rows(RUNS, [{**run, "at": datetime.now(UTC) + timedelta(days=3)}])
+    shop.gates["silver.build"] = lambda inputs: [{**two_people(inputs)[0], "status": "warned"}]
+    shop.gates["linkage.link"] = lambda inputs: 1 / 0
+    with pytest.raises(PadronError):
+        shop.run(layer="linkage")
+    del shop.gates["linkage.link"]
+    told: list[list[str]] = []
+    monkeypatch.setattr(
+        "pipelines.ops.alerts.warned", lambda alerts, house, record, warn: told.append(record.new_warnings)
+    )
+    shop.run(layer="linkage")
+    assert told == [["volume: 2 people."]]
