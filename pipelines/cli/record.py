@@ -20,7 +20,7 @@ from pipelines.ops import releases
 from pipelines.ops.deliveries import delivered
 from pipelines.ops.gate_trends import nights_before
 from pipelines.ops.lock import holder
-from pipelines.ops.past_run import PastRun, known_run, no_stages, past_run, stages_of
+from pipelines.ops.past_run import PastRun, known_run, nothing_to_repeat, past_run, stages_of
 from pipelines.ops.record import is_decision, rows_of
 from pipelines.ops.tables import GATES
 from pipelines.storage import Warehouse
@@ -163,7 +163,7 @@ def runs(run: str | None, warehouse: str, show: str | None, as_json: bool) -> in
         click.echo(json.dumps([{c: r[c] for c in columns} for r in rows], default=str))
         return 0
     if show is not None and not rows:
-        say(no_stages(show))
+        say(nothing_to_repeat(house, show))
     else:
         _table(columns, rows)
     for gate in rows_of(house, GATES.path) if show else []:

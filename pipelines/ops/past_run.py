@@ -13,7 +13,7 @@ from pipelines.digests import libraries, program_digest
 from pipelines.errors import UsageError
 from pipelines.ops import releases
 from pipelines.ops.gate_trends import Points, gate_trends
-from pipelines.ops.record import configuration, finished, rows_of
+from pipelines.ops.record import configuration, finished, is_decision, rows_of
 from pipelines.ops.releases import run_states
 from pipelines.ops.tables import GATES, RUNS, STAGES
 
@@ -43,7 +43,7 @@ class PastRun:
     configuration: dict[str, Any] | None
     """What it was configured with, by part; None where an older program did not keep it."""
     repeat: list[str]
-    """How to repeat it, and what stands in the way."""
+    """How to repeat it, and what stands in the way; of a run that wrote nothing, that there is nothing to repeat."""
 
     def as_dict(self) -> dict[str, Any]:
         """For programs."""
@@ -83,7 +83,7 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
         outputs=outputs,
         base=dict(base.tables) if base else {},
         configuration=configuration(warehouse, run["conf_digest"]),
-        repeat=_repeat(run) if own else [no_stages(run_id)],
+        repeat=_repeat(run) if outputs else [nothing_to_repeat(warehouse, run_id)],
     )
 
 
@@ -92,8 +92,14 @@ def stages_of(warehouse: Warehouse, run_id: str) -> list[dict[str, Any]]:
     return [r for r in rows_of(warehouse, STAGES.path) if r["run_id"] == run_id]
 
 
-def no_stages(run_id: str) -> str:
-    """What is told of a run without stages."""
+def nothing_to_repeat(warehouse: Warehouse, run_id: str) -> str:
+    """What is told of a run that wrote no table."""
+    # Its first row: a release that was taken back tells in its last one who did that.
+    begun = next(row for row in rows_of(warehouse, RUNS.path) if row["run_id"] == run_id)
+    if is_decision(begun):
+        return f"{run_id} is a decision and no night ({begun['message']}): there is nothing to repeat."
+    if stages_of(warehouse, run_id):
+        return f"Run {run_id} wrote no table: there is nothing to repeat."
     return (
         f"No stage of run {run_id} is on record: it ended before the first, or it is older than the retention of ops in "
         "conf/padron.yml. There is nothing to repeat."

@@ -9,7 +9,6 @@ import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.ops import releases
-from pipelines.ops.past_run import no_stages
 from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def asked_of_run(warehouse: Warehouse, run: PastRun, query: str) -> pa.Table:
     # Somebody who went back to an older release published tables that no stage wrote.
     released = {r.release_id: r.tables for r in releases.all_releases(warehouse)}.get(name)
     if released is None and not run.stages:
-        raise UsageError(no_stages(name))
+        raise UsageError(run.repeat[0])
     read = {path: version for row in run.stages for path, version in dict(row["inputs"] or {}).items()}
     versions = released or {**run.base, **read, **run.outputs}
     kept = {path: version for path, version in versions.items() if warehouse.is_whole(path, version)}

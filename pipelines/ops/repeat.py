@@ -12,7 +12,7 @@ from pipelines.errors import UsageError
 from pipelines.linkage.generations import GENERATIONS, generation_of
 from pipelines.night import GIVEN, stages
 from pipelines.ops.lock import Lock
-from pipelines.ops.past_run import PastRun, no_stages, past_run
+from pipelines.ops.past_run import PastRun, past_run
 from pipelines.ops.reading import differing_rows
 from pipelines.ops.record import check_version
 from pipelines.ops.releases import all_releases
@@ -57,10 +57,8 @@ def repeat(
     """
     check_version(warehouse)
     past = past_run(warehouse, run_id)
-    if not past.stages:
-        raise UsageError(no_stages(run_id))
     if not past.outputs:
-        raise UsageError(f"Run {run_id} wrote no table: there is nothing to repeat.")
+        raise UsageError(past.repeat[0])
     for line in past.repeat[1:]:
         watcher.warned(line)
     _compare_configuration(past, settings, watcher)

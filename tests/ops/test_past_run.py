@@ -1,0 +1,57 @@
+"""What ``padron runs`` tells of a run that is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tiny_night import Tiny, tiny
+
+from pipelines.cli import execute
+from pipelines.ops import sign_off
+from pipelines.ops.record import last_states, mark, rows_of
+from pipelines.ops.sign_off import Decider
+from pipelines.ops.tables import STAGES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """Two released nights of a file each."""
+    made = tiny(monkeypatch, tmp_path)
+    for day, people in (("2026-07-01", {"1": "ana"}), ("2026-07-02", {"2": "eva"})):
+        made.deliver(day, people)
+        made.run()
+    return made
+
+
+def told(shop: Tiny, capsys: pytest.CaptureFixture[str], *asked: str) -> str:
+    """What ``padron runs`` says, in one line."""
+    capsys.readouterr()
+    assert execute(["runs", *asked, "--warehouse", str(shop.warehouse)]) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_run_that_wrote_nothing_is_not_advised_to_be_repeated(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, name = last_states(shop.house)["2026-07-02.1"], "2026-07-03.1"
+    mark(shop.house, {**run, "run_id": name}, "stopped", "unusable_files: half a file")
+    landed = next(r for r in rows_of(shop.house, STAGES.path) if r["stage"] == "bronze.land")
+    shop.house.append_rows(STAGES, [{**landed, "run_id": name, "status": "failed", "outputs": []}])
+    said = told(shop, capsys, name)
+    assert f"Run {name} wrote no table: there is nothing to repeat." in said
+    assert "--repeat" not in said
+    assert "To repeat it: padron run --repeat 2026-07-02.1" in told(shop, capsys, "2026-07-02.1")
+
+
+def test_a_decision_is_told_as_one(shop: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.deliver("2026-07-03", {"3": "leo"})
+    shop.run(layer="bronze")
+    decider = Decider("maria", "a test system's")
+    made = sign_off.reject(shop.house, "2026-07-03.1", decider, None)  # type: ignore[arg-type]
+    said = "is a decision and no night (reject of 2026-07-03.1 by maria: a test system's)"
+    for asked in ([made.release_id], ["--stages", made.release_id]):
+        assert f"{made.release_id} {said}: there is nothing to repeat." in told(shop, capsys, *asked)
