@@ -18,6 +18,7 @@ from pipelines.ops.gates import unusable_files
 from pipelines.ops.keys import needs, recall, stage_key
 from pipelines.queries import THREADS, at_once
 from pipelines.stages import Inputs, Night, Stage, StageResult
+from pipelines.tables import Kind
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -142,7 +143,7 @@ class Runner:
                 result.outputs = self._execute(stage)
             self.versions.update(result.outputs)
             result.rows_in = sum(self.warehouse.rows(p, v) for p, v in key.inputs.items())
-            result.rows_out = sum(self.warehouse.rows(p, v) for p, v in result.outputs.items())
+            result.rows_out = self._written_rows(stage, result.outputs)
             result.generation = self._generation()
             # What a gate stops is done all the same: the night that is approved does not repeat it.
             is_done = True
@@ -172,6 +173,12 @@ class Runner:
                 self.record.stage(result)
         finally:
             self.progress.ended(result)
+
+    def _written_rows(self, stage: Stage, outputs: Mapping[str, int]) -> int:
+        """Rows that the outputs have by their logs; of appended tables without those of the prior state."""
+        rows = sum(self.warehouse.rows(path, version) for path, version in outputs.items())
+        appended = [t.path for t in stage.writes if t.kind is Kind.APPEND and t.path in outputs]
+        return rows - sum(self.warehouse.rows(path, self.night.base.get(path)) for path in appended)
 
     def _generation(self) -> str | None:
         """The generation in force by the tables as they stand."""

@@ -74,8 +74,15 @@ STAGES = Table(
         Column("stage_key", STRING, "Digest of everything that its outputs depend on."),
         Column("inputs", VERSIONS, "Versions of the tables that it read."),
         Column("outputs", VERSIONS, "Versions of the tables that it wrote."),
-        Column("rows_in", LONG, "Rows of its inputs, by their logs.", unit="rows"),
-        Column("rows_out", LONG, "Rows of its outputs, by their logs.", unit="rows"),
+        Column(
+            "rows_in", LONG, "Rows of the tables that it read, by their logs; files are none.", unit="rows"
+        ),
+        Column(
+            "rows_out",
+            LONG,
+            "Rows of its outputs, by their logs; of tables that every night adds to, those that the night added.",
+            unit="rows",
+        ),
         Column("seconds", DOUBLE, "Wall time.", unit="s"),
         Column("message", STRING, "Why it failed, in one line."),
         Column("code_digest", STRING, "Digest of the code and libraries that its tables depend on."),

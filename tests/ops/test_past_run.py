@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tiny_night import Tiny, tiny
+from tiny_night import CONTACTS, Tiny, tiny
 
 from pipelines.cli import execute
-from pipelines.ops import sign_off
+from pipelines.ops import releases, sign_off
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
 from pipelines.ops.tables import STAGES
@@ -55,3 +55,11 @@ def test_a_decision_is_told_as_one(shop: Tiny, capsys: pytest.CaptureFixture[str
     said = "is a decision and no night (reject of 2026-07-03.1 by maria: a test system's)"
     for asked in ([made.release_id], ["--stages", made.release_id]):
         assert f"{made.release_id} {said}: there is nothing to repeat." in told(shop, capsys, *asked)
+
+
+def test_of_a_table_that_grows_the_rows_of_the_night_are_counted(shop: Tiny) -> None:
+    tables = releases.required(shop.house).tables
+    assert shop.house.rows(CONTACTS.path, tables[CONTACTS.path]) == 2
+    counted = {r["stage"]: r["rows_out"] for r in rows_of(shop.house, STAGES.path)}
+    assert counted["bronze.land"] == 2, "of the second night: a record and its file"
+    assert counted["silver.build"] == 2, "a snapshot is all its rows"
