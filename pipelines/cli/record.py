@@ -26,15 +26,17 @@ from pipelines.ops.tables import GATES
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pipelines.ops.releases import Release
     from pipelines.ops.summary import Issue
 
 EXITS = {
-    "released": 0,
+    **dict.fromkeys(("released", "behind"), 0),
     **dict.fromkeys(("stopped", "approved", "rejected", "withdrawn", "restored"), 3),
     **dict.fromkeys(("running", "waiting"), 4),
 }
-"""Exit code of ``padron status`` by state; 1 for failed, dead and none, which all ask for another run."""
+"""Exit code of ``padron status`` by state; 1 for failed, dead, overtaken and none, which all ask for another run."""
 
 
 @click.command()
@@ -55,8 +57,10 @@ def status(
 ) -> int:
     """How the newest run ended.
 
-    Exit codes: 0 released; 3 stopped by a gate, or somebody decided about it (approved, rejected,
-    withdrawn, restored: an older release was gone back to); 4 running, or waiting for its next layer; 1 failed, dead, or no run of that date: run the night (again).
+    Exit codes: 0 released, or the date lies behind the newest release and gets no night of its own; 3 stopped by
+    a gate, or somebody decided about it (approved, rejected, withdrawn, restored: an older release was gone back
+    to); 4 running, or waiting for its next layer; 1 failed, dead, overtaken (it stands on another release than the
+    newest), or no run of that date: run the night (again).
     """
     house = Warehouse(warehouse)
     runs = [r for r in releases.run_states(house).values() if business_date in (None, r["business_date"])]
@@ -64,17 +68,19 @@ def status(
     # By their starts: a run whose lock was taken over may say last that it failed.
     nights = [r for r in runs if not is_decision(r) or r["status"] != "released"]
     last = nights[-1] if nights else None
-    state = "none" if last is None else _state(house, last)
+    state, message = ("none", None) if last is None else _state(house, last, release)
     if last is not None and (standing := _still_standing(nights, state, release)) is not None:
-        last, state = standing, "released"
+        last, state, message = standing, "released", standing["message"]
     batches = delivered(house, release)
+    if EXITS.get(state, 1) == 1 and (why := _behind(business_date, release, batches)) is not None:
+        state, message = "behind", why
     marks = high_water_marks(batches) if batches is not None else {}
     content = {
         "run_id": last["run_id"] if last else None,
         "business_date": str(last["business_date"] if last else business_date or "") or None,
         "status": state,
         "seconds": last["seconds"] if last else None,
-        "message": last["message"] if last else None,
+        "message": message,
         "release_id": release.release_id if release else None,
         "delivered_up_to": {source: day.isoformat() for source, day in sorted(marks.items())},
     }
@@ -85,10 +91,10 @@ def status(
         click.echo(json.dumps(content))
         return EXITS.get(state, 1)
     if last is None:
-        say(f"No run is recorded{f' of {business_date}' if business_date else ''}.")
+        none = f"No run is recorded{f' of {business_date}' if business_date else ''}."
+        say(f"{none} {message}" if message else none)
     else:
-        message = f" ({last['message']})" if last["message"] else ""
-        say(f"Run {last['run_id']}: {state}{message}")
+        say(f"Run {last['run_id']}: {state}{f' ({message})' if message else ''}")
     say(f"Readers see: {release.release_id if release else 'nothing yet'}")
     for source, day in sorted(marks.items()):
         say(f"  {source:<12} delivered up to {day}")
@@ -127,13 +133,38 @@ def _still_standing(runs: list[dict[str, Any]], state: str, release: Release | N
     }
 
 
-def _state(house: Warehouse, run: dict[str, Any]) -> str:
-    """The run's state; of one that never said how it ended, whether it can still be at work."""
-    if run["status"] != "started":
-        return str(run["status"])
-    newest = max(releases.run_states(house).values(), key=lambda r: r["at"])
-    is_at_work = run["run_id"] == newest["run_id"] and holder(house) is not None
-    return "running" if is_at_work else "dead"
+def _state(house: Warehouse, run: dict[str, Any], release: Release | None) -> tuple[str, str | None]:
+    """The run's state and message; of one that did not say how it ended, whether it can still be at work."""
+    state, message = str(run["status"]), run["message"]
+    if state in ("started", "waiting"):
+        newest = max(releases.run_states(house).values(), key=lambda r: r["at"])
+        # One that waits has parked the lock, or its next job has it and did not say so yet.
+        is_at_work = run["run_id"] == newest["run_id"] and holder(house) is not None
+        at_work = "running" if state == "started" else "waiting"
+        return at_work if is_at_work else "dead", message
+    if state in ("stopped", "approved") and release is not None and run["base_release"] != release.release_id:
+        # Its own message asks for an approval, which would be refused.
+        base = run["base_release"] or "nothing"
+        return (
+            "overtaken",
+            f"it stands on {base}, and the newest release is {release.release_id}: run it again",
+        )
+    return state, message
+
+
+def _behind(day: date | None, release: Release | None, batches: pa.Table | None) -> str | None:
+    """Why a date gets no night of its own any more, and where its files are; None where it may get one."""
+    if day is None or release is None or day >= release.business_date:
+        return None
+    columns = ["landing_date", "business_date", "status"]
+    rows = [] if batches is None else batches.select(columns).to_pylist()
+    nights = {r["business_date"] for r in rows if r["landing_date"] == day and r["status"] == "landed"}
+    went = f"its files went into that of {', '.join(map(str, sorted(nights)))}"
+    none = "none of its files was taken in; one that comes late goes into the next"
+    return (
+        f"{day} lies behind the newest release {release.release_id} and gets no night of its own: "
+        f"{went if nights else none}."
+    )
 
 
 @click.command()

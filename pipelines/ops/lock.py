@@ -97,6 +97,8 @@ class Lock:
         self.run = run
         self.night = night
         self._parks: str | None = None
+        self._found: dict[str, Any] | None = None
+        self._left: dict[str, Any] = FREE
         self.owner = uuid.uuid4().hex
         self.host = this_host()
         self.taken_over: str | None = None
@@ -126,7 +128,9 @@ class Lock:
                     is_own = held["pid"] is None and held["owner"] == self.night
                     if not is_own and not self._is_abandoned(held):
                         raise LockHeld(_message(held))
-                    if not is_own:
+                    if is_own:
+                        self._found = held
+                    else:
                         self.taken_over = f"stale lock of {held['run']} on {held['host']} taken over"
                 self.warehouse.replace_rows(LOCK, [self._row()], seen)
         except (DeltaError, OSError) as error:
@@ -194,6 +198,10 @@ class Lock:
         """Leave the lock with ``night`` when this run ends, until the job of the layer ``before`` takes it."""
         self._parks, self.run = night, f"night {night}, which waits for its {before} job,"
 
+    def leave_as_found(self) -> None:
+        """Leave a lock that ``night`` had parked to it when this run ends, for as long as it would have waited."""
+        self._left = self._found or FREE
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -206,7 +214,7 @@ class Lock:
             seen = self._own()
             if seen is not None:
                 is_parked = self._parks is not None and kind is None
-                left = {**self._row(), "owner": self._parks, "pid": None} if is_parked else FREE
+                left = {**self._row(), "owner": self._parks, "pid": None} if is_parked else self._left
                 self.warehouse.replace_rows(LOCK, [left], seen)
 
 

@@ -180,8 +180,14 @@ def configuration(warehouse: Warehouse, conf_digest: str) -> dict[str, Any] | No
 
 def mark(warehouse: Warehouse, run: dict[str, Any], status: str, message: str) -> None:
     """Record that a run, given by its newest row, was brought to ``status`` by somebody."""
+    mark_all(warehouse, status, [(run, message)])
+
+
+def mark_all(warehouse: Warehouse, status: str, runs: Iterable[tuple[dict[str, Any], str]]) -> None:
+    """``mark`` of several runs, each with its message, in one commit."""
     at = after_all(warehouse, datetime.now(UTC), RUNS.path)
-    warehouse.append_rows(RUNS, [{**run, "at": at, "status": status, "message": message}])
+    rows = [{**run, "at": at, "status": status, "message": message} for run, message in runs]
+    warehouse.append_rows(RUNS, rows)
 
 
 def remembered(warehouse: Warehouse, run_ids: set[str]) -> dict[str, dict[str, int]]:

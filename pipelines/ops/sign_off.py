@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,7 +31,9 @@ from pipelines.ops.record import (
     is_decision,
     last_states,
     mark,
+    mark_all,
     rows_of,
+    unfinished,
 )
 from pipelines.ops.tables import GATES
 from pipelines.queries import at_once
@@ -66,8 +68,9 @@ def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[
     these gates pass up to the values they had, and releases. Raises UsageError where no gate stopped it.
     """
     _check_used(warehouse)
-    with Lock(warehouse, "padron release approve", _night_of(warehouse, run_id)):
-        run = _stopped(warehouse, run_id, ("stopped",))
+    name = run_id or _newest_night(warehouse)
+    with Lock(warehouse, "padron release approve"):
+        run = _in_state(warehouse, name, ("stopped",))
         base = releases.newest(warehouse)
         if base is not None and run["base_release"] != base.release_id:
             _not_the_newest(run["run_id"], base)
@@ -101,41 +104,62 @@ def reject(
     in again by the next run. Returns the release that readers see from now on.
     """
     _check_used(warehouse)
-    with Lock(warehouse, "padron release reject", _night_of(warehouse, run_id)) as lock:
-        run = _stopped(warehouse, run_id, (*OPEN, "released"))
-        name = run["run_id"]
-        newest = releases.newest(warehouse)
-        if newest is not None and (newest.reason or "").startswith(f"{REJECT} {name} "):
-            # Whoever rejected it died before this last row.
-            releases.write_pointer(warehouse)
-            mark(warehouse, run, "rejected", f"rejected {decider}")
-            return newest
-        known = {r.release_id: r for r in releases.all_releases(warehouse)}
-        release = known.get(name)
-        if run_id is None and release is not None:
-            raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
-        if release is not None:
-            if release.status != "released":
-                raise UsageError(f"Release {name} is withdrawn already.")
-            base = known.get(release.base_release or "")
-            landed = {p: v for p, v in release.tables.items() if p.startswith("bronze/")}
-        else:
-            base = releases.newest(warehouse)
-            # Only what stands on the same base is part of the same story.
-            if base is None or run["base_release"] != base.release_id:
-                base = None if base is None else _not_the_newest(name, base)
-            landed = _landed_by(warehouse, name)
-        if base is None:
-            raise UsageError(
-                f"Nothing was released before {name}, so there is nothing to go back to: replace or remove its "
-                "files in the landing folder and run again."
-            )
-        _check_whole(warehouse, base)
-        batches = _rejected(warehouse, base, landed, run["business_date"], name)
-        tables = {**base.tables, **landed, BATCHES.path: batches}
-        made = _go_back(lock, base, tables, decider, REJECT, name, start_spark)
-        mark(warehouse, run, "rejected", f"rejected {decider}")
+    name = run_id or _newest_night(warehouse)
+    with Lock(warehouse, "padron release reject", _waiting_night(warehouse, name)) as lock:
+        try:
+            made = _reject(lock, name, decider, start_spark, is_named=run_id is not None)
+        except UsageError:
+            lock.leave_as_found()
+            raise
     return made
+
+
+def _reject(
+    lock: Lock, name: str, decider: Decider, start_spark: Callable[[], SparkSession], *, is_named: bool
+) -> Release:
+    warehouse = lock.warehouse
+    run = _in_state(warehouse, name, (*OPEN, "released"))
+    newest = releases.newest(warehouse)
+    if newest is not None and (newest.reason or "").startswith(f"{REJECT} {name} "):
+        # Whoever rejected it died before these last rows.
+        releases.write_pointer(warehouse)
+        _settle(warehouse, run, decider)
+        return newest
+    known = {r.release_id: r for r in releases.all_releases(warehouse)}
+    release = known.get(name)
+    if not is_named and release is not None:
+        raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
+    if release is not None:
+        if release.status != "released":
+            raise UsageError(f"Release {name} is withdrawn already.")
+        base = known.get(release.base_release or "")
+        landed = {p: v for p, v in release.tables.items() if p.startswith("bronze/")}
+    else:
+        base = newest
+        # Only what stands on the same base is part of the same story.
+        if base is not None and run["base_release"] != base.release_id:
+            _not_the_newest(name, base)
+        landed = _landed_by(warehouse, name)
+    if base is None:
+        raise UsageError(
+            f"Nothing was released before {name}, so there is nothing to go back to: replace or remove its "
+            "files in the landing folder and run again."
+        )
+    _check_whole(warehouse, base)
+    batches = _rejected(warehouse, base, landed, run["business_date"], name)
+    tables = {**base.tables, **landed, BATCHES.path: batches}
+    made = _go_back(lock, base, tables, decider, REJECT, name, start_spark)
+    _settle(warehouse, run, decider)
+    return made
+
+
+def _settle(warehouse: Warehouse, run: dict[str, Any], decider: Decider) -> None:
+    """Mark a run rejected, and with it the other attempts at its night: their base is not the newest any more."""
+    name = run["run_id"]
+    attempts = unfinished(warehouse, run["business_date"], run["base_release"]).values()
+    others = [r for r in attempts if r["run_id"] != name and not is_decision(r)]
+    messages = [(other, f"rejected with {name} {decider}") for other in others]
+    mark_all(warehouse, "rejected", [*messages, (run, f"rejected {decider}")])
 
 
 def rollback(
@@ -178,28 +202,30 @@ def _check_used(warehouse: Warehouse) -> None:
     check_version(warehouse)
 
 
-def _night_of(warehouse: Warehouse, run_id: str | None) -> str | None:
-    """The night of a run that waits for its next job: its lock may be taken to decide about it."""
-    run = last_states(warehouse).get(run_id or "")
-    return None if run is None else str(run["business_date"])
+def _newest_night(warehouse: Warehouse) -> str:
+    """The run that a decision is about where none is named: the last that did something."""
+    # A decision is recorded as a run of its own, also one that died on the way.
+    nights = [r for r in last_states(warehouse).values() if not is_decision(r)]
+    return str(max(nights, key=lambda r: r["at"])["run_id"])
 
 
-def _stopped(warehouse: Warehouse, run_id: str | None, states: tuple[str, ...]) -> dict[str, Any]:
-    """The newest row of a run in one of ``states``: the one named, or the newest. Raises UsageError."""
-    runs = last_states(warehouse)
-    if run_id is None:
-        # A decision is recorded as a run of its own, also one that died on the way.
-        nights = [r for r in runs.values() if not is_decision(r)]
-        run_id = max(nights, key=lambda r: r["at"])["run_id"]
-    run = runs.get(run_id)
+def _waiting_night(warehouse: Warehouse, name: str) -> str | None:
+    """The night of a run that waits for its next job: its lock may be taken to reject it."""
+    run = last_states(warehouse).get(name)
+    return str(run["business_date"]) if run is not None and run["status"] == "waiting" else None
+
+
+def _in_state(warehouse: Warehouse, name: str, states: tuple[str, ...]) -> dict[str, Any]:
+    """The newest row of a run. Raises UsageError where it is in none of ``states``."""
+    run = last_states(warehouse).get(name)
     if run is None:
-        raise UsageError(f"There is no run {run_id}: `padron runs` lists them.")
+        raise UsageError(f"There is no run {name}: `padron runs` lists them.")
     if run["status"] not in states:
-        raise UsageError(f"Run {run_id} is {run['status']}; only one that is {' or '.join(states)} can be.")
+        raise UsageError(f"Run {name} is {run['status']}; only one that is {' or '.join(states)} can be.")
     return run
 
 
-def _not_the_newest(name: str, base: Release) -> Release:
+def _not_the_newest(name: str, base: Release) -> NoReturn:
     raise UsageError(
         f"Run {name} does not stand on the newest release {base.release_id}: what it did is not used any more."
     )

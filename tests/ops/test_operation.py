@@ -378,9 +378,14 @@ def test_status_has_a_code_for_everything_that_an_orchestrator_does_differently(
     assert state(shop, capsys) == (0, "released")
     assert state(shop, capsys, "--date", "2026-07-09") == (1, "none")
     run = last_states(shop.house)[f"{DAY}.1"]
+    on_it = {**run, "base_release": f"{DAY}.1"}
     for status, code in (("stopped", 3), ("approved", 3), ("rejected", 3), ("waiting", 4)):
-        mark(shop.house, run, status, "")
+        with Lock(shop.house, "padron run", DAY) as parked:
+            parked.park(DAY, "silver")
+        mark(shop.house, on_it, status, "")
         assert state(shop, capsys) == (code, status)
+    with Lock(shop.house, "padron run", DAY):
+        pass
     for status in ("started", "failed"):
         mark(shop.house, run, status, "")
         assert state(shop, capsys) == (0, "released"), "it died or was ended after its release"

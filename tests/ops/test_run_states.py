@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tiny_night import Tiny, tiny
 
+from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
-from pipelines.errors import GateStopped, PadronError
+from pipelines.errors import GateStopped, PadronError, UsageError
 from pipelines.ops import record, sign_off
-from pipelines.ops.lock import Lock
+from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
-from pipelines.ops.tables import GATES, RUNS
+from pipelines.ops.tables import GATES, LOCK, RUNS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +131,80 @@ def test_the_warnings_of_a_job_that_failed_are_told_by_the_next_one_after_a_cloc
     )
     shop.run(layer="linkage")
     assert told == [["volume: 2 people."]]
+
+
+def test_a_night_that_waited_too_long_for_its_next_job_is_dead(shop: Tiny, asked: Any) -> None:
+    shop.run(layer="bronze")
+    assert asked() == (4, "waiting", "silver is next")
+    seen = shop.house.open(LOCK.path)
+    assert seen is not None
+    (row,) = seen.to_pyarrow_table().to_pylist()
+    long_ago = datetime.now(UTC) - PARKED - timedelta(hours=1)
+    shop.house.replace_rows(LOCK, [{**row, "heartbeat_at": long_ago}], seen)
+    assert asked("2026-07-02")[:2] == (1, "dead")
+
+
+def test_the_newest_run_that_waits_is_rejected_without_its_name(shop: Tiny, asked: Any) -> None:
+    shop.run(layer="bronze")
+    assert padron(shop, "release", "approve", "--by", "x", "--why", "y") == 4, "no gate stopped it"
+    assert holder(shop.house) is not None
+    assert padron(shop, "release", "reject", "--by", "x", "--why", "y") == 0
+    assert asked("2026-07-02")[:2] == (3, "rejected")
+    assert holder(shop.house) is None
+
+
+def test_a_waiting_night_that_cannot_be_rejected_waits_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = tiny(monkeypatch, tmp_path)
+    shop.deliver("2026-07-01", {"1": "ana"})
+    shop.run(layer="bronze")
+    before = holder(shop.house)
+    assert before is not None
+    with pytest.raises(UsageError, match="Nothing was released before"):
+        sign_off.reject(shop.house, None, MARIA, no_spark)
+    assert holder(shop.house) == before
+
+
+def test_with_a_night_all_its_open_attempts_are_rejected(shop: Tiny, asked: Any) -> None:
+    stopped(shop)
+    sign_off.approve(shop.house, None, MARIA)
+    shop.deliver("2026-07-02", {"3": "leo"}, "contacts-more.csv")
+    shop.gates["silver.build"] = lambda inputs: [{**two_people(inputs)[0], "value": 3.0}]
+    with pytest.raises(GateStopped):
+        shop.run()
+    sign_off.reject(shop.house, "2026-07-02.1", MARIA, no_spark)
+    said = "rejected with 2026-07-02.1 by maria: the shop was closed"
+    assert asked("2026-07-02") == (3, "rejected", said)
+    assert last_states(shop.house)["2026-07-02.1"]["message"] == "rejected by maria: the shop was closed"
+    shop.gates.clear()
+    assert shop.run().released == ["2026-07-02.3"]
+    stands = {b["file"]: b["status"] for b in shop.content()[BATCHES.path]}
+    assert stands["2026-07-02/crm/contacts.csv"] == "rejected"
+    assert stands["2026-07-02/crm/contacts-more.csv"] == "landed", "only the other attempt took it in"
+
+
+def test_a_stopped_night_whose_base_was_replaced_is_to_be_run_again(shop: Tiny, asked: Any) -> None:
+    """Nobody is invited to approve what would be refused."""
+    stopped(shop)
+    shop.gates.clear()
+    assert shop.run(full=True, date=date(2026, 7, 1)).released == ["2026-07-01.2"]
+    code, state, said = asked("2026-07-02")
+    assert (code, state) == (1, "overtaken")
+    assert said == "it stands on 2026-07-01.1, and the newest release is 2026-07-01.2: run it again"
+    assert shop.run().released == ["2026-07-02.2"]
+
+
+def test_a_date_behind_the_newest_release_asks_for_no_run(shop: Tiny, asked: Any) -> None:
+    shop.deliver("2026-07-03", {"3": "leo"})
+    stopped(shop)
+    shop.gates.clear()
+    assert shop.run(date=date(2026, 7, 3)).released == ["2026-07-03.1"]
+    behind = "lies behind the newest release 2026-07-03.1 and gets no night of its own"
+    went = f"2026-07-02 {behind}: its files went into that of 2026-07-03."
+    assert asked("2026-07-02") == (0, "behind", went), "its gate was asked again there"
+    code, state, said = asked("2026-06-30")
+    assert (code, state) == (0, "behind")
+    assert f"2026-06-30 {behind}: none of its files was taken in" in said
+    assert asked("2026-07-01")[:2] == (0, "released")
+    assert asked("2026-07-04")[:2] == (1, "none")
