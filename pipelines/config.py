@@ -12,6 +12,7 @@ import difflib
 import hashlib
 import json
 import os
+from collections.abc import Hashable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -20,11 +21,14 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipelines.config_names import PREFIX, unknown_variables, unread_files
+from pipelines.config_problems import keys_at, sentence, told
 from pipelines.errors import UsageError
+from pipelines.files import reading
 from pipelines.packaged import default_conf, is_there
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from importlib.resources.abc import Traversable
 
 KEPT_LAYERS = ("bronze", "silver", "linkage", "identity", "gold", "ops")
@@ -141,13 +145,24 @@ class Project(Strict):
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice instead of keeping the last."""
+    """Safe YAML that refuses a key given twice instead of keeping the last, and says where a value is none."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"this is no {kind} that there is", node.start_mark
+            ) from None
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key is one value", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"key {key!r} stands twice", key_node.start_mark
@@ -196,27 +211,22 @@ def _where(name: str, node: yaml.Node | None, path: tuple[str | int, ...]) -> st
     return f"{name}:{line}" if line else name
 
 
-def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    """The valid keys of the (nested) model that ``path`` leads to."""
-    current: Any = model
-    for step in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            found = current.model_fields.get(str(step))
-            current = found.annotation if found else None
-        else:
-            arguments = [a for a in getattr(current, "__args__", ()) if a is not type(None)]
-            current = arguments[-1] if arguments else None
-        while current is not None and not (isinstance(current, type) and issubclass(current, BaseModel)):
-            arguments = [a for a in getattr(current, "__args__", ()) if a is not type(None)]
-            models = [a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)]
-            if not models or getattr(current, "__origin__", None) in (dict, tuple, list):
-                break
-            current = models[0]
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+def validate(
+    model: type[Model],
+    content: dict[str, Any],
+    node: yaml.Node | None,
+    name: str,
+    variables: Mapping[tuple[str, ...], str] | None = None,
+) -> Model:
+    """``content`` as ``model``. Raises UsageError with every problem, a line each.
 
+    ``variables``: by the path of a key, the variable of the environment that set it.
+    """
 
-def validate(model: type[Model], content: dict[str, Any], node: yaml.Node | None, name: str) -> Model:
-    """``content`` as ``model``. Raises UsageError with every problem, a line each."""
+    def place(path: tuple[str | int, ...]) -> str:
+        named = (v for at, v in (variables or {}).items() if path[: len(at)] == at)
+        return next(named, None) or _where(name, node, path)
+
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -225,12 +235,12 @@ def validate(model: type[Model], content: dict[str, Any], node: yaml.Node | None
             path = tuple(problem["loc"])
             raised = problem.get("ctx", {}).get("error")
             if isinstance(raised, ProblemsError):
-                lines += [f"{_where(name, node, (*path, *at))}: {text}." for at, text in raised.problems]
+                lines += [f"{place((*path, *at))}: {sentence(text)}" for at, text in raised.problems]
                 continue
-            where = _where(name, node, path)
+            where = place(path)
             key = ".".join(str(step) for step in path)
             if problem["type"] == "extra_forbidden":
-                valid = _keys_at(model, path[:-1])
+                valid = keys_at(model, path[:-1])
                 near = difflib.get_close_matches(str(path[-1]), valid, n=1)
                 hint = (
                     f" Did you mean {near[0]}?"
@@ -242,22 +252,37 @@ def validate(model: type[Model], content: dict[str, Any], node: yaml.Node | None
                 lines.append(f"{where}: {key} is not a known key.{hint}")
             else:
                 # A check of several keys names them itself, and has no place of its own.
-                told = problem["msg"].removeprefix("Value error, ")
-                lines.append(f"{where}: {key}: {told}." if key else f"{where}: {told}.")
+                lines.append(f"{where}: {key}: {told(problem)}" if key else f"{where}: {told(problem)}")
         raise UsageError("\n".join(lines)) from None
 
 
-def _overridden(content: dict[str, Any], stem: str) -> dict[str, Any]:
-    """``content`` with the keys that PADRON__<FILE>__<KEY>[__<KEY>] sets in the environment."""
-    prefix = f"PADRON__{stem.upper()}__"
+def _overridden(content: dict[str, Any], stem: str) -> dict[tuple[str, ...], str]:
+    """Set in ``content`` the keys that PADRON__<FILE>__<KEY>[__<KEY>] sets in the environment; the variables, by key."""
+    prefix = f"{PREFIX}{stem.upper()}__"
+    variables: dict[tuple[str, ...], str] = {}
     for variable, value in sorted(os.environ.items()):
         if variable.startswith(prefix):
-            *path, last = variable[len(prefix) :].lower().split("__")
-            target = content
-            for step in path:
-                target = target.setdefault(step, {})
-            target[last] = yaml.safe_load(value)
-    return content
+            path = tuple(variable[len(prefix) :].lower().split("__"))
+            try:
+                _set(content, path, _Loader(value).get_single_data())
+            except (yaml.YAMLError, ValueError) as error:
+                why = "its value is not valid YAML" if isinstance(error, yaml.YAMLError) else str(error)
+                raise UsageError(f"{variable}: {why}.") from None
+            variables[path] = variable
+    return variables
+
+
+def _set(content: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    """Set the key at ``path``. Raises ValueError where one on the way holds a value."""
+    *above, last = path
+    target = content
+    for at, step in enumerate(above, 1):
+        below = target.get(step)
+        target[step] = {} if below is None else below
+        target = target[step]
+        if not isinstance(target, dict):
+            raise ValueError(f"{'.'.join(above[:at])} holds a value and has no keys below it")
+    target[last] = value
 
 
 def _laid_over(content: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -268,6 +293,15 @@ def _laid_over(content: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         is_both = isinstance(below, dict) and isinstance(value, dict)
         laid[key] = _laid_over(below or {}, value) if is_both else value
     return laid
+
+
+def text_of(path: Traversable, name: str) -> str:
+    """A file of the configuration, which is told as ``name``. Raises UsageError."""
+    try:
+        with reading(name):
+            return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} is not UTF-8: save it as UTF-8.") from None
 
 
 class Conf:
@@ -309,16 +343,25 @@ class Conf:
     def load(self, name: str, model: type[Model]) -> Model:
         """``name`` as ``model``. A file that is nowhere gives the model's defaults."""
         path = self._beneath(name)
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        text = text_of(path, f"conf/{name}") if path.is_file() else ""
         content, node = parse(text, f"conf/{name}")
         over = None if self.overlay is None else self.overlay / name
         if over is not None and over.is_file():
             shown = f"conf/env/{self.environment}/{name}"
-            laid, laid_node = parse(over.read_text(encoding="utf-8"), shown)
+            laid, laid_node = parse(text_of(over, shown), shown)
             # Once beneath and once on top: a problem is told where it stands.
             validate(model, content, node, f"conf/{name}")
             content, node, name = _laid_over(content, laid), laid_node, f"env/{self.environment}/{name}"
-        return validate(model, _overridden(content, Path(name).stem), node, f"conf/{name}")
+        variables = _overridden(content, Path(name).stem)
+        return validate(model, content, node, f"conf/{name}", variables)
+
+    def check_names(self) -> None:
+        """Raises UsageError for variables and files that look like configuration, and that nobody reads."""
+        lines = [*unknown_variables(), *unread_files(self.folder, "conf")]
+        if self.overlay is not None:
+            lines += unread_files(self.overlay, f"conf/env/{self.environment}")
+        if lines:
+            raise UsageError("\n".join(lines))
 
     @cached_property
     def project(self) -> Project:

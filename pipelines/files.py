@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pyarrow import fs
+
+from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,6 +86,17 @@ def exists(uri: str) -> bool:
     """True where a file or folder stands at ``uri``."""
     system, path = _resolve(uri)
     return bool(system.get_file_info(path).type != fs.FileType.NotFound)
+
+
+@contextmanager
+def reading(uri: str) -> Iterator[None]:
+    """Name what cannot be read: the file that the error names, or else ``uri``. Raises UsageError."""
+    try:
+        yield
+    except PermissionError as error:
+        raise UsageError(
+            f"{error.filename or uri} cannot be read (permission denied): let padron's user read it, and run again."
+        ) from None
 
 
 def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines.config import Alerts, Conf, Project
 from pipelines.config import digest as digest_of
 from pipelines.errors import UsageError
+from pipelines.files import reading
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
@@ -115,7 +116,13 @@ def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:
 
     Raises UsageError with every problem, a line each.
     """
-    conf = Conf(folder)
+    # A folder may be closed as well as a file in it.
+    with reading("conf"):
+        return _loaded(Conf(folder))
+
+
+def _loaded(conf: Conf) -> Settings:
+    conf.check_names()
     check_names(conf.project)
     sources = load_sources(conf)
     currency = conf.project.reporting_currency

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipelines.config import Conf, Strict, parse, validate
+from pipelines.config import Conf, Strict, parse, text_of, validate
 from pipelines.errors import UsageError
 
 OP = "op"
@@ -201,7 +201,7 @@ def load_sources(conf: Conf) -> dict[str, Source]:
     sources: dict[str, Source] = {}
     for path in conf.files("sources"):
         name = f"conf/sources/{path.name}"
-        content, node = parse(path.read_text(encoding="utf-8"), name)
+        content, node = parse(text_of(path, name), name)
         source = validate(Source, content, node, name)
         if source.source in sources:
             raise UsageError(f"{name}: source {source.source} is declared twice.")

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.config import text_of
 from pipelines.errors import PadronError, UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def check_java() -> None:
 def read_properties(path: Traversable) -> dict[str, str]:
     """The settings of a spark-defaults.conf, in spark-submit's own syntax."""
     settings = {}
-    for raw in path.read_text(encoding="utf-8").splitlines():
+    for raw in text_of(path, str(path)).splitlines():
         line = raw.strip()
         if line and not line.startswith("#"):
             key, _, value = line.partition(" ")

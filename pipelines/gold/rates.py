@@ -46,7 +46,8 @@ def read_rates(uri: str, reporting_currency: str) -> pa.Table:
     above 0, a date and currency that stand twice, or a reporting currency that is not worth 1.
     """
     try:
-        text = files.read_text(uri)
+        with files.reading(uri):
+            text = files.read_text(uri)
     except FileNotFoundError:
         raise UsageError(
             f"{uri} is missing: reporting_currency {reporting_currency} needs rates (date, currency, rate)."

@@ -50,7 +50,8 @@ def read_decisions(uri: str) -> Written:
     one from what it says, so that reading the file again adds nothing. Raises UsageError, a line a problem.
     """
     try:
-        text = files.read_text(uri)
+        with files.reading(uri):
+            text = files.read_text(uri)
     except FileNotFoundError:
         return Written(SCHEMA.empty_table(), {})
     except UnicodeDecodeError:

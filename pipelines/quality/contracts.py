@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from pipelines.config import Conf, Strict, parse, validate
+from pipelines.config import Conf, Strict, parse, text_of, validate
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def load_contracts(conf: Conf) -> list[Contract]:
     found: list[Contract] = []
     for path in conf.files("quality"):
         name = f"conf/quality/{path.name}"
-        content, node = parse(path.read_text(encoding="utf-8"), name)
+        content, node = parse(text_of(path, name), name)
         file = validate(Contracts, content, node, name)
         found += [c.model_copy(update={"owner": c.owner or file.owner}) for c in file.contracts]
     return found

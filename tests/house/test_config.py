@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from errno import EACCES
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import pipelines
 from pipelines.config import Conf, Project
+from pipelines.config_names import FILES
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
 from pipelines.sources import load_sources
+
+PACKAGE = Path(pipelines.__file__).parent
+LOADED = re.compile(r"\.load\(\"(\w+\.yml)\"")
 
 
 def conf(folder: Path, name: str, text: str) -> Conf:
@@ -111,3 +120,115 @@ def test_retention_is_of_layers_that_there_are(tmp_path: Path) -> None:
     assert said.startswith("conf/padron.yml:2: retention_by_layer: no layer brons; there are bronze, silver")
     made = conf(tmp_path, "padron.yml", "retention_by_layer: {bronze: 400}\n").project
     assert (made.retention("bronze"), made.retention("gold")) == (400, 60)
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        (
+            "PADRON__PADROM__TIMEZONE",
+            "PADROM is no file of conf. Did you mean PADRON__PADRON__TIMEZONE?",
+        ),
+        (
+            "PADRON__padron__TIMEZONE",
+            "padron is no file of conf. Did you mean PADRON__PADRON__TIMEZONE?",
+        ),
+        ("PADRON__TIMEZONE", "names no file and key: write it like PADRON__PADRON__TIMEZONE."),
+    ],
+)
+def test_a_variable_that_overrides_nothing_is_refused(
+    variable: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of padron's own: it has one underscore.
+    monkeypatch.setenv("PADRON_LOG", "text")
+    monkeypatch.setenv(variable, "Mars")
+    with pytest.raises(UsageError) as caught:
+        load_settings()
+    assert str(caught.value).removeprefix(variable).lstrip(": ") == said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TIMEZONE__X", "1", "timezone holds a value and has no keys below it."),
+        ("TIMEZONE", "[a", "its value is not valid YAML."),
+        ("TIMEZONE", "2026-13-40", "its value is not valid YAML."),
+        ("TIMEZONE", "Europe/Madri", "timezone: unknown time zone; did you mean Europe/Madrid?"),
+        ("TIMEZONA", "UTC", "timezona is not a known key. Did you mean timezone?"),
+    ],
+)
+def test_a_problem_of_a_variable_names_the_variable(
+    variable: str, value: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"PADRON__PADRON__{variable}", value)
+    assert problem(tmp_path, "timezone: UTC\n") == f"PADRON__PADRON__{variable}: {said}"
+
+
+def test_a_variable_sets_a_key_below_one_that_stands_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADRON__PADRON__GATES__LANDING", "fail")
+    assert conf(tmp_path, "padron.yml", "gates:\n").project.gates == {"landing": "fail"}
+
+
+def test_a_file_that_nobody_reads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("padron.yml", "linkag.yml", "sources/shop.yaml", "env/prod/padron.yaml", "env/old/x.yaml"):
+        conf(tmp_path, name, "")
+    monkeypatch.setenv("PADRON_ENV", "prod")
+    with pytest.raises(UsageError) as caught:
+        load_settings(tmp_path)
+    assert str(caught.value).splitlines() == [
+        "conf/linkag.yml is not read. Did you mean linkage.yml?",
+        "conf/sources/shop.yaml is not read: let its name end with .yml.",
+        "conf/env/prod/padron.yaml is not read. Did you mean padron.yml?",
+    ]
+
+
+def test_every_file_that_may_be_overridden_is_one_that_is_loaded() -> None:
+    loaded = {name for path in PACKAGE.rglob("*.py") for name in LOADED.findall(path.read_text("utf-8"))}
+    assert loaded == set(FILES)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "padron.yml").write_bytes("country: España".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"^conf/padron\.yml is not UTF-8: save it as UTF-8\.$"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize("closed", ["padron.yml", "sources"])
+def test_what_may_not_be_read_is_named(closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf(tmp_path, "padron.yml", "country: ES\n")
+    conf(tmp_path, "sources/shop.yml", "")
+    # Whoever runs the tests may be root, who reads everything.
+    for method in ("read_text", "iterdir"):
+        monkeypatch.setattr(Path, method, denied_at(tmp_path / closed, getattr(Path, method)))
+    with pytest.raises(UsageError) as caught:
+        load_settings(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / closed} cannot be read (permission denied)")
+
+
+def denied_at(closed: Path, method: Callable[..., Any]) -> Callable[..., Any]:
+    def denied(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path == closed:
+            raise PermissionError(EACCES, "Permission denied", str(path))
+        return method(path, *arguments, **named)
+
+    return denied
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("country: ES\ngates:\n", "conf/padron.yml:2: gates: write {} or leave the line out."),
+        ("alerts:\n", "conf/padron.yml:1: alerts: write {} or leave the line out."),
+        ("alerts:\n  events:\n", "conf/padron.yml:2: alerts.events: write [] or leave the line out."),
+        (
+            "timezone: Europe/Madris\n",
+            "conf/padron.yml:1: timezone: unknown time zone; did you mean Europe/Madrid?",
+        ),
+        ("country: ES\ntimezone: 2026-13-40\n", "conf/padron.yml:2: this is no timestamp that there is."),
+        ("? [a]\n: b\n", "conf/padron.yml:1: a key is one value."),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(text: str, said: str, tmp_path: Path) -> None:
+    assert problem(tmp_path, text) == said
