@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from errno import EACCES
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -103,7 +104,7 @@ def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:
     """The files in a folder (with ``recursive`` in its sub-folders too), by path.
 
     Raises FileNotFoundError where there is no folder: an object store has one where an object
-    lies below it.
+    lies below it; PermissionError with the folder that may not be listed.
     """
     system, path = _resolve(uri)
     path = path.rstrip("/") or path
@@ -112,6 +113,8 @@ def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:
         raise FileNotFoundError(f"{uri} is a file, not a folder")
     try:
         found = system.get_file_info(fs.FileSelector(path, recursive=recursive))
+    except PermissionError:
+        raise PermissionError(EACCES, "Permission denied", _closed(path)) from None
     except OSError as error:
         if info.type == fs.FileType.NotFound:
             raise FileNotFoundError(f"{uri} does not exist") from None
@@ -123,6 +126,12 @@ def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:
             relative = info.path[len(path) :].strip("/")
             files.append(FileInfo(join(root, relative), relative, info.size, info.mtime))
     return sorted(files, key=lambda f: f.path)
+
+
+def _closed(path: str) -> str:
+    """The first folder in a local folder that may not be listed, which Arrow does not tell; else the folder itself."""
+    below = (os.path.join(at, name) for at, names, _ in os.walk(path) for name in sorted(names))
+    return next((each for each in (path, *below) if not os.access(each, os.R_OK | os.X_OK)), path)
 
 
 def size(uri: str) -> int:

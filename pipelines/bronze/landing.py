@@ -144,10 +144,11 @@ def discover(
 
     ``known`` is bronze/batches: a file whose path, size and time of writing stand there keeps
     the digest from there, so that old nights are not read again. Raises UsageError where the
-    landing folder does not exist.
+    landing folder does not exist, or where it or what lies there cannot be read.
     """
     try:
-        found = files.listing(landing, recursive=True)
+        with files.reading(landing):
+            found = files.listing(landing, recursive=True)
     except FileNotFoundError:
         raise UsageError(
             f"The landing folder {landing} does not exist: check --landing "
@@ -228,7 +229,10 @@ def _digests(found: list[files.FileInfo], known: pa.Table | None) -> list[str]:
         same = None
         if info.modified_at is not None:
             same = remembered.get((info.path, info.size, micros(info.modified_at)))
-        return same if same is not None else files.sha256(info.uri)
+        if same is not None:
+            return same
+        with files.reading(info.uri):
+            return files.sha256(info.uri)
 
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(digest, found))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, date, datetime
+from errno import EACCES
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from landing_box import NIGHT, SHOP, Box
+from pyarrow import fs
 
 from pipelines import files
 from pipelines.bronze.landing import Landing, discover, feed_of, pending
@@ -111,6 +113,40 @@ def test_what_belongs_to_no_feed_is_named_and_not_taken_in(tmp_path: Path) -> No
 def test_a_landing_folder_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist: check --landing") as caught:
         discover(str(tmp_path / "nowhere"), SHOP)
+    assert caught.value.exit_code == 2
+
+
+class ClosedFolders:
+    """A file system that tells of a path, and lists no folder."""
+
+    def get_file_info(self, asked: str | fs.FileSelector) -> fs.FileInfo:
+        if isinstance(asked, str):
+            return fs.LocalFileSystem().get_file_info(asked)
+        raise PermissionError(EACCES, "Cannot list directory")
+
+
+def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box(tmp_path)
+    box.put("people.csv", PEOPLE)
+    closed = str(box.landing / str(NIGHT) / "shop")
+
+    # Whoever runs the tests may be root, who reads everything.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != closed)
+    monkeypatch.setattr(files, "_resolve", lambda uri: (ClosedFolders(), str(box.landing)))
+    with pytest.raises(UsageError, match=rf"^{closed} cannot be read \(permission denied\)"):
+        box.found()
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box(tmp_path)
+    box.put("people.csv", PEOPLE)
+
+    def denied(uri: str) -> str:
+        raise PermissionError(EACCES, "Failed to open local file")
+
+    monkeypatch.setattr(files, "sha256", denied)
+    with pytest.raises(UsageError, match=r"/people\.csv cannot be read \(permission denied\)") as caught:
+        box.found()
     assert caught.value.exit_code == 2
 
 
