@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
-from pipelines.errors import UsageError
+from pipelines.errors import PadronError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +98,25 @@ def reading(uri: str) -> Iterator[None]:
         raise UsageError(
             f"{error.filename or uri} cannot be read (permission denied): let padron's user read it, and run again."
         ) from None
+
+
+@contextmanager
+def writing(uri: str) -> Iterator[None]:
+    """Name the file that cannot be written because something is in its way. Raises PadronError."""
+    try:
+        yield
+    except IsADirectoryError:
+        raise PadronError(f"{uri} cannot be written, for a folder has its name: {_AGAIN}") from None
+    except (FileExistsError, NotADirectoryError):
+        folder = uri.rpartition("/")[0]
+        raise PadronError(f"{uri} cannot be written, for {folder} is no folder: {_AGAIN}") from None
+    except PermissionError:
+        raise PadronError(
+            f"{uri} cannot be written (permission denied): let padron's user write it, and run the same command again."
+        ) from None
+
+
+_AGAIN = "move that away, and run the same command again."
 
 
 def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:

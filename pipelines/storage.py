@@ -18,6 +18,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction
 
 from pipelines import files
+from pipelines.access import check_readable
 from pipelines.data_files import BROKEN, write_files
 from pipelines.errors import PadronError
 from pipelines.queries import no_rows
@@ -128,12 +129,19 @@ class Warehouse:
     def open(self, path: str, version: int | None = None) -> DeltaTable | None:
         """The table without Spark, or None where there is none.
 
-        Raises LostVersionError where it has not that version, TornCommitError where that is a commit without content.
+        Raises LostVersionError where it has not that version, TornCommitError where that is a commit without content,
+        UsageError where it may not be read.
         """
         try:
             found = DeltaTable(self._native(path), version=version)
+        except OSError:
+            check_readable(self.root, path)
+            raise
         except DeltaError as error:
             is_missing = isinstance(error, TableNotFoundError)
+            if is_missing:
+                # Delta takes what it may not look at for what is not there.
+                check_readable(self.root, path)
             if version is not None and (is_missing or any(sign in str(error) for sign in _LOST)):
                 raise LostVersionError(path, version) from None
             if is_missing:
@@ -185,7 +193,8 @@ class Warehouse:
     def arrow(self, path: str, version: int | None = None) -> pa.Table | None:
         """A small table as Arrow (ops tables, published figures); None where there is none."""
         table = self.open(path, version)
-        return None if table is None else self.files_of(path, table).to_table()
+        with files.reading(self.uri(path)):
+            return None if table is None else self.files_of(path, table).to_table()
 
     def dataset(self, path: str, version: int | None = None) -> Dataset | None:
         """The table's files as Arrow reads them, for a query; None where there is no table."""

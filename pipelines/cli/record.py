@@ -60,7 +60,8 @@ def status(
     Exit codes: 0 released, or the date lies behind the newest release and gets no night of its own; 3 stopped by
     a gate, or somebody decided about it (approved, rejected, withdrawn, restored: an older release was gone back
     to); 4 running, or waiting for its next layer; 1 failed, dead, overtaken (it stands on another release than the
-    newest), or no run of that date: run the night (again).
+    newest), or no run of that date: run the night (again);
+    2 no folder, or one that cannot be read.
     """
     house = Warehouse(warehouse)
     runs = [r for r in releases.run_states(house).values() if business_date in (None, r["business_date"])]
@@ -91,7 +92,7 @@ def status(
         click.echo(json.dumps(content))
         return EXITS.get(state, 1)
     if last is None:
-        none = f"No run is recorded{f' of {business_date}' if business_date else ''}."
+        none = f"No run {f'of {business_date} ' if business_date else ''}is recorded in the warehouse {house.root}."
         say(f"{none} {message}" if message else none)
     else:
         say(f"Run {last['run_id']}: {state}{f' ({message})' if message else ''}")
@@ -195,6 +196,8 @@ def runs(run: str | None, warehouse: str, show: str | None, as_json: bool) -> in
         return 0
     if show is not None and not rows:
         say(nothing_to_repeat(house, show))
+    elif not rows:
+        say(f"No run is recorded in the warehouse {house.root}.")
     else:
         _table(columns, rows)
     for gate in rows_of(house, GATES.path) if show else []:

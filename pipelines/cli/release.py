@@ -113,13 +113,14 @@ def release(ctx: click.Context, warehouse: str, as_json: bool) -> int:
 @example("padron release list")
 def list_releases(ctx: click.Context, warehouse: str, as_json: bool) -> int:
     """All releases, oldest first, with what became of them and why."""
-    found = releases.all_releases(_house(ctx, warehouse))
+    house = _house(ctx, warehouse)
+    found = releases.all_releases(house)
     if as_json:
         shown = ("release_id", "business_date", "at", "status", "base_release", "reason")
         click.echo(json.dumps([{c: getattr(r, c) for c in shown} for r in found], default=str))
         return 0
     if not found:
-        say("Nothing is released in this warehouse yet.")
+        say(f"Nothing is released in the warehouse {house.root} yet.")
     for r in found:
         say(f"{r.release_id:<14} {r.status:<10} on {r.base_release or 'nothing'}")
         if r.reason:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from deltalake.exceptions import CommitFailedError, DeltaError
 
+from pipelines.access import check_writable
 from pipelines.errors import LockHeld, PadronError
 from pipelines.ops.failures import told
 from pipelines.ops.tables import LOCK
@@ -87,7 +88,8 @@ def holder(warehouse: Warehouse) -> dict[str, Any] | None:
 
 
 class Lock:
-    """The warehouse's lock as a context. Entering raises LockHeld where another run holds it.
+    """The warehouse's lock as a context. Entering raises LockHeld where another run holds it, UsageError where a local
+    warehouse may not be written to.
 
     ``night`` names the night that it is taken for: a lock that this night parked is its own.
     """
@@ -117,6 +119,7 @@ class Lock:
         }
 
     def __enter__(self) -> Lock:
+        check_writable(self.warehouse.root, LOCK.path)
         seen = self.warehouse.open(LOCK.path)
         try:
             if seen is None:
@@ -136,7 +139,9 @@ class Lock:
         except (DeltaError, OSError) as error:
             if self._is_newer(seen):
                 raise LockHeld("Another run took the lock at the same moment: wait for it to end.") from None
-            raise PadronError(f"The lock cannot be written: {told(error)}.") from None
+            raise PadronError(
+                f"The lock of the warehouse {self.warehouse.root} cannot be written: {told(error)}."
+            ) from None
         _mine.add(self.owner)
         # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it.
         self.warehouse.vacuum(LOCK.path, [], hours=24)

@@ -81,7 +81,9 @@ def required(warehouse: Warehouse) -> Release:
     """The newest release. Raises NoReleaseError."""
     release = newest(warehouse)
     if release is None:
-        raise NoReleaseError("Nothing is released in this warehouse yet: run `padron run` first.")
+        raise NoReleaseError(
+            f"Nothing is released in the warehouse {warehouse.root} yet: run `padron run` first, or check --warehouse."
+        )
     return release
 
 
@@ -163,7 +165,9 @@ def write_pointer(warehouse: Warehouse) -> None:
             for path, version in sorted(release.tables.items())
         ],
     }
-    files.write_text(files.join(warehouse.root, "release.json"), json.dumps(content, indent=2) + "\n")
+    place = files.join(warehouse.root, "release.json")
+    with files.writing(place):
+        files.write_text(place, json.dumps(content, indent=2) + "\n")
 
 
 def read(

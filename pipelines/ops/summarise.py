@@ -78,7 +78,8 @@ def write_report(warehouse: str, found: Summary) -> str:
     """Write the night's page below the warehouse and return its path."""
     folder = files.join(Warehouse(warehouse).root, REPORTS)
     uri = files.join(folder, f"{found.business_date}.html")
-    files.write_text(uri, report.render(found))
+    with files.writing(uri):
+        files.write_text(uri, report.render(found))
     return uri
 
 

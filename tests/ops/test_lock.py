@@ -49,7 +49,9 @@ def test_who_may_not_write_the_lock_is_told_so_and_not_to_wait(
         raise DeltaError("permission denied")
 
     monkeypatch.setattr(Warehouse, "replace_rows", refused)
-    with pytest.raises(PadronError, match="The lock cannot be written") as raised:
+    with pytest.raises(
+        PadronError, match=f"The lock of the warehouse {house.root} cannot be written"
+    ) as raised:
         Lock(house, "second").__enter__()
     assert not isinstance(raised.value, LockHeld)
 
