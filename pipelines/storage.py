@@ -8,20 +8,19 @@ next write of a table starts from the version that the caller names.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
 from pipelines import files
-from pipelines.access import check_readable
 from pipelines.data_files import BROKEN, write_files
 from pipelines.errors import PadronError
 from pipelines.queries import no_rows
+from pipelines.stored import CLEANUP, FEW_FILES, StoredTables
 from pipelines.tables import Kind, Table
 
 if TYPE_CHECKING:
@@ -31,34 +30,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 CONSTRAINT = "contract"
-_CLEANUP = "delta.enableExpiredLogCleanup"
-_LOST = ("No table metadata or protocol found", "LogSegment end version")
-"""What Delta says of a version of which a part of the log is gone."""
-FEW_FILES = 32
-"""Up to so many files Spark lists on the driver; more of them it lists with a job, and small ones are joined."""
-SMALL_FILE = 64 * 2**20
-"""Bytes below which a file is small."""
-
-
-class LostVersionError(PadronError):
-    """A version that a release names cannot be read: its log is gone, or the whole table."""
-
-    def __init__(self, path: str, version: int) -> None:
-        super().__init__(
-            f"{path}: version {version}, which a release names, cannot be read any more. `padron maintain --dry-run` lists "
-            "what is lost; bring the folder back from a backup, or go back to a release that can be read: "
-            "`padron release rollback`."
-        )
-
-
-class TornCommitError(PadronError):
-    """The newest commit of a table is an empty file: the machine went down before it was on the disk."""
-
-    def __init__(self, path: str, file: str) -> None:
-        super().__init__(
-            f"{path}: {file} is empty, as a machine that lost power leaves a commit that it was writing. Delete that file "
-            "and run the same night again: it goes on from what was written before."
-        )
 
 
 class ContractBrokenError(PadronError):
@@ -107,65 +78,11 @@ def check_condition(table: Table) -> str | None:
     return " AND ".join(parts) or None
 
 
-class Warehouse:
-    """The tables under one URI (a local path, s3a, abfss, hdfs)."""
-
-    def __init__(
-        self, uri: str, *, retention_days: int = 60, by_layer: Mapping[str, int] | None = None
-    ) -> None:
-        """``retention_days`` of released versions; ``by_layer``: of layers that have others."""
-        self.root = uri if "://" in uri else os.path.abspath(uri)
-        self.retention_days = retention_days
-        self.by_layer = by_layer or {}
-
-    def retention(self, path: str) -> int:
-        """Days that released versions of the table stay readable."""
-        return self.by_layer.get(path.partition("/")[0], self.retention_days)
-
-    def uri(self, path: str) -> str:
-        """Where ``layer/name`` lives."""
-        return f"{self.root.rstrip('/')}/{path}"
-
-    def open(self, path: str, version: int | None = None) -> DeltaTable | None:
-        """The table without Spark, or None where there is none.
-
-        Raises LostVersionError where it has not that version, TornCommitError where that is a commit without content,
-        UsageError where it may not be read.
-        """
-        try:
-            found = DeltaTable(self._native(path), version=version)
-        except OSError:
-            check_readable(self.root, path)
-            raise
-        except DeltaError as error:
-            is_missing = isinstance(error, TableNotFoundError)
-            if is_missing:
-                # Delta takes what it may not look at for what is not there.
-                check_readable(self.root, path)
-            if version is not None and (is_missing or any(sign in str(error) for sign in _LOST)):
-                raise LostVersionError(path, version) from None
-            if is_missing:
-                return None
-            raise
-        self._check_written(path, found.version())
-        return found
-
-    def _check_written(self, path: str, version: int) -> None:
-        """Raises TornCommitError where the commit is an empty file, which Delta takes for one that changed nothing.
-
-        An object store has a file whole or not at all.
-        """
-        file = os.path.join(self.root, path, "_delta_log", f"{version:020d}.json")
-        if "://" not in self.root and os.path.isfile(file) and not os.path.getsize(file):
-            raise TornCommitError(path, file)
-
-    def version(self, path: str) -> int | None:
-        """The newest version, released or not; None where there is no table."""
-        table = self.open(path)
-        return table.version() if table is not None else None
+class Warehouse(StoredTables):
+    """Reads and writes the tables: every one by its declaration, at a version."""
 
     def ref(self, path: str, version: int) -> TableRef:
-        return TableRef(self._native(path), version)
+        return TableRef(self.native(path), version)
 
     def differences(self, table: Table, version: int) -> list[str]:
         """Where the stored table is not what its declaration says: columns, types, reader version."""
@@ -242,7 +159,7 @@ class Warehouse:
         schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
         if not uris:
             return no_rows(spark, schema)
-        names = [uri.replace(self._native(path), self.uri(path), 1) for uri in uris]
+        names = [uri.replace(self.native(path), self.uri(path), 1) for uri in uris]
         return spark.read.schema(schema).parquet(*names)
 
     def write(self, table: Table, content: DataFrame | pa.Table, base: int | None) -> int:
@@ -259,13 +176,13 @@ class Warehouse:
             if self.version(table.path) != start:
                 self._restore(table.path, start)
         self.keep_log(table.path)
-        before, commits = DeltaTable(self._native(table.path)).version(), 1
+        before, commits = DeltaTable(self.native(table.path)).version(), 1
         mode: Literal["append", "overwrite"] = "append" if table.kind is Kind.APPEND else "overwrite"
         try:
             if isinstance(content, pa.Table):
                 schema = arrow_schema(table)
                 content = content.select(schema.names).cast(schema)
-                write_deltalake(self._native(table.path), content, mode=mode, schema_mode="merge")
+                write_deltalake(self.native(table.path), content, mode=mode, schema_mode="merge")
             else:
                 commits = self._commit(table, content, mode)
         except Exception as error:
@@ -298,7 +215,7 @@ class Warehouse:
 
     def _with_columns(self, table: Table, content: DataFrame) -> tuple[DeltaTable, int]:
         """The stored table with every column of ``content``, and the commits that it took: new ones come at its end."""
-        stored = DeltaTable(self._native(table.path))
+        stored = DeltaTable(self.native(table.path))
         known = {field["name"]: field for field in json.loads(stored.schema().to_json())["fields"]}
         coming = content.schema.jsonValue()
         differing = [
@@ -314,96 +231,18 @@ class Warehouse:
         if not new:
             return stored, 0
         stored.alter.add_columns(list(Schema.from_json(json.dumps(coming | {"fields": new})).fields))
-        return DeltaTable(self._native(table.path)), 1
+        return DeltaTable(self.native(table.path)), 1
 
     def _promised(self, table: Table) -> int:
         """The newest version, with the retention that conf promises now: it may be another than when the
         table was created, and Delta deletes its log by it."""
-        stored = DeltaTable(self._native(table.path))
+        stored = DeltaTable(self.native(table.path))
         wanted = {name: value or "" for name, value in self._properties(table).items()}
         if wanted.items() <= stored.metadata().configuration.items():
             return int(stored.version())
         # After the content: a restore to an earlier version would take it back.
         stored.alter.set_table_properties(wanted)
-        return int(DeltaTable(self._native(table.path)).version())
-
-    def compact(self, path: str) -> int:
-        """Join the table's small files where there are more than ``FEW_FILES``; how many were joined.
-
-        That is a new version with the same rows. A table that is replaced every night needs none.
-        """
-        stored = DeltaTable(self._native(path))
-        sizes = pa.table(stored.get_add_actions(flatten=True))["size_bytes"].to_pylist()
-        if sum(size < SMALL_FILE for size in sizes) <= FEW_FILES:
-            return 0
-        return int(stored.optimize.compact(target_size=2 * SMALL_FILE)["numFilesRemoved"])
-
-    def vacuum(self, path: str, keep: list[int], *, dry_run: bool = False, hours: int | None = None) -> int:
-        """Delete files that no version younger than ``hours`` (default: the retention) and none of ``keep``
-        needs; how many. Commits of the log that no version needs any more go too. What is to be kept is ``whole``."""
-        stored = DeltaTable(self._native(path))
-        hours = 24 * self.retention(path) if hours is None else hours
-
-        def vacuum(*, dry_run: bool) -> list[str]:
-            found: list[str] = stored.vacuum(
-                retention_hours=hours,
-                dry_run=dry_run,
-                enforce_retention_duration=False,
-                keep_versions=keep,
-                full=True,
-            )
-            return found
-
-        # The log names files for as long as it lives, also those that are gone.
-        there = {info.path for info in files.listing(self.uri(path), recursive=True)}
-        removed = there.intersection(vacuum(dry_run=True))
-        # A vacuum is a commit of its own, also one that finds nothing.
-        if removed and not dry_run:
-            vacuum(dry_run=False)
-            self._clean_log(path, keep)
-        return len(removed)
-
-    def keep_log(self, path: str) -> None:
-        """See that no writer cleans the table's log by itself, as it would that of a table of an older program."""
-        stored = DeltaTable(self._native(path))
-        if stored.metadata().configuration.get(_CLEANUP) != "false":
-            stored.alter.set_table_properties({_CLEANUP: "false"})
-
-    def _clean_log(self, path: str, keep: list[int]) -> None:
-        """Delete the commits, older than the retention, that neither the newest version nor any of ``keep`` needs.
-
-        A version is read from the last checkpoint before it, so that the oldest that is kept gets one.
-        """
-        stored = DeltaTable(self._native(path))
-        stored.create_checkpoint()
-        oldest = min(keep, default=stored.version())
-        if oldest < stored.version():
-            stored = DeltaTable(self._native(path), version=oldest)
-            stored.create_checkpoint()
-        stored.cleanup_metadata()
-
-    def is_whole(self, path: str, version: int) -> bool:
-        """True where that version can still be read: its log and all its files are there."""
-        return self.whole(path, [version]) == [version]
-
-    def whole(self, path: str, versions: Iterable[int]) -> list[int]:
-        """Those of ``versions`` that can still be read: their log and all their files are there."""
-        # Names of files are unique in a table, and the two sides may spell the root differently.
-        there = {info.path.rpartition("/")[2] for info in files.listing(self.uri(path), recursive=True)}
-        found = []
-        for version in versions:
-            named = self._files_of(path, version)
-            if named is not None and named <= there:
-                found.append(version)
-        return found
-
-    def _files_of(self, path: str, version: int) -> set[str] | None:
-        """Names of the version's files; None where its log is gone."""
-        try:
-            stored = DeltaTable(self._native(path), version=version)
-        except DeltaError:
-            return None
-        return {uri.rpartition("/")[2] for uri in stored.file_uris()}
+        return int(DeltaTable(self.native(table.path)).version())
 
     def amend(self, table: Table, content: pa.Table, base: int) -> int:
         """Version ``base`` of a small append table with rows corrected: ``content`` is all of it.
@@ -413,7 +252,7 @@ class Warehouse:
         if self.version(table.path) != base:
             self._restore(table.path, base)
         content = content.select(arrow_schema(table).names).cast(arrow_schema(table))
-        write_deltalake(self._native(table.path), content, mode="overwrite")
+        write_deltalake(self.native(table.path), content, mode="overwrite")
         version = self.version(table.path)
         assert version is not None
         return version
@@ -423,12 +262,12 @@ class Warehouse:
         self._create(table)
         content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
         # A warehouse of an older version has fewer columns.
-        write_deltalake(self._native(table.path), content, mode="append", schema_mode="merge")
+        write_deltalake(self.native(table.path), content, mode="append", schema_mode="merge")
 
     def delete_rows(self, path: str, column: str, values: Iterable[str]) -> None:
         """Delete the rows whose ``column`` is one of ``values``; earlier versions keep them until a vacuum."""
         listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
-        DeltaTable(self._native(path)).delete(f"{column} IN ({listed})")
+        DeltaTable(self.native(path)).delete(f"{column} IN ({listed})")
 
     def replace_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], seen: DeltaTable) -> None:
         """Replace the rows of ``seen``; raises when another writer came in between."""
@@ -440,13 +279,7 @@ class Warehouse:
     def create(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Create the table with its first rows; raises where it exists already."""
         content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
-        write_deltalake(
-            self._native(table.path), content, mode="error", configuration=self._properties(table)
-        )
-
-    def _native(self, path: str) -> str:
-        """The URI in the spelling of Rust's object stores (``s3a`` is Hadoop's)."""
-        return self.uri(path).replace("s3a://", "s3://", 1)
+        write_deltalake(self.native(table.path), content, mode="error", configuration=self._properties(table))
 
     def _properties(self, table: Table) -> dict[str, str | None]:
         keep = f"interval {self.retention(table.path)} days"
@@ -455,7 +288,7 @@ class Warehouse:
             "delta.logRetentionDuration": keep,
             # Whoever writes would delete the log by the age of commits alone. A table that seldom changes is named at an
             # old version by the newest release: only upkeep knows which versions are needed.
-            _CLEANUP: "false",
+            CLEANUP: "false",
         }
 
     def _create(self, table: Table) -> int:
@@ -465,7 +298,7 @@ class Warehouse:
         created = self.open(table.path)
         if created is None:
             created = DeltaTable.create(
-                self._native(table.path),
+                self.native(table.path),
                 schema=Schema.from_json(table.schema.json()),
                 mode="error",
                 description=table.grain,
@@ -477,5 +310,5 @@ class Warehouse:
         return empty
 
     def _restore(self, path: str, version: int) -> None:
-        table = DeltaTable(self._native(path))
+        table = DeltaTable(self.native(path))
         table.restore(version)

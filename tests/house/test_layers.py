@@ -15,7 +15,7 @@ HOMES = {
     "yaml": {"config.py"},
     "great_expectations": {"quality/"},
     "splink": {"linkage/"},
-    "deltalake": {"storage.py", "ops/lock.py"},
+    "deltalake": {"storage.py", "stored.py", "ops/lock.py"},
     "phonenumbers": {"standardise/"},
     "stdnum": {"standardise/", "simulate/"},
     "cleanco": {"standardise/"},

@@ -14,7 +14,8 @@ from pipelines.errors import PadronError, UsageError
 from pipelines.ops import releases, summarise
 from pipelines.ops.lock import Lock
 from pipelines.ops.tables import RELEASES
-from pipelines.storage import LostVersionError, Warehouse
+from pipelines.storage import Warehouse
+from pipelines.stored import LostVersionError
 
 LOOKS = [["status"], ["runs"], ["release"], ["release", "list"]]
 
@@ -72,7 +73,7 @@ def test_a_warehouse_that_cannot_be_read_is_wrong_use(
     closed = Path(house.root) / path
     close(monkeypatch, closed, os.R_OK)
     # As Delta answers who may not look: ``ops/releases`` is not there.
-    monkeypatch.setattr("pipelines.storage.DeltaTable", lambda uri, version=None: missing(uri))
+    monkeypatch.setattr("pipelines.stored.DeltaTable", lambda uri, version=None: missing(uri))
     assert execute([*command, "--warehouse", house.root]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert said == f"padron: The warehouse {house.root} cannot be read: permission is denied to {closed}."
@@ -97,7 +98,7 @@ def test_a_warehouse_that_is_not_there_yet_asks_for_its_first_night(
 def test_a_version_of_a_closed_table_is_not_called_lost(
     house: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.storage.DeltaTable", lambda uri, version=None: missing(uri))
+    monkeypatch.setattr("pipelines.stored.DeltaTable", lambda uri, version=None: missing(uri))
     with pytest.raises(LostVersionError):
         house.open(RELEASES.path, 1)
     close(monkeypatch, Path(house.root) / "ops", os.R_OK)

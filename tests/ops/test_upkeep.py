@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from pipelines import storage
 from pipelines.cli import execute
 from pipelines.errors import UsageError
 from pipelines.linkage.decisions import DECISIONS
@@ -24,7 +23,8 @@ from pipelines.ops.record import last_states, rows_of
 from pipelines.ops.repeat import repeat
 from pipelines.ops.tables import CLAIMS, GATES, RUNS, STAGES
 from pipelines.ops.upkeep import is_due, maintain, promised
-from pipelines.storage import LostVersionError, Warehouse
+from pipelines.storage import Warehouse
+from pipelines.stored import LostVersionError
 from pipelines.tables import BOOLEAN, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
 
 COLUMNS = (Column("title", STRING, "Title."), Column("pages", LONG, "Pages.", unit="pages"))
@@ -255,7 +255,7 @@ def test_a_table_that_nights_append_to_grows_with_its_rows_and_not_with_the_nigh
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = 5
-    monkeypatch.setattr(storage, "FEW_FILES", few)
+    monkeypatch.setattr("pipelines.stored.FEW_FILES", few)
     house = Warehouse(str(tmp_path))
     version: int | None = None
     nights = 3 * few
@@ -275,7 +275,7 @@ def test_a_table_that_nights_append_to_grows_with_its_rows_and_not_with_the_nigh
 def test_what_stewards_write_one_row_at_a_time_is_joined_and_kept(
     house: Warehouse, monkeypatch: pytest.MonkeyPatch, table: Table
 ) -> None:
-    monkeypatch.setattr(storage, "FEW_FILES", 2)
+    monkeypatch.setattr("pipelines.stored.FEW_FILES", 2)
     for n in range(4):
         house.append_rows(table, [steward_row(table, n)])
     stored = house.open(table.path)

@@ -1,0 +1,186 @@
+"""The tables of a warehouse as Delta keeps them: their versions, their logs and their files; nothing of what they hold."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from pipelines import files
+from pipelines.access import check_readable
+from pipelines.errors import PadronError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CLEANUP = "delta.enableExpiredLogCleanup"
+_LOST = ("No table metadata or protocol found", "LogSegment end version")
+"""What Delta says of a version of which a part of the log is gone."""
+FEW_FILES = 32
+"""Up to so many files Spark lists on the driver; more of them it lists with a job, and small ones are joined."""
+SMALL_FILE = 64 * 2**20
+"""Bytes below which a file is small."""
+
+
+class LostVersionError(PadronError):
+    """A version that a release names cannot be read: its log is gone, or the whole table."""
+
+    def __init__(self, path: str, version: int) -> None:
+        super().__init__(
+            f"{path}: version {version}, which a release names, cannot be read any more. `padron maintain --dry-run` lists "
+            "what is lost; bring the folder back from a backup, or go back to a release that can be read: "
+            "`padron release rollback`."
+        )
+
+
+class TornCommitError(PadronError):
+    """The newest commit of a table is an empty file: the machine went down before it was on the disk."""
+
+    def __init__(self, path: str, file: str) -> None:
+        super().__init__(
+            f"{path}: {file} is empty, as a machine that lost power leaves a commit that it was writing. Delete that file "
+            "and run the same night again: it goes on from what was written before."
+        )
+
+
+class StoredTables:
+    """The tables under one URI (a local path, s3a, abfss, hdfs)."""
+
+    def __init__(
+        self, uri: str, *, retention_days: int = 60, by_layer: Mapping[str, int] | None = None
+    ) -> None:
+        """``retention_days`` of released versions; ``by_layer``: of layers that have others."""
+        self.root = uri if "://" in uri else os.path.abspath(uri)
+        self.retention_days = retention_days
+        self.by_layer = by_layer or {}
+
+    def retention(self, path: str) -> int:
+        """Days that released versions of the table stay readable."""
+        return self.by_layer.get(path.partition("/")[0], self.retention_days)
+
+    def uri(self, path: str) -> str:
+        """Where ``layer/name`` lives."""
+        return f"{self.root.rstrip('/')}/{path}"
+
+    def open(self, path: str, version: int | None = None) -> DeltaTable | None:
+        """The table without Spark, or None where there is none.
+
+        Raises LostVersionError where it has not that version, TornCommitError where that is a commit without content,
+        UsageError where it may not be read.
+        """
+        try:
+            found = DeltaTable(self.native(path), version=version)
+        except OSError:
+            check_readable(self.root, path)
+            raise
+        except DeltaError as error:
+            is_missing = isinstance(error, TableNotFoundError)
+            if is_missing:
+                # Delta takes what it may not look at for what is not there.
+                check_readable(self.root, path)
+            if version is not None and (is_missing or any(sign in str(error) for sign in _LOST)):
+                raise LostVersionError(path, version) from None
+            if is_missing:
+                return None
+            raise
+        self._check_written(path, found.version())
+        return found
+
+    def _check_written(self, path: str, version: int) -> None:
+        """Raises TornCommitError where the commit is an empty file, which Delta takes for one that changed nothing.
+
+        An object store has a file whole or not at all.
+        """
+        file = os.path.join(self.root, path, "_delta_log", f"{version:020d}.json")
+        if "://" not in self.root and os.path.isfile(file) and not os.path.getsize(file):
+            raise TornCommitError(path, file)
+
+    def version(self, path: str) -> int | None:
+        """The newest version, released or not; None where there is no table."""
+        table = self.open(path)
+        return table.version() if table is not None else None
+
+    def compact(self, path: str) -> int:
+        """Join the table's small files where there are more than ``FEW_FILES``; how many were joined.
+
+        That is a new version with the same rows. A table that is replaced every night needs none.
+        """
+        stored = DeltaTable(self.native(path))
+        sizes = pa.table(stored.get_add_actions(flatten=True))["size_bytes"].to_pylist()
+        if sum(size < SMALL_FILE for size in sizes) <= FEW_FILES:
+            return 0
+        return int(stored.optimize.compact(target_size=2 * SMALL_FILE)["numFilesRemoved"])
+
+    def vacuum(self, path: str, keep: list[int], *, dry_run: bool = False, hours: int | None = None) -> int:
+        """Delete files that no version younger than ``hours`` (default: the retention) and none of ``keep``
+        needs; how many. Commits of the log that no version needs any more go too. What is to be kept is ``whole``."""
+        stored = DeltaTable(self.native(path))
+        hours = 24 * self.retention(path) if hours is None else hours
+
+        def vacuum(*, dry_run: bool) -> list[str]:
+            found: list[str] = stored.vacuum(
+                retention_hours=hours,
+                dry_run=dry_run,
+                enforce_retention_duration=False,
+                keep_versions=keep,
+                full=True,
+            )
+            return found
+
+        # The log names files for as long as it lives, also those that are gone.
+        there = {info.path for info in files.listing(self.uri(path), recursive=True)}
+        removed = there.intersection(vacuum(dry_run=True))
+        # A vacuum is a commit of its own, also one that finds nothing.
+        if removed and not dry_run:
+            vacuum(dry_run=False)
+            self._clean_log(path, keep)
+        return len(removed)
+
+    def keep_log(self, path: str) -> None:
+        """See that no writer cleans the table's log by itself, as it would that of a table of an older program."""
+        stored = DeltaTable(self.native(path))
+        if stored.metadata().configuration.get(CLEANUP) != "false":
+            stored.alter.set_table_properties({CLEANUP: "false"})
+
+    def _clean_log(self, path: str, keep: list[int]) -> None:
+        """Delete the commits, older than the retention, that neither the newest version nor any of ``keep`` needs.
+
+        A version is read from the last checkpoint before it, so that the oldest that is kept gets one.
+        """
+        stored = DeltaTable(self.native(path))
+        stored.create_checkpoint()
+        oldest = min(keep, default=stored.version())
+        if oldest < stored.version():
+            stored = DeltaTable(self.native(path), version=oldest)
+            stored.create_checkpoint()
+        stored.cleanup_metadata()
+
+    def is_whole(self, path: str, version: int) -> bool:
+        """True where that version can still be read: its log and all its files are there."""
+        return self.whole(path, [version]) == [version]
+
+    def whole(self, path: str, versions: Iterable[int]) -> list[int]:
+        """Those of ``versions`` that can still be read: their log and all their files are there."""
+        # Names of files are unique in a table, and the two sides may spell the root differently.
+        there = {info.path.rpartition("/")[2] for info in files.listing(self.uri(path), recursive=True)}
+        found = []
+        for version in versions:
+            named = self._files_of(path, version)
+            if named is not None and named <= there:
+                found.append(version)
+        return found
+
+    def _files_of(self, path: str, version: int) -> set[str] | None:
+        """Names of the version's files; None where its log is gone."""
+        try:
+            stored = DeltaTable(self.native(path), version=version)
+        except DeltaError:
+            return None
+        return {uri.rpartition("/")[2] for uri in stored.file_uris()}
+
+    def native(self, path: str) -> str:
+        """The URI in the spelling of Rust's object stores (``s3a`` is Hadoop's)."""
+        return self.uri(path).replace("s3a://", "s3://", 1)
