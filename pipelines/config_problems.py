@@ -16,12 +16,19 @@ _EMPTY = {
     "list_type": "write [] or leave the line out",
 }
 """What to do about a key that nothing stands behind, by what was expected there."""
+_SHAPES = {
+    **dict.fromkeys(("tuple_type", "list_type"), "expected a list, such as [one, two]"),
+    **dict.fromkeys(("dict_type", "model_type"), "expected keys and values, such as {key: value}"),
+}
+"""What was expected where something else stands, in YAML's terms and not in Python's."""
 
 
 def told(problem: ErrorDetails) -> str:
     """One problem as a sentence."""
     if problem["input"] is None and problem["type"] in _EMPTY:
         return sentence(_EMPTY[problem["type"]])
+    if problem["type"] in _SHAPES:
+        return sentence(_SHAPES[problem["type"]])
     return sentence(problem["msg"].removeprefix("Value error, "))
 
 

@@ -221,6 +221,11 @@ def denied_at(closed: Path, method: Callable[..., Any]) -> Callable[..., Any]:
     [
         ("country: ES\ngates:\n", "conf/padron.yml:2: gates: write {} or leave the line out."),
         ("alerts:\n", "conf/padron.yml:1: alerts: write {} or leave the line out."),
+        (
+            "alerts: {command: mail x}\n",
+            "conf/padron.yml:1: alerts.command: expected a list, such as [one, two].",
+        ),
+        ("gates: fail\n", "conf/padron.yml:1: gates: expected keys and values, such as {key: value}."),
         ("alerts:\n  events:\n", "conf/padron.yml:2: alerts.events: write [] or leave the line out."),
         (
             "timezone: Europe/Madris\n",
