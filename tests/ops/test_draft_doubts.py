@@ -115,7 +115,7 @@ PAGE = "\n  <!DOCTYPE html>\n<html><body>Sign in</body></html>\n"
             b"PK\x03\x04\x14\x00\x00\n\x00",
             "is an Excel file, or another zip archive .* export it as CSV",
         ),
-        ("a.csv.gz", gzip.compress(b"PK\x03\x04\x14"), "is an Excel file, or another zip archive"),
+        ("a.csv.gz", gzip.compress(b"PK\x03\x04\x14", mtime=0), "is an Excel file, or another zip archive"),
         ("a.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"is an Excel file \(.xls\): export it as CSV"),
         ("a.csv", PAGE.encode(), "is a web page and no data"),
         ("a.csv", PAGE.encode("utf-16"), "is a web page and no data"),
