@@ -109,13 +109,13 @@ class Warehouse(StoredTables):
 
     def arrow(self, path: str, version: int | None = None) -> pa.Table | None:
         """A small table as Arrow (ops tables, published figures); None where there is none."""
-        table = self.open(path, version)
+        table = self.newest(path) if version is None else self.open(path, version)
         with files.reading(self.uri(path)):
             return None if table is None else self.files_of(path, table).to_table()
 
     def dataset(self, path: str, version: int | None = None) -> Dataset | None:
         """The table's files as Arrow reads them, for a query; None where there is no table."""
-        table = self.open(path, version)
+        table = self.newest(path) if version is None else self.open(path, version)
         return None if table is None else self.files_of(path, table)
 
     def files_of(self, path: str, table: DeltaTable) -> Dataset:

@@ -37,12 +37,12 @@ class LostVersionError(PadronError):
 
 
 class TornCommitError(PadronError):
-    """The newest commit of a table is an empty file: the machine went down before it was on the disk."""
+    """The newest commit of a table that is read at its newest is an empty file: the machine went down while it was written."""
 
     def __init__(self, path: str, file: str) -> None:
         super().__init__(
             f"{path}: {file} is empty, as a machine that lost power leaves a commit that it was writing. Delete that file "
-            "and run the same night again: it goes on from what was written before."
+            "and run again: what it was to say is found elsewhere, or said again."
         )
 
 
@@ -68,8 +68,7 @@ class StoredTables:
     def open(self, path: str, version: int | None = None) -> DeltaTable | None:
         """The table without Spark, or None where there is none.
 
-        Raises LostVersionError where it has not that version, TornCommitError where that is a commit without content,
-        UsageError where it may not be read.
+        Raises LostVersionError where it has not that version, UsageError where it may not be read.
         """
         try:
             found = DeltaTable(self.native(path), version=version)
@@ -86,17 +85,26 @@ class StoredTables:
             if is_missing:
                 return None
             raise
-        self._check_written(path, found.version())
+        if version is not None and self._torn(path, version):
+            raise LostVersionError(path, version)
         return found
 
-    def _check_written(self, path: str, version: int) -> None:
-        """Raises TornCommitError where the commit is an empty file, which Delta takes for one that changed nothing.
+    def newest(self, path: str) -> DeltaTable | None:
+        """The table at its newest version, for one that no release names. Raises TornCommitError where that says nothing."""
+        found = self.open(path)
+        torn = None if found is None else self._torn(path, found.version())
+        if torn:
+            raise TornCommitError(path, torn)
+        return found
+
+    def _torn(self, path: str, version: int) -> str | None:
+        """The file of a commit that is empty, which Delta takes for one that changed nothing; None where it is not.
 
         An object store has a file whole or not at all.
         """
         file = os.path.join(self.root, path, "_delta_log", f"{version:020d}.json")
-        if "://" not in self.root and os.path.isfile(file) and not os.path.getsize(file):
-            raise TornCommitError(path, file)
+        is_torn = "://" not in self.root and os.path.isfile(file) and not os.path.getsize(file)
+        return file if is_torn else None
 
     def version(self, path: str) -> int | None:
         """The newest version, released or not; None where there is no table."""
@@ -175,6 +183,8 @@ class StoredTables:
 
     def _files_of(self, path: str, version: int) -> set[str] | None:
         """Names of the version's files; None where its log is gone."""
+        if self._torn(path, version):
+            return None
         try:
             stored = DeltaTable(self.native(path), version=version)
         except DeltaError:

@@ -110,8 +110,8 @@ def prepare(
 
 def given_versions(warehouse: Warehouse) -> dict[str, int]:
     """The newest versions of the tables that no stage writes."""
-    found = {table.path: warehouse.version(table.path) for table in GIVEN}
-    return {path: version for path, version in found.items() if version is not None}
+    found = {table.path: warehouse.newest(table.path) for table in GIVEN}
+    return {path: int(table.version()) for path, table in found.items() if table is not None}
 
 
 def _up_to(layer: str | None, todo: Sequence[Stage]) -> list[Stage]:

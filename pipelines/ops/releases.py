@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
 
 
+LOST = "its release was lost from ops/releases; the next `padron run` publishes it again"
+
+
 class NoReleaseError(PadronError):
     """Nothing has been released in this warehouse yet."""
 
@@ -100,21 +103,33 @@ def run_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
         elif row["status"] in ("started", "failed"):
             # A run that was ended after its release was published did all that it had to.
             row |= {"status": "released", "message": None}
+    for row in lost(warehouse):
+        states[row["run_id"]] |= {"status": "failed", "message": LOST}
     return states
 
 
-def lost(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
-    """The newest rows of runs that were released and of which ops/releases knows nothing: the commit was lost.
+def lost(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """The newest rows of runs that published and that ops/releases does not know, for the commit was lost: the one that
+    stands on the newest release, the one on that, and so on.
 
-    Their stages are on record and their tables there, so that the night, run again, publishes them again. What
-    somebody decided is decided again by hand.
+    One that lies below a later release is history: nobody builds on it.
     """
-    known = {r.release_id for r in all_releases(warehouse)}
-    return {
-        run_id: row
-        for run_id, row in last_states(warehouse).items()
-        if row["status"] == "released" and run_id not in known and not is_decision(row)
+    # First: a night publishes, and then says that it did.
+    states = last_states(warehouse)
+    known = all_releases(warehouse)
+    ids = {release.release_id for release in known}
+    nights = {
+        row["base_release"]: row
+        for run_id, row in states.items()
+        if row["status"] == "released" and run_id not in ids and not is_decision(row)
     }
+    standing = [release.release_id for release in known if release.status == "released"]
+    found: list[dict[str, Any]] = []
+    row = nights.pop(standing[-1] if standing else None, None)
+    while row is not None:
+        found.append(row)
+        row = nights.pop(row["run_id"], None)
+    return found
 
 
 def taken_back(warehouse: Warehouse) -> frozenset[str]:

@@ -24,9 +24,10 @@ from pipelines.night_gates import (
 from pipelines.ops import alerts, releases, stewards
 from pipelines.ops.failures import run_failed
 from pipelines.ops.lock import Lock
+from pipelines.ops.lost_releases import publish_again
 from pipelines.ops.one_night import failed, prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
-from pipelines.ops.record import Record, check_version, mark
+from pipelines.ops.record import Record, check_version
 from pipelines.ops.runner import Progress
 from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
@@ -153,6 +154,9 @@ def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Ware
     _check(options, settings, warehouse)
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, outcome)
+    outcome.warnings += [
+        f"run {gone['run_id']}: {releases.LOST}, and goes on from it." for gone in releases.lost(warehouse)
+    ]
     if nights:
         check_contracts_can_be_asked(settings)
     adopted = _adopted(options, warehouse)
@@ -172,7 +176,6 @@ def _check(options: Options, settings: Settings, warehouse: Warehouse) -> None:
     """Raises UsageError for what cannot be run."""
     check_version(warehouse)
     check_contracts_exist(settings)
-    _check_lost(options, warehouse)
     night_stages = stages(settings.sources)
     if options.from_stage is not None and options.from_stage not in {s.name for s in night_stages}:
         names = ", ".join(s.name for s in night_stages)
@@ -187,18 +190,6 @@ def _check(options: Options, settings: Settings, warehouse: Warehouse) -> None:
         check_fields(options.generation, settings.linkage)
 
 
-def _check_lost(options: Options, warehouse: Warehouse) -> None:
-    """Raises UsageError where the newest release is lost and the nights asked for would build on what was before it:
-    whoever it knew would get another id."""
-    for run_id, row in releases.lost(warehouse).items():
-        night = row["business_date"]
-        if (options.since or options.date) != night:
-            raise UsageError(
-                f"{run_id} was released (ops/runs), and ops/releases does not know it any more: run `padron run --date "
-                f"{night}` first. It publishes again what that night made."
-            )
-
-
 def _run(
     options: Options,
     settings: Settings,
@@ -208,6 +199,10 @@ def _run(
     records: list[Record],
 ) -> Outcome:
     _check(options, settings, warehouse)
+    if releases.lost(warehouse):
+        with Lock(warehouse, "padron run, publishing a lost release again"):
+            for text in publish_again(warehouse):
+                watcher.warned(text)
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, outcome)
     if not nights:
@@ -217,8 +212,6 @@ def _run(
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
         if lock.taken_over:
             watcher.warned(lock.taken_over)
-        for run in releases.lost(warehouse).values():
-            mark(warehouse, run, "failed", "its release was lost from ops/releases")
         nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
             watcher.warned(text)

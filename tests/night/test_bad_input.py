@@ -307,27 +307,6 @@ def test_secrets_clocks_and_currencies_are_told_and_the_night_is_released(tonigh
     assert jitter == 0, "an order changes nobody's id"
 
 
-def test_a_release_whose_commit_a_power_cut_emptied_is_published_again_with_the_same_ids(
-    tonight: Shop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ids = "SELECT source, record_id, customer_id FROM gold.xref ORDER BY ALL"
-    before = tonight.rows(ids)
-    commit = max((tonight.warehouse / "ops" / "releases" / "_delta_log").glob("*.json"))
-    commit.write_bytes(b"")
-    deliver(tonight, "2026-07-02", PEOPLE)
-    assert tonight.run("--date", "2026-07-02") == 1
-    assert f"{commit} is empty" in capsys.readouterr().err
-    assert execute(["status", "--warehouse", str(tonight.warehouse)]) == 1
-
-    commit.unlink()
-    assert tonight.run("--date", "2026-07-02") == 2
-    assert "run `padron run --date 2026-07-01` first" in " ".join(capsys.readouterr().err.split())
-    assert tonight.run("--date", "2026-07-01") == 0
-    said = capsys.readouterr().err
-    assert said.count("reused") == said.count("/13 ") == 13, "nothing is made again"
-    assert tonight.rows(ids) == before
-
-
 def test_the_same_files_are_the_same_wherever_the_landing_folder_is(
     tonight: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

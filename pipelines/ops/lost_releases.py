@@ -1,0 +1,62 @@
+"""A release whose commit was lost is published again, as ops/runs and ops/stages know it.
+
+A machine that loses power may lose the last commit of a table, and keep later ones of others. Who built on the release
+before would give other customer ids to all whom only the lost one knew.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import PadronError
+from pipelines.night import published
+from pipelines.ops import releases
+from pipelines.ops.one_night import given_versions
+from pipelines.ops.record import Record, finished, mark
+
+if TYPE_CHECKING:
+    from pipelines.storage import Warehouse
+
+
+def publish_again(warehouse: Warehouse) -> list[str]:
+    """Publish what was lost, under its id; a line for each. The caller holds the lock."""
+    said = []
+    while gone := releases.lost(warehouse):
+        run = gone[0]
+        name, tables = run["run_id"], _tables(warehouse, run)
+        try:
+            for path, version in tables.items():
+                warehouse.open(path, version)
+        except PadronError as error:
+            mark(warehouse, run, "failed", f"its release was lost, and tables with it: {error}")
+            said.append(
+                f"the release {name} was lost, and cannot be published again, for its tables were lost too ({error}) "
+                "The night goes on from the release before: customers that only the lost one knew get other ids."
+            )
+            continue
+        releases.publish(warehouse, _row(warehouse, run, tables))
+        said.append(f"the release {name} was lost from ops/releases, and is published again.")
+    return said
+
+
+def _tables(warehouse: Warehouse, run: dict[str, Any]) -> dict[str, int]:
+    """Versions by path: those of its base, with what its stages read and wrote."""
+    base = releases.newest(warehouse)
+    tables = given_versions(warehouse) if base is None else dict(base.tables)
+    for stage in finished(warehouse, {run["run_id"]}):
+        tables |= dict(stage["inputs"]) | dict(stage["outputs"])
+    return {path: version for path, version in sorted(tables.items()) if published(path)}
+
+
+def _row(warehouse: Warehouse, run: dict[str, Any], tables: dict[str, int]) -> dict[str, Any]:
+    facts = ("base_release", "inputs_digest", "code_digest", "conf_digest")
+    return {
+        "release_id": run["run_id"],
+        "business_date": run["business_date"],
+        "at": datetime.now(UTC),
+        "tables": list(tables.items()),
+        "status": "released",
+        **{name: run[name] for name in facts},
+        "warnings": Record(warehouse, run["business_date"], {}, run).warnings,
+    }
