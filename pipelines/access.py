@@ -1,10 +1,17 @@
-"""Whether a local warehouse may be read and written, which Delta does not say; nothing of one behind a URI."""
+"""What padron may not read or write, in one line that names it; of a local warehouse before anything is done with it."""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from pipelines.errors import UsageError
+from pipelines.errors import PadronError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AGAIN = "move that away, and run the same command again."
 
 
 def check_readable(root: str, path: str) -> None:
@@ -48,3 +55,30 @@ def _way(root: str, path: str) -> list[str]:
     folders = [os.path.join(root, *above), os.path.dirname(log), log]
     inside = os.listdir(log) if os.access(log, os.R_OK | os.X_OK) else []
     return [at for at in (*folders, *(os.path.join(log, name) for name in inside)) if os.path.exists(at)]
+
+
+@contextmanager
+def reading(uri: str) -> Iterator[None]:
+    """Name what cannot be read: the file that the error names, or else ``uri``. Raises UsageError."""
+    try:
+        yield
+    except PermissionError as error:
+        raise UsageError(
+            f"{error.filename or uri} cannot be read (permission denied): let padron's user read it, and run again."
+        ) from None
+
+
+@contextmanager
+def writing(uri: str) -> Iterator[None]:
+    """Name the file that cannot be written because something is in its way. Raises PadronError."""
+    try:
+        yield
+    except IsADirectoryError:
+        raise PadronError(f"{uri} cannot be written, for a folder has its name: {_AGAIN}") from None
+    except (FileExistsError, NotADirectoryError):
+        folder = uri.rpartition("/")[0]
+        raise PadronError(f"{uri} cannot be written, for {folder} is no folder: {_AGAIN}") from None
+    except PermissionError:
+        raise PadronError(
+            f"{uri} cannot be written (permission denied): let padron's user write it, and run the same command again."
+        ) from None

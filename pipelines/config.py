@@ -21,10 +21,10 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipelines.access import reading
 from pipelines.config_names import PREFIX, unknown_variables, unread_files
 from pipelines.config_problems import keys_at, sentence, told
 from pipelines.errors import UsageError
-from pipelines.files import reading
 from pipelines.packaged import default_conf, is_there
 
 if TYPE_CHECKING:
@@ -224,8 +224,8 @@ def validate(
     """
 
     def place(path: tuple[str | int, ...]) -> str:
-        named = (v for at, v in (variables or {}).items() if path[: len(at)] == at)
-        return next(named, None) or _where(name, node, path)
+        named = [(len(at), v) for at, v in (variables or {}).items() if path[: len(at)] == at]
+        return max(named)[1] if named else _where(name, node, path)
 
     try:
         return model.model_validate(content)

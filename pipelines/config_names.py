@@ -41,7 +41,9 @@ def unread_files(folder: Traversable, shown: str) -> list[str]:
         if name not in FILES:
             wanted = f"{name.rpartition('.')[0].lower()}.yml"
             near = difflib.get_close_matches(wanted, FILES, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Files: {', '.join(FILES)}."
+            hint = (
+                f"Did you mean {near[0]}?" if near else f"Read are {', '.join(FILES)}; move others elsewhere."
+            )
             lines.append(f"{shown}/{name} is not read. {hint}")
     for below in FOLDERS:
         inside = folder / below

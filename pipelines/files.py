@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from errno import EACCES
@@ -18,8 +16,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pyarrow import fs
-
-from pipelines.errors import PadronError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,36 +83,6 @@ def exists(uri: str) -> bool:
     """True where a file or folder stands at ``uri``."""
     system, path = _resolve(uri)
     return bool(system.get_file_info(path).type != fs.FileType.NotFound)
-
-
-@contextmanager
-def reading(uri: str) -> Iterator[None]:
-    """Name what cannot be read: the file that the error names, or else ``uri``. Raises UsageError."""
-    try:
-        yield
-    except PermissionError as error:
-        raise UsageError(
-            f"{error.filename or uri} cannot be read (permission denied): let padron's user read it, and run again."
-        ) from None
-
-
-@contextmanager
-def writing(uri: str) -> Iterator[None]:
-    """Name the file that cannot be written because something is in its way. Raises PadronError."""
-    try:
-        yield
-    except IsADirectoryError:
-        raise PadronError(f"{uri} cannot be written, for a folder has its name: {_AGAIN}") from None
-    except (FileExistsError, NotADirectoryError):
-        folder = uri.rpartition("/")[0]
-        raise PadronError(f"{uri} cannot be written, for {folder} is no folder: {_AGAIN}") from None
-    except PermissionError:
-        raise PadronError(
-            f"{uri} cannot be written (permission denied): let padron's user write it, and run the same command again."
-        ) from None
-
-
-_AGAIN = "move that away, and run the same command again."
 
 
 def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:

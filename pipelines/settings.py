@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipelines.access import reading
 from pipelines.config import Alerts, Conf, Project
 from pipelines.config import digest as digest_of
 from pipelines.errors import UsageError
-from pipelines.files import reading
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage

@@ -17,6 +17,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
 from pipelines import files
+from pipelines.access import reading
 from pipelines.data_files import BROKEN, write_files
 from pipelines.errors import PadronError
 from pipelines.queries import no_rows
@@ -110,7 +111,7 @@ class Warehouse(StoredTables):
     def arrow(self, path: str, version: int | None = None) -> pa.Table | None:
         """A small table as Arrow (ops tables, published figures); None where there is none."""
         table = self.newest(path) if version is None else self.open(path, version)
-        with files.reading(self.uri(path)):
+        with reading(self.uri(path)):
             return None if table is None else self.files_of(path, table).to_table()
 
     def dataset(self, path: str, version: int | None = None) -> Dataset | None:

@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines import files
+from pipelines.access import reading
 from pipelines.bronze.problems import Problem, warn
 from pipelines.errors import UsageError
 
@@ -147,7 +148,7 @@ def discover(
     landing folder does not exist, or where it or what lies there cannot be read.
     """
     try:
-        with files.reading(landing):
+        with reading(landing):
             found = files.listing(landing, recursive=True)
     except FileNotFoundError:
         raise UsageError(
@@ -231,7 +232,7 @@ def _digests(found: list[files.FileInfo], known: pa.Table | None) -> list[str]:
             same = remembered.get((info.path, info.size, micros(info.modified_at)))
         if same is not None:
             return same
-        with files.reading(info.uri):
+        with reading(info.uri):
             return files.sha256(info.uri)
 
     with ThreadPoolExecutor(READERS) as pool:

@@ -59,7 +59,6 @@ _WORDS = "|".join(
         "nip_cajero",
         "nip_tarjeta",
         "pin_tarjeta",
-        "pin_code",
         "codigo_pin",
         "security_pin",
         "ciec",
@@ -128,10 +127,14 @@ _SPOKEN = (
 )
 _IS = r"[\s\x{00a0}\x{202f}]*[:=][\s\x{00a0}\x{202f}]*"
 _PART = r"[^\s\"<>{}]"
-_WITH_A_DIGIT = "|".join(
-    [rf"{_PART}{{{n}}}\d{_PART}{{{7 - n},}}" for n in range(7)] + [rf"{_PART}{{7,}}\d{_PART}*"]
-)
-"""Eight characters or more, a digit among them."""
+
+
+def _figured(least: int) -> str:
+    """``least`` characters or more, a digit among them."""
+    early = [rf"{_PART}{{{n}}}\d{_PART}{{{least - 1 - n},}}" for n in range(least - 1)]
+    return "|".join([*early, rf"{_PART}{{{least - 1},}}\d{_PART}*"])
+
+
 _FORMS = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z ]*-----|[\s\S]*)",
     # Keys and tokens by what their issuers begin them with.
@@ -172,11 +175,13 @@ _FORMS = (
     r"(?i:\baws_secret_access_key\s*[:=]\s*\S{20,})",
     r"(?i:\bauthorization\s*[:=]\s*(?:basic|token|bearer)\s+[a-z0-9._~+/=-]{6,})",
     r"(?i:\bbearer\s+[A-Za-z0-9._~+/-]{20,})",
-    rf"(?i:\b(?:access_|auth_|session_|refresh_|id_)?token{_IS}[A-Za-z0-9._~-]{{16,}})",
+    rf"(?i:\b(?:access_|auth_|session_|refresh_|id_)?token{_IS}[\"']?(?:{_figured(16)}))",
     # What is called so in so many words.
     r"(?i:\b(?:cvv2?|cvc2?)\s*[:=]\s*\d{3,4}\b)",
     r"(?i:\b(?:pin|nip)\s+(?:de\s+(?:la\s+)?)?(?:tarjeta|card|cajero)\s*[:=]\s*\d{4,6}\b)",
-    rf"(?i:(?:\b|_)(?:secreto?|geheimnis){_IS}[\"']?(?:{_WITH_A_DIGIT}))",
+    # With a capital it is a friend, a gift or a brand: Amigo secreto: 24/12/2025, Victoria's Secret: Bombshell2023.
+    rf"(?:(?:\b|_)(?:secret|SECRET|geheimnis){_IS}[\"']?(?:{_figured(8)}))",
+    rf"(?i:(?:\b|_)secreto{_IS}[\"']?(?:{_figured(16)}))",
     rf"(?i:(?:{_SPOKEN})s?(?:_?hash)?"
     # Between quotes, as in JSON inside JSON, the value ends with its quote or comma; what follows stays.
     r"(?:(?:\\+[\"']|')\s*[:=]\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,{}\[\]\"'\\]{4,}|\S{4,})|"
@@ -210,10 +215,8 @@ _MAY_NAME = rf"(?i)\"(?:{_NAMES})\"\s*:|<(?:{_NAMES})[\s>]"
 """Fits every text in which JSON has a key, or XML an element, with a name of credentials; some others too."""
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"?(\s*:\s*)?', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],]|[^\s{}\[\],"]+', re.DOTALL)
-_ELEMENT = re.compile(
-    r"(<(?:[\w-]+:)?([\w.-]+)(?:\s[^<>]*)?>)((?:<!\[CDATA\[.*?\]\]>|[^<])+)(?=</)", re.DOTALL
-)
-_NONE = re.compile(rf'(?i)\s*(?:null|none|true|false|"\s*"|\[\s*\]|\{{\s*\}}|"?{re.escape(REMOVED)}"?)?\s*')
+_TAG = re.compile(r"<((?:[\w-]++:)?([\w.-]++))(?:\s[^<>]*+)?(?<!/)>")
+_NONE = re.compile(rf'(?i)(?:null|none|true|false|"\s*+"|\[\s*+\]|\{{\s*+\}}|"?{re.escape(REMOVED)}"?)?')
 """A value that is no secret: that there is one, or none."""
 _SHORTEST = 7
 """Characters of the shortest text that any form fits."""
@@ -276,7 +279,9 @@ def _without_keys(text: str) -> str:
         if found[2] is None or not _is_secret_key(found[1]):
             continue
         end = _end_of_value(text, place)
-        if _NONE.fullmatch(text, place, end) is None:
+        value = text[place:end].strip()
+        is_count = value.isdigit() and found[1].lower().endswith("tokens")
+        if not is_count and _NONE.fullmatch(value) is None:
             kept += [text[since:place], f'"{REMOVED}"']
             since = place = end
     return "".join([*kept, text[since:]])
@@ -304,10 +309,18 @@ def _end_of_value(text: str, start: int) -> int:
 
 
 def _without_elements(text: str) -> str:
-    """A text with XML in which such elements hold nothing."""
-
-    def cleaned(found: re.Match[str]) -> str:
-        is_secret = is_secret_name(found[2]) and _NONE.fullmatch(found[3]) is None
-        return found[1] + REMOVED if is_secret else found[0]
-
-    return _ELEMENT.sub(cleaned, text)
+    """A text with XML in which such elements hold nothing; a tag that nothing closes may be anybody's prose."""
+    kept: list[str] = []
+    since = place = 0
+    unclosed: set[str] = set()
+    while (tag := _TAG.search(text, place)) is not None:
+        place = tag.end()
+        if tag[1] in unclosed or not is_secret_name(tag[2]):
+            continue
+        end = text.find(f"</{tag[1]}", place)
+        if end < 0:
+            unclosed.add(tag[1])
+        elif _NONE.fullmatch(text[place:end].strip()) is None:
+            kept += [text[since:place], REMOVED]
+            since = place = end
+    return "".join([*kept, text[since:]])

@@ -21,6 +21,7 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from pipelines import files
+from pipelines.access import reading
 from pipelines.errors import UsageError
 from pipelines.tables import DATE, MONEY
 
@@ -46,7 +47,7 @@ def read_rates(uri: str, reporting_currency: str) -> pa.Table:
     above 0, a date and currency that stand twice, or a reporting currency that is not worth 1.
     """
     try:
-        with files.reading(uri):
+        with reading(uri):
             text = files.read_text(uri)
     except FileNotFoundError:
         raise UsageError(

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines import files
+from pipelines.access import reading
 from pipelines.errors import UsageError
 from pipelines.linkage.decisions import DECISIONS, MATCH, NO_MATCH, REVOKE
 
@@ -50,7 +51,7 @@ def read_decisions(uri: str) -> Written:
     one from what it says, so that reading the file again adds nothing. Raises UsageError, a line a problem.
     """
     try:
-        with files.reading(uri):
+        with reading(uri):
             text = files.read_text(uri)
     except FileNotFoundError:
         return Written(SCHEMA.empty_table(), {})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.bronze.secrets import is_secret_name
 from pipelines.config import parse, validate
+from pipelines.config_problems import sentence
 from pipelines.errors import UsageError
 from pipelines.linkage.columns import folded, recognised
 from pipelines.ops.draft_events import EVENTS, KEYS, PARSES, also_orders, called, event_of, words
@@ -47,7 +48,7 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
     """The declaration of a feed like ``sample``; ``about`` names the file. Raises UsageError for a bad name."""
     checks = _left_out(sample)
     if not sample.columns:
-        raise UsageError("; ".join([f"{about} has no columns", *checks]) + ".")
+        raise UsageError(sentence("; ".join([f"{about} has no columns", *checks])))
     target, roles = _target(sample)
     key = _key(sample, target, roles, checks)
     maps = (

@@ -324,5 +324,8 @@ def _drift(null_share: float, forms: Mapping[str, float], before: Row) -> float:
     changes = [abs(null_share - before["null_share"])]
     if forms and before["forms"]:
         was = dict(before["forms"])
+        if DECLARED not in was and "other" in was:
+            # An older program knew no declared dates.
+            forms = {**forms, "other": forms.get("other", 0.0) + forms.get(DECLARED, 0.0), DECLARED: 0.0}
         changes += [abs(forms.get(name, 0.0) - was.get(name, 0.0)) for name in _FORM_NAMES]
     return float(max(changes))

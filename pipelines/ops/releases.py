@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines import files
+from pipelines.access import writing
 from pipelines.digests import program_digest
 from pipelines.errors import PadronError
 from pipelines.ops.record import after_all, is_decision, last_states
@@ -181,7 +182,7 @@ def write_pointer(warehouse: Warehouse) -> None:
         ],
     }
     place = files.join(warehouse.root, "release.json")
-    with files.writing(place):
+    with writing(place):
         files.write_text(place, json.dumps(content, indent=2) + "\n")
 
 

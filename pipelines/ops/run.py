@@ -33,8 +33,9 @@ from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
 from pipelines.ops.upkeep import is_due, maintain
 from pipelines.settings import alerts_of, load_settings
+from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
-from pipelines.silver.orders import ORDERS
+from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pipelines.ops.training_reports import TrainingReport
     from pipelines.settings import Settings
     from pipelines.spark import StartSpark
+    from pipelines.tables import Table
 
 
 class Watcher(Progress, Protocol):
@@ -238,12 +240,17 @@ def _run(
 def records_of(nights: Sequence[PlannedNight], warehouse: Warehouse) -> int:
     """About how many records the nights will look at: see ``records_looked_at``.
 
-    Of a shop that knows few of its buyers, orders are what takes the time: two of them count as a record.
+    Of a shop that knows few of its buyers, orders are what takes the time: two of them count as a record, eight of all
+    events with their lines.
     """
     release = releases.newest(warehouse)
     tables = {} if release is None else release.tables
-    records, orders = (warehouse.rows(t.path, tables.get(t.path)) for t in (CUSTOMER_RECORDS, ORDERS))
-    return records_looked_at(nights, max(records, orders // 2))
+
+    def rows(*of: Table) -> int:
+        return sum(warehouse.rows(table.path, tables.get(table.path)) for table in of)
+
+    events = rows(ORDERS, ORDER_LINES, RETURNS, CASES)
+    return records_looked_at(nights, max(rows(CUSTOMER_RECORDS), rows(ORDERS) // 2, events // 8))
 
 
 def _started(start_spark: Callable[[], SparkSession], settings: Settings) -> SparkSession:

@@ -178,7 +178,7 @@ class Runner:
         """Rows that the outputs have by their logs; of appended tables without those of the prior state."""
         rows = sum(self.warehouse.rows(path, version) for path, version in outputs.items())
         appended = [t.path for t in stage.writes if t.kind is Kind.APPEND and t.path in outputs]
-        return rows - sum(self.warehouse.rows(path, self.night.base.get(path)) for path in appended)
+        return max(0, rows - sum(self.warehouse.rows(path, self.night.base.get(path)) for path in appended))
 
     def _generation(self) -> str | None:
         """The generation in force by the tables as they stand."""

@@ -68,7 +68,8 @@ def read_sample(path: str, rows: int = ROWS) -> Sample:
     extension = (path[:-3] if is_gzip else path).rpartition(".")[2].lower()
     kind = FORMATS.get(extension)
     if kind is None:
-        raise UsageError(f"{path}: .{extension} is not read; there are: {', '.join(FORMATS)}, also with .gz.")
+        ending = f".{extension}" if "/" not in extension else "a file without an ending"
+        raise UsageError(f"{path}: {ending} is not read; there are: {', '.join(FORMATS)}, also with .gz.")
     if not files.exists(path):
         raise UsageError(f"{path} does not exist.")
     try:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.bronze.batches import BATCHES
-from pipelines.errors import UsageError
+from pipelines.errors import PadronError, UsageError
 from pipelines.identity.assign import Identity
 from pipelines.identity.changes import CHANGES
 from pipelines.identity.restore import restored
@@ -108,7 +108,7 @@ def reject(
     with Lock(warehouse, "padron release reject", _waiting_night(warehouse, name)) as lock:
         try:
             made = _reject(lock, name, decider, start_spark, is_named=run_id is not None)
-        except UsageError:
+        except PadronError:
             lock.leave_as_found()
             raise
     return made

@@ -9,6 +9,7 @@ import pyarrow.csv as pa_csv
 
 import pipelines
 from pipelines import files
+from pipelines.access import writing
 from pipelines.errors import PadronError, UsageError
 from pipelines.gold.measures import MEASURES
 from pipelines.linkage.evaluate import Quality as Measured
@@ -78,7 +79,7 @@ def write_report(warehouse: str, found: Summary) -> str:
     """Write the night's page below the warehouse and return its path."""
     folder = files.join(Warehouse(warehouse).root, REPORTS)
     uri = files.join(folder, f"{found.business_date}.html")
-    with files.writing(uri):
+    with writing(uri):
         files.write_text(uri, report.render(found))
     return uri
 

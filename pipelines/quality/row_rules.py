@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +135,7 @@ def _check_limits(where: str, kind: str, kwargs: dict[str, Any]) -> None:
         if not isinstance(kwargs.get(name, False), bool):
             raise UsageError(f"{where}: {name} is true or false.")
     low, high = (kwargs.get(name) for name in _LIMITS)
-    if low is not None and high is not None and _read(kind, low) > _read(kind, high):
+    if low is not None and high is not None and _comparable(kind, low) > _comparable(kind, high):
         raise UsageError(f"{where}: min_value {low} is above max_value {high}.")
 
 
@@ -143,10 +143,11 @@ _DAY = r"\d{4}-\d\d-\d\d"
 _WRITTEN = {
     "date": _DAY,
     "timestamp": rf"{_DAY}(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{{1,6}})?)?(?:Z|[+-]\d\d:\d\d)?)?",
-    "int": r"[+-]?\d{1,9}",
-    "bigint": r"[+-]?\d{1,18}",
+    "int": r"[+-]?\d+",
+    "bigint": r"[+-]?\d+",
 }
 """How Spark reads a value of a type; of the others a decimal number."""
+_LARGEST = {"int": 2**31 - 1, "bigint": 2**63 - 1}
 _DECIMAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 
@@ -156,8 +157,11 @@ def _read(kind: str, value: Any) -> Any:
     if not re.fullmatch(_WRITTEN.get(kind, _DECIMAL), text, re.ASCII):
         raise ValueError(text)
     if kind in ("date", "timestamp"):
-        return datetime.fromisoformat(text).replace(tzinfo=None)
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     number = Decimal(text)
+    if abs(number) > _LARGEST.get(kind, abs(number)):
+        raise ValueError(text)
     if sizes := re.fullmatch(r"decimal\((\d+),(\d+)\)", kind):
         digits, places = map(int, sizes.groups())
         if abs(number) >= Decimal(10) ** (digits - places):
@@ -165,10 +169,17 @@ def _read(kind: str, value: Any) -> Any:
     return number
 
 
+def _comparable(kind: str, value: Any) -> Any:
+    """A value that ``_is_of`` a type, in the order of the type's values."""
+    return str(value) if kind in ("string", "boolean") else _read(kind, value)
+
+
 def _is_of(kind: str, value: Any) -> bool:
     """True where a value of conf can be compared with a column of a type."""
     if kind == "boolean":
         return isinstance(value, bool)
+    if isinstance(value, datetime) and kind == "date":
+        return False
     # YAML reads dates by itself, and a truth is no number.
     if isinstance(value, date):
         return kind in ("date", "timestamp", "string")

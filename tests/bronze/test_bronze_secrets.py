@@ -51,7 +51,6 @@ CREDENTIALS = [
     "clave_privada",
     "pass_hash",
     "user_pass",
-    "pin_code",
     "codigo_pin",
     "security_pin",
     "ciec",
@@ -69,6 +68,7 @@ CREDENTIALS = [
     "id_token",
 ]
 OTHERS = [
+    "pin_code",
     "clave",
     "clave_cliente",
     "clave_producto",
@@ -236,6 +236,51 @@ def test_an_element_of_credentials_keeps_its_place_and_not_its_value() -> None:
     said = '<u><name>Ana</name><wsse:Password Type="t"><![CDATA[Lu<na]]></wsse:Password></u>'
     (kept,) = without_secrets(pa.array([said])).to_pylist()
     assert kept == said.replace("<![CDATA[Lu<na]]>", REMOVED)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Amigo secreto: 24/12/2025",
+        "Victoria's Secret: Bombshell2023",
+        "Menú secreto: 15piezas de sushi",
+        "Token: Antigua-Guatemala",
+        '{"tokens": 128, "total_tokens": 12}',
+        "escriba su <contraseña> y pulse",
+    ],
+)
+def test_what_only_sounds_like_a_credential_is_kept(said: str) -> None:
+    assert without_secrets(pa.array([said])).to_pylist() == [said]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<password><v>abc</v></password>", f"<password>{REMOVED}</password>"),
+        ("<password>a<!-- c -->b</password><a>b</a>", f"<password>{REMOVED}</password><a>b</a>"),
+        ("<ns:password>a</ns:password>", f"<ns:password>{REMOVED}</ns:password>"),
+        ("<password></password>", "<password></password>"),
+        ("<password/><a>b</a>", "<password/><a>b</a>"),
+    ],
+)
+def test_an_element_of_xml_is_emptied_up_to_its_end(said: str, kept: str) -> None:
+    assert without_secrets(pa.array([said])).to_pylist() == [kept]
+
+
+@pytest.mark.parametrize(
+    ("begun", "rest"),
+    [
+        ("<password>x</password>", "<a>" + "<![CDATA[x]]>" * 2_000 + "<b>"),
+        ("<password>x</password>", "<a><![CDATA[" * 20_000),
+        ("<password>" + " " * 200_000 + "x</password>", ""),
+        ("<password>x</password>", "<pin>" * 20_000),
+    ],
+    ids=["sections", "sections that never end", "blanks", "elements that never end"],
+)
+def test_a_long_cell_is_read_once_from_its_begin_to_its_end(begun: str, rest: str) -> None:
+    """A pattern that goes back and tries again would not end before the night does."""
+    kept = without_secrets(pa.array([begun + rest])).to_pylist()
+    assert kept == [f"<password>{REMOVED}</password>{rest}"]
 
 
 def test_what_customers_write_is_kept() -> None:

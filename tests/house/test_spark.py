@@ -47,7 +47,7 @@ def started(overrides: dict[str, str]) -> str:
 
 def _printed(script: str, *arguments: str) -> str:
     command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def test_a_quick_start_adds_to_the_options_that_are_there() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,23 @@ def test_what_cannot_be_a_rule_about_rows_is_named(table: str, rule: str, said: 
 def asked_of(table: str, kind: str, severity: str = "quarantine", **kwargs: object) -> Contract:
     rule = {"type": f"expect_{kind}", "kwargs": kwargs, "severity": severity}
     return Contract.model_validate({"table": table, "expectations": [rule]})
+
+
+@pytest.mark.parametrize(
+    ("column", "low", "high"),
+    [
+        ("currency", "A", "Z"),
+        ("ordered_at", "2026-01-01T10:00:00+02:00", "2026-01-01T09:00:00Z"),
+        ("ordered_at", date(2026, 1, 1), datetime(2026, 1, 2, tzinfo=UTC)),
+        ("amount", 0, "1e3"),
+    ],
+)
+def test_bounds_of_every_kind_are_compared_as_what_they_are(column: str, low: object, high: object) -> None:
+    between = "column_values_to_be_between"
+    (rule,) = row_rules([asked_of("silver/orders", between, column=column, min_value=low, max_value=high)])
+    assert rule.column == column
+    with pytest.raises(UsageError, match="is above max_value"):
+        row_rules([asked_of("silver/orders", between, column=column, min_value=high, max_value=low)])
 
 
 @pytest.mark.parametrize("value", [False, 10, 1.5])
