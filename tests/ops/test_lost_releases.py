@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -25,15 +26,23 @@ def lose(shop: Tiny, count: int = 1) -> None:
         commit.unlink()
 
 
-@pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two released nights and the files of a third."""
-    shop = tiny(monkeypatch, tmp_path)
-    for day, people in (("2026-07-01", {"1": "Ana"}), ("2026-07-02", {"2": "Eva"})):
-        shop.deliver(day, people)
-        shop.run()
-    shop.deliver("2026-07-03", {"3": "Luis"})
-    return shop
+    folder = tmp_path_factory.mktemp("before")
+    with pytest.MonkeyPatch.context() as patch:
+        shop = tiny(patch, folder)
+        for day, people in (("2026-07-01", {"1": "Ana"}), ("2026-07-02", {"2": "Eva"})):
+            shop.deliver(day, people)
+            shop.run()
+        shop.deliver("2026-07-03", {"3": "Luis"})
+    return folder
+
+
+@pytest.fixture
+def shop(before: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    shutil.copytree(before, tmp_path, dirs_exist_ok=True)
+    return tiny(monkeypatch, tmp_path)
 
 
 def ids(shop: Tiny) -> dict[str, int]:
