@@ -9,18 +9,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import PadronError
 from pipelines.night import published
 from pipelines.ops import releases
 from pipelines.ops.one_night import given_versions
 from pipelines.ops.record import Record, finished, mark
+from pipelines.stored import LostVersionError
 
 if TYPE_CHECKING:
     from pipelines.storage import Warehouse
 
 
 def publish_again(warehouse: Warehouse) -> list[str]:
-    """Publish what was lost, under its id; a line for each. The caller holds the lock."""
+    """Publish what was lost, under its id; a line for each. The caller holds the lock.
+
+    Raises UsageError where its tables may not be read: that is no loss.
+    """
     said = []
     while gone := releases.lost(warehouse):
         run = gone[0]
@@ -28,7 +31,7 @@ def publish_again(warehouse: Warehouse) -> list[str]:
         try:
             for path, version in tables.items():
                 warehouse.open(path, version)
-        except PadronError as error:
+        except LostVersionError as error:
             mark(warehouse, run, "failed", f"its release was lost, and tables with it: {error}")
             said.append(
                 f"the release {name} was lost, and cannot be published again, for its tables were lost too ({error}) "

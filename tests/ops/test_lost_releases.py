@@ -10,9 +10,11 @@ import pytest
 from tiny_night import LOG, OWNERS, Tiny, Watch, tiny
 
 from pipelines.cli import execute
+from pipelines.errors import UsageError
 from pipelines.ops import releases
 from pipelines.ops.tables import RELEASES, RUNS
 from pipelines.ops.upkeep import maintain
+from pipelines.storage import Warehouse
 from pipelines.stored import LostVersionError, TornCommitError
 
 
@@ -106,6 +108,23 @@ def test_tables_that_were_lost_with_their_release_are_told_and_the_night_goes_on
     assert shop.run(watch).released[-1:] == ["2026-07-03.1"]
     assert "were lost too" in watch.said[0]
     assert ids(shop).keys() == {"1", "2", "3"}
+
+
+def test_tables_that_may_not_be_read_are_not_lost(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    lose(shop)
+    opened = Warehouse.open
+
+    def denied(house: Warehouse, path: str, version: int | None = None) -> object:
+        if path == OWNERS.path and version is not None:
+            raise UsageError("permission is denied")
+        return opened(house, path, version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "open", denied)
+        with pytest.raises(UsageError, match="permission is denied"):
+            shop.run()
+    shop.run()
+    assert ids(shop) == {"1": 1, "2": 2, "3": 3}
 
 
 @pytest.mark.parametrize("table", [RUNS, RELEASES], ids=lambda table: table.path)
