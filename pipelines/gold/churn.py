@@ -83,7 +83,10 @@ def revenue_jitter(orders: DataFrame, ids: DataFrame) -> DataFrame:
         .filter(F.col("net") > 0)
     )
     share = F.col("touched").cast("double") / F.col("net").cast("double")
-    every = by_currency.agg(F.sum(share * F.col("orders")).alias("touched"), F.sum("orders").alias("orders"))
+    # Added up in one order: sums of fractions depend on it.
+    weighed = F.sort_array(F.collect_list(share * F.col("orders")))
+    total = F.aggregate(weighed, F.lit(0.0), lambda so_far, one: so_far + one)
+    every = by_currency.agg(total.alias("touched"), F.sum("orders").alias("orders"))
     return figures(
         by_currency, figure("revenue_jitter", F.col("currency"), F.col("touched"), F.col("net"))
     ).unionByName(figures(every, figure("revenue_jitter", "all", F.col("touched"), F.col("orders"))))

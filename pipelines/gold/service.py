@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _P = Personal.PSEUDONYM
 _Q = Personal.QUASI
+_MINUTE = 60_000_000
+"""Microseconds."""
 _IN_WINDOW = "of cases opened in the window"
 _WAIT = "first_response_at − opened_at"
 _SOLVE = "closed_at − opened_at of solved cases"
@@ -251,10 +253,10 @@ def _local_date(moment: str, timezone: str) -> SparkColumn:
     return F.from_utc_timestamp(moment, timezone).cast(DATE)
 
 
-def _seconds(until: str) -> SparkColumn:
+def _micros(until: str) -> SparkColumn:
     """From opened_at to ``until``; NULL where it lies before, which is an error of the source."""
-    seconds = F.unix_micros(until) - F.unix_micros("opened_at")
-    return F.when(seconds >= 0, seconds / 1_000_000)
+    micros = F.unix_micros(until) - F.unix_micros("opened_at")
+    return F.when(micros >= 0, micros)
 
 
 def _dated(cases: DataFrame, metrics: Metrics, business_date: date, timezone: str) -> DataFrame:
@@ -277,8 +279,8 @@ def _dated(cases: DataFrame, metrics: Metrics, business_date: date, timezone: st
     return dated.filter(F.col("opened_on") <= today).withColumns(
         {
             "in_window": within("opened_on", metrics.service.window_days, business_date),
-            "response_minutes": _seconds("first_response_at") / 60,
-            "resolution_hours": F.when(~F.col("is_open"), _seconds("closed_at") / 3600),
+            "response_micros": _micros("first_response_at"),
+            "resolution_hours": F.when(~F.col("is_open"), _micros("closed_at") / (60 * _MINUTE)),
             "days_since_closed": F.date_diff(today, _local_date("closed_at", timezone)),
         }
     )
@@ -294,7 +296,8 @@ def _facts(dated: DataFrame, metrics: Metrics, business_date: date) -> DataFrame
     def of_window(name: str) -> SparkColumn:
         return F.when(in_window, F.col(name))
 
-    waits, solves = of_window("response_minutes"), of_window("resolution_hours")
+    micros, solves = of_window("response_micros"), of_window("resolution_hours")
+    waits = micros / _MINUTE
     is_settled = ~F.col("is_open") & (F.col("days_since_closed") >= metrics.service.reopen_days)
     is_unanswered = F.col("is_open") & F.col("first_response_at").isNull()
     oldest = F.min(F.when(F.col("is_open"), F.col("opened_on")))
@@ -310,7 +313,8 @@ def _facts(dated: DataFrame, metrics: Metrics, business_date: date) -> DataFrame
         F.date_diff(F.lit(business_date), oldest).alias("oldest_open_days"),
         F.count(waits).alias("answered_cases"),
         F.percentile(waits, 0.5).alias("first_response_minutes"),
-        F.avg(waits).alias("first_response_minutes_mean"),
+        # Whole numbers add up to the same whatever their order; fractions do not.
+        (F.avg(micros) / _MINUTE).alias("first_response_minutes_mean"),
         F.percentile(waits, 0.9).alias("first_response_minutes_p90"),
         counted(~F.col("is_open")).alias("solved_cases"),
         F.percentile(solves, 0.5).alias("resolution_hours"),

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _P = Personal.PSEUDONYM
 _Q = Personal.QUASI
 _MONEY = "the order's currency"
+QUANTITY_DECIMALS = 6
+"""Of the pieces that were kept: a kilogram less three parts of it is nothing, whatever fractions of two add up to."""
 
 ORDERS = Table(
     layer="silver",
@@ -219,7 +221,7 @@ def orders(
     return ORDERS.conform(
         with_returns.withColumns({"gross": F.col("_gross").cast(MONEY), "returned": returned.cast(MONEY)})
         .withColumn("net", (F.col("gross") - F.col("returned")).cast(MONEY))
-        .withColumn("quantity_net", F.coalesce(pieces, kept))
+        .withColumn("quantity_net", F.round(F.coalesce(pieces, kept), QUANTITY_DECIMALS))
     )
 
 

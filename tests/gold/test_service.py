@@ -126,3 +126,23 @@ def test_a_day_ends_at_midnight_of_the_business_zone(spark: SparkSession, cases:
     ids = customers(spark, "ana", "late")
     in_mexico = build_service(ids, cases, Metrics(), D, timezone="America/Mexico_City")
     assert told(in_mexico, "customer_id", "cases", "answered_cases") == ["ana 6 4", "late 1 1"]
+
+
+def test_a_mean_is_the_same_whatever_order_the_cases_come_in(spark: SparkSession) -> None:
+    # Waits of 1, 2 and 6 seconds: as fractions of a minute their sum depends on which come first.
+    asked = """
+        | customer_id | case_id | case_type | opened_at           | first_response_at   | is_open |
+        | ana         | 1       | claim     | 2026-07-01 10:00:00 | 2026-07-01 10:00:01 | false   |
+        | ana         | 2       | claim     | 2026-07-01 10:00:00 | 2026-07-01 10:00:02 | false   |
+        | ana         | 3       | claim     | 2026-07-01 10:00:00 | 2026-07-01 10:00:06 | false   |
+    """
+    one_task = frame(spark, CASES, asked).coalesce(1)
+
+    def mean(cases: DataFrame) -> float | None:
+        made = build_service(customers(spark, "ana"), cases, Metrics(), D, timezone="Europe/Madrid").first()
+        return None if made is None else made.first_response_minutes_mean
+
+    orders = [
+        one_task.sortWithinPartitions("case_id", ascending=up).localCheckpoint() for up in (True, False)
+    ]
+    assert [mean(cases) for cases in orders] == [0.05, 0.05]
