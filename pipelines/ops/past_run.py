@@ -119,8 +119,8 @@ def _files(warehouse: Warehouse, version: int | None, base: dict[str, int]) -> l
 def _repeat(run: dict[str, Any]) -> list[str]:
     """What a repetition takes, and where today's program is another."""
     lines = [
-        f"To repeat it: padron run --repeat {run['run_id']}, with the same configuration and landing folder. It "
-        "computes the night again from the versions and files above, compares, and releases nothing.",
+        f"To repeat it: padron run --repeat {run['run_id']}, with the same landing folder. It computes the night again "
+        "from the versions and files above and the configuration on record, compares, and releases nothing.",
     ]
     if other := changed_program(run):
         version = f": install padron {run['version']}" if run["version"] != pipelines.__version__ else ""

@@ -1,4 +1,4 @@
-"""A past run once more: the same versions and files, what comes out compared, nothing recorded or released."""
+"""A past run once more: the same versions, files and configuration, what comes out compared, nothing recorded or released."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from pipelines.ops.reading import differing_rows
 from pipelines.ops.record import check_version
 from pipelines.ops.releases import all_releases
 from pipelines.ops.runner import Runner
+from pipelines.renames import DECLARED
+from pipelines.settings import settings_of_record
+from pipelines.silver.renames import RENAMES
 from pipelines.stages import Night, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
     from pipelines.bronze.landing import LandedFile
@@ -50,10 +54,11 @@ def repeat(
     start_spark: Callable[[], SparkSession],
     watcher: Watcher,
 ) -> dict[str, int]:
-    """Run ``run_id`` again from the versions that it read: by table that it wrote, rows that differ now.
+    """Run ``run_id`` again from the versions that it read, configured as it was: by table that it wrote, rows that differ now.
 
-    Its tables are written as versions that no release names. Raises UsageError where a file that
-    it took in is not in the landing folder any more.
+    Its tables are written as versions that no release names. ``settings`` are of today. Raises UsageError where a
+    file that it took in is not in the landing folder any more, or where it had another configuration than today's
+    that the record does not give back.
     """
     check_version(warehouse)
     past = past_run(warehouse, run_id)
@@ -61,7 +66,7 @@ def repeat(
         raise UsageError(past.repeat[0])
     for line in past.repeat[1:]:
         watcher.warned(line)
-    _compare_configuration(past, settings, watcher)
+    settings = _configured_as(past, settings, warehouse, watcher)
     base = {r.release_id: r for r in all_releases(warehouse)}.get(past.run["base_release"] or "")
     adopted = None
     if past.run["adopts"]:
@@ -101,16 +106,36 @@ def repeat(
     }
 
 
-def _compare_configuration(past: PastRun, settings: Settings, watcher: Watcher) -> None:
-    """Warn where today's configuration is another than the run's, by part."""
-    if past.run["conf_digest"] == settings.digest:
-        return
-    today = json.loads(json.dumps(settings.recorded, default=str))
-    kept = past.configuration or {}
-    parts = sorted(name for name in today if kept.get(name) != today[name])
-    watcher.warned(
-        f"Its configuration was another in {', '.join(parts)}: padron runs {past.run['run_id']} --json has it."
+def _configured_as(past: PastRun, today: Settings, warehouse: Warehouse, watcher: Watcher) -> Settings:
+    """What the run was configured with: ``today``, or where that is another the record's."""
+    run_id = past.run["run_id"]
+    if past.run["conf_digest"] == today.digest:
+        return today
+    give = (
+        f"give the folder that it had with --config (`padron runs {run_id} --json` has what is known of it)."
     )
+    if past.configuration is None:
+        raise UsageError(f"The configuration of {run_id} is not on record, and today's is another: {give}")
+    try:
+        then = settings_of_record(past.configuration, _renames(past, warehouse), today)
+    except UsageError as error:
+        raise UsageError(
+            f"Run {run_id} was configured in a way that this program does not know ({error}): install padron "
+            f"{past.run['version']}, or {give}"
+        ) from None
+    known = json.loads(json.dumps(today.recorded, default=str))
+    parts = sorted(name for name in known if past.configuration.get(name) != known[name])
+    watcher.warned(
+        f"Its configuration was another in {', '.join(parts)}: it is repeated with the one that is on record."
+    )
+    return then
+
+
+def _renames(past: PastRun, warehouse: Warehouse) -> pa.Table:
+    """The renames that the run applied, or that were applied before it, as declared ones."""
+    version = past.outputs.get(RENAMES.path, past.base.get(RENAMES.path))
+    applied = None if version is None else warehouse.arrow(RENAMES.path, version)
+    return DECLARED.empty_table() if applied is None else applied.select(DECLARED.names).cast(DECLARED)
 
 
 def _given(past: PastRun) -> dict[str, int]:

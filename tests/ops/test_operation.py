@@ -25,8 +25,9 @@ from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.repeat import repeat
 from pipelines.ops.runner import Runner
-from pipelines.ops.tables import LOCK, RUNS
+from pipelines.ops.tables import CONFIGURATIONS, LOCK, RUNS
 from pipelines.ops.tables import STAGES as STAGE_ROWS
+from pipelines.settings import settings_of_record
 
 DAY = "2026-07-01"
 
@@ -434,6 +435,40 @@ def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.Capt
     assert execute(["runs", "2026-07-05.1", *where]) == 2
 
 
+def test_a_past_run_is_repeated_with_the_configuration_that_it_had(shop: Tiny) -> None:
+    shop.run()
+    then = configured(shop.config)
+    configure(shop, "padron.yml", "gates: {landing: fail}")
+    (shop.config / "metrics.yml").write_text("window_days: 90\n", encoding="utf-8")
+
+    def again() -> tuple[dict[str, int], list[str]]:
+        watch, now = Watch(), configured(shop.config)
+        return repeat(f"{DAY}.1", str(shop.landing), now, shop.house, lambda: None, watch), watch.said  # type: ignore[arg-type,return-value]
+
+    found, said = again()
+    assert not any(found.values()), "gold/totals names the window"
+    assert said == [
+        "Its configuration was another in metrics, project: it is repeated with the one that is on record."
+    ]
+    record = shop.house.arrow(CONFIGURATIONS.path)
+    assert record is not None
+    content = json.loads(record["content"][0].as_py())
+    assert settings_of_record(content, then.renames, then).whole == then.whole
+
+    def kept(content: dict[str, Any]) -> None:
+        row = {"conf_digest": then.digest, "at": datetime.now(UTC), "content": json.dumps(content)}
+        shop.house.append_rows(CONFIGURATIONS, [row])
+
+    kept(content | {"metrics": {"ventana": 90}})
+    with pytest.raises(
+        UsageError, match=r"does not know \(Metrics\.ventana: .*\): install padron .* with --config"
+    ):
+        again()
+    shop.house.delete_rows(CONFIGURATIONS.path, "conf_digest", [then.digest])
+    with pytest.raises(UsageError, match="is not on record, and today's is another: give the folder"):
+        again()
+
+
 def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
     shop: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,10 +487,6 @@ def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
     assert shop.content() == content
     assert rows_of(shop.house, RUNS.path) == records
     assert left == [], "a repetition leaves no page either"
-    configure(shop, "padron.yml", "gates: {landing: fail}")
-    watch = Watch()
-    repeat("2026-07-02.1", str(shop.landing), configured(shop.config), shop.house, lambda: None, watch)  # type: ignore[arg-type,return-value]
-    assert watch.said == ["Its configuration was another in project: padron runs 2026-07-02.1 --json has it."]
     shop.deliver("2026-07-04", {"7": "zoe"})
     shop.run()
     assert len(shop.content()["identity/log"]) > len(content["identity/log"]), (

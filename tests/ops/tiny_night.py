@@ -148,7 +148,8 @@ def _counts(inputs: Inputs) -> Content:
 
 
 def _totals(inputs: Inputs) -> Content:
-    return {TOTALS.path: _arrow(TOTALS, [{"about": "all", "records": inputs.rows(PEOPLE)}])}
+    window = inputs.settings.metrics.window_days
+    return {TOTALS.path: _arrow(TOTALS, [{"about": f"{window} days", "records": inputs.rows(PEOPLE)}])}
 
 
 STAGES = (
