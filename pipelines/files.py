@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
+NO_CHARACTER = "\ufffd"
+"""Stands in a path for bytes that are no UTF-8, as systems with an older encoding write them."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def exists(uri: str) -> bool:
 def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:
     """The files in a folder (with ``recursive`` in its sub-folders too), by path.
 
+    A name that is not UTF-8 is told with ``NO_CHARACTER`` where it is none; such a file cannot be opened by it.
     Raises FileNotFoundError where there is no folder: an object store has one where an object
     lies below it; PermissionError with the folder that may not be listed.
     """
@@ -108,9 +111,17 @@ def listing(uri: str, *, recursive: bool = False) -> list[FileInfo]:
     files = []
     for info in found:
         if info.is_file:
-            relative = info.path[len(path) :].strip("/")
+            relative = _told(info)[len(path) :].strip("/")
             files.append(FileInfo(join(root, relative), relative, info.size, info.mtime))
     return sorted(files, key=lambda f: f.path)
+
+
+def _told(info: fs.FileInfo) -> str:
+    """The path as Arrow tells it, or the nearest to it that is text: Arrow does not tell one that is not UTF-8."""
+    try:
+        return str(info.path)
+    except UnicodeDecodeError as error:
+        return bytes(error.object).decode("utf-8", "replace")
 
 
 def _closed(path: str) -> str:

@@ -184,6 +184,8 @@ def _place(
 ) -> tuple[date, str, str] | Problem | None:
     """Date, source and feed of a path; a problem where it is none; None where it is later than ``upto``."""
     path = "/".join(steps)
+    if files.NO_CHARACTER in path:
+        return warn("stray_file", path, "has a name that is not UTF-8; not taken in: rename it.")
     if len(steps) == 1:
         return warn("stray_file", path, "lies outside the folders <date>/<source>; not taken in.")
     day = _day(steps[0])

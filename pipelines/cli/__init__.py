@@ -11,7 +11,7 @@ import click
 
 import pipelines
 from pipelines.cli import options
-from pipelines.cli.console import complain, log_as
+from pipelines.cli.console import complain, log_as, write_what_can_be_written
 from pipelines.cli.logs import log
 from pipelines.errors import PadronError
 
@@ -72,6 +72,7 @@ def execute(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; never a traceback unless ``--debug``."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    write_what_can_be_written()
     log_as(os.environ.get("PADRON_LOG", "text"))
     try:
         result = padron.main(args=arguments, prog_name="padron", standalone_mode=False)

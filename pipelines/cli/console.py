@@ -5,7 +5,9 @@ The one home of what is printed. With ``log_as("json")`` everything on standard 
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,14 @@ def _console(*, stderr: bool) -> Console:
 
 out = _console(stderr=False)
 err = _console(stderr=True)
+
+
+def write_what_can_be_written() -> None:
+    """A character that the terminal's encoding does not have is written as ``?``, instead of ending the command: what is
+    printed last comes after a release."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
 
 
 def log_as(form: str) -> None:

@@ -110,6 +110,19 @@ def test_what_belongs_to_no_feed_is_named_and_not_taken_in(tmp_path: Path) -> No
     assert all(p.text.startswith(p.path) and "\n" not in p.text for p in found.problems)
 
 
+def test_a_name_in_an_older_encoding_stops_no_night(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.put("people.csv", PEOPLE)
+    folder = os.fsencode(box.landing / "2026-07-01" / "shop")
+    with open(os.path.join(folder, "people-año.csv".encode("iso-8859-1")), "w", encoding="utf-8") as file:
+        file.write(PEOPLE)
+    found = box.found()
+    assert [f.name for f in found.files] == ["people.csv"]
+    assert [p.text for p in found.problems] == [
+        "2026-07-01/shop/people-a\ufffdo.csv: has a name that is not UTF-8; not taken in: rename it."
+    ]
+
+
 def test_a_landing_folder_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist: check --landing") as caught:
         discover(str(tmp_path / "nowhere"), SHOP)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 from rich.console import Console
 from summaries import BARE, WHOLE
 
+from pipelines.cli import execute
 from pipelines.ops.summary import Summary
 from pipelines.ops.terminal import terminal
 
@@ -53,3 +55,14 @@ def test_brackets_in_text_stay_text() -> None:
     said = printed(odd, width=80)
     assert "[red]x" in said
     assert "[bold]a[/bold]" in said
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-15", "utf-8"])
+def test_what_the_terminals_encoding_does_not_have_ends_no_command(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding=encoding, write_through=True))
+    assert execute(["run", "--landing", "extracciones→"]) == 2
+    arrow = "→" if encoding == "utf-8" else "?"
+    assert f"extracciones{arrow} does not exist" in written.getvalue().decode(encoding)
