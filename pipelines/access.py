@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _AGAIN = "move that away, and run the same command again."
+
+
+_UNFIT = re.compile(r"[\[\]{}*?^|\\]|%[0-9A-Fa-f]{2}")
+"""What Spark or DuckDB take for a pattern, or Delta's libraries not for a part of a path."""
+
+
+def check_name(root: str) -> None:
+    """Raises UsageError where the local path ``root`` holds what one of those who read and write tables cannot take."""
+    found = None if "://" in root else _UNFIT.search(root)
+    if found is not None:
+        raise UsageError(
+            f"The warehouse {root} cannot hold tables, for its path has {found[0]} in it: choose another folder. "
+            "Spaces and accents do no harm."
+        )
 
 
 def check_readable(root: str, path: str) -> None:

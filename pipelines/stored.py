@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from pipelines import files
-from pipelines.access import check_readable
+from pipelines.access import check_name, check_readable
 from pipelines.errors import PadronError
 
 if TYPE_CHECKING:
@@ -46,14 +46,27 @@ class TornCommitError(PadronError):
         )
 
 
+def file_names(table: DeltaTable) -> list[str]:
+    """The files of the opened version, below the table's folder.
+
+    Delta's own ``file_uris`` spells the folder as a URL does, which neither Spark nor DuckDB takes for a path.
+    """
+    actions = pa.table(table.get_add_actions())
+    return [str(name) for name in actions["path"].to_pylist()] if actions.num_rows else []
+
+
 class StoredTables:
     """The tables under one URI (a local path, s3a, abfss, hdfs)."""
 
     def __init__(
         self, uri: str, *, retention_days: int = 60, by_layer: Mapping[str, int] | None = None
     ) -> None:
-        """``retention_days`` of released versions; ``by_layer``: of layers that have others."""
+        """``retention_days`` of released versions; ``by_layer``: of layers that have others.
+
+        Raises UsageError where no table can be kept under a folder of that name.
+        """
         self.root = uri if "://" in uri else os.path.abspath(uri)
+        check_name(self.root)
         self.retention_days = retention_days
         self.by_layer = by_layer or {}
 

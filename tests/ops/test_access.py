@@ -151,3 +151,16 @@ def test_what_stands_in_the_place_of_the_reports_is_named(
 
     with pytest.raises(PadronError, match=f"2026-07-01.html cannot be written, for {place} is no folder"):
         summarise.write_report(house.root, Found())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["ventas[1]", "a{b}", "a*", "qué?", "a%20b", "a|b", "a^b", "a\\b"])
+def test_a_folder_under_which_no_table_can_be_kept_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "landing").mkdir()
+    place = str(tmp_path / name)
+    assert execute(["run", "--landing", str(tmp_path / "landing"), "--warehouse", place]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "cannot hold tables" in said
+    assert "choose another folder" in said
+    assert not os.path.exists(place)

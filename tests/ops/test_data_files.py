@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -42,6 +43,14 @@ def table(kind: Kind = Kind.SNAPSHOT, *more: Column) -> Table:
         kind=kind,
         check="number > 1 OR number IS NULL",
     )
+
+
+def test_a_folder_may_be_named_as_people_name_theirs(spark: SparkSession, tmp_path: Path) -> None:
+    house, things = Warehouse(str(tmp_path / "almacén nº 1 (100 %) #a")), table()
+    version = house.write(things, things.conform(spark.sql(ROWS)), None)
+    assert house.read(spark, things, version).count() == 2
+    uris = house.ref(things.path, version).file_uris()
+    assert duckdb.connect().execute("SELECT count(*) FROM read_parquet($1)", [uris]).fetchall() == [(2,)]
 
 
 def test_every_reader_sees_the_rows_and_the_log_says_their_bounds(
