@@ -139,6 +139,9 @@ def session(
         check_java()
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        # Java takes from it how paths are written: where a script asks for C, an accent is one that it cannot write.
+        if os.environ.get("LC_ALL") in ("C", "POSIX"):
+            os.environ["LC_ALL"] = "C.UTF-8"
     builder = SparkSession.builder.appName("padron")
     if not submitted():
         settings = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ try:
     spark = session(Path("conf/spark-defaults.conf"), eval(sys.argv[1]), is_quick=True)
     arguments = spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments()
     print(*[str(argument) for argument in arguments], sep="\\n")
+    print("paths are written in", spark._jvm.java.lang.System.getProperty("sun.jnu.encoding"))
 except PadronError as error:
     print(f"refused: {error}")
 """
@@ -47,11 +49,18 @@ def started(overrides: dict[str, str]) -> str:
 
 def _printed(script: str, *arguments: str) -> str:
     command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300).stdout
+    # As scripts for cron ask for it, which want to sort alike everywhere.
+    there = os.environ | {"LC_ALL": "C"}
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300, env=there
+    )
+    return done.stdout
 
 
-def test_a_quick_start_adds_to_the_options_that_are_there() -> None:
-    options = started({"spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC"}).split()
+def test_a_quick_start_adds_to_the_options_that_are_there_and_paths_have_accents() -> None:
+    said = started({"spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC"})
+    assert "paths are written in UTF-8" in said
+    options = said.split()
     assert "-XX:+UseParallelGC" in options
     assert options.index("-XX:TieredStopAtLevel=1") > options.index("-Duser.timezone=UTC")
 
