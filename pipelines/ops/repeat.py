@@ -13,6 +13,7 @@ from pipelines.linkage.generations import GENERATIONS, generation_of
 from pipelines.night import GIVEN, stages
 from pipelines.ops.lock import Lock
 from pipelines.ops.past_run import PastRun, past_run
+from pipelines.ops.plan import PlannedNight
 from pipelines.ops.reading import differing_rows
 from pipelines.ops.record import check_version
 from pipelines.ops.releases import all_releases
@@ -97,8 +98,10 @@ def repeat(
             memory={},
             leaves_pages=False,
         )
+        again = [stage for stage in stages(settings.sources) if _is_of(stage.name, past)]
+        watcher.night_started(PlannedNight(night.business_date, night.files), run_id, len(again))
         # Gates are not asked: they would judge what somebody has judged before.
-        runner.run([s for s in stages(settings.sources) if _is_of(s.name, past)], {}, set())
+        runner.run(again, {}, set())
     return {
         path: differing_rows(warehouse, path, version, runner.versions[path])
         for path, version in sorted(past.outputs.items())

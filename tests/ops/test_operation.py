@@ -481,7 +481,9 @@ def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
     settings = configured(shop.config)
     left: list[Any] = []
     monkeypatch.setattr(Runner, "_leave", lambda self, pages: left.append(pages))
-    found = repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, Watch())  # type: ignore[arg-type,return-value]
+    watch = Watch()
+    found = repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, watch)  # type: ignore[arg-type,return-value]
+    assert watch.nights == [("2026-07-02.1", 1, len(STAGES))]
     assert found == dict.fromkeys((t.path for s in STAGES for t in s.writes), 0)
     assert releases.required(shop.house) == release
     assert shop.content() == content

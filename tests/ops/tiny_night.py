@@ -170,11 +170,15 @@ class Watch:
 
     said: list[str] = field(default_factory=list)
     stages: dict[str, str] = field(default_factory=dict)
+    nights: list[tuple[str, int, int]] = field(default_factory=list)
+    """Of each night that began its run, files, and stages."""
 
     def warned(self, text: str) -> None:
         self.said.append(text)
 
-    def night_started(self, night: Any, run_id: str, stages: int) -> None: ...
+    def night_started(self, night: Any, run_id: str, stages: int) -> None:
+        self.nights.append((run_id, len(night.files), stages))
+
     def night_released(self, business_date: date, seconds: float) -> None: ...
     def started(self, stage: str) -> None: ...
     def doing(self, stage: str, text: str) -> None: ...
