@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_serializer
 
 from pipelines.access import reading
 from pipelines.config_names import PREFIX, unknown_variables, unread_files
@@ -30,6 +30,8 @@ from pipelines.packaged import default_conf, is_there
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from importlib.resources.abc import Traversable
+
+    from pydantic import SerializerFunctionWrapHandler
 
 KEPT_LAYERS = ("bronze", "silver", "linkage", "identity", "gold", "ops")
 """Layers whose tables may have a retention of their own."""
@@ -58,6 +60,11 @@ class Bounds(Strict):
     least: int | None = Field(
         default=None, description="Rows that the value must rest on; on fewer the gate warns at the most."
     )
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is left out is as the gate has it by itself, which null is not.
+        return {name: value for name, value in plain(self).items() if name in self.model_fields_set}
 
 
 class Alerts(Strict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from pipelines.config import Conf, Strict, parse, text_of, validate
 from pipelines.errors import UsageError
@@ -65,6 +65,18 @@ class Mapped(Strict):
         "last",
         description="Under `derive`: the value of several rows with one key; last and first skip NULL.",
     )
+
+    @field_validator("patterns", mode="before")
+    @classmethod
+    def _of_pairs(cls, value: Any) -> Any:
+        pairs = value if isinstance(value, list) else ()
+        is_pairs = all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in pairs)
+        return dict(pairs) if pairs and is_pairs else value
+
+    @field_serializer("patterns")
+    def _in_order(self, value: dict[str, str] | None) -> list[list[str]] | None:
+        # The first that is found wins: a digest, and JSON that sorts its keys, must not lose which that is.
+        return None if value is None else [list(pair) for pair in value.items()]
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -87,7 +87,7 @@ def check_names(project: Project) -> None:
 def bounds_of(project: Project, gate: str) -> Bounds:
     """The bounds of ``gate``: the defaults, and what conf/padron.yml sets otherwise."""
     own = project.bounds.get(gate)
-    return BOUNDS[gate] if own is None else BOUNDS[gate].model_copy(update=own.model_dump(exclude_unset=True))
+    return BOUNDS[gate] if own is None else BOUNDS[gate].model_copy(update=own.model_dump())
 
 
 def verdict(

@@ -15,6 +15,7 @@ import pipelines
 from pipelines.config import Conf, Project
 from pipelines.config_names import FILES
 from pipelines.errors import UsageError
+from pipelines.ops.gates import bounds_of
 from pipelines.settings import load_settings, settings_of_record
 from pipelines.sources import load_sources
 
@@ -81,6 +82,32 @@ def test_the_defaults_are_valid() -> None:
     settings = load_settings(Conf().defaults)
     assert {"crm", "erp", "pos", "web", "support", "orders"} <= set(settings.sources)
     assert len(settings.digest) == 16
+
+
+def test_which_pattern_comes_first_is_part_of_the_configuration(tmp_path: Path) -> None:
+    example = Conf().defaults / "examples" / "online_retail" / "sources" / "retail.yml"
+    text, first = example.read_text(encoding="utf-8"), '"^C": credit, "^A": adjustment, ".": completed'
+    turned = '".": completed, "^A": adjustment, "^C": credit'
+    assert first in text
+    digests = []
+    for patterns in (first, turned):
+        conf(tmp_path, "sources/retail.yml", text.replace(first, patterns))
+        digests.append(load_settings(tmp_path).digest_of(("sources",)))
+    assert digests[0] != digests[1], "the first that is found wins"
+
+
+def test_a_bound_that_is_left_out_is_another_configuration_than_none(tmp_path: Path) -> None:
+    told = []
+    for bounds in ("{warn: 2}", "{warn: 2, fail: null}"):
+        conf(tmp_path, "padron.yml", f"bounds: {{volume_high: {bounds}}}\n")
+        settings = load_settings(tmp_path)
+        told.append(
+            (
+                settings.whole["project"]["bounds"]["volume_high"],
+                bounds_of(settings.project, "volume_high").fail,
+            )
+        )
+    assert told == [({"warn": 2.0}, 9), ({"warn": 2.0, "fail": None}, None)]
 
 
 def test_an_environment_is_laid_over_the_project_key_by_key(
@@ -241,7 +268,7 @@ def test_what_is_wrong_is_said_in_words(text: str, said: str, tmp_path: Path) ->
 
 
 OWN = {
-    "padron.yml": "reporting_currency: EUR\ngates: {landing: off}\nbounds: {id_jitter: {warn: 0.1, fail: 0.2}}\n",
+    "padron.yml": "reporting_currency: EUR\ngates: {landing: off}\nbounds: {id_jitter: {warn: 0.1}}\n",
     "rates.csv": "date,currency,rate\n2026-07-01,MXN,0.0481\n2026-07-02,MXN,0.05\n",
     "metrics.yml": "window_days: null\nvalue_tiers: {Platinum: 0.02}\n",
     "linkage.yml": "duplicate_free: [erp]\nmax_component: 500\n",
@@ -258,3 +285,5 @@ def test_what_the_record_keeps_is_a_configuration_again(example: str | None, tmp
     again = settings_of_record(content, then.renames, today)
     assert again.parts == then.parts
     assert again.digest == then.digest
+    # Equal dictionaries may differ in their order, of which patterns depend.
+    assert repr(again.sources) == repr({name: then.sources[name] for name in again.sources})
