@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.access import reading
 from pipelines.config import Alerts, Conf, Project
 from pipelines.config import digest as digest_of
 from pipelines.errors import UsageError
 from pipelines.gold.config import Metrics, Survivorship
-from pipelines.gold.rates import RATES, read_rates
+from pipelines.gold.rates import read_rates
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.decision_files import SCHEMA as DECISION_ROWS
 from pipelines.linkage.decision_files import read_decisions
@@ -29,6 +27,8 @@ from pipelines.sources import Source, load_sources
 
 if TYPE_CHECKING:
     import os
+
+    import pyarrow as pa
 
 
 NOT_IN_TABLES = {
@@ -42,8 +42,8 @@ NOT_IN_TABLES = {
     "alerts",
 }
 """Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it adds."""
-NOT_RECORDED = ("alerts", "maintain_every", "quick_start_records")
-"""Those of them that judge nothing either: who is told, upkeep, and how Java starts."""
+NOT_IN_NIGHTS = {"alerts", "maintain_every", "quick_start_records"}
+"""Those of them that do not judge it either: who is told, upkeep and how Java starts."""
 
 
 @dataclass(frozen=True)
@@ -91,55 +91,12 @@ class Settings:
 
     @cached_property
     def whole(self) -> dict[str, Any]:
-        """All of ``parts`` and what only judges a night, without ``NOT_RECORDED``."""
-        return {**self.parts, "project": self.project.model_dump(mode="json", exclude=set(NOT_RECORDED))}
-
-    @cached_property
-    def recorded(self) -> dict[str, Any]:
-        """``whole`` as the record keeps it: of renamed keys, which point at people, a digest. Those that a night applied
-        stand in silver/renames."""
-        is_key = pc.is_valid(self.renames["record_id"])
-        keys = self.renames.filter(is_key)
-        return {
-            **self.whole,
-            "renames": self.renames.filter(pc.invert(is_key)).to_pydict(),
-            "renamed_keys": digest_of(keys.to_pydict()) if keys.num_rows else None,
-        }
+        """All of ``parts``, and what only judges a night."""
+        return {**self.parts, "project": self.project.model_dump(mode="json", exclude=NOT_IN_NIGHTS)}
 
     def digest_of(self, parts: tuple[str, ...] | None) -> str:
         """Digest of the named parts; of all where none are named."""
         return digest_of(self.parts if parts is None else {name: self.parts[name] for name in parts})
-
-
-def settings_of_record(content: Mapping[str, Any], renames: pa.Table, today: Settings) -> Settings:
-    """The configuration of a past run: ``content`` is ``Settings.recorded`` as it was read back from JSON.
-
-    ``renames``: what that run applied (``renames.DECLARED``), of whose keys the record has a digest alone. Of
-    ``today`` is what the record leaves out because it changes no table: who is told, upkeep, how Java starts, and
-    decisions, which a night reads from their table.
-    Raises UsageError where this program knows no such configuration.
-    """
-    aside = today.project.model_dump(include=set(NOT_RECORDED))
-    try:
-        sources = [Source.model_validate(source) for source in content["sources"]]
-        rates = content["rates"]
-        return replace(
-            today,
-            project=Project.model_validate({**content["project"], **aside}),
-            sources={source.source: source for source in sources},
-            linkage=Linkage.model_validate(content["linkage"]),
-            survivorship=Survivorship.model_validate(content["survivorship"]),
-            metrics=Metrics.model_validate(content["metrics"]),
-            contracts=tuple(Contract.model_validate(contract) for contract in content["contracts"]),
-            rates=None if rates is None else pa.table(rates).select(RATES.names).cast(RATES),
-            renames=renames,
-        )
-    except KeyError as error:
-        raise UsageError(f"there is no {error.args[0]} in it") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, (error.title, *first["loc"])))
-        raise UsageError(f"{place}: {first['msg']}") from None
 
 
 def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:

@@ -70,7 +70,7 @@ NOTHING = "Nothing to do: everything that was delivered is released."
     "--repeat",
     default=None,
     metavar="RUN",
-    help="Compute a past run again from its record and compare; releases nothing.",
+    help="Compute a past run again from its record, with its own configuration, and compare; releases nothing.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be run and why; change nothing.")
 @options.log_format

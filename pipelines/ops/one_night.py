@@ -13,10 +13,11 @@ from pipelines.errors import GateStopped, PadronError
 from pipelines.night import GIVEN, published, stages
 from pipelines.night_gates import gates
 from pipelines.ops import releases
+from pipelines.ops.configurations import keep_configuration
 from pipelines.ops.failures import told
 from pipelines.ops.keys import Expected, forecast
 from pipelines.ops.past_run import changed_program
-from pipelines.ops.record import Record, approvals, finished, keep_configuration, remembered, unfinished
+from pipelines.ops.record import Record, approvals, finished, remembered, unfinished
 from pipelines.ops.runner import Runner
 from pipelines.stages import Night
 

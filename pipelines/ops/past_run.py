@@ -12,8 +12,9 @@ from pipelines.bronze.batches import BATCHES
 from pipelines.digests import libraries, program_digest
 from pipelines.errors import UsageError
 from pipelines.ops import releases
+from pipelines.ops.configurations import configuration
 from pipelines.ops.gate_trends import Points, gate_trends
-from pipelines.ops.record import configuration, finished, is_decision, rows_of
+from pipelines.ops.record import finished, is_decision, rows_of
 from pipelines.ops.releases import run_states
 from pipelines.ops.tables import GATES, RUNS, STAGES
 
@@ -68,6 +69,7 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
         outputs |= dict(row["outputs"])
     own = stages_of(warehouse, run_id)
     gates = rows_of(warehouse, GATES.path)
+    kept = configuration(warehouse, run["conf_digest"])
     return PastRun(
         run=run,
         states=[
@@ -82,8 +84,10 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
         gate_trends=gate_trends(gates, run["business_date"], releases.taken_back(warehouse) - {run_id}),
         outputs=outputs,
         base=dict(base.tables) if base else {},
-        configuration=configuration(warehouse, run["conf_digest"]),
-        repeat=_repeat(run) if outputs else [nothing_to_repeat(warehouse, run_id)],
+        configuration=kept,
+        repeat=_repeat(run, has_configuration=kept is not None)
+        if outputs
+        else [nothing_to_repeat(warehouse, run_id)],
     )
 
 
@@ -116,11 +120,16 @@ def _files(warehouse: Warehouse, version: int | None, base: dict[str, int]) -> l
     return sorted((r for r in rows if r["batch_id"] not in known), key=lambda r: str(r["file"]))
 
 
-def _repeat(run: dict[str, Any]) -> list[str]:
+def _repeat(run: dict[str, Any], *, has_configuration: bool) -> list[str]:
     """What a repetition takes, and where today's program is another."""
+    by = (
+        "its configuration as recorded"
+        if has_configuration
+        else "today's configuration, for its own is not on record"
+    )
     lines = [
         f"To repeat it: padron run --repeat {run['run_id']}, with the same landing folder. It computes the night again "
-        "from the versions and files above and the configuration on record, compares, and releases nothing.",
+        f"from the versions and files above, with {by}, compares, and releases nothing.",
     ]
     if other := changed_program(run):
         version = f": install padron {run['version']}" if run["version"] != pipelines.__version__ else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -10,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pipelines
 from pipelines.errors import UsageError
-from pipelines.ops.tables import CONFIGURATIONS, GATES, RUNS, STAGES
+from pipelines.ops.tables import GATES, RUNS, STAGES
 from pipelines.stages import StageResult
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from pipelines.settings import Settings
 
 OPEN = ("started", "waiting", "stopped", "approved", "failed")
 """States of a run that may still be resumed; a dead one is where it was when it died."""
@@ -162,20 +159,6 @@ def _warnings(gates: Iterable[dict[str, Any]]) -> list[str]:
     newest = {g["gate"]: g for g in gates}
     told = {"warned": "", "approved": "approved: "}
     return [f"{n}: {told[g['status']]}{g['message']}" for n, g in newest.items() if g["status"] in told]
-
-
-def keep_configuration(warehouse: Warehouse, settings: Settings) -> None:
-    """Keep the configuration, once for every digest, so that a past run can be told and repeated."""
-    if all(row["conf_digest"] != settings.digest for row in rows_of(warehouse, CONFIGURATIONS.path)):
-        content = json.dumps(settings.recorded, sort_keys=True, default=str)
-        row = {"conf_digest": settings.digest, "at": datetime.now(UTC), "content": content}
-        warehouse.append_rows(CONFIGURATIONS, [row])
-
-
-def configuration(warehouse: Warehouse, conf_digest: str) -> dict[str, Any] | None:
-    """The configuration with that digest, by part; None where it was not kept."""
-    kept = {row["conf_digest"]: row["content"] for row in rows_of(warehouse, CONFIGURATIONS.path)}
-    return dict(json.loads(kept[conf_digest])) if conf_digest in kept else None
 
 
 def mark(warehouse: Warehouse, run: dict[str, Any], status: str, message: str) -> None:

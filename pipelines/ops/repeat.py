@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.bronze.landing import discover
 from pipelines.errors import UsageError
 from pipelines.linkage.generations import GENERATIONS, generation_of
 from pipelines.night import GIVEN, stages
+from pipelines.ops.configurations import restored
 from pipelines.ops.lock import Lock
 from pipelines.ops.past_run import PastRun, past_run
 from pipelines.ops.plan import PlannedNight
@@ -19,14 +22,12 @@ from pipelines.ops.record import check_version
 from pipelines.ops.releases import all_releases
 from pipelines.ops.runner import Runner
 from pipelines.renames import DECLARED
-from pipelines.settings import settings_of_record
 from pipelines.silver.renames import RENAMES
 from pipelines.stages import Night, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
     from pyspark.sql import SparkSession
 
     from pipelines.bronze.landing import LandedFile
@@ -55,11 +56,11 @@ def repeat(
     start_spark: Callable[[], SparkSession],
     watcher: Watcher,
 ) -> dict[str, int]:
-    """Run ``run_id`` again from the versions that it read, configured as it was: by table that it wrote, rows that differ now.
+    """Run ``run_id`` again from the versions that it read: by table that it wrote, rows that differ now.
 
-    Its tables are written as versions that no release names. ``settings`` are of today. Raises UsageError where a
-    file that it took in is not in the landing folder any more, or where it had another configuration than today's
-    that the record does not give back.
+    ``settings``: the configuration of today; where the run's was another, its own is used (``_as_recorded``).
+    Its tables are written as versions that no release names. Raises UsageError where a file that
+    it took in is not in the landing folder any more.
     """
     check_version(warehouse)
     past = past_run(warehouse, run_id)
@@ -67,7 +68,7 @@ def repeat(
         raise UsageError(past.repeat[0])
     for line in past.repeat[1:]:
         watcher.warned(line)
-    settings = _configured_as(past, settings, warehouse, watcher)
+    settings = _as_recorded(past, settings, warehouse, watcher)
     base = {r.release_id: r for r in all_releases(warehouse)}.get(past.run["base_release"] or "")
     adopted = None
     if past.run["adopts"]:
@@ -109,36 +110,45 @@ def repeat(
     }
 
 
-def _configured_as(past: PastRun, today: Settings, warehouse: Warehouse, watcher: Watcher) -> Settings:
-    """What the run was configured with: ``today``, or where that is another the record's."""
-    run_id = past.run["run_id"]
+def _as_recorded(past: PastRun, today: Settings, warehouse: Warehouse, watcher: Watcher) -> Settings:
+    """What the run was configured with, by its record. Warns where that is another than today's.
+
+    What the record does not give back is today's, and a warning names it; nothing is refused. Such a record needs the
+    program that kept it, which may not open a warehouse that a newer one wrote to (``check_version``): a refusal would
+    leave no way to repeat the run, and this one says which part may be why its tables differ.
+    """
     if past.run["conf_digest"] == today.digest:
         return today
-    give = (
-        f"give the folder that it had with --config (`padron runs {run_id} --json` has what is known of it)."
-    )
     if past.configuration is None:
-        raise UsageError(f"The configuration of {run_id} is not on record, and today's is another: {give}")
-    try:
-        then = settings_of_record(past.configuration, _renames(past, warehouse), today)
-    except UsageError as error:
-        raise UsageError(
-            f"Run {run_id} was configured in a way that this program does not know ({error}): install padron "
-            f"{past.run['version']}, or {give}"
-        ) from None
-    known = json.loads(json.dumps(today.recorded, default=str))
-    parts = sorted(name for name in known if past.configuration.get(name) != known[name])
-    watcher.warned(
-        f"Its configuration was another in {', '.join(parts)}: it is repeated with the one that is on record."
-    )
-    return then
+        watcher.warned("Its configuration is not on record: today's is used, which is another.")
+        return today
+    found = restored(past.configuration, _renamed_keys(past, warehouse), today)
+    if found.others:
+        watcher.warned(
+            f"Today's configuration is another in {', '.join(found.others)}: the run's own is used, as it is on record."
+        )
+    if found.unread:
+        watcher.warned(
+            f"Its configuration of {', '.join(found.unread)} is on record as this program cannot read it: today's is used."
+        )
+    if found.inexact:
+        watcher.warned(
+            f"Its configuration of {', '.join(found.inexact)} was kept by another version of the program: what that did "
+            "not tell is at its default."
+        )
+    return found.settings
 
 
-def _renames(past: PastRun, warehouse: Warehouse) -> pa.Table:
-    """The renames that the run applied, or that were applied before it, as declared ones."""
-    version = past.outputs.get(RENAMES.path, past.base.get(RENAMES.path))
+def _renamed_keys(past: PastRun, warehouse: Warehouse) -> pa.Table:
+    """The renamed keys that the run applied: rows of ``DECLARED``, of which its configuration has a digest only.
+
+    Those of earlier nights stand in its base; what had not begun by its date changed nothing.
+    """
+    version = past.outputs.get(RENAMES.path)
     applied = None if version is None else warehouse.arrow(RENAMES.path, version)
-    return DECLARED.empty_table() if applied is None else applied.select(DECLARED.names).cast(DECLARED)
+    if applied is None:
+        return DECLARED.empty_table()
+    return applied.filter(pc.is_valid(applied["record_id"])).select(DECLARED.names).cast(DECLARED)
 
 
 def _given(past: PastRun) -> dict[str, int]:

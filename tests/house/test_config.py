@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from errno import EACCES
@@ -16,7 +15,7 @@ from pipelines.config import Conf, Project
 from pipelines.config_names import FILES
 from pipelines.errors import UsageError
 from pipelines.ops.gates import bounds_of
-from pipelines.settings import load_settings, settings_of_record
+from pipelines.settings import load_settings
 from pipelines.sources import load_sources
 
 PACKAGE = Path(pipelines.__file__).parent
@@ -265,25 +264,3 @@ def denied_at(closed: Path, method: Callable[..., Any]) -> Callable[..., Any]:
 )
 def test_what_is_wrong_is_said_in_words(text: str, said: str, tmp_path: Path) -> None:
     assert problem(tmp_path, text) == said
-
-
-OWN = {
-    "padron.yml": "reporting_currency: EUR\ngates: {landing: off}\nbounds: {id_jitter: {warn: 0.1}}\n",
-    "rates.csv": "date,currency,rate\n2026-07-01,MXN,0.0481\n2026-07-02,MXN,0.05\n",
-    "metrics.yml": "window_days: null\nvalue_tiers: {Platinum: 0.02}\n",
-    "linkage.yml": "duplicate_free: [erp]\nmax_component: 500\n",
-}
-
-
-@pytest.mark.parametrize("example", ["conf", "conf/examples/online_retail", None])
-def test_what_the_record_keeps_is_a_configuration_again(example: str | None, tmp_path: Path) -> None:
-    root = PACKAGE.parent
-    for name, text in OWN.items():
-        conf(tmp_path, name, text)
-    then, today = load_settings(tmp_path if example is None else root / example), load_settings(root / "conf")
-    content = json.loads(json.dumps(then.recorded, default=str))
-    again = settings_of_record(content, then.renames, today)
-    assert again.parts == then.parts
-    assert again.digest == then.digest
-    # Equal dictionaries may differ in their order, of which patterns depend.
-    assert repr(again.sources) == repr({name: then.sources[name] for name in again.sources})

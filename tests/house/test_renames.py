@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.errors import UsageError
-from pipelines.ops.record import configuration, keep_configuration
+from pipelines.ops.configurations import configuration, keep_configuration
 from pipelines.packaged import default_conf
 from pipelines.renames import DECLARED
 from pipelines.settings import load_settings

@@ -10,11 +10,10 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from deltalake.exceptions import DeltaError
-from tiny_night import ROOT, STAGES, Tiny, Watch, configured, tiny
+from tiny_night import ROOT, STAGES, Tiny, Watch, tiny
 
 from pipelines.cli import execute, night
 from pipelines.digests import LAYERS, program_digest
@@ -23,11 +22,8 @@ from pipelines.ops import lock, releases, summarise
 from pipelines.ops.claims import Claims
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
-from pipelines.ops.repeat import repeat
-from pipelines.ops.runner import Runner
-from pipelines.ops.tables import CONFIGURATIONS, LOCK, RUNS
+from pipelines.ops.tables import LOCK, RUNS
 from pipelines.ops.tables import STAGES as STAGE_ROWS
-from pipelines.settings import settings_of_record
 
 DAY = "2026-07-01"
 
@@ -414,86 +410,3 @@ def test_a_release_stands_whose_full_computation_failed(
     assert f"run {DAY}.2, with --full, failed: disk full" in " ".join(capsys.readouterr().out.split())
     mark(shop.house, {**again, "files": 1}, "failed", "disk full")
     assert state(shop, capsys, "--date", DAY) == (1, "failed"), "its files are in no release"
-
-
-def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
-    shop.run()
-    shop.deliver("2026-07-02", {"9": "zoe"})
-    shop.run()
-    where = ["--warehouse", str(shop.warehouse)]
-    assert execute(["runs", "2026-07-02.1", *where]) == 0
-    said = capsys.readouterr().out
-    assert "Builds on      2026-07-01.1" in said
-    assert "2026-07-02/crm/contacts.csv  1 rows" in said
-    assert "2026-07-01/crm/contacts.csv" not in said
-    assert "wrote silver/people" in said
-    assert execute(["runs", "2026-07-02.1", *where, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["outputs"].items() <= releases.required(shop.house).tables.items()
-    assert told["configuration"]["project"]["country"] == "MX"
-    assert told["base"]["silver/people"] < told["outputs"]["silver/people"]
-    assert execute(["runs", "2026-07-05.1", *where]) == 2
-
-
-def test_a_past_run_is_repeated_with_the_configuration_that_it_had(shop: Tiny) -> None:
-    shop.run()
-    then = configured(shop.config)
-    configure(shop, "padron.yml", "gates: {landing: fail}")
-    (shop.config / "metrics.yml").write_text("window_days: 90\n", encoding="utf-8")
-
-    def again() -> tuple[dict[str, int], list[str]]:
-        watch, now = Watch(), configured(shop.config)
-        return repeat(f"{DAY}.1", str(shop.landing), now, shop.house, lambda: None, watch), watch.said  # type: ignore[arg-type,return-value]
-
-    found, said = again()
-    assert not any(found.values()), "gold/totals names the window"
-    assert said == [
-        "Its configuration was another in metrics, project: it is repeated with the one that is on record."
-    ]
-    record = shop.house.arrow(CONFIGURATIONS.path)
-    assert record is not None
-    content = json.loads(record["content"][0].as_py())
-    assert settings_of_record(content, then.renames, then).whole == then.whole
-
-    def kept(content: dict[str, Any]) -> None:
-        row = {"conf_digest": then.digest, "at": datetime.now(UTC), "content": json.dumps(content)}
-        shop.house.append_rows(CONFIGURATIONS, [row])
-
-    kept(content | {"metrics": {"ventana": 90}})
-    with pytest.raises(
-        UsageError, match=r"does not know \(Metrics\.ventana: .*\): install padron .* with --config"
-    ):
-        again()
-    shop.house.delete_rows(CONFIGURATIONS.path, "conf_digest", [then.digest])
-    with pytest.raises(UsageError, match="is not on record, and today's is another: give the folder"):
-        again()
-
-
-def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
-    shop: Tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.run()
-    for day in ("2026-07-02", "2026-07-03"):
-        shop.deliver(day, {day: day, "2": f"ada {day}"})
-    shop.run()
-    content, release = shop.content(), releases.required(shop.house)
-    records = rows_of(shop.house, RUNS.path)
-    settings = configured(shop.config)
-    left: list[Any] = []
-    monkeypatch.setattr(Runner, "_leave", lambda self, pages: left.append(pages))
-    watch = Watch()
-    found = repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, watch)  # type: ignore[arg-type,return-value]
-    assert watch.nights == [("2026-07-02.1", 1, len(STAGES))]
-    assert found == dict.fromkeys((t.path for s in STAGES for t in s.writes), 0)
-    assert releases.required(shop.house) == release
-    assert shop.content() == content
-    assert rows_of(shop.house, RUNS.path) == records
-    assert left == [], "a repetition leaves no page either"
-    shop.deliver("2026-07-04", {"7": "zoe"})
-    shop.run()
-    assert len(shop.content()["identity/log"]) > len(content["identity/log"]), (
-        "the night after builds on the release"
-    )
-    (shop.landing / "2026-07-02" / "crm" / "contacts.csv").unlink()
-    with pytest.raises(UsageError, match=r"2026-07-02/crm/contacts\.csv is not in the landing folder"):
-        repeat("2026-07-02.1", str(shop.landing), settings, shop.house, lambda: None, Watch())  # type: ignore[arg-type,return-value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from pipelines.cli import execute
 from pipelines.ops import releases, sign_off
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
-from pipelines.ops.tables import STAGES
+from pipelines.ops.tables import CONFIGURATIONS, STAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,35 @@ def told(shop: Tiny, capsys: pytest.CaptureFixture[str], *asked: str) -> str:
     capsys.readouterr()
     assert execute(["runs", *asked, "--warehouse", str(shop.warehouse)]) == 0
     return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_past_run_is_explained_from_its_record(shop: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--warehouse", str(shop.warehouse)]
+    assert execute(["runs", "2026-07-02.1", *where]) == 0
+    said = capsys.readouterr().out
+    assert "Builds on      2026-07-01.1" in said
+    assert "2026-07-02/crm/contacts.csv  1 rows" in said
+    assert "2026-07-01/crm/contacts.csv" not in said
+    assert "wrote silver/people" in said
+    assert execute(["runs", "2026-07-02.1", *where, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["outputs"].items() <= releases.required(shop.house).tables.items()
+    assert record["configuration"]["project"]["country"] == "MX"
+    assert record["base"]["silver/people"] < record["outputs"]["silver/people"]
+    assert execute(["runs", "2026-07-05.1", *where]) == 2
+
+
+def test_a_run_says_by_which_configuration_it_can_be_repeated(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "2026-07-02.1"
+    told_so = f"To repeat it: padron run --repeat {name}, with the same landing folder."
+    assert told_so in (said := told(shop, capsys, name))
+    assert "from the versions and files above, with its configuration as recorded, compares" in said
+    digest = str(last_states(shop.house)[name]["conf_digest"])
+    shop.house.delete_rows(CONFIGURATIONS.path, "conf_digest", [digest])
+    assert told_so in (said := told(shop, capsys, name))
+    assert "with today's configuration, for its own is not on record, compares" in said
 
 
 def test_a_run_that_wrote_nothing_is_not_advised_to_be_repeated(
