@@ -114,7 +114,7 @@ def test_a_past_run_is_repeated_from_its_record_and_nothing_else_changes(
     monkeypatch.setattr(Runner, "_leave", lambda self, pages: left.append(pages))
     watch = Watch()
     assert again(shop, watch) == (SAME, [])
-    assert watch.nights == [(RUN, 2, len(CONFIGURED))]
+    assert watch.nights == [(RUN, 1, len(CONFIGURED))]
     assert releases.required(shop.house) == release
     assert shop.content() == content
     assert rows_of(shop.house, RUNS.path) == records
