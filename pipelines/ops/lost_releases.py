@@ -1,4 +1,4 @@
-"""A release whose commit was lost is published again, as ops/runs and ops/stages know it.
+"""A release whose commit was lost is published again, as ops/runs and ops/stages know it; a decision is carried out again.
 
 A machine that loses power may lose the last commit of a table, and keep later ones of others. Who built on the release
 before would give other customer ids to all whom only the lost one knew.
@@ -12,35 +12,56 @@ from typing import TYPE_CHECKING, Any
 from pipelines.night import published
 from pipelines.ops import releases
 from pipelines.ops.one_night import given_versions
-from pipelines.ops.record import Record, finished, mark
+from pipelines.ops.record import Record, finished, is_decision, mark
+from pipelines.ops.sign_off import CannotDecide, decide_again
 from pipelines.stored import LostVersionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pyspark.sql import SparkSession
+
+    from pipelines.ops.lock import Lock
     from pipelines.storage import Warehouse
 
 
-def publish_again(warehouse: Warehouse) -> list[str]:
-    """Publish what was lost, under its id; a line for each. The caller holds the lock.
+def publish_again(lock: Lock, start_spark: Callable[[], SparkSession]) -> Iterator[str]:
+    """Publish what was lost, under its id; a line for each. Spark is started for decisions that took releases back.
 
     Raises UsageError where its tables may not be read: that is no loss.
     """
-    said = []
-    while gone := releases.lost(warehouse):
-        run = gone[0]
-        name, tables = run["run_id"], _tables(warehouse, run)
-        try:
-            for path, version in tables.items():
-                warehouse.open(path, version)
-        except LostVersionError as error:
-            mark(warehouse, run, "failed", f"its release was lost, and tables with it: {error}")
-            said.append(
-                f"the release {name} was lost, and cannot be published again, for its tables were lost too ({error}) "
-                "The night goes on from the release before: customers that only the lost one knew get other ids."
-            )
-            continue
-        releases.publish(warehouse, _row(warehouse, run, tables))
-        said.append(f"the release {name} was lost from ops/releases, and is published again.")
-    return said
+    while gone := releases.lost(lock.warehouse):
+        if is_decision(gone[0]):
+            yield _decide_again(lock, gone[0], start_spark)
+        else:
+            yield _publish_again(lock.warehouse, gone[0])
+
+
+def _publish_again(warehouse: Warehouse, run: dict[str, Any]) -> str:
+    name, tables = run["run_id"], _tables(warehouse, run)
+    try:
+        for path, version in tables.items():
+            warehouse.open(path, version)
+    except LostVersionError as error:
+        mark(warehouse, run, "failed", f"its release was lost, and tables with it: {error}")
+        return (
+            f"the release {name} was lost, and cannot be published again, for its tables were lost too ({error}) "
+            "The night goes on from the release before: customers that only the lost one knew get other ids."
+        )
+    releases.publish(warehouse, _row(warehouse, run, tables))
+    return f"the release {name} was lost from ops/releases, and is published again."
+
+
+def _decide_again(lock: Lock, run: dict[str, Any], start_spark: Callable[[], SparkSession]) -> str:
+    name, what = run["run_id"], run["message"]
+    try:
+        decide_again(lock, run, start_spark)
+    except (CannotDecide, LostVersionError) as error:
+        mark(
+            lock.warehouse, run, "failed", f"{what}. It was lost, and could not be carried out again: {error}"
+        )
+        return f"{name} ({what}) was lost from ops/releases, and could not be carried out again: {error}"
+    return f"{name} ({what}) was lost from ops/releases, and is carried out again."
 
 
 def _tables(warehouse: Warehouse, run: dict[str, Any]) -> dict[str, int]:

@@ -110,26 +110,33 @@ def run_states(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
 
 
 def lost(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """The newest rows of runs that published and that ops/releases does not know, for the commit was lost: the one that
-    stands on the newest release, the one on that, and so on.
+    """The newest rows of runs that published and that ops/releases does not know, for the commit was lost: nights, the
+    one that stands on the newest release, the one on that, and so on; and rejections and rollbacks in their places.
 
-    One that lies below a later release is history: nobody builds on it.
+    What lies below a later release is history: nobody builds on it.
     """
     # First: a night publishes, and then says that it did.
     states = last_states(warehouse)
     known = all_releases(warehouse)
     ids = {release.release_id for release in known}
-    nights = {
-        row["base_release"]: row
-        for run_id, row in states.items()
-        if row["status"] == "released" and run_id not in ids and not is_decision(row)
-    }
+    # In the order of their starts: what is carried out again ends anew.
+    ended = [row for row in states.values() if row["status"] in ("released", "restored")]
+    later = max((place for place, row in enumerate(ended) if row["run_id"] in ids), default=-1)
+    gone = ended[later + 1 :]
+    place = {row["run_id"]: n for n, row in enumerate(gone)}
+    nights = {row["base_release"]: row for row in gone if not is_decision(row)}
+    decisions = [row for row in gone if is_decision(row)]
     standing = [release.release_id for release in known if release.status == "released"]
+    top = standing[-1] if standing else None
     found: list[dict[str, Any]] = []
-    row = nights.pop(standing[-1] if standing else None, None)
-    while row is not None:
+    while next_ones := [*([nights[top]] if top in nights else []), *decisions[:1]]:
+        row = min(next_ones, key=lambda row: place[row["run_id"]])
+        if is_decision(row):
+            decisions.remove(row)
+        else:
+            del nights[top]
         found.append(row)
-        row = nights.pop(row["run_id"], None)
+        top = row["run_id"]
     return found
 
 

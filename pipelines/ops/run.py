@@ -202,8 +202,8 @@ def _run(
 ) -> Outcome:
     _check(options, settings, warehouse)
     if releases.lost(warehouse):
-        with Lock(warehouse, "padron run, publishing a lost release again"):
-            for text in publish_again(warehouse):
+        with Lock(warehouse, "padron run, publishing a lost release again") as lock:
+            for text in publish_again(lock, partial(start_spark, records_of((), warehouse))):
                 watcher.warned(text)
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, outcome)

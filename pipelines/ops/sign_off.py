@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
 
 
+class CannotDecide(UsageError):
+    """What a decision is about is in no state that it could be carried out on."""
+
+
 @dataclass(frozen=True)
 class Decider:
     """Who decides, and why: both go into the record."""
@@ -59,6 +63,12 @@ class Decider:
 
     def __str__(self) -> str:
         return f"by {self.who}: {self.why}"
+
+    @classmethod
+    def of(cls, said: str) -> Decider:
+        """What ``str`` of a decider made."""
+        who, _, why = said.removeprefix("by ").partition(": ")
+        return cls(who, why)
 
 
 def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[str]:
@@ -126,31 +136,42 @@ def _reject(
         _settle(warehouse, run, decider)
         return newest
     known = {r.release_id: r for r in releases.all_releases(warehouse)}
-    release = known.get(name)
-    if not is_named and release is not None:
+    if not is_named and name in known:
         raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
+    base, tables = _without(warehouse, run, known)
+    made = _go_back(lock, base, tables, f"{REJECT} {name} {decider}", start_spark)
+    _settle(warehouse, run, decider)
+    return made
+
+
+def _without(
+    warehouse: Warehouse, run: dict[str, Any], known: dict[str, Release]
+) -> tuple[Release, dict[str, int]]:
+    """The release that a night stands on, and its tables with the night's files in bronze, marked rejected.
+
+    Raises CannotDecide where there is no such release, or nothing to reject.
+    """
+    name = run["run_id"]
+    release = known.get(name)
     if release is not None:
         if release.status != "released":
-            raise UsageError(f"Release {name} is withdrawn already.")
+            raise CannotDecide(f"Release {name} is withdrawn already.")
         base = known.get(release.base_release or "")
         landed = {p: v for p, v in release.tables.items() if p.startswith("bronze/")}
     else:
-        base = newest
+        base = releases.newest(warehouse)
         # Only what stands on the same base is part of the same story.
         if base is not None and run["base_release"] != base.release_id:
             _not_the_newest(name, base)
         landed = _landed_by(warehouse, name)
     if base is None:
-        raise UsageError(
+        raise CannotDecide(
             f"Nothing was released before {name}, so there is nothing to go back to: replace or remove its "
             "files in the landing folder and run again."
         )
     _check_whole(warehouse, base)
     batches = _rejected(warehouse, base, landed, run["business_date"], name)
-    tables = {**base.tables, **landed, BATCHES.path: batches}
-    made = _go_back(lock, base, tables, decider, REJECT, name, start_spark)
-    _settle(warehouse, run, decider)
-    return made
+    return base, {**base.tables, **landed, BATCHES.path: batches}
 
 
 def _settle(warehouse: Warehouse, run: dict[str, Any], decider: Decider) -> None:
@@ -182,14 +203,35 @@ def rollback(
         if target.release_id == newest.release_id:
             raise UsageError(f"Release {release_id} is the newest one: readers see it already.")
         _check_whole(warehouse, target)
-        return _go_back(lock, target, dict(target.tables), decider, ROLLBACK, release_id, start_spark)
+        return _go_back(lock, target, dict(target.tables), f"{ROLLBACK} {release_id} {decider}", start_spark)
+
+
+def decide_again(lock: Lock, decision: dict[str, Any], start_spark: Callable[[], SparkSession]) -> Release:
+    """Carry out once more, under its id, a decision whose release was lost: its newest row of ops/runs.
+
+    Returns the release that readers see from now on. Raises CannotDecide where what it was about is not there any more.
+    """
+    warehouse, said = lock.warehouse, decision["message"]
+    known = {r.release_id: r for r in releases.all_releases(warehouse)}
+    if said.startswith(f"{ROLLBACK} "):
+        target = known.get(said.removeprefix(f"{ROLLBACK} ").partition(" ")[0])
+        if target is None or target.status != "released":
+            raise CannotDecide("The release that it went back to is not there any more.")
+        _check_whole(warehouse, target)
+        return _go_back(lock, target, dict(target.tables), said, start_spark, decision)
+    name, _, decider = said.removeprefix(f"{REJECT} ").partition(" ")
+    run = last_states(warehouse)[name]
+    base, tables = _without(warehouse, run, known)
+    made = _go_back(lock, base, tables, said, start_spark, decision)
+    _settle(warehouse, run, Decider.of(decider))
+    return made
 
 
 def _check_whole(warehouse: Warehouse, release: Release) -> None:
-    """Raises UsageError where upkeep has deleted files of the release, which readers would be sent to."""
+    """Raises CannotDecide where upkeep has deleted files of the release, which readers would be sent to."""
     gone = [path for path, version in release.tables.items() if not warehouse.is_whole(path, version)]
     if gone:
-        raise UsageError(
+        raise CannotDecide(
             f"Release {release.release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it is older than "
             "retention_days or retention_by_layer in conf/padron.yml promise."
         )
@@ -226,18 +268,18 @@ def _in_state(warehouse: Warehouse, name: str, states: tuple[str, ...]) -> dict[
 
 
 def _not_the_newest(name: str, base: Release) -> NoReturn:
-    raise UsageError(
+    raise CannotDecide(
         f"Run {name} does not stand on the newest release {base.release_id}: what it did is not used any more."
     )
 
 
 def _landed_by(warehouse: Warehouse, run_id: str) -> dict[str, int]:
-    """Bronze as an unreleased run left it. Raises UsageError where it landed nothing."""
+    """Bronze as an unreleased run left it. Raises CannotDecide where it landed nothing."""
     landed: dict[str, int] = {}
     for row in finished(warehouse, {run_id}):
         landed |= {p: v for p, v in dict(row["outputs"]).items() if p.startswith("bronze/")}
     if BATCHES.path not in landed:
-        raise UsageError(
+        raise CannotDecide(
             f"Run {run_id} took no file in, so there is nothing to reject: replace or remove the files in the "
             "landing folder that it names."
         )
@@ -255,7 +297,7 @@ def _rejected(
     assert before is not None
     is_new = pc.invert(pc.is_in(now["batch_id"], value_set=before["batch_id"].combine_chunks()))
     if not pc.any(is_new).as_py():
-        raise UsageError(
+        raise CannotDecide(
             f"Run {run_id} of {business_date} took no new file in: to undo what else it changed, roll back to "
             f"{base.release_id}."
         )
@@ -268,15 +310,16 @@ def _go_back(
     lock: Lock,
     target: Release,
     tables: dict[str, int],
-    decider: Decider,
-    verb: str,
-    name: str,
+    said: str,
     start_spark: Callable[[], SparkSession],
+    again: dict[str, Any] | None = None,
 ) -> Release:
-    """Release ``tables``, which are the target's but for bronze, in the place of all after the target."""
+    """Release ``tables``, which are the target's but for bronze, in the place of all after the target.
+
+    ``said``: what was decided, by whom and why. ``again``: the row of ops/runs of the same decision, made before.
+    """
     warehouse = lock.warehouse
     newest = releases.required(warehouse)
-    said = f"{verb} {name} {decider}"
     standing = [r for r in releases.all_releases(warehouse) if r.status == "released"]
     # After the target in the order of publication, and not before it by date.
     withdrawn = standing[[r.release_id for r in standing].index(target.release_id) + 1 :]
@@ -289,7 +332,7 @@ def _go_back(
         "files": 0,
         "late_files": 0,
     }
-    record = Record(warehouse, newest.business_date, facts)
+    record = Record(warehouse, newest.business_date, facts, again)
     record.state("started", said)
     try:
         if withdrawn:

@@ -16,7 +16,7 @@ from pipelines.errors import GateStopped, LockHeld, UsageError
 from pipelines.ops import releases, sign_off
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
-from pipelines.ops.tables import GATES, LOCK
+from pipelines.ops.tables import GATES, LOCK, RELEASES
 from pipelines.stages import Inputs
 
 MARIA = Decider("maria", "the shop was closed")
@@ -286,3 +286,73 @@ def test_a_rejection_that_dies_anywhere_is_made_good_by_the_same_command(
     assert all(content == seen[0] for content in seen)
     with pytest.raises(UsageError, match=r"Run 2026-07-02\.1 is rejected"):
         sign_off.reject(victim.house, None, MARIA, no_spark)
+
+
+def lose_the_newest_release(shop: Tiny) -> None:
+    """As a power cut leaves it: the commit is not there, and neither is the pointer of after it."""
+    sorted((shop.warehouse / RELEASES.path / "_delta_log").glob("*.json"))[-1].unlink()
+
+
+def states(shop: Tiny) -> list[tuple[str, str, str | None, str | None]]:
+    return [(r.release_id, r.status, r.base_release, r.reason) for r in releases.all_releases(shop.house)]
+
+
+DECISIONS = {
+    "a night that is not released": ("2026-07-02.1", "2026-07-01.2", 3),
+    "a released night": ("2026-07-02.2", "2026-07-02.3", 1),
+}
+"""The run, the decision about it, and what `padron status` exits with while that is lost."""
+
+
+@pytest.mark.parametrize("about", DECISIONS)
+def test_a_rejection_that_was_lost_is_carried_out_again(about: str, request: pytest.FixtureRequest) -> None:
+    run, made, code = DECISIONS[about]
+    shop: Tiny = request.getfixturevalue("two_nights" if "is not" not in about else "shop")
+    sign_off.reject(shop.house, run, MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    decided, content = states(shop), shop.content()
+    lose_the_newest_release(shop)
+    assert execute(["status", "--date", "2026-07-02", "--warehouse", str(shop.warehouse)]) == code
+    watch = Watch()
+    assert shop.run(watch).released == [], "its file is not taken in again"
+    assert watch.said == [
+        f"{made} (reject of {run} by maria: the shop was closed) was lost from ops/releases, and is carried out again."
+    ]
+    assert (states(shop), shop.content()) == (decided, content)
+    assert last_states(shop.house)[run]["status"] == "rejected"
+    assert last_states(shop.house)[run]["message"] == "rejected by maria: the shop was closed"
+    assert shop.run(again := Watch()).released == []
+    assert again.said == []
+
+
+def test_a_rollback_that_was_lost_is_carried_out_again_and_what_was_built_on_it_after_it(
+    two_nights: Tiny,
+) -> None:
+    shop = two_nights
+    shop.gates.clear()
+    sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    shop.run()
+    decided, content = states(shop), shop.content()
+    assert [name for name, *_ in decided] == ["2026-07-01.1", "2026-07-02.2", "2026-07-02.3", "2026-07-02.4"]
+    lose_the_newest_release(shop)
+    lose_the_newest_release(shop)
+    assert shop.run(watch := Watch()).released == []
+    assert [text.partition(" was lost")[0] for text in watch.said] == [
+        "2026-07-02.3 (rollback to 2026-07-01.1 by maria: the shop was closed)",
+        "the release 2026-07-02.4",
+    ]
+    assert (states(shop), shop.content()) == (decided, content)
+
+
+def test_a_lost_decision_that_cannot_be_carried_out_again_is_told_once(two_nights: Tiny) -> None:
+    shop = two_nights
+    sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    lose_the_newest_release(shop)
+    newest = releases.required(shop.house).tables
+    shop.house.vacuum(PEOPLE.path, [newest[PEOPLE.path]], hours=0)
+    shop.run(watch := Watch())
+    (text,) = watch.said
+    assert "could not be carried out again: Release 2026-07-01.1 is not readable whole" in text
+    assert last_states(shop.house)["2026-07-02.3"]["status"] == "failed"
+    assert releases.required(shop.house).release_id == "2026-07-02.2"
+    shop.run(again := Watch())
+    assert again.said == []
