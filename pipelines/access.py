@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import PadronError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _AGAIN = "move that away, and run the same command again."
 
@@ -45,7 +46,18 @@ def check_writable(root: str, path: str) -> None:
     """Raises UsageError where ``root`` is no folder, or padron may not write to it and its table ``path``."""
     if "://" in root:
         return
-    for at in (_folder(root), *_way(root, path)):
+    _check_open(root, (_folder(root), *_way(root, path)))
+
+
+def check_all_writable(root: str) -> None:
+    """Raises UsageError where padron may not write to a layer of the warehouse ``root`` or to one of its tables."""
+    if "://" in root:
+        return
+    _check_open(root, [at for level in ("*", "*/*", "*/*/_delta_log") for at in Path(root).glob(level)])
+
+
+def _check_open(root: str, places: Iterable[str | Path]) -> None:
+    for at in places:
         if os.path.isdir(at) and not os.access(at, os.W_OK | os.X_OK):
             raise UsageError(
                 f"The warehouse {root} cannot be written to: {at} is read-only for padron's user."

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.access import check_all_writable
 from pipelines.bronze.batches import BATCHES
 from pipelines.bronze.landing import discover, pending
 from pipelines.digests import LAYERS
@@ -210,6 +211,7 @@ def _run(
     if not nights:
         releases.write_pointer(warehouse)
         return outcome
+    check_all_writable(warehouse.root)
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
         if lock.taken_over:

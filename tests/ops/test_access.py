@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_night import tiny
 
 from pipelines.cli import execute
 from pipelines.errors import PadronError, UsageError
 from pipelines.ops import releases, summarise
 from pipelines.ops.lock import Lock
+from pipelines.ops.record import last_states
 from pipelines.ops.tables import RELEASES
 from pipelines.storage import Warehouse
 from pipelines.stored import LostVersionError
@@ -164,3 +166,17 @@ def test_a_folder_under_which_no_table_can_be_kept_is_refused(
     assert "cannot hold tables" in said
     assert "choose another folder" in said
     assert not os.path.exists(place)
+
+
+@pytest.mark.parametrize("closed", ["silver", "identity/log", "gold/totals/_delta_log"])
+def test_a_folder_that_a_night_may_not_write_to_is_named_before_it_begins(
+    closed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = tiny(monkeypatch, tmp_path)
+    shop.deliver("2026-07-01", {"1": "Ana"})
+    shop.run()
+    shop.deliver("2026-07-02", {"1": "Eva"})
+    close(monkeypatch, shop.warehouse / closed, os.W_OK)
+    with pytest.raises(UsageError, match=f"{shop.warehouse / closed} is read-only for padron's user"):
+        shop.run()
+    assert list(last_states(shop.house)) == ["2026-07-01.1"]
