@@ -12,7 +12,13 @@ from pipelines.ops.event_checks import events, integrity
 from pipelines.ops.key_checks import keys_look_right
 from pipelines.ops.measure_checks import identity_quality
 from pipelines.ops.profile_checks import feeds_look_right
-from pipelines.quality.contracts import check_arguments, check_contracts, check_known, check_regexes
+from pipelines.quality.contracts import (
+    check_arguments,
+    check_conditions,
+    check_contracts,
+    check_known,
+    check_regexes,
+)
 from pipelines.quality.row_rules import row_rules
 
 if TYPE_CHECKING:
@@ -37,8 +43,9 @@ def check_contracts_can_be_asked(settings: Settings) -> None:
 
 
 def check_contracts_can_be_matched(settings: Settings, spark: SparkSession) -> None:
-    """Raises UsageError where a regular expression of conf/quality is none to Spark."""
+    """Raises UsageError where a regular expression or a row_condition of conf/quality is none to Spark."""
     check_regexes(settings.contracts, spark)
+    check_conditions(settings.contracts, PUBLISHED, spark)
 
 
 def _contracts(inputs: Inputs) -> list[Verdict]:

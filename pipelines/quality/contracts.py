@@ -10,6 +10,7 @@ import difflib
 import importlib.util
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -162,6 +163,29 @@ def _compile(spark: SparkSession, where: str, regex: str) -> None:
         why = str(error).partition("\n")[0]
         hint = " Java names a group (?<name>…)." if "(?P" in regex else ""
         raise UsageError(f"{where}: the regular expression {regex} cannot be read: {why}.{hint}") from None
+
+
+def check_conditions(contracts: Iterable[Contract], tables: Mapping[str, Table], spark: SparkSession) -> None:
+    """Raises UsageError for a row_condition that Spark does not take of the table as it is declared."""
+    for contract in contracts:
+        for rule in _about_tables(contract):
+            if rule.kwargs.get("row_condition") is not None:
+                _ask(contract, rule, spark.createDataFrame([], tables[contract.table].schema))
+
+
+def _ask(contract: Contract, rule: Expectation, empty: DataFrame) -> None:
+    from great_expectations.execution_engine import SparkDFExecutionEngine
+
+    condition = _implemented(contract, rule).row_condition
+    engine = SparkDFExecutionEngine(batch_data_dict={"empty": empty})
+    try:
+        engine.get_domain_records({"row_condition": condition, "batch_id": "empty"})
+    except Exception as error:
+        why = re.sub(r"^\[[A-Z_.]+\] ", "", str(error).strip().partition("\n")[0]).partition(" SQLSTATE")[0]
+        raise UsageError(
+            f"conf/quality: {contract.table}: {rule.type}: row_condition {rule.kwargs['row_condition']!r} cannot be asked "
+            f"of {contract.table}: {why.rstrip('.')}."
+        ) from None
 
 
 def check_arguments(contracts: Iterable[Contract]) -> None:

@@ -17,6 +17,7 @@ from pipelines.night import PUBLISHED
 from pipelines.quality.contracts import (
     Contract,
     check_arguments,
+    check_conditions,
     check_contracts,
     check_known,
     check_regexes,
@@ -280,6 +281,48 @@ def test_a_regular_expression_that_spark_cannot_read_is_told_before_a_night(
             check_regexes([rule], spark)
         assert said in str(error.value)
         assert len(str(error.value).splitlines()) == 1
+
+
+def on_rows(condition: object, parser: str | None = None) -> Contract:
+    asked = {"row_condition": condition, **({"condition_parser": parser} if parser else {})}
+    return asked_of("gold/rfm", "column_values_to_not_be_null", "warn", column="monetary_value", **asked)
+
+
+@pytest.mark.parametrize(
+    ("condition", "parser"),
+    [
+        ("currency = 'EUR' and as_of > date'2026-01-01'", None),
+        ('col("currency") == "EUR"', "great_expectations"),
+        (
+            {"type": "comparison", "column": {"name": "currency"}, "operator": "==", "parameter": "EUR"},
+            None,
+        ),
+    ],
+)
+def test_a_condition_on_rows_is_what_great_expectations_takes(
+    spark: SparkSession, condition: object, parser: str | None
+) -> None:
+    check_conditions([on_rows(condition, parser)], PUBLISHED, spark)
+
+
+@pytest.mark.parametrize(
+    ("condition", "parser", "said"),
+    [
+        ("curency = 'EUR'", "spark", "name `curency` cannot be resolved. Did you mean one of the following?"),
+        ("currency = ", None, "Syntax error at or near end of input."),
+        ("as_of", None, 'Filter expression "as_of" of type "DATE" is not a boolean.'),
+        ('col("curency") == "EUR"', "great_expectations", "name `curency` cannot be resolved"),
+    ],
+)
+def test_a_condition_on_rows_that_cannot_be_asked_is_told_with_its_place_before_a_night(
+    spark: SparkSession, condition: object, parser: str | None, said: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        check_conditions([on_rows(condition, parser)], PUBLISHED, spark)
+    text = str(error.value)
+    assert text.startswith("conf/quality: gold/rfm: expect_column_values_to_not_be_null: row_condition ")
+    assert said in text
+    assert len(text.splitlines()) == 1
 
 
 @pytest.mark.parametrize("value_set", ["EUR", [], None])
