@@ -111,6 +111,7 @@ def link(
 
     _check_folder(out_folder)
     folder = Conf(config)
+    folder.check_names()
     conf = folder.load("linkage.yml", Linkage)
     if with_relations and settings_file is None:
         raise UsageError("--relations goes with --settings: without it the engine has classes with names.")

@@ -153,6 +153,14 @@ def test_what_cannot_be_linked_is_said_in_one_line(
     assert "Traceback" not in error
 
 
+def test_a_variable_that_configures_nothing_is_refused(
+    people: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PADRON__LINKGE__MATCH_PROBABILITY", "0.9")
+    assert execute(["link", str(people), "--id", "id", "--out", str(people.parent / "out")]) == 2
+    assert "Did you mean PADRON__LINKAGE__MATCH_PROBABILITY?" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_file_that_is_none_or_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["link", str(tmp_path / "none.csv"), "--id", "id"]) == 2
     assert "does not exist" in capsys.readouterr().err
