@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 
+from pipelines import night_gold
 from pipelines.bronze.batches import BATCHES, batch_rows, batches_frame
 from pipelines.bronze.problems import stop_message
 from pipelines.bronze.read import land
 from pipelines.errors import UnusableFiles
-from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customers
-from pipelines.gold.judged_quality import judged_quality, measured_rows
-from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
-from pipelines.gold.ownership import customer_register, live_owners, record_owners, resolve, with_former_names
-from pipelines.gold.rates import converted
-from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
-from pipelines.gold.rfm import RFM, build_rfm
+from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS
+from pipelines.gold.measures import MEASURES
+from pipelines.gold.reconciliation import RECONCILIATION
+from pipelines.gold.rfm import RFM
 from pipelines.gold.rfm_cut_points import RFM_CUT_POINTS
-from pipelines.gold.service import SERVICE, build_service
-from pipelines.gold.xref import XREF, build_xref
+from pipelines.gold.service import SERVICE
+from pipelines.gold.xref import XREF
 from pipelines.identity.assign import Identity
 from pipelines.identity.build import build_identity
 from pipelines.identity.changes import CHANGES
@@ -148,7 +146,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
         Stage(
             "gold.xref",
             (XREF,),
-            _xref,
+            night_gold.xref,
             reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, RENAMES),
             dated=False,
             conf=(),
@@ -156,28 +154,28 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
         Stage(
             "gold.customers",
             (CUSTOMERS, ATTRIBUTE_VALUES),
-            _customers,
+            night_gold.customers,
             reads=(ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, XREF, CUSTOMER_RECORDS, ORDERS, BATCHES),
-            previous=(CUSTOMERS,),
+            previous=(CUSTOMERS, ATTRIBUTE_VALUES),
         ),
         Stage(
             "gold.rfm",
             (RFM, RFM_CUT_POINTS),
-            _rfm,
+            night_gold.rfm,
             reads=(CUSTOMERS, XREF, ORDERS, RETURNS, BATCHES),
             previous=(RFM_CUT_POINTS,),
         ),
-        Stage("gold.service", (SERVICE,), _service, reads=(CUSTOMERS, XREF, CASES, BATCHES)),
+        Stage("gold.service", (SERVICE,), night_gold.service, reads=(CUSTOMERS, XREF, CASES, BATCHES)),
         Stage(
             "gold.reconciliation",
             (RECONCILIATION,),
-            _reconciliation,
+            night_gold.reconciliation,
             reads=(CUSTOMERS, XREF, ORDERS, ORDER_LINES, RETURNS, CASES),
         ),
         Stage(
             "gold.measures",
             (MEASURES,),
-            _measures,
+            night_gold.measures,
             reads=(
                 ASSIGNMENTS,
                 EVENTS,
@@ -193,11 +191,6 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
         ),
         Stage("quality.contracts", (), _nothing, reads=GOLD),
     ]
-
-
-def _delivered(inputs: Inputs, table: Table, target: str) -> DataFrame | None:
-    """The silver table, or None where no feed ever filled it: its metrics are NULL, not 0."""
-    return inputs.frame(table) if target in received(inputs).targets() else None
 
 
 def _land(inputs: Inputs) -> Content:
@@ -257,106 +250,6 @@ def _identity(inputs: Inputs) -> Content:
         register=inputs.previous_rows(ASSIGNMENTS),
     )
     return built.tables
-
-
-def _xref(inputs: Inputs) -> Content:
-    owners = record_owners(*[inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES)])
-    owners = with_former_names(owners, inputs.arrow(RENAMES))
-    return {XREF.path: build_xref(owners)}
-
-
-def _customers(inputs: Inputs) -> Content:
-    settings = inputs.settings
-    assignments, history, aliases = (inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES))
-    orders = _delivered(inputs, ORDERS, "orders")
-    built = build_customers(
-        inputs.frame(CUSTOMER_RECORDS),
-        live_owners(assignments, history),
-        customer_register(assignments, history, aliases),
-        None if orders is None else resolve(orders, inputs.frame(XREF)),
-        inputs.previous(CUSTOMERS),
-        settings.survivorship,
-        settings.metrics,
-        inputs.night.business_date,
-        received(inputs).stale("customer_records"),
-        keep=inputs.keep,
-    )
-    return {CUSTOMERS.path: built.customers, ATTRIBUTE_VALUES.path: built.attribute_values}
-
-
-def _owned_orders(inputs: Inputs) -> DataFrame | None:
-    """The orders with their customer, in the reporting currency where there are rates; None without a feed."""
-    settings, currency = inputs.settings, inputs.settings.project.reporting_currency
-    orders = _delivered(inputs, ORDERS, "orders")
-    if orders is not None:
-        orders = resolve(orders, inputs.frame(XREF))
-        if settings.rates is not None and currency is not None:
-            orders = converted(orders, inputs.spark.createDataFrame(settings.rates), currency)
-    return orders
-
-
-def _rfm(inputs: Inputs) -> Content:
-    settings = inputs.settings
-    built = build_rfm(
-        inputs.frame(CUSTOMERS),
-        _owned_orders(inputs),
-        _delivered(inputs, RETURNS, "returns"),
-        inputs.previous(RFM_CUT_POINTS),
-        settings.metrics,
-        inputs.night.business_date,
-        stale_sources=received(inputs).stale("orders"),
-        reporting_currency=settings.project.reporting_currency,
-        keep=inputs.keep,
-    )
-    return {RFM.path: built.rfm, RFM_CUT_POINTS.path: built.cut_points}
-
-
-def _service(inputs: Inputs) -> Content:
-    cases = _delivered(inputs, CASES, "cases")
-    built = build_service(
-        inputs.frame(CUSTOMERS),
-        None if cases is None else resolve(cases, inputs.frame(XREF)),
-        inputs.settings.metrics,
-        inputs.night.business_date,
-        timezone=inputs.settings.project.timezone,
-        stale_sources=received(inputs).stale("cases"),
-    )
-    return {SERVICE.path: built}
-
-
-def _reconciliation(inputs: Inputs) -> Content:
-    def booked(table: Table, target: str) -> Booked | None:
-        silver = _delivered(inputs, table, target)
-        return None if silver is None else Booked(silver, resolve(silver, inputs.frame(XREF)))
-
-    built = build_reconciliation(
-        inputs.frame(CUSTOMERS),
-        orders=booked(ORDERS, "orders"),
-        order_lines=_delivered(inputs, ORDER_LINES, "order_lines"),
-        returns=_delivered(inputs, RETURNS, "returns"),
-        cases=booked(CASES, "cases"),
-        keep=inputs.keep,
-    )
-    return {RECONCILIATION.path: built}
-
-
-def _measures(inputs: Inputs) -> Content:
-    tonight = build_measures(
-        inputs.frame(ASSIGNMENTS),
-        None if inputs.night.base_date is None else inputs.previous(ASSIGNMENTS),
-        inputs.frame(EVENTS),
-        inputs.frame(CUSTOMER_RECORDS),
-        inputs.frame(SCORED_PAIRS),
-        _owned_orders(inputs),
-        inputs.night.business_date,
-    )
-    judgements = inputs.arrow(JUDGEMENTS)
-    said = judgements and judged_quality(
-        judgements, inputs.arrow(RENAMES), inputs.frame(CUSTOMER_RECORDS), inputs.frame(CLUSTERS)
-    )
-    judged = measured_rows(said, inputs.night.business_date) if said else ()
-    past, keep_days = inputs.previous_arrow(MEASURES), inputs.settings.project.retention("gold")
-    return {MEASURES.path: measures_so_far(past, tonight, keep_days, judged)}
 
 
 def _nothing(inputs: Inputs) -> Content:

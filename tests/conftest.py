@@ -44,7 +44,8 @@ def _group(module: str) -> str:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A session tuned for tiny tables: one shuffle partition, the first compiler only."""
+    """A session tuned for tiny tables: few shuffle partitions, the first compiler only, and queries that are not compiled,
+    as in a night of so few records."""
     from pipelines.spark import session
 
     spark = session(
@@ -57,6 +58,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
             "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseParallelGC",
         },
+        is_interpreted=True,
     )
     yield spark
     spark.stop()

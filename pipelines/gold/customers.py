@@ -14,6 +14,7 @@ from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
 from pipelines.gold.ownership import RECORD
 from pipelines.gold.purchases import is_counted, within
+from pipelines.gold.touched_customers import LastNight, digest_of, said, touched_customers, without
 from pipelines.queries import Keep, as_it_is
 from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, STRINGS, Column, Personal, Table
 
@@ -80,6 +81,12 @@ CUSTOMERS = Table(
             formula="filled groups ÷ groups",
         ),
         Column("first_seen_on", DATE, "Business date on which the id was first published.", _Q),
+        Column(
+            "records_digest",
+            LONG,
+            "64 bits of a digest of what the live records say: who asks whether it changed need not read them.",
+            _P,
+        ),
         Column("previous_customer_ids", STRINGS, "Ids that became this one, by merge or split, sorted.", _P),
         Column("is_stale", BOOLEAN, "True where a contributing source missed its cadence.", required=True),
         Column("stale_sources", STRINGS, "Contributing sources that missed their cadence, sorted."),
@@ -135,6 +142,10 @@ def _expected(survivorship: Survivorship) -> SparkColumn:
     return expected
 
 
+_PROFILED = ("source", "party_type", "said")
+"""What ``_profile`` looks at, besides ``as_of``."""
+
+
 def _profile() -> dict[str, SparkColumn]:
     """What a customer's live records say by their number: aggregates by the name of their column."""
     says = F.col("party_type")
@@ -146,6 +157,7 @@ def _profile() -> dict[str, SparkColumn]:
         "party_type": party_type,
         "record_count": F.count("*"),
         "sources_present": F.array_sort(F.collect_set("source")),
+        "records_digest": digest_of(F.col("said")),
     }
 
 
@@ -172,6 +184,11 @@ def _kept(previous: DataFrame, register: DataFrame) -> DataFrame:
     return previous.select("customer_id", *columns).join(gone, on="customer_id", how="left_semi")
 
 
+def _taken_over(last: LastNight, touched: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """Last night's golden records, those ``columns``, of the customers that were not touched."""
+    return without(last.customers.filter("is_live"), touched).select(*columns)
+
+
 def build_customers(
     records: DataFrame,
     owners: DataFrame,
@@ -183,6 +200,7 @@ def build_customers(
     business_date: date,
     stale_sources: Sequence[str] = (),
     keep: Keep = as_it_is,
+    last: LastNight | None = None,
 ) -> Customers:
     """One row per customer ever current, with its golden record; and every value it chose from.
 
@@ -190,12 +208,22 @@ def build_customers(
     ``orders``: silver/orders resolved to customer_id, None where no source delivers orders.
     ``previous``: gold/customers of the prior state (None or empty the first night), from which
     customers without live records keep their values. ``stale_sources`` missed their cadence.
-    ``keep``: see ``queries``.
+    ``keep``: see ``queries``. ``last``: what golden records may be taken over from; the tables are the same with it
+    and without.
     """
+    touched = None if last is None else touched_customers(records, owners, last, business_date, keep)
+    if touched is not None:
+        owners = owners.join(F.broadcast(touched), on="customer_id", how="left_semi")
+        # There are few: records are wide, and stay where they are.
+        owners = F.broadcast(owners)
     live = records.join(owners.select(*RECORD, "customer_id", "first_seen_on"), on=RECORD, how="inner")
+    live = live.withColumn("said", said())
     # Both tables are made of it, and sorting the candidates is the dear part.
-    ranked = keep(rank_candidates(live, survivorship, business_date, _profile()))
-    golden = golden_values(ranked)
+    ranked = keep(rank_candidates(live, survivorship, business_date, _profile(), _PROFILED))
+    golden, values = golden_values(ranked), attribute_rows(ranked)
+    if last is not None and touched is not None:
+        golden = golden.unionByName(_taken_over(last, touched, golden.columns))
+        values = values.unionByName(without(last.attribute_values, touched))
     if previous is not None:
         golden = golden.unionByName(_kept(previous, register), allowMissingColumns=True)
     described = register.join(golden, on="customer_id", how="left")
@@ -205,7 +233,7 @@ def build_customers(
         active = described.join(_activity(orders, metrics, business_date), on="customer_id", how="left")
     return Customers(
         customers=CUSTOMERS.conform(_finished(active, survivorship, metrics, business_date, stale_sources)),
-        attribute_values=ATTRIBUTE_VALUES.conform(attribute_rows(ranked)),
+        attribute_values=ATTRIBUTE_VALUES.conform(values),
     )
 
 

@@ -7,7 +7,7 @@ the choice depends on nothing but the records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import reduce
 from operator import add, or_
@@ -26,6 +26,8 @@ _MATCH_KEYS = {
     "emails": ("match_emails", "email:placeholder"),
     "phones": ("match_phones", "phone:placeholder"),
 }
+EVIDENCE = (*(keys for keys, _ in _MATCH_KEYS.values()), "match_excluded")
+"""The matching columns that say which of a record's values may survive."""
 
 
 def stated_on(business_date: date) -> Column:
@@ -170,16 +172,18 @@ def rank_candidates(
     survivorship: Survivorship,
     business_date: date,
     besides: Mapping[str, Column] | None = None,
+    say: Sequence[str] = (),
 ) -> DataFrame:
     """One row per customer: customer_id and, per attribute group, its candidates best first.
 
-    ``records`` are live ``silver/customer_records`` with customer_id and first_seen_on. ``besides``: aggregates of the
-    customer's ``source`` and ``party_type`` that are wanted in the same pass, by the name of their column.
+    ``records`` are live ``silver/customer_records`` with customer_id and first_seen_on. ``besides``: aggregates of
+    ``as_of``, the date of which the customer's records state their values, and of their columns ``say``, that are wanted
+    in the same pass, by the name of their column.
     """
     wanted = besides or {}
     put_forward = records.withColumn("as_of", stated_on(business_date)).select(
         "customer_id",
-        *(("source", "party_type") if wanted else ()),
+        *((*say, "as_of") if wanted else ()),
         *[
             (_several if group.many else _single)(
                 group, survivorship.trust_of(group.name), survivorship.groups[group.name]

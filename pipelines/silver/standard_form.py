@@ -132,7 +132,7 @@ def _changed(
     """Keys of the records that are not tonight, column for column, what they were: they came, went or changed, in what
     was received, its origin, or what standardises it; or their birth date reads otherwise today."""
     key = list(CUSTOMER_RECORDS.key)
-    content = _hash_of({c.name: c.type for c in CUSTOMER_RECORDS.columns if c.name in _STATED})
+    content = hash_of({c.name: c.type for c in CUSTOMER_RECORDS.columns if c.name in _STATED})
     formats = {known.digest: known for known in hints.values()}
     reads = _ReadsTheSame(formats, business_date)
     last = before.select(*key, content.alias("_was"), "birth_date_raw", MADE_BY, MADE_ON).mapInArrow(
@@ -150,10 +150,10 @@ def with_digest(records: DataFrame) -> DataFrame:
     """
     columns = {"party_type": STRING, **{column.name: column.type for column in MATCHING}}
     del columns["match_excluded"]
-    return CUSTOMER_RECORDS.conform(records.withColumn(MATCHING_DIGEST.name, _hash_of(columns)))
+    return CUSTOMER_RECORDS.conform(records.withColumn(MATCHING_DIGEST.name, hash_of(columns)))
 
 
-def _hash_of(columns: Mapping[str, str]) -> Column:
+def hash_of(columns: Mapping[str, str]) -> Column:
     """64 bits of a digest of ``columns``, by name and type; lists keep their order.
 
     What a hash leaves out, that a value is NULL and where a list ends, goes in besides; no list of silver

@@ -41,16 +41,41 @@ def few_people(inputs: Inputs) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
-    """One released night of three people; the next has four and is stopped."""
-    made = tiny(monkeypatch, tmp_path, {"silver.build": few_people})
-    made.deliver("2026-07-01", {"1": "ana", "2": "eva", "3": "ana"})
-    made.run()
-    made.deliver("2026-07-02", {"4": "leo"})
-    with pytest.raises(GateStopped, match="volume: 4 people"):
+def gated(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tiny:
+    return tiny(monkeypatch, folder, {"silver.build": few_people})
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of ``shop``."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with pytest.MonkeyPatch.context() as patch:
+        made = gated(patch, folder)
+        made.deliver("2026-07-01", {"1": "ana", "2": "eva", "3": "ana"})
         made.run()
-    return made
+        made.deliver("2026-07-02", {"4": "leo"})
+        with pytest.raises(GateStopped, match="volume: 4 people"):
+            made.run()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def approved(stopped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of ``two_nights``."""
+    folder = tmp_path_factory.mktemp("approved")
+    shutil.copytree(stopped, folder, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        made = gated(patch, folder)
+        sign_off.approve(made.house, None, MARIA)
+        made.run()
+    return folder
+
+
+@pytest.fixture
+def shop(stopped: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """One released night of three people; the next has four and is stopped."""
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    return gated(monkeypatch, tmp_path)
 
 
 def padron(shop: Tiny, *arguments: str) -> int:
@@ -148,12 +173,11 @@ def test_a_night_of_the_first_date_cannot_be_rejected_for_there_is_nothing_behin
 
 
 @pytest.fixture
-def two_nights(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> Tiny:
+def two_nights(approved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     """Both nights released; the identity of the small nights is put back without Spark."""
-    sign_off.approve(shop.house, None, MARIA)
-    shop.run()
+    shutil.copytree(approved, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(sign_off, "_compensated", _compensated)
-    return shop
+    return gated(monkeypatch, tmp_path)
 
 
 def _compensated(house: Any, _: Any, newest: Any, target: Any) -> dict[str, int]:
@@ -307,7 +331,7 @@ DECISIONS = {
 @pytest.mark.parametrize("about", DECISIONS)
 def test_a_rejection_that_was_lost_is_carried_out_again(about: str, request: pytest.FixtureRequest) -> None:
     run, made, code = DECISIONS[about]
-    shop: Tiny = request.getfixturevalue("two_nights" if "is not" not in about else "shop")
+    shop: Tiny = request.getfixturevalue("shop" if "is not" in about else "two_nights")
     sign_off.reject(shop.house, run, MARIA, lambda: None)  # type: ignore[arg-type,return-value]
     decided, content = states(shop), shop.content()
     lose_the_newest_release(shop)

@@ -33,7 +33,8 @@ _OPS = (
     "source_catalogue.py",
     "summarise.py",
 )
-_MODULES = ("config.py", "night.py", "night_gates.py", "night_linkage.py", "queries.py", "settings.py")
+_NIGHT = ("night.py", "night_gates.py", "night_gold.py", "night_linkage.py", "night_silver.py")
+_MODULES = ("config.py", *_NIGHT, "queries.py", "settings.py")
 _CODE = (*_LAYERS, *_MODULES, "spark.py", "stages.py", "storage.py", "tables.py", *(f"ops/{m}" for m in _OPS))
 """Code that decides what a night does."""
 
