@@ -86,6 +86,7 @@ CUSTOMERS = Table(
             LONG,
             "64 bits of a digest of what the live records say: who asks whether it changed need not read them.",
             _P,
+            formula="xor of xxhash64 over the live records",
         ),
         Column("previous_customer_ids", STRINGS, "Ids that became this one, by merge or split, sorted.", _P),
         Column("is_stale", BOOLEAN, "True where a contributing source missed its cadence.", required=True),
