@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     Key = tuple[str, str]
 
 
+WARNS_AT = 0.5
+"""Part of ``max_deleted_share`` from which on a night is warned of, of a feed with at least ``LEAST`` live keys."""
+LEAST = 100
+
+
 def deletions(feeds: Mapping[Key, Table]) -> Callable[[Inputs], list[Verdict]]:
     """``deleted_share``: a half snapshot looks like many deletions, and stops before silver.
 
@@ -68,7 +73,7 @@ def _told(inputs: Inputs, received: Received, tonight: Mapping[Key, list[str]]) 
         for place, key in enumerate(naming)
     ]
     told = {naming[row["place"]]: row["told"] for row in reduce(DataFrame.unionByName, counts).collect()}
-    most = inputs.settings.project.max_deleted_share
+    most = inputs.settings.project.max_deleted_share * WARNS_AT
     return {key: (live[key], rows) for key, rows in told.items() if rows <= most * live[key]}
 
 
@@ -90,16 +95,19 @@ def _seen(inputs: Inputs, received: Received, tonight: Mapping[Key, list[str]]) 
 
 
 def _judged(inputs: Inputs, key: Key, live: int, deleted: int) -> list[Verdict]:
-    share = deleted / live if live else 0.0
+    share, most = deleted / live if live else 0.0, inputs.settings.project.max_deleted_share
     about = "/".join(key)
+    what_to_do = (
+        "If it is, raise max_deleted_share in conf/padron.yml for this night."
+        if share > most
+        else f"Above {most:.1%} the night stops."
+    )
     return verdict(
         inputs.settings.project,
         "deleted_share",
         value=share,
-        bound=inputs.settings.project.max_deleted_share,
-        message=(
-            f"tonight deletes {deleted:,} of {live:,} records ({share:.1%}) of {about}: is the file whole? If it is, "
-            "raise max_deleted_share in conf/padron.yml for this night."
-        ),
+        bound=most,
+        message=f"tonight deletes {deleted:,} of {live:,} records ({share:.1%}) of {about}: is the file whole? {what_to_do}",
         about=about,
+        warn_above=most * WARNS_AT if live >= LEAST else None,
     )

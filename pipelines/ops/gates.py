@@ -91,18 +91,32 @@ def bounds_of(project: Project, gate: str) -> Bounds:
 
 
 def verdict(
-    project: Project, gate: str, *, value: float, bound: float, message: str, about: str | None = None
+    project: Project,
+    gate: str,
+    *,
+    value: float,
+    bound: float,
+    message: str,
+    about: str | None = None,
+    warn_above: float | None = None,
 ) -> list[Verdict]:
     """The verdict of ``gate``: failed when ``value`` is above ``bound``; none when it is off.
 
-    ``message`` says what was found and what to do; ``about`` names the part it is about.
+    ``message`` says what was found and what to do; ``about`` names the part it is about. ``warn_above``: from where on a
+    gate that stops at a bound of its own in conf warns.
     """
     severity = project.gates.get(gate, DEFAULTS[gate])
     if severity == "off":
         return []
     failed = value > bound
     status = {"warn": "warned", "fail": "blocked"}[severity] if failed else "passed"
-    return [_row(gate, about, status, severity, value, bound, None, message if failed else "as it should be")]
+    shown, fail_bound = bound, None
+    if warn_above is not None and severity == "fail":
+        fail_bound = bound
+        if not failed:
+            shown, status = warn_above, "warned" if value > warn_above else "passed"
+    said = message if status != "passed" else "as it should be"
+    return [_row(gate, about, status, severity, value, shown, fail_bound, said)]
 
 
 def graded(
