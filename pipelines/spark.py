@@ -127,7 +127,7 @@ def session(
 ) -> SparkSession:
     """The Spark session of this process.
 
-    ``properties`` is conf/spark-defaults.conf; ``overrides`` win over it (tests, ``--spark-conf``), and it over
+    ``properties`` is conf/spark-defaults.conf; ``overrides`` win over it (tests), and it over
     ``is_interpreted`` (``INTERPRETED``). ``is_quick``: see ``QUICK_START``; where the JVM is there already, it stays
     what it is.
     Raises UsageError for a wrong Java or options that it refuses, DeltaMissing when Delta's classes are not there.

@@ -21,6 +21,9 @@ os.environ.setdefault("TZ", "UTC")
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
+FEW_PARTS = {"spark.sql.shuffle.partitions": "2"}
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With ``-n 2`` all modules that take the session go to one process, every other module to any, whole.
@@ -52,7 +55,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         ROOT / "conf" / "spark-defaults.conf",
         {
             "spark.master": "local[2]",
-            "spark.sql.shuffle.partitions": "2",
+            **FEW_PARTS,
             "spark.default.parallelism": "2",
             "spark.driver.memory": "2g",
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
@@ -62,6 +65,20 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield spark
     spark.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_the_session_began() -> Iterator[None]:
+    """A night in the process of the tests starts Spark, and so lays its own configuration over the session's."""
+    yield
+    if "pyspark.sql" in sys.modules:
+        from pyspark.sql import SparkSession
+
+        from pipelines.spark import INTERPRETED
+
+        running = SparkSession.getActiveSession()
+        for key, value in {**FEW_PARTS, **INTERPRETED}.items() if running else ():
+            running.conf.set(key, value)
 
 
 @pytest.fixture(scope="session")

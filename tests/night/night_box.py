@@ -11,6 +11,20 @@ from pipelines.cli import execute
 from pipelines.ops.reading import Reader
 from pipelines.storage import Warehouse
 
+ROOT = Path(__file__).resolve().parents[2]
+FEW_PARTS = {"spark.sql.shuffle.partitions": "2"}
+"""For nights of few records in a suite that has many."""
+COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+"""For a night of few records whose queries are compiled, as those of many are."""
+
+
+def tune(conf: Path, options: dict[str, str]) -> None:
+    """Lay options of Spark over those of a folder of configuration, or of padron's own."""
+    properties = conf / "spark-defaults.conf"
+    before = properties if properties.exists() else ROOT / "conf" / "spark-defaults.conf"
+    lines = [before.read_text(encoding="utf-8"), *(f"{key} {value}\n" for key, value in options.items())]
+    properties.write_text("".join(lines), encoding="utf-8")
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -22,10 +36,9 @@ class Shop:
 
     def run(self, *options: str) -> int:
         """``padron run``; its exit code."""
+        where = ["--landing", str(self.landing), "--warehouse", str(self.warehouse)]
         config = ["--config", str(self.config)] if self.config else []
-        return execute(
-            ["run", "--landing", str(self.landing), "--warehouse", str(self.warehouse), *config, *options]
-        )
+        return execute(["run", *where, *config, *options])
 
     @property
     def house(self) -> Warehouse:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from night_box import Shop
+from night_box import FEW_PARTS, Shop, tune
 from pyspark.sql import SparkSession
 
 from pipelines.cli import execute
@@ -36,6 +36,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     )
     (sources / "loyalty.yml").write_text(example, encoding="utf-8")
     shutil.copy(ROOT / "conf" / "sources" / "orders.yml", sources)
+    tune(folder / "conf", FEW_PARTS)
     shop = Shop(folder / "landing", folder / "warehouse", folder / "conf")
     deliver(
         shop,

@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from night_box import Shop
+from night_box import COMPILED, FEW_PARTS, Shop, tune
 from pyspark.sql import SparkSession
 
 from pipelines.cli import execute
@@ -38,7 +38,9 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Two released nights of 250 customers."""
     folder = tmp_path_factory.mktemp("shop")
     made = simulate(str(folder), customers=250, nights=2, seed=11)
-    shop = Shop(Path(made.landing), folder / "warehouse", ROOT / "conf")
+    shop = Shop(Path(made.landing), folder / "warehouse", folder / "tuned")
+    shutil.copytree(ROOT / "conf", folder / "tuned")
+    tune(folder / "tuned", FEW_PARTS)
     assert shop.run("--date", "2026-07-01") == 0
     two = shop.rows(
         """SELECT min(source || ':' || record_id) AS a, max(source || ':' || record_id) AS b
@@ -53,6 +55,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     }
     row = decision_row({**dict.fromkeys(COLUMNS, ""), **said, "decided_at": "2026-07-01T20:00:00Z"})
     stewards.record(shop.house, [row])
+    tune(folder / "tuned", COMPILED)
     assert shop.run() == 0
     return shop
 
