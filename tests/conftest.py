@@ -21,9 +21,6 @@ os.environ.setdefault("TZ", "UTC")
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
-FEW_PARTS = {"spark.sql.shuffle.partitions": "2"}
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With ``-n 2`` all modules that take the session go to one process, every other module to any, whole.
@@ -45,39 +42,45 @@ def _group(module: str) -> str:
     return "spark" if re.search(r"^def \w+\([^)]*\bspark\b", text, re.MULTILINE) else module
 
 
+def _of_few(config: pytest.Config) -> dict[str, str]:
+    """Options for tiny tables: few partitions, and queries that are not compiled, as in a night of so few records.
+
+    The long checks have more of them, and compile.
+    """
+    from pipelines.spark import INTERPRETED
+
+    return {"spark.sql.shuffle.partitions": "2", **({} if config.getoption("-m") == "soak" else INTERPRETED)}
+
+
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A session tuned for tiny tables: few shuffle partitions, the first compiler only, and queries that are not compiled,
-    as in a night of so few records."""
+def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A session tuned for tiny tables: ``_of_few``, and the first compiler only."""
     from pipelines.spark import session
 
     spark = session(
         ROOT / "conf" / "spark-defaults.conf",
         {
             "spark.master": "local[2]",
-            **FEW_PARTS,
+            **_of_few(request.config),
             "spark.default.parallelism": "2",
             "spark.driver.memory": "2g",
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
             "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseParallelGC",
         },
-        is_interpreted=True,
     )
     yield spark
     spark.stop()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def as_the_session_began() -> Iterator[None]:
+def as_the_session_began(request: pytest.FixtureRequest) -> Iterator[None]:
     """A night in the process of the tests starts Spark, and so lays its own configuration over the session's."""
     yield
     if "pyspark.sql" in sys.modules:
         from pyspark.sql import SparkSession
 
-        from pipelines.spark import INTERPRETED
-
         running = SparkSession.getActiveSession()
-        for key, value in {**FEW_PARTS, **INTERPRETED}.items() if running else ():
+        for key, value in _of_few(request.config).items() if running else ():
             running.conf.set(key, value)
 
 
