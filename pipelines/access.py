@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import PadronError, UsageError
@@ -49,14 +48,17 @@ def check_writable(root: str, path: str) -> None:
     _check_open(root, (_folder(root), *_way(root, path)))
 
 
-def check_all_writable(root: str) -> None:
-    """Raises UsageError where padron may not write to a layer of the warehouse ``root`` or to one of its tables."""
+def check_all_writable(root: str, paths: Iterable[str]) -> None:
+    """Raises UsageError where padron may not write to its tables ``paths``, or to their layers; those that are not there
+    are made."""
     if "://" in root:
         return
-    _check_open(root, [at for level in ("*", "*/*", "*/*/_delta_log") for at in Path(root).glob(level)])
+    tables = {os.path.join(root, *path.split("/")) for path in paths}
+    layers = {os.path.dirname(table) for table in tables}
+    _check_open(root, sorted({*layers, *tables, *(os.path.join(table, "_delta_log") for table in tables)}))
 
 
-def _check_open(root: str, places: Iterable[str | Path]) -> None:
+def _check_open(root: str, places: Iterable[str]) -> None:
     for at in places:
         if os.path.isdir(at) and not os.access(at, os.W_OK | os.X_OK):
             raise UsageError(

@@ -31,6 +31,8 @@ JAVA_HINT = "install Java 17 or 21 (Debian/Ubuntu: apt install openjdk-17-jre-he
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
 """Java compiles each method once, soon and plainly: of a night of few records, compiling it better takes longer than
 the better code gains. Without the second option there is place for a fifth of the code."""
+COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+"""Spark's defaults: queries are compiled."""
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 """Spark evaluates expressions as they stand and writes no Java for each query: for so few rows that the compiler takes
 longer than what it would speed up."""
@@ -150,7 +152,8 @@ def session(
             "spark.ui.enabled": "false",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
-            **(INTERPRETED if is_interpreted else {}),
+            # Said either way, for a session that is there already keeps what it was told.
+            **(INTERPRETED if is_interpreted else COMPILED),
             **read_properties(properties),
             **(overrides or {}),
         }

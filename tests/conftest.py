@@ -47,9 +47,12 @@ def _of_few(config: pytest.Config) -> dict[str, str]:
 
     The long checks have more of them, and compile.
     """
-    from pipelines.spark import INTERPRETED
+    from pipelines.spark import COMPILED, INTERPRETED
 
-    return {"spark.sql.shuffle.partitions": "2", **({} if config.getoption("-m") == "soak" else INTERPRETED)}
+    return {
+        "spark.sql.shuffle.partitions": "2",
+        **(COMPILED if config.getoption("-m") == "soak" else INTERPRETED),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -104,14 +104,14 @@ def link(
     Several files are several sources: the results then name each record by source, the file's name, and id.
     Writes clusters.parquet (the id, cluster_id), pairs.parquet, report.json and report.html into the folder --out.
     """
-    from pipelines.config import Conf
+    from pipelines.config import Conf, check_variables
     from pipelines.linkage.config import Linkage
     from pipelines.linkage.linked_file import write
     from pipelines.ops.linkage_pages import linked_page
 
     _check_folder(out_folder)
     folder = Conf(config)
-    folder.check_names()
+    check_variables()
     conf = folder.load("linkage.yml", Linkage)
     if with_relations and settings_file is None:
         raise UsageError("--relations goes with --settings: without it the engine has classes with names.")

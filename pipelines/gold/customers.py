@@ -14,7 +14,7 @@ from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
 from pipelines.gold.ownership import RECORD
 from pipelines.gold.purchases import is_counted, within
-from pipelines.gold.touched_customers import LastNight, digest_of, said, touched_customers, without
+from pipelines.gold.touched_customers import LastNight, Touched, digest_of, said, touched_customers, without
 from pipelines.queries import Keep, as_it_is
 from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, STRINGS, Column, Personal, Table
 
@@ -85,7 +85,7 @@ CUSTOMERS = Table(
             "records_digest",
             LONG,
             "64 bits of a digest of what the live records say: who asks whether it changed need not read them.",
-            _P,
+            Personal.DIRECT,
             formula="xor of xxhash64 over the live records",
         ),
         Column("previous_customer_ids", STRINGS, "Ids that became this one, by merge or split, sorted.", _P),
@@ -185,9 +185,9 @@ def _kept(previous: DataFrame, register: DataFrame) -> DataFrame:
     return previous.select("customer_id", *columns).join(gone, on="customer_id", how="left_semi")
 
 
-def _taken_over(last: LastNight, touched: DataFrame, columns: Sequence[str]) -> DataFrame:
+def _taken_over(last: LastNight, touched: Touched, columns: Sequence[str]) -> DataFrame:
     """Last night's golden records, those ``columns``, of the customers that were not touched."""
-    return without(last.customers.filter("is_live"), touched).select(*columns)
+    return without(last.made_of_records, touched).select(*columns)
 
 
 def build_customers(
@@ -214,9 +214,8 @@ def build_customers(
     """
     touched = None if last is None else touched_customers(records, owners, last, business_date, keep)
     if touched is not None:
-        owners = owners.join(F.broadcast(touched), on="customer_id", how="left_semi")
         # There are few: records are wide, and stay where they are.
-        owners = F.broadcast(owners)
+        owners = F.broadcast(touched.owners)
     live = records.join(owners.select(*RECORD, "customer_id", "first_seen_on"), on=RECORD, how="inner")
     live = live.withColumn("said", said())
     # Both tables are made of it, and sorting the candidates is the dear part.

@@ -32,6 +32,21 @@ class LastNight:
     customers: DataFrame
     attribute_values: DataFrame
 
+    @property
+    def made_of_records(self) -> DataFrame:
+        """The customers whose golden record was made of live records."""
+        return self.customers.filter(F.col("is_live") & F.col("records_digest").isNotNull())
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Customers whose golden record is made again; few enough to be sent to every task."""
+
+    customers: DataFrame
+    """One row a customer: customer_id."""
+    owners: DataFrame
+    """One row a live record of these: source, record_id, customer_id, first_seen_on."""
+
 
 def said() -> Column:
     """64 bits of a digest of all that a record puts forward for its golden record, but for the date of which it does."""
@@ -45,8 +60,8 @@ def digest_of(says: Column) -> Column:
 
 def touched_customers(
     records: DataFrame, owners: DataFrame, last: LastNight, business_date: date, keep: Keep
-) -> DataFrame | None:
-    """One row a customer that has, or had last night, live records, and not the same saying the same: customer_id.
+) -> Touched | None:
+    """Who has, or had last night, live records, and not the same saying the same.
 
     ``records`` are silver/customer_records, ``owners`` ``live_owners``. None where there are so many that making all
     golden records again takes no longer. A date counts where it makes a record state its values as of another one.
@@ -57,14 +72,23 @@ def touched_customers(
     tonight = (
         owned.withColumn("as_of", stated_on(business_date))
         .groupBy("customer_id")
-        .agg(digest_of(F.col("_says")).alias("_is"))
+        .agg(
+            digest_of(F.col("_says")).alias("_is"),
+            F.collect_list(F.struct(*RECORD, "first_seen_on")).alias("_records"),
+        )
     )
-    before = last.customers.filter("is_live").select("customer_id", F.col("records_digest").alias("_was"))
-    compared = tonight.join(before, on="customer_id", how="full_outer")
-    touched = keep(compared.filter(~F.col("_is").eqNullSafe(F.col("_was"))).select("customer_id"))
-    return touched if touched.count() <= FEW else None
+    before = last.made_of_records.select("customer_id", F.col("records_digest").alias("_was"))
+    differ = tonight.join(before, on="customer_id", how="full_outer").filter(
+        ~F.col("_is").eqNullSafe(F.col("_was"))
+    )
+    # One more than are few says that they are many, and where a whole delivery differs it is all that is held.
+    found = keep(differ.select("customer_id", "_records").limit(FEW + 1))
+    counted = found.agg(F.count(F.lit(1)), F.coalesce(F.sum(F.size("_records")), F.lit(0))).first()
+    if counted is None or max(counted) > FEW:
+        return None
+    return Touched(found.select("customer_id"), found.select("customer_id", F.inline("_records")))
 
 
-def without(rows: DataFrame, touched: DataFrame) -> DataFrame:
+def without(rows: DataFrame, touched: Touched) -> DataFrame:
     """``rows`` of the customers that were not touched."""
-    return rows.join(F.broadcast(touched), on="customer_id", how="left_anti")
+    return rows.join(F.broadcast(touched.customers), on="customer_id", how="left_anti")

@@ -13,7 +13,7 @@ from pipelines.night import published
 from pipelines.ops import releases
 from pipelines.ops.one_night import given_versions
 from pipelines.ops.record import Record, finished, is_decision, mark
-from pipelines.ops.sign_off import CannotDecide, decide_again
+from pipelines.ops.sign_off import CannotDecide, decide_again, open_again
 from pipelines.stored import LostVersionError
 
 if TYPE_CHECKING:
@@ -31,13 +31,17 @@ def publish_again(lock: Lock, start_spark: Callable[[], SparkSession]) -> Iterat
     Raises UsageError where its tables may not be read: that is no loss.
     """
     while gone := releases.lost(lock.warehouse):
-        if is_decision(gone[0]):
-            yield _decide_again(lock, gone[0], start_spark)
+        run, above = gone[0], [row for row in gone[1:] if not is_decision(row)]
+        if is_decision(run):
+            said, is_back = _decide_again(lock, run, start_spark)
         else:
-            yield _publish_again(lock.warehouse, gone[0])
+            said, is_back = _publish_again(lock.warehouse, run)
+        yield said
+        if not is_back:
+            yield from _given_up(lock.warehouse, run["run_id"], above)
 
 
-def _publish_again(warehouse: Warehouse, run: dict[str, Any]) -> str:
+def _publish_again(warehouse: Warehouse, run: dict[str, Any]) -> tuple[str, bool]:
     name, tables = run["run_id"], _tables(warehouse, run)
     try:
         for path, version in tables.items():
@@ -47,21 +51,38 @@ def _publish_again(warehouse: Warehouse, run: dict[str, Any]) -> str:
         return (
             f"the release {name} was lost, and cannot be published again, for its tables were lost too ({error}) "
             "The night goes on from the release before: customers that only the lost one knew get other ids."
-        )
+        ), False
     releases.publish(warehouse, _row(warehouse, run, tables))
-    return f"the release {name} was lost from ops/releases, and is published again."
+    return f"the release {name} was lost from ops/releases, and is published again.", True
 
 
-def _decide_again(lock: Lock, run: dict[str, Any], start_spark: Callable[[], SparkSession]) -> str:
+def _decide_again(
+    lock: Lock, run: dict[str, Any], start_spark: Callable[[], SparkSession]
+) -> tuple[str, bool]:
     name, what = run["run_id"], run["message"]
     try:
         decide_again(lock, run, start_spark)
     except (CannotDecide, LostVersionError) as error:
+        open_again(lock.warehouse, run)
         mark(
             lock.warehouse, run, "failed", f"{what}. It was lost, and could not be carried out again: {error}"
         )
-        return f"{name} ({what}) was lost from ops/releases, and could not be carried out again: {error}"
-    return f"{name} ({what}) was lost from ops/releases, and is carried out again."
+        return (
+            f"{name} ({what}) was lost from ops/releases, and could not be carried out again: {error} Decide again: "
+            "`padron release reject` or `rollback`."
+        ), False
+    return f"{name} ({what}) was lost from ops/releases, and is carried out again.", True
+
+
+def _given_up(warehouse: Warehouse, below: str, above: list[dict[str, Any]]) -> Iterator[str]:
+    """Nights that stood on one that does not come back: a line for each."""
+    for run in above:
+        if run["base_release"] == below:
+            below = run["run_id"]
+            mark(
+                warehouse, run, "failed", f"its release was lost, and {run['base_release']} that it stood on"
+            )
+            yield f"the release {below} was lost with {run['base_release']}, on which it stood, and does not come back."
 
 
 def _tables(warehouse: Warehouse, run: dict[str, Any]) -> dict[str, int]:

@@ -12,8 +12,8 @@ from pipelines import files
 from pipelines.access import writing
 from pipelines.digests import program_digest
 from pipelines.errors import PadronError
-from pipelines.ops.record import after_all, is_decision, last_states
-from pipelines.ops.tables import RELEASES
+from pipelines.ops.record import after_all, is_decision, last_states, rows_of
+from pipelines.ops.tables import RELEASES, RUNS
 from pipelines.storage import Warehouse
 
 if TYPE_CHECKING:
@@ -116,16 +116,22 @@ def lost(warehouse: Warehouse) -> list[dict[str, Any]]:
     What lies below a later release is history: nobody builds on it.
     """
     # First: a night publishes, and then says that it did.
-    states = last_states(warehouse)
+    rows = rows_of(warehouse, RUNS.path)
     known = all_releases(warehouse)
     ids = {release.release_id for release in known}
+    states = {row["run_id"]: row for row in rows}
     # In the order of their starts: what is carried out again ends anew.
-    ended = [row for row in states.values() if row["status"] in ("released", "restored")]
-    later = max((place for place, row in enumerate(ended) if row["run_id"] in ids), default=-1)
-    gone = ended[later + 1 :]
-    place = {row["run_id"]: n for n, row in enumerate(gone)}
+    later = max((place for place, run_id in enumerate(states) if run_id in ids), default=-1)
+    # A night that was rejected since had published; what was given up is failed.
+    published = {row["run_id"] for row in rows if row["status"] in ("released", "restored")}
+    gone = [
+        row
+        for row in list(states.values())[later + 1 :]
+        if row["run_id"] in published and row["status"] in ("released", "restored", "rejected")
+    ]
     nights = {row["base_release"]: row for row in gone if not is_decision(row)}
     decisions = [row for row in gone if is_decision(row)]
+    place = {row["run_id"]: n for n, row in enumerate(gone)}
     standing = [release.release_id for release in known if release.status == "released"]
     top = standing[-1] if standing else None
     found: list[dict[str, Any]] = []

@@ -72,6 +72,11 @@ def repeat(
     base = {r.release_id: r for r in all_releases(warehouse)}.get(past.run["base_release"] or "")
     adopted = None
     if past.run["adopts"]:
+        if GENERATIONS.path not in past.outputs:
+            raise UsageError(
+                f"Run {run_id} ended before it kept the generation {past.run['adopts']} that it was to adopt: there is "
+                "nothing to repeat it by."
+            )
         rows = warehouse.arrow(GENERATIONS.path, past.outputs[GENERATIONS.path])
         adopted = None if rows is None else generation_of(rows, past.run["adopts"])
     night = Night(

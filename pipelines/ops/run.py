@@ -30,6 +30,7 @@ from pipelines.ops.one_night import failed, prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
 from pipelines.ops.record import Record, check_version
 from pipelines.ops.runner import Progress
+from pipelines.ops.tables import CONFIGURATIONS, GATES, RELEASES, RUNS, STAGES
 from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
 from pipelines.ops.upkeep import is_due, maintain
@@ -202,16 +203,18 @@ def _run(
     records: list[Record],
 ) -> Outcome:
     _check(options, settings, warehouse)
+    check_all_writable(warehouse.root, _written(settings))
     if releases.lost(warehouse):
         with Lock(warehouse, "padron run, publishing a lost release again") as lock:
-            for text in publish_again(lock, partial(start_spark, records_of((), warehouse))):
+            if lock.taken_over:
+                watcher.warned(lock.taken_over)
+            for text in publish_again(lock, start_spark):
                 watcher.warned(text)
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, outcome)
     if not nights:
         releases.write_pointer(warehouse)
         return outcome
-    check_all_writable(warehouse.root)
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
         if lock.taken_over:
@@ -237,6 +240,14 @@ def _run(
                 outcome.released.append(release_id)
                 _keep_up(warehouse, settings, watcher)
     return outcome
+
+
+def _written(settings: Settings) -> list[str]:
+    """What a run writes: the tables of its stages and of its record."""
+    recorded = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS)
+    return [table.path for stage in (*stages(settings.sources),) for table in stage.writes] + [
+        table.path for table in recorded
+    ]
 
 
 def records_of(nights: Sequence[PlannedNight], warehouse: Warehouse) -> int:

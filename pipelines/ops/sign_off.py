@@ -35,7 +35,7 @@ from pipelines.ops.record import (
     rows_of,
     unfinished,
 )
-from pipelines.ops.tables import GATES
+from pipelines.ops.tables import GATES, RUNS
 from pipelines.queries import at_once
 
 if TYPE_CHECKING:
@@ -219,12 +219,34 @@ def decide_again(lock: Lock, decision: dict[str, Any], start_spark: Callable[[],
             raise CannotDecide("The release that it went back to is not there any more.")
         _check_whole(warehouse, target)
         return _go_back(lock, target, dict(target.tables), said, start_spark, decision)
-    name, _, decider = said.removeprefix(f"{REJECT} ").partition(" ")
+    name, decider = _rejects(said)
     run = last_states(warehouse)[name]
     base, tables = _without(warehouse, run, known)
     made = _go_back(lock, base, tables, said, start_spark, decision)
     _settle(warehouse, run, Decider.of(decider))
     return made
+
+
+def _rejects(said: str) -> tuple[str, str]:
+    """The night that a rejection is about, and who decided it and why."""
+    name, _, decider = said.removeprefix(f"{REJECT} ").partition(" ")
+    return name, decider
+
+
+def open_again(warehouse: Warehouse, decision: dict[str, Any]) -> None:
+    """Take a night out of its rejection, which was lost and cannot be carried out again: it may be rejected once more."""
+    if not decision["message"].startswith(f"{REJECT} "):
+        return
+    name, _ = _rejects(decision["message"])
+    states = [row for row in rows_of(warehouse, RUNS.path) if row["run_id"] == name]
+    before = [row for row in states if row["status"] != "rejected"]
+    if states[-1]["status"] == "rejected" and before:
+        mark(
+            warehouse,
+            states[-1],
+            before[-1]["status"],
+            f"its rejection was lost: {before[-1]['message'] or ''}",
+        )
 
 
 def _check_whole(warehouse: Warehouse, release: Release) -> None:
@@ -316,7 +338,8 @@ def _go_back(
 ) -> Release:
     """Release ``tables``, which are the target's but for bronze, in the place of all after the target.
 
-    ``said``: what was decided, by whom and why. ``again``: the row of ops/runs of the same decision, made before.
+    ``said``: what was decided, by whom and why. ``again``: the row of ops/runs of the same decision, made before, which
+    stays its newest until it is carried out: who dies on the way leaves it to the next run.
     """
     warehouse = lock.warehouse
     newest = releases.required(warehouse)
@@ -333,7 +356,8 @@ def _go_back(
         "late_files": 0,
     }
     record = Record(warehouse, newest.business_date, facts, again)
-    record.state("started", said)
+    if again is None:
+        record.state("started", said)
     try:
         if withdrawn:
             tables |= _compensated(warehouse, start_spark(), newest, target)
@@ -341,7 +365,8 @@ def _go_back(
             tables |= {t.path: newest.tables[t.path] for t in GIVEN if t.path in newest.tables}
         lock.check()
     except BaseException as error:
-        record.state("failed", f"{said}: {type(error).__name__}")
+        if again is None:
+            record.state("failed", f"{said}: {type(error).__name__}")
         raise
     releases.replace(
         warehouse,

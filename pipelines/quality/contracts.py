@@ -174,13 +174,15 @@ def check_conditions(contracts: Iterable[Contract], tables: Mapping[str, Table],
 
 
 def _ask(contract: Contract, rule: Expectation, empty: DataFrame) -> None:
-    from great_expectations.execution_engine import SparkDFExecutionEngine
-
     condition = _implemented(contract, rule).row_condition
-    engine = SparkDFExecutionEngine(batch_data_dict={"empty": empty})
+    from great_expectations.exceptions import GreatExpectationsError
+    from great_expectations.execution_engine import SparkDFExecutionEngine
+    from pyspark.errors import AnalysisException
+
+    engine = SparkDFExecutionEngine(batch_data_dict={"empty": empty}, persist=False)
     try:
         engine.get_domain_records({"row_condition": condition, "batch_id": "empty"})
-    except Exception as error:
+    except (AnalysisException, GreatExpectationsError) as error:
         why = re.sub(r"^\[[A-Z_.]+\] ", "", str(error).strip().partition("\n")[0]).partition(" SQLSTATE")[0]
         raise UsageError(
             f"conf/quality: {contract.table}: {rule.type}: row_condition {rule.kwargs['row_condition']!r} cannot be asked "

@@ -156,7 +156,7 @@ MATCHING_DIGEST = Column(
     LONG,
     "64 bits of a digest of party_type and the matching columns but match_excluded: who asks whether they "
     "changed need not read them.",
-    _P,
+    _D,
 )
 
 PROVENANCE = (

@@ -119,7 +119,11 @@ def test_whose_records_say_the_same_as_of_the_same_date_are_taken_over_and_nobod
     records, owners, _ = night(spark, NOW, merged=True)
     touched = touched_customers(records, owners, first, D, computed_once)
     assert touched is not None
-    assert told(touched, "customer_id") == TOUCHED
+    assert told(touched.customers, "customer_id") == TOUCHED
+    assert told(touched.owners.filter("customer_id = 'into'"), "record_id", "customer_id") == [
+        "from into",
+        "into into",
+    ]
     marked = LastNight(
         first.customers.withColumn("birth_date", F.lit("1900-01-01").cast("date")),
         first.attribute_values.withColumn("value", F.lit("marked")),

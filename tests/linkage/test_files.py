@@ -156,8 +156,15 @@ def test_what_cannot_be_linked_is_said_in_one_line(
 def test_a_variable_that_configures_nothing_is_refused(
     people: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    command = ["link", str(people), "--id", "id", "--out", str(people.parent / "out")]
+    # A folder conf may be another program's.
+    (people.parent / "conf").mkdir()
+    (people.parent / "conf" / "nginx.yml").touch()
+    monkeypatch.chdir(people.parent)
+    assert execute(command) == 0
+    capsys.readouterr()
     monkeypatch.setenv("PADRON__LINKGE__MATCH_PROBABILITY", "0.9")
-    assert execute(["link", str(people), "--id", "id", "--out", str(people.parent / "out")]) == 2
+    assert execute(command) == 2
     assert "Did you mean PADRON__LINKAGE__MATCH_PROBABILITY?" in " ".join(capsys.readouterr().err.split())
 
 

@@ -14,8 +14,6 @@ from pipelines.storage import Warehouse
 ROOT = Path(__file__).resolve().parents[2]
 FEW_PARTS = {"spark.sql.shuffle.partitions": "2"}
 """For nights of few records in a suite that has many."""
-COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
-"""For a night of few records whose queries are compiled, as those of many are."""
 
 
 def tune(conf: Path, options: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from night_box import COMPILED, FEW_PARTS, Shop, tune
+from night_box import FEW_PARTS, Shop, tune
 from pyspark.sql import SparkSession
 
 from pipelines import night_gold
@@ -23,6 +23,7 @@ from pipelines.ops.history import history
 from pipelines.ops.lookup import lookup
 from pipelines.settings import load_settings
 from pipelines.simulate import simulate
+from pipelines.spark import COMPILED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +57,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     }
     row = decision_row({**dict.fromkeys(COLUMNS, ""), **said, "decided_at": "2026-07-01T20:00:00Z"})
     stewards.record(shop.house, [row])
+    # As those of a night of many records.
     tune(folder / "tuned", COMPILED)
     assert shop.run() == 0
     return shop

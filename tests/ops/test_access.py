@@ -180,3 +180,16 @@ def test_a_folder_that_a_night_may_not_write_to_is_named_before_it_begins(
     with pytest.raises(UsageError, match=f"{shop.warehouse / closed} is read-only for padron's user"):
         shop.run()
     assert list(last_states(shop.house)) == ["2026-07-01.1"]
+
+
+@pytest.mark.parametrize(
+    "closed", ["lost+found", "ops/claims", "bronze/of_a_source_that_was_removed", ".snapshot"]
+)
+def test_a_folder_that_no_night_writes_to_is_nobodys_business(
+    closed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = tiny(monkeypatch, tmp_path)
+    shop.deliver("2026-07-01", {"1": "Ana"})
+    (shop.warehouse / closed).mkdir(parents=True)
+    close(monkeypatch, shop.warehouse / closed, os.W_OK)
+    assert shop.run().released == ["2026-07-01.1"]

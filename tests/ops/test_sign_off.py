@@ -12,7 +12,7 @@ from tiny_night import CONTACTS, LOG, OWNERS, PEOPLE, Killed, Tiny, Watch, dying
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
-from pipelines.errors import GateStopped, LockHeld, UsageError
+from pipelines.errors import GateStopped, LockHeld, PadronError, UsageError
 from pipelines.ops import releases, sign_off
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
@@ -367,16 +367,60 @@ def test_a_rollback_that_was_lost_is_carried_out_again_and_what_was_built_on_it_
     assert (states(shop), shop.content()) == (decided, content)
 
 
-def test_a_lost_decision_that_cannot_be_carried_out_again_is_told_once(two_nights: Tiny) -> None:
+def test_a_lost_decision_is_left_to_the_next_run_until_it_is_carried_out(
+    two_nights: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop = two_nights
-    sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    sign_off.reject(shop.house, "2026-07-02.2", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    decided = states(shop)
     lose_the_newest_release(shop)
+
+    def no_disk(*_: Any) -> Any:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sign_off, "_compensated", no_disk)
+        with pytest.raises(PadronError):
+            shop.run()
+    assert releases.required(shop.house).release_id == "2026-07-02.2"
+    assert shop.run().released == []
+    assert states(shop) == decided
+
+
+def test_a_night_that_was_lost_with_its_rejection_comes_back_to_be_withdrawn(two_nights: Tiny) -> None:
+    shop = two_nights
+    sign_off.reject(shop.house, "2026-07-02.2", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    decided, content = states(shop), shop.content()
+    lose_the_newest_release(shop)
+    lose_the_newest_release(shop)
+    assert shop.run(watch := Watch()).released == []
+    assert len(watch.said) == 2
+    assert (states(shop), shop.content()) == (decided, content)
+
+
+@pytest.mark.parametrize("verb", ["reject", "rollback"])
+def test_a_lost_decision_that_cannot_be_carried_out_again_is_told_once(two_nights: Tiny, verb: str) -> None:
+    shop = two_nights
+    shop.gates.clear()
+    if verb == "reject":
+        sign_off.reject(shop.house, "2026-07-02.2", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    else:
+        sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    shop.deliver("2026-07-03", {"5": "zoe"})
+    above = shop.run().released
+    for _ in ("the decision", *above):
+        lose_the_newest_release(shop)
     newest = releases.required(shop.house).tables
     shop.house.vacuum(PEOPLE.path, [newest[PEOPLE.path]], hours=0)
     shop.run(watch := Watch())
-    (text,) = watch.said
-    assert "could not be carried out again: Release 2026-07-01.1 is not readable whole" in text
-    assert last_states(shop.house)["2026-07-02.3"]["status"] == "failed"
-    assert releases.required(shop.house).release_id == "2026-07-02.2"
+    first, *others = watch.said
+    assert "could not be carried out again: Release 2026-07-01.1 is not readable whole" in first
+    assert [text.partition(" was lost with")[0] for text in others] == [
+        f"the release {name}" for name in above
+    ]
+    found = last_states(shop.house)
+    assert found["2026-07-02.2"]["status"] == "released", "it may be rejected again"
+    assert {found[name]["status"] for name in ("2026-07-02.3", *above)} == {"failed"}
+    assert releases.required(shop.house).base_release == "2026-07-02.2"
     shop.run(again := Watch())
     assert again.said == []

@@ -288,6 +288,7 @@ def on_rows(condition: object, parser: str | None = None) -> Contract:
     return asked_of("gold/rfm", "column_values_to_not_be_null", "warn", column="monetary_value", **asked)
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated as of GX:DeprecationWarning")
 @pytest.mark.parametrize(
     ("condition", "parser"),
     [
@@ -305,6 +306,7 @@ def test_a_condition_on_rows_is_what_great_expectations_takes(
     check_conditions([on_rows(condition, parser)], PUBLISHED, spark)
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated as of GX:DeprecationWarning")
 @pytest.mark.parametrize(
     ("condition", "parser", "said"),
     [
