@@ -65,7 +65,7 @@ def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         {
             "spark.master": "local[2]",
             **_of_few(request.config),
-            "spark.default.parallelism": "2",
+            "spark.default.parallelism": "1",
             "spark.driver.memory": "2g",
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
             "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseParallelGC",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from summaries import WHOLE
 
 from pipelines.config import Conf, Project
 from pipelines.errors import UsageError
-from pipelines.ops.gates import check_names, graded, owned
+from pipelines.ops.gates import check_names, graded, owned, verdict
 from pipelines.ops.measure_checks import Measured, judge, measured
 from pipelines.ops.trends import tonights, trends
 from pipelines.settings import load_settings
@@ -46,6 +47,25 @@ def test_a_verdict_names_the_bound_that_was_crossed() -> None:
     assert (row["bound"], row["fail_bound"], row["severity"]) == (0.005, 0.02, "fail")
     (row,) = graded(Project(), "id_jitter", value=0.03, rows=5_000, message="said")
     assert (row["bound"], row["value"], row["message"]) == (0.02, 0.03, "said")
+
+
+@pytest.mark.parametrize(
+    ("value", "severity", "status", "bound"),
+    [
+        (0.02, "fail", "passed", 0.025),
+        (0.03, "fail", "warned", 0.025),
+        (0.06, "fail", "blocked", 0.05),
+        (0.03, "warn", "passed", 0.05),
+        (0.06, "warn", "warned", 0.05),
+    ],
+)
+def test_a_gate_with_a_bound_of_its_own_in_conf_may_warn_before_it_blocks(
+    value: float, severity: Literal["warn", "fail"], status: str, bound: float
+) -> None:
+    project = Project(gates={"deleted_share": severity})
+    (row,) = verdict(project, "deleted_share", value=value, bound=0.05, message="many", warn_above=0.025)
+    assert (row["status"], row["bound"]) == (status, bound)
+    assert row["fail_bound"] == (0.05 if severity == "fail" else None)
 
 
 def test_a_gate_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
