@@ -244,10 +244,8 @@ def _run(
 
 def _written(settings: Settings) -> list[str]:
     """What a run writes: the tables of its stages and of its record."""
-    recorded = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS)
-    return [table.path for stage in (*stages(settings.sources),) for table in stage.writes] + [
-        table.path for table in recorded
-    ]
+    of_stages = [table.path for stage in stages(settings.sources) for table in stage.writes]
+    return [*of_stages, *(table.path for table in (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS))]
 
 
 def records_of(nights: Sequence[PlannedNight], warehouse: Warehouse) -> int:
