@@ -12,26 +12,19 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Hashable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_serializer
 
 from pipelines.access import reading
 from pipelines.config_names import PREFIX, unknown_variables, unread_files
 from pipelines.config_problems import keys_at, sentence, told
+from pipelines.config_yaml import Node, parse, place_of, value_of
 from pipelines.errors import UsageError
 from pipelines.packaged import default_conf, is_there
-
-try:
-    from yaml import CSafeLoader as _Quickest
-except ImportError:
-    # Built without libyaml.
-    from yaml import SafeLoader as _Quickest  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,98 +150,16 @@ class Project(Strict):
         return ZoneInfo(self.timezone)
 
 
-class _Strict(yaml.constructor.SafeConstructor):
-    """Refuses a key given twice instead of keeping the last, and says where a value is none."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep=deep)
-        except ValueError:
-            kind = node.tag.rpartition(":")[2]
-            raise yaml.constructor.ConstructorError(
-                None, None, f"this is no {kind} that there is", node.start_mark
-            ) from None
-
-
-class _Fast(_Strict, _Quickest):
-    """Safe YAML by libyaml, which PyYAML's wheels bring: in an eighth of the time."""
-
-
-class _Lenient(_Strict, yaml.SafeLoader):
-    """Safe YAML by Python, which takes some of what libyaml does not (``{a:, b:}``), and says better what is wrong."""
-
-
-def _mapping(loader: _Fast | _Lenient, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable):
-            raise yaml.constructor.ConstructorError(None, None, "a key is one value", key_node.start_mark)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} stands twice", key_node.start_mark
-            )
-        seen.add(key)
-    return yaml.constructor.SafeConstructor.construct_mapping(loader, node, deep=True)
-
-
-_Fast.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-_Lenient.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
 def check_variables() -> None:
     """Raises UsageError for variables that look like configuration, and that nobody reads."""
     if lines := unknown_variables():
         raise UsageError("\n".join(lines))
 
 
-def parse(text: str, name: str) -> tuple[dict[str, Any], yaml.Node | None]:
-    """YAML text as a mapping, with its node tree for line numbers. Raises UsageError."""
-    try:
-        try:
-            content, node = _read(_Fast(text))
-        except yaml.YAMLError:
-            content, node = _read(_Lenient(text))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not valid YAML"
-        raise UsageError(f"{name}{where}: {problem}.") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{name}: expected keys and values, found {type(content).__name__}.")
-    return content, node
-
-
-def _read(loader: _Fast | _Lenient) -> tuple[Any, yaml.Node | None]:
-    node = loader.get_single_node()
-    return (loader.construct_document(node) if node is not None else {}), node
-
-
-def _line(node: yaml.Node | None, path: tuple[str | int, ...]) -> int | None:
-    line = node.start_mark.line + 1 if node is not None else None
-    for step in path:
-        if isinstance(node, yaml.MappingNode):
-            hit = next(((k, v) for k, v in node.value if k.value == str(step)), None)
-            if hit is None:
-                break
-            line, node = hit[0].start_mark.line + 1, hit[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
-
-
-def _where(name: str, node: yaml.Node | None, path: tuple[str | int, ...]) -> str:
-    line = _line(node, path)
-    return f"{name}:{line}" if line else name
-
-
 def validate(
     model: type[Model],
     content: dict[str, Any],
-    node: yaml.Node | None,
+    node: Node | None,
     name: str,
     variables: Mapping[tuple[str, ...], str] | None = None,
 ) -> Model:
@@ -259,7 +170,7 @@ def validate(
 
     def place(path: tuple[str | int, ...]) -> str:
         named = [(len(at), v) for at, v in (variables or {}).items() if path[: len(at)] == at]
-        return max(named)[1] if named else _where(name, node, path)
+        return max(named)[1] if named else place_of(name, node, path)
 
     try:
         return model.model_validate(content)
@@ -298,10 +209,9 @@ def _overridden(content: dict[str, Any], stem: str) -> dict[tuple[str, ...], str
         if variable.startswith(prefix):
             path = tuple(variable[len(prefix) :].lower().split("__"))
             try:
-                _set(content, path, _Lenient(value).get_single_data())
-            except (yaml.YAMLError, ValueError) as error:
-                why = "its value is not valid YAML" if isinstance(error, yaml.YAMLError) else str(error)
-                raise UsageError(f"{variable}: {why}.") from None
+                _set(content, path, value_of(value))
+            except ValueError as error:
+                raise UsageError(f"{variable}: {error}.") from None
             variables[path] = variable
     return variables
 

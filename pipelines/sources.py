@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from pipelines.config import Conf, Strict, parse, text_of, validate
+from pipelines.config import Conf, Strict, text_of, validate
+from pipelines.config_yaml import parse
 from pipelines.errors import UsageError
 
 OP = "op"

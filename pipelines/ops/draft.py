@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.bronze.secrets import is_secret_name
-from pipelines.config import parse, validate
+from pipelines.config import validate
 from pipelines.config_problems import sentence
+from pipelines.config_yaml import parse
 from pipelines.errors import UsageError
 from pipelines.linkage.columns import folded, recognised
 from pipelines.ops.draft_events import EVENTS, KEYS, PARSES, also_orders, called, event_of, words

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from pipelines.config import Conf, Strict, parse, text_of, validate
+from pipelines.config import Conf, Strict, text_of, validate
+from pipelines.config_yaml import parse
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:

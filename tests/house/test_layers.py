@@ -13,7 +13,7 @@ PACKAGE = ROOT / "pipelines"
 FLOW = ["bronze", "silver", "linkage", "identity", "gold"]
 
 HOMES = {
-    "yaml": {"config.py"},
+    "yaml": {"config_yaml.py"},
     "great_expectations": {"quality/"},
     "splink": {"linkage/"},
     "deltalake": {"storage.py", "stored.py", "ops/lock.py"},

@@ -9,7 +9,8 @@ from pathlib import Path
 from pipelines import errors
 from pipelines.cli import Lazy
 from pipelines.cli.lookup import EXIT
-from pipelines.config import parse, validate
+from pipelines.config import validate
+from pipelines.config_yaml import parse
 from pipelines.ops.gates import BOUNDS, DEFAULTS, UNUSABLE_FILES
 from pipelines.renames import Renames
 from pipelines.silver.customer_records import KEY, RAW

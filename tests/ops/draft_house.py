@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.config import parse, validate
+from pipelines.config import validate
+from pipelines.config_yaml import parse
 from pipelines.ops.draft import Draft, draft
 from pipelines.ops.sample import read_sample
 from pipelines.sources import Mapped, Source

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types as T
 
-from pipelines.config import parse, validate
+from pipelines.config import validate
+from pipelines.config_yaml import parse
 from pipelines.sources import Source
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ _OPS = (
     "summarise.py",
 )
 _NIGHT = ("night.py", "night_gates.py", "night_gold.py", "night_linkage.py", "night_silver.py")
-_MODULES = ("config.py", *_NIGHT, "queries.py", "settings.py")
+_MODULES = ("config.py", "config_yaml.py", *_NIGHT, "queries.py", "settings.py")
 _CODE = (*_LAYERS, *_MODULES, "spark.py", "stages.py", "storage.py", "tables.py", *(f"ops/{m}" for m in _OPS))
 """Code that decides what a night does."""
 
