@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.night import published
 from pipelines.ops import releases
+from pipelines.ops.going_back import CannotDecide
 from pipelines.ops.one_night import given_versions
 from pipelines.ops.record import Record, finished, is_decision, mark
-from pipelines.ops.sign_off import CannotDecide, decide_again, open_again
+from pipelines.ops.sign_off import decide_again, open_again
 from pipelines.stored import LostVersionError
 
 if TYPE_CHECKING:

@@ -12,19 +12,14 @@ import pyarrow.compute as pc
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.errors import PadronError, UsageError
-from pipelines.identity.assign import Identity
-from pipelines.identity.changes import CHANGES
-from pipelines.identity.restore import restored
-from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
-from pipelines.night import GIVEN
 from pipelines.ops import releases
 from pipelines.ops.gates import UNUSABLE_FILES
+from pipelines.ops.going_back import CannotDecide, check_whole, go_back
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import (
     OPEN,
     REJECT,
     ROLLBACK,
-    Record,
     after_all,
     check_version,
     finished,
@@ -36,7 +31,6 @@ from pipelines.ops.record import (
     unfinished,
 )
 from pipelines.ops.tables import GATES, RUNS
-from pipelines.queries import at_once
 
 if TYPE_CHECKING:
     from datetime import date
@@ -45,13 +39,6 @@ if TYPE_CHECKING:
 
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
-    from pipelines.tables import Table
-
-IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
-
-
-class CannotDecide(UsageError):
-    """What a decision is about is in no state that it could be carried out on."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +126,7 @@ def _reject(
     if not is_named and name in known:
         raise UsageError(f"The newest run {name} is released: name it, to withdraw what readers see.")
     base, tables = _without(warehouse, run, known)
-    made = _go_back(lock, base, tables, f"{REJECT} {name} {decider}", start_spark)
+    made = go_back(lock, base, tables, f"{REJECT} {name} {decider}", start_spark)
     _settle(warehouse, run, decider)
     return made
 
@@ -169,7 +156,7 @@ def _without(
             f"Nothing was released before {name}, so there is nothing to go back to: replace or remove its "
             "files in the landing folder and run again."
         )
-    _check_whole(warehouse, base)
+    check_whole(warehouse, base)
     batches = _rejected(warehouse, base, landed, run["business_date"], name)
     return base, {**base.tables, **landed, BATCHES.path: batches}
 
@@ -202,8 +189,8 @@ def rollback(
             raise UsageError(f"Release {release_id} is withdrawn: it cannot be gone back to.")
         if target.release_id == newest.release_id:
             raise UsageError(f"Release {release_id} is the newest one: readers see it already.")
-        _check_whole(warehouse, target)
-        return _go_back(lock, target, dict(target.tables), f"{ROLLBACK} {release_id} {decider}", start_spark)
+        check_whole(warehouse, target)
+        return go_back(lock, target, dict(target.tables), f"{ROLLBACK} {release_id} {decider}", start_spark)
 
 
 def decide_again(lock: Lock, decision: dict[str, Any], start_spark: Callable[[], SparkSession]) -> Release:
@@ -217,12 +204,12 @@ def decide_again(lock: Lock, decision: dict[str, Any], start_spark: Callable[[],
         target = known.get(said.removeprefix(f"{ROLLBACK} ").partition(" ")[0])
         if target is None or target.status != "released":
             raise CannotDecide("The release that it went back to is not there any more.")
-        _check_whole(warehouse, target)
-        return _go_back(lock, target, dict(target.tables), said, start_spark, decision)
+        check_whole(warehouse, target)
+        return go_back(lock, target, dict(target.tables), said, start_spark, decision)
     name, decider = _rejects(said)
     run = last_states(warehouse)[name]
     base, tables = _without(warehouse, run, known)
-    made = _go_back(lock, base, tables, said, start_spark, decision)
+    made = go_back(lock, base, tables, said, start_spark, decision)
     _settle(warehouse, run, Decider.of(decider))
     return made
 
@@ -246,16 +233,6 @@ def open_again(warehouse: Warehouse, decision: dict[str, Any]) -> None:
             states[-1],
             before[-1]["status"],
             f"its rejection was lost: {before[-1]['message'] or ''}",
-        )
-
-
-def _check_whole(warehouse: Warehouse, release: Release) -> None:
-    """Raises CannotDecide where upkeep has deleted files of the release, which readers would be sent to."""
-    gone = [path for path, version in release.tables.items() if not warehouse.is_whole(path, version)]
-    if gone:
-        raise CannotDecide(
-            f"Release {release.release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it is older than "
-            "retention_days or retention_by_layer in conf/padron.yml promise."
         )
 
 
@@ -326,79 +303,3 @@ def _rejected(
     status = pc.if_else(is_new, pa.scalar("rejected"), now["status"])
     amended = now.set_column(now.schema.get_field_index("status"), "status", status)
     return warehouse.amend(BATCHES, amended, version)
-
-
-def _go_back(
-    lock: Lock,
-    target: Release,
-    tables: dict[str, int],
-    said: str,
-    start_spark: Callable[[], SparkSession],
-    again: dict[str, Any] | None = None,
-) -> Release:
-    """Release ``tables``, which are the target's but for bronze, in the place of all after the target.
-
-    ``said``: what was decided, by whom and why. ``again``: the row of ops/runs of the same decision, made before, which
-    stays its newest until it is carried out: who dies on the way leaves it to the next run.
-    """
-    warehouse = lock.warehouse
-    newest = releases.required(warehouse)
-    standing = [r for r in releases.all_releases(warehouse) if r.status == "released"]
-    # After the target in the order of publication, and not before it by date.
-    withdrawn = standing[[r.release_id for r in standing].index(target.release_id) + 1 :]
-    facts = {
-        "base_release": target.release_id,
-        "inputs_digest": target.inputs_digest,
-        "code_digest": target.code_digest,
-        "conf_digest": target.conf_digest,
-        "is_full": False,
-        "files": 0,
-        "late_files": 0,
-    }
-    record = Record(warehouse, newest.business_date, facts, again)
-    if again is None:
-        record.state("started", said)
-    try:
-        if withdrawn:
-            tables |= _compensated(warehouse, start_spark(), newest, target)
-            # What stewards decided holds until they revoke it, whatever becomes of a night.
-            tables |= {t.path: newest.tables[t.path] for t in GIVEN if t.path in newest.tables}
-        lock.check()
-    except BaseException as error:
-        if again is None:
-            record.state("failed", f"{said}: {type(error).__name__}")
-        raise
-    releases.replace(
-        warehouse,
-        {
-            "release_id": record.run_id,
-            "business_date": newest.business_date,
-            "at": datetime.now(UTC),
-            "tables": sorted(tables.items()),
-            "status": "released",
-            **{k: facts[k] for k in ("base_release", "inputs_digest", "code_digest", "conf_digest")},
-            "warnings": [said],
-            "reason": said,
-        },
-        withdrawn,
-    )
-    record.state("restored" if withdrawn else "released", said)
-    return releases.required(warehouse)
-
-
-def _compensated(
-    warehouse: Warehouse, spark: SparkSession, newest: Release, target: Release
-) -> dict[str, int]:
-    """Versions of the identity tables when all records have the target's customers again."""
-
-    def table(of: Release, which: Table) -> Any:
-        return warehouse.read(spark, which, of.tables.get(which.path))
-
-    prior = Identity(*[table(newest, t) for t in IDENTITY])
-    made = restored(prior, table(target, ASSIGNMENTS), newest.business_date).tables
-
-    def written(one: Table) -> int:
-        return warehouse.write(one, made[one.path], newest.tables.get(one.path))
-
-    tables = (*IDENTITY, CHANGES)
-    return dict(zip([t.path for t in tables], at_once(written, tables), strict=True))

@@ -12,7 +12,7 @@ from tiny_night import Tiny, tiny
 from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, PadronError, UsageError
-from pipelines.ops import record, sign_off
+from pipelines.ops import going_back, record, sign_off
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
@@ -85,6 +85,7 @@ def a_clock_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(record, "datetime", Behind)
     monkeypatch.setattr(sign_off, "datetime", Behind)
+    monkeypatch.setattr(going_back, "datetime", Behind)
 
 
 def test_a_night_after_one_with_a_clock_ahead_is_running_and_can_be_decided_about(

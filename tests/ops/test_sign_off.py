@@ -13,7 +13,7 @@ from tiny_night import CONTACTS, LOG, OWNERS, PEOPLE, Killed, Tiny, Watch, dying
 from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, LockHeld, PadronError, UsageError
-from pipelines.ops import releases, sign_off
+from pipelines.ops import going_back, releases, sign_off
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
 from pipelines.ops.tables import GATES, LOCK, RELEASES
@@ -176,7 +176,7 @@ def test_a_night_of_the_first_date_cannot_be_rejected_for_there_is_nothing_behin
 def two_nights(approved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     """Both nights released; the identity of the small nights is put back without Spark."""
     shutil.copytree(approved, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(sign_off, "_compensated", _compensated)
+    monkeypatch.setattr(going_back, "_compensated", _compensated)
     return gated(monkeypatch, tmp_path)
 
 
@@ -379,7 +379,7 @@ def test_a_lost_decision_is_left_to_the_next_run_until_it_is_carried_out(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sign_off, "_compensated", no_disk)
+        patch.setattr(going_back, "_compensated", no_disk)
         with pytest.raises(PadronError):
             shop.run()
     assert releases.required(shop.house).release_id == "2026-07-02.2"
