@@ -10,13 +10,11 @@ from pipelines.errors import UsageError
 from pipelines.identity.assign import Identity
 from pipelines.identity.changes import CHANGES
 from pipelines.identity.restore import restored
-from pipelines.identity.tables import ALIASES, ASSIGNMENT_HISTORY, ASSIGNMENTS, EVENTS
-from pipelines.night import GIVEN
+from pipelines.identity.tables import ASSIGNMENTS
+from pipelines.night import GIVEN, IDENTITY
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
-from pipelines.ops.record import (
-    Record,
-)
+from pipelines.ops.record import Record
 from pipelines.queries import at_once
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
     from pipelines.tables import Table
-
-IDENTITY = (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES, EVENTS)
 
 
 class CannotDecide(UsageError):
