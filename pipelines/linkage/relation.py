@@ -144,9 +144,9 @@ def likelihoods_of(gammas: Ints, tables: list[list[Floats]], shares: Floats) -> 
     """log(share × likelihood) of each class, by pattern; an unknown comparison says nothing."""
     total = np.tile(np.log(shares), (len(gammas), 1))
     for c in range(gammas.shape[1]):
-        known = gammas[:, c] >= 0
-        for k in range(len(shares)):
-            total[known, k] += np.log(tables[k][c])[gammas[known, c]]
+        said = np.log(np.array([table[c] for table in tables])).T
+        # The row after the last level is that of -1, a comparison that is unknown.
+        total += np.vstack([said, np.zeros(len(shares))]).take(gammas[:, c], axis=0)
     return total
 
 
