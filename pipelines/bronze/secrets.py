@@ -185,7 +185,8 @@ _FORMS = (
     rf"(?i:(?:{_SPOKEN})s?(?:_?hash)?"
     # Between quotes, as in JSON inside JSON, the value ends with its quote or comma; what follows stays.
     r"(?:(?:\\+[\"']|')\s*[:=]\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,{}\[\]\"'\\]{4,}|\S{4,})|"
-    rf"{_IS}\S{{4,}}))",
+    # What was removed between quotes is not removed again.
+    rf"{_IS}(?:[^\s\"']\S{{3,}}|[\"'](?:[^\s\[]|\[[^s\s]|\[s[^e\s])\S{{2,}})))",
 )
 FORM = "|".join(_FORMS)
 _ENDS = (
@@ -211,11 +212,13 @@ _STEMS = (
 _NAMES = rf"{_SIGNS}(?:{_ALONE}){_SIGNS}|[^\"<>]*(?:(?:{_LAST})\d*{_SIGNS}|(?:{_STEMS})[^\"<>]*)".replace(
     "_", _SIGNS
 )
-_MAY_NAME = rf"(?i)\"(?:{_NAMES})\"\s*:|<(?:{_NAMES})[\s>]"
-"""Fits every text in which JSON has a key, or XML an element, with a name of credentials; some others too."""
+_MAY_NAME = rf"(?i)\"(?:{_NAMES})\"\s*:|<(?:{_NAMES})[\s>]|<[^<>]*[\s:](?:{_NAMES})=\s*[\"']"
+"""Fits every text in which JSON has a key, or XML an element or attribute, with a name of credentials; some others too."""
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"?(\s*:\s*)?', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],]|[^\s{}\[\],"]+', re.DOTALL)
 _TAG = re.compile(r"<((?:[\w-]++:)?([\w.-]++))(?:\s[^<>]*+)?(?<!/)>")
+_OPENING = re.compile(r"<[\w:.-]++\s[^<>]*+>")
+_ATTRIBUTE = re.compile(r"""(\s(?:[\w-]++:)?([\w.-]++)\s*+=\s*+)(?:"([^"]*+)"|'([^']*+)')""")
 _NONE = re.compile(rf'(?i)(?:null|none|true|false|"\s*+"|\[\s*+\]|\{{\s*+\}}|"?{re.escape(REMOVED)}"?)?')
 """A value that is no secret: that there is one, or none."""
 _SHORTEST = 7
@@ -257,11 +260,14 @@ def without_secrets(text: pa.Array) -> pa.Array:
 
 
 def _without_named(text: pa.Array) -> pa.Array:
-    """The texts without the values of JSON keys and XML elements that have a name of credentials."""
+    """The texts without the values of JSON keys and of XML elements and attributes that have a name of credentials."""
     may_name = pc.fill_null(pc.match_substring_regex(text, _MAY_NAME), False)
     if not pc.any(may_name).as_py():
         return text
-    cleaned = [_without_elements(_without_keys(cell)) for cell in text.filter(may_name).to_pylist()]
+    cleaned = [
+        _without_elements(_without_attributes(_without_keys(cell)))
+        for cell in text.filter(may_name).to_pylist()
+    ]
     return pc.replace_with_mask(text, may_name, pa.array(cleaned, text.type))
 
 
@@ -306,6 +312,17 @@ def _end_of_value(text: str, start: int) -> int:
         if not depth:
             return found.end()
     return len(text)
+
+
+def _without_attributes(text: str) -> str:
+    """A text with XML in which such attributes hold nothing."""
+
+    def emptied(found: re.Match[str]) -> str:
+        value, quote = (found[3], '"') if found[4] is None else (found[4], "'")
+        is_secret = is_secret_name(found[2]) and _NONE.fullmatch(value.strip()) is None
+        return f"{found[1]}{quote}{REMOVED}{quote}" if is_secret else found[0]
+
+    return _OPENING.sub(lambda tag: _ATTRIBUTE.sub(emptied, tag[0]), text)
 
 
 def _without_elements(text: str) -> str:

@@ -201,14 +201,22 @@ def test_in_json_and_xml_a_name_says_the_same_as_that_of_a_column(name: str) -> 
     in_json = without_secrets(pa.array([f'{{"{name}":"Luna2024"}}'])).to_pylist()
     assert in_json == [f'{{"{name}":"{REMOVED}"}}']
     if name.isidentifier():
-        in_xml = without_secrets(pa.array([f"<{name}>Luna2024</{name}>"])).to_pylist()
-        assert in_xml == [f"<{name}>{REMOVED}</{name}>"]
+        said = [
+            f"<{name}>Luna2024</{name}>",
+            f'<u id="7" {name}="Luna 24"/>',
+            f"<u {name} = 'Luna\"24'>Ana</u>",
+        ]
+        assert without_secrets(pa.array(said)).to_pylist() == [
+            f"<{name}>{REMOVED}</{name}>",
+            f'<u id="7" {name}="{REMOVED}"/>',
+            f"<u {name} = '{REMOVED}'>Ana</u>",
+        ]
 
 
 # The pattern for pieces of JSON sees how a key ends, not what it begins with.
 @pytest.mark.parametrize("name", [n for n in OTHERS if not n.endswith(("_password", "_contrasena"))])
 def test_in_json_and_xml_other_names_keep_their_values(name: str) -> None:
-    said = [f'{{"{name}":"Luna2024"}}', f"<{name}>Luna2024</{name}>"]
+    said = [f'{{"{name}":"Luna2024"}}', f"<{name}>Luna2024</{name}>", f'<u {name}="Luna2024">Ana</u>']
     assert without_secrets(pa.array(said)).to_pylist() == said
 
 
@@ -261,9 +269,15 @@ def test_what_only_sounds_like_a_credential_is_kept(said: str) -> None:
         ("<ns:password>a</ns:password>", f"<ns:password>{REMOVED}</ns:password>"),
         ("<password></password>", "<password></password>"),
         ("<password/><a>b</a>", "<password/><a>b</a>"),
+        (
+            '<u x:token="a" name="Ana"><pin>4821</pin>',
+            f'<u x:token="{REMOVED}" name="Ana"><pin>{REMOVED}</pin>',
+        ),
+        ('<u token="" pin=\'null\' type="password"/>', '<u token="" pin=\'null\' type="password"/>'),
+        ('a < b y token="x" > c', 'a < b y token="x" > c'),
     ],
 )
-def test_an_element_of_xml_is_emptied_up_to_its_end(said: str, kept: str) -> None:
+def test_an_element_or_attribute_of_xml_is_emptied_up_to_its_end(said: str, kept: str) -> None:
     assert without_secrets(pa.array([said])).to_pylist() == [kept]
 
 
@@ -274,8 +288,9 @@ def test_an_element_of_xml_is_emptied_up_to_its_end(said: str, kept: str) -> Non
         ("<password>x</password>", "<a><![CDATA[" * 20_000),
         ("<password>" + " " * 200_000 + "x</password>", ""),
         ("<password>x</password>", "<pin>" * 20_000),
+        ("<password>x</password>", "<a " * 20_000 + "b" + ' c="' * 20_000),
     ],
-    ids=["sections", "sections that never end", "blanks", "elements that never end"],
+    ids=["sections", "sections that never end", "blanks", "elements that never end", "tags that never end"],
 )
 def test_a_long_cell_is_read_once_from_its_begin_to_its_end(begun: str, rest: str) -> None:
     """A pattern that goes back and tries again would not end before the night does."""
