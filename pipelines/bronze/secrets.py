@@ -217,6 +217,7 @@ _MAY_NAME = rf"(?i)\"(?:{_NAMES})\"\s*:|<(?:{_NAMES})[\s>]|<[^<>]*[\s:](?:{_NAME
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"?(\s*:\s*)?', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],]|[^\s{}\[\],"]+', re.DOTALL)
 _TAG = re.compile(r"<((?:[\w-]++:)?([\w.-]++))(?:\s[^<>]*+)?(?<!/)>")
+_BEGINNING = re.compile(r"\s*+<[?\w][^<>]*+(?<!/)>")
 _OPENING = re.compile(r"<[\w:.-]++\s[^<>]*+>")
 _ATTRIBUTE = re.compile(r"""(\s(?:[\w-]++:)?([\w.-]++)\s*+=\s*+)(?:"([^"]*+)"|'([^']*+)')""")
 _NONE = re.compile(rf'(?i)(?:null|none|true|false|"\s*+"|\[\s*+\]|\{{\s*+\}}|"?{re.escape(REMOVED)}"?)?')
@@ -326,15 +327,22 @@ def _without_attributes(text: str) -> str:
 
 
 def _without_elements(text: str) -> str:
-    """A text with XML in which such elements hold nothing; a tag that nothing closes may be anybody's prose."""
+    """A text with XML in which such elements hold nothing.
+
+    One that nothing closes holds all that follows inside another element, as in XML that was cut off; else it may be
+    anybody's prose.
+    """
     kept: list[str] = []
     since = place = 0
     unclosed: set[str] = set()
+    first = _BEGINNING.match(text)
     while (tag := _TAG.search(text, place)) is not None:
         place = tag.end()
         if tag[1] in unclosed or not is_secret_name(tag[2]):
             continue
         end = text.find(f"</{tag[1]}", place)
+        if end < 0 and first is not None and first.end() <= tag.start():
+            end = len(text)
         if end < 0:
             unclosed.add(tag[1])
         elif _NONE.fullmatch(text[place:end].strip()) is None:

@@ -287,7 +287,7 @@ def test_an_element_or_attribute_of_xml_is_emptied_up_to_its_end(said: str, kept
         ("<password>x</password>", "<a>" + "<![CDATA[x]]>" * 2_000 + "<b>"),
         ("<password>x</password>", "<a><![CDATA[" * 20_000),
         ("<password>" + " " * 200_000 + "x</password>", ""),
-        ("<password>x</password>", "<pin>" * 20_000),
+        ("en <password>x</password>", "<pin>" * 20_000),
         ("<password>x</password>", "<a " * 20_000 + "b" + ' c="' * 20_000),
     ],
     ids=["sections", "sections that never end", "blanks", "elements that never end", "tags that never end"],
@@ -295,7 +295,22 @@ def test_an_element_or_attribute_of_xml_is_emptied_up_to_its_end(said: str, kept
 def test_a_long_cell_is_read_once_from_its_begin_to_its_end(begun: str, rest: str) -> None:
     """A pattern that goes back and tries again would not end before the night does."""
     kept = without_secrets(pa.array([begun + rest])).to_pylist()
-    assert kept == [f"<password>{REMOVED}</password>{rest}"]
+    prose = begun.partition("<")[0]
+    assert kept == [f"{prose}<password>{REMOVED}</password>{rest}"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<u><name>Ana</name><token>abc de", f"<u><name>Ana</name><token>{REMOVED}"),
+        ('<?xml version="1.0"?><password><v>abc</v', f'<?xml version="1.0"?><password>{REMOVED}'),
+        ("<u><token>", "<u><token>"),
+        ("<pin> no funciona", "<pin> no funciona"),
+        ("el <b>nuevo</b> <pin> no funciona", "el <b>nuevo</b> <pin> no funciona"),
+    ],
+)
+def test_xml_that_was_cut_off_holds_no_credential_and_prose_stays(said: str, kept: str) -> None:
+    assert without_secrets(pa.array([said])).to_pylist() == [kept]
 
 
 def test_what_customers_write_is_kept() -> None:
