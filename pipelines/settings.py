@@ -72,14 +72,19 @@ class Settings:
 
     @cached_property
     def parts(self) -> dict[str, Any]:
-        """What a night is configured with, by the names that ``Stage.conf`` uses."""
+        """What makes a night's tables, by the names that ``Stage.conf`` uses; of ``contracts`` the rules that hold rows back."""
         return {
             "project": self.project.model_dump(mode="json", exclude=NOT_IN_TABLES),
             "sources": [self.sources[name].model_dump(mode="json") for name in sorted(self.sources)],
             "linkage": self.linkage.model_dump(mode="json"),
             "survivorship": self.survivorship.model_dump(mode="json"),
             "metrics": self.metrics.model_dump(mode="json"),
-            "contracts": [contract.model_dump(mode="json") for contract in self.contracts],
+            "contracts": [
+                {"table": contract.table, **rule.model_dump(mode="json", exclude={"owner"})}
+                for contract in self.contracts
+                for rule in contract.expectations
+                if rule.severity == "quarantine"
+            ],
             "rates": self.rates.to_pydict() if self.rates is not None else None,
             "renames": self.renames.to_pydict(),
         }
@@ -92,7 +97,11 @@ class Settings:
     @cached_property
     def whole(self) -> dict[str, Any]:
         """All of ``parts``, and what only judges a night."""
-        return {**self.parts, "project": self.project.model_dump(mode="json", exclude=NOT_IN_NIGHTS)}
+        return {
+            **self.parts,
+            "project": self.project.model_dump(mode="json", exclude=NOT_IN_NIGHTS),
+            "contracts": [contract.model_dump(mode="json") for contract in self.contracts],
+        }
 
     def digest_of(self, parts: tuple[str, ...] | None) -> str:
         """Digest of the named parts; of all where none are named."""

@@ -104,6 +104,22 @@ def run(
         raise UsageError(
             "--repeat makes every table again, which --dry-run cannot show: leave one of them out."
         )
+    others = {
+        "--date": business_date,
+        "--full": full,
+        "--from": from_stage,
+        "--layer": layer,
+        "--generation": generation,
+        "--truth": truth,
+    }
+    given = [name for name, value in others.items() if value]
+    if repeat is not None and given:
+        raise UsageError(f"--repeat makes again what its run made: leave {', '.join(given)} out.")
+    if approve and generation is None:
+        raise UsageError(
+            "--approve agrees to what a generation changes (--generation). To a night that a gate stopped: padron release "
+            "approve --why WHY, then padron run again."
+        )
     # Who only looks, or repeats, sees what is wrong.
     is_watched = dry_run or repeat is not None
     since, until = business_date or (None, None)

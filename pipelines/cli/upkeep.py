@@ -42,8 +42,10 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
     if dry_run:
         done = keep_up(house, paths, dry_run=True)
     else:
-        with Lock(house, "padron maintain"):
+        with Lock(house, "padron maintain") as lock:
             done = keep_up(house, paths)
+        if lock.taken_over:
+            say(f"{lock.taken_over}.")
     if as_json:
         click.echo(json.dumps([kept.as_dict() for kept in done], indent=2))
         return 0

@@ -62,7 +62,8 @@ def read_decisions(uri: str) -> Written:
     missing = [name for name in NEEDED if name not in header]
     unknown = [name for name in header if name not in COLUMNS]
     if missing or unknown:
-        told = [*(f"column {n} is missing" for n in missing), *(f"column {n} is unknown" for n in unknown)]
+        # Without a header its first row would be told.
+        told = [f"column {n} is missing" for n in missing] or [f"column {n} is unknown" for n in unknown]
         raise UsageError(f"{uri}: {'; '.join(told)}. Columns: {', '.join(COLUMNS)}.")
     reader.fieldnames = header
     problems: list[str] = []
@@ -76,7 +77,7 @@ def read_decisions(uri: str) -> Written:
             problems.append(f"{where}: {error}.")
             continue
         if made["decision_id"] in rows:
-            problems.append(f"{where}: decision {made['decision_id']} stands twice.")
+            problems.append(f"{where}: its decision_id stands twice.")
         rows[made["decision_id"]], places[made["decision_id"]] = made, where
     if problems:
         more = len(problems) - _SHOWN
@@ -87,11 +88,12 @@ def read_decisions(uri: str) -> Written:
 
 
 def decision_row(values: dict[str, str]) -> dict[str, Any]:
-    """One row of ``linkage/decisions`` from text. Raises ValueError, which says what is wrong."""
+    """One row of ``linkage/decisions`` from text. Raises ValueError, which says what is wrong and no value: a slip may
+    put anything anywhere, and what is said goes to logs and alerts."""
     kind = values["kind"]
     if kind not in (MATCH, NO_MATCH, REVOKE):
-        raise ValueError(f"kind is {kind or 'blank'}; it is match, no_match or revoke")
-    left, right = records_of(values["left_records"]), records_of(values["right_records"])
+        raise ValueError(f"kind is {'another' if kind else 'blank'}; it is match, no_match or revoke")
+    left, right = (records_of(values[side], side) for side in ("left_records", "right_records"))
     if not values["decided_by"]:
         raise ValueError("decided_by is blank: say who decided")
     if not values["reason"]:
@@ -123,23 +125,22 @@ def decision_row(values: dict[str, str]) -> dict[str, Any]:
 
 def check_sides(kind: str, left: list[str], right: list[str]) -> None:
     """Raises ValueError where the sides of a match or no_match cannot be decided about."""
-    both = sorted(set(left).intersection(right))
-    if both:
-        raise ValueError(f"{both[0]} stands on both sides")
+    if not set(left).isdisjoint(right):
+        raise ValueError("one record stands on both sides")
     if kind == NO_MATCH and not (left and right):
         raise ValueError("a no_match needs records on both sides")
     if len(left) + len(right) < 2 or not left:
         raise ValueError("a match needs two records")
 
 
-def records_of(text: str) -> list[str]:
+def records_of(text: str, side: str) -> list[str]:
     """The records of a side, in order, each once. Raises ValueError where one is not source:record_id."""
-    names = sorted({name.strip() for name in text.split(BETWEEN)} - {""})
-    for name in names:
+    names = [name.strip() for name in text.split(BETWEEN)]
+    for place, name in enumerate(names, 1):
         source, colon, record_id = name.partition(":")
-        if not (source and colon and record_id):
-            raise ValueError(f"{name} is no record: write source:record_id")
-    return names
+        if name and not (source and colon and record_id):
+            raise ValueError(f"name {place} of {side} is no record: write source:record_id")
+    return sorted(set(names) - {""})
 
 
 def decision_id(row: dict[str, Any]) -> str:

@@ -30,7 +30,8 @@ LEAST = 100
 
 
 def deletions(feeds: Mapping[Key, Table]) -> Callable[[Inputs], list[Verdict]]:
-    """``deleted_share``: a half snapshot looks like many deletions, and stops before silver.
+    """``deleted_share``: a half snapshot looks like many deletions, and stops before silver; so does a feed that
+    conf/sources declares no more.
 
     Where files name what they delete, and name little, their own rows say enough: the share is of the rows that
     do, the most that it can be. Else all that ever came in is looked at.
@@ -46,9 +47,36 @@ def deletions(feeds: Mapping[Key, Table]) -> Callable[[Inputs], list[Verdict]]:
         received = Received(inputs, feeds)
         found = _told(inputs, received, tonight)
         found |= _seen(inputs, received, {key: names for key, names in tonight.items() if key not in found})
-        return [row for key in sorted(found) for row in _judged(inputs, key, *found[key])]
+        return [
+            *(row for key in sorted(found) for row in _judged(inputs, key, *found[key])),
+            *_undeclared(inputs, received, feeds),
+        ]
 
     return gate
+
+
+def _undeclared(inputs: Inputs, received: Received, feeds: Mapping[Key, Table]) -> list[Verdict]:
+    """Feeds that conf/sources declares no more: silver would be made without all that they ever brought."""
+    before = received.by_names_of_now(inputs.previous_arrow(OUTCOME_COUNTS))
+    gone = {
+        (row["source"], row["feed"]): row["current"]
+        for row in (before.to_pylist() if before else ())
+        if row["current"] and (row["source"], row["feed"]) not in feeds
+    }
+    project = inputs.settings.project
+    return [
+        found
+        for key, rows in sorted(gone.items())
+        for found in verdict(
+            project,
+            "deleted_share",
+            value=1.0,
+            bound=project.max_deleted_share,
+            message=f"conf/sources declares {'/'.join(key)} no more, so that its {rows:,} rows would go, and customers known by it "
+            "alone: declare it again, or say in conf/renames.yml what it is called now.",
+            about="/".join(key),
+        )
+    ]
 
 
 def _told(inputs: Inputs, received: Received, tonight: Mapping[Key, list[str]]) -> dict[Key, tuple[int, int]]:

@@ -122,6 +122,9 @@ def lost_columns(
     known: dict[tuple[str, str], set[str]] = {}
     lost: list[tuple[str, str]] = []
     for b in sorted(batches, key=lambda b: (b["landing_date"], b["file"])):
+        # What was rejected with its night is no delivery that another is compared with.
+        if b["status"] != "landed":
+            continue
         key = b["source"], b["feed"]
         if b["batch_id"] in tonight and b["batch_id"] not in headerless and key in known:
             gone = sorted(known[key] & set(b["missing_columns"] or ()))

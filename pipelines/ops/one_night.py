@@ -153,7 +153,9 @@ def run_night(
     rerun = prepared.rerun - (_ran(warehouse, record.run_id) if is_waiting else set())
     keep_configuration(warehouse, settings)
     changed = _changed(prepared, settings, warehouse)
-    record.state("started", changed)
+    # Of several nights the first one says it.
+    taken_over = lock.taken_over if len(records) == 1 else None
+    record.state("started", "; ".join(filter(None, (taken_over, changed))) or None)
     watcher.night_started(planned, record.run_id, len(prepared.stages))
     if changed:
         watcher.warned(changed)

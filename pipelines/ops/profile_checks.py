@@ -18,9 +18,9 @@ NAMED = 3
 
 
 def feeds_look_right(inputs: Inputs) -> list[Verdict]:
-    """``unmapped_codes`` and ``profile_drift`` of tonight's profiles."""
-    stored = inputs.arrow(PROFILES)
-    rows = [] if stored is None else stored.to_pylist()
+    """``unmapped_codes`` and ``profile_drift`` of the profiles of what the night took in."""
+    stored, feeds = inputs.arrow(PROFILES), {(file.source, file.feed) for file in inputs.night.files}
+    rows = [r for r in (stored.to_pylist() if stored else ()) if (r["source"], r["feed"]) in feeds]
     verdicts = judge(inputs.settings.project, rows, inputs.night.business_date)
     return owned(verdicts, inputs.settings.sources)
 

@@ -213,7 +213,8 @@ def build_profiles(
         raise ValueError("a profile needs a feed")
     # As many rows as the feeds have columns: from here on it is not the data that counts.
     counted: list[Row] = _counted([profiled(d) for d in delivered]).toArrow().to_pylist()
-    earlier: list[Row] = [r for r in (past.to_pylist() if past else []) if r["business_date"] < business_date]
+    before: list[Row] = past.to_pylist() if past else []
+    earlier = [row for row in before if row["business_date"] < business_date]
     newest: dict[tuple[str, str], date] = {}
     for row in earlier:
         feed = row["source"], row["feed"]
@@ -235,6 +236,11 @@ def build_profiles(
         r
         for r in earlier
         if r["business_date"] >= since or r["business_date"] == newest[r["source"], r["feed"]]
+    ]
+    # An earlier night of the same date took in other feeds.
+    feeds = {(d.source.source, d.feed) for d in delivered}
+    kept += [
+        r for r in before if r["business_date"] == business_date and (r["source"], r["feed"]) not in feeds
     ]
     rows = sorted([*kept, *tonight], key=lambda r: tuple(str(r[name]) for name in PROFILES.key))
     return pa.Table.from_pylist(rows, schema=arrow_schema(PROFILES))

@@ -181,6 +181,18 @@ def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Relea
     write_pointer(warehouse)
 
 
+def is_pointed_to(warehouse: Warehouse) -> bool:
+    """True where release.json names the newest release, or there is none yet."""
+    release = newest(warehouse)
+    if release is None:
+        return True
+    try:
+        content = json.loads(files.read_text(files.join(warehouse.root, "release.json")))
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("release_id") == release.release_id
+
+
 def write_pointer(warehouse: Warehouse) -> None:
     """Write release.json from ops/releases, which is the truth."""
     release = newest(warehouse)

@@ -23,7 +23,7 @@ from pipelines.night_gates import (
     check_contracts_exist,
 )
 from pipelines.ops import alerts, releases, stewards
-from pipelines.ops.failures import run_failed
+from pipelines.ops.failures import run_failed, told
 from pipelines.ops.lock import Lock
 from pipelines.ops.lost_releases import publish_again
 from pipelines.ops.one_night import failed, prepare, run_night
@@ -219,6 +219,7 @@ def _run(
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
         if lock.taken_over:
             watcher.warned(lock.taken_over)
+        _point(warehouse, watcher)
         nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
             watcher.warned(text)
@@ -240,6 +241,15 @@ def _run(
                 outcome.released.append(release_id)
                 _keep_up(warehouse, settings, watcher)
     return outcome
+
+
+def _point(warehouse: Warehouse, watcher: Watcher) -> None:
+    """Write release.json where a run that died as it published left it at the release before: tonight may make none."""
+    try:
+        if not releases.is_pointed_to(warehouse):
+            releases.write_pointer(warehouse)
+    except Exception as error:
+        watcher.warned(f"release.json could not be written ({told(error)}): it may name an older release.")
 
 
 def _written(settings: Settings) -> list[str]:

@@ -95,6 +95,23 @@ def test_which_pattern_comes_first_is_part_of_the_configuration(tmp_path: Path) 
     assert digests[0] != digests[1], "the first that is found wins"
 
 
+def test_what_only_judges_a_table_makes_none_of_them_again(tmp_path: Path) -> None:
+    def told(*severities: str) -> tuple[str, str]:
+        """Digests of what makes the tables, and of all that decides what is published."""
+        rules = "".join(
+            f"      - {{type: expect_column_values_to_not_be_null, kwargs: {{column: gender}}, severity: {how}}}\n"
+            for how in severities
+        )
+        text = f"owner: data\ncontracts:\n  - table: silver/customer_records\n    expectations:\n{rules}"
+        conf(tmp_path, "quality/own.yml", text)
+        settings = load_settings(tmp_path)
+        return settings.digest_of(None), settings.digest
+
+    warned, stopped, held_back = told("warn"), told("fail"), told("fail", "quarantine")
+    assert warned[0] == stopped[0] != held_back[0]
+    assert warned[1] != stopped[1]
+
+
 def test_a_bound_that_is_left_out_is_another_configuration_than_none(tmp_path: Path) -> None:
     told = []
     for bounds in ("{warn: 2}", "{warn: 2, fail: null}"):

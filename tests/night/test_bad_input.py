@@ -326,6 +326,15 @@ def test_a_repeat_is_not_foretold(tonight: Shop, capsys: pytest.CaptureFixture[s
     assert "leave one of them out" in " ".join(capsys.readouterr().err.split())
 
 
+def test_an_option_that_would_do_nothing_is_refused(
+    tonight: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tonight.run("--repeat", "2026-07-01.1", "--date", "2026-07-01", "--full") == 2
+    assert "leave --date, --full out" in " ".join(capsys.readouterr().err.split())
+    assert tonight.run("--approve") == 2
+    assert "padron release approve --why WHY" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_landing_folder_that_does_not_exist_is_a_usage_error(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

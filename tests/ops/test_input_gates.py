@@ -162,6 +162,13 @@ def test_a_column_that_is_gone_is_named_and_stops() -> None:
     assert "2026-07-05/erp/customers.csv lacks name:" in verdict["message"], "note was never there"
 
 
+def test_what_was_rejected_is_no_delivery_to_compare_with() -> None:
+    lacking = {"columns": ["id"], "missing_columns": ["name"]}
+    nights = [batch(4, 9), batch(5, 9, status="rejected", **lacking), batch(6, 9, **lacking)]
+    (verdict,) = lost_columns(Project(), nights, {"b6"})
+    assert verdict["status"] == "blocked"
+
+
 def test_lines_of_json_need_not_have_every_column_at_their_head() -> None:
     files = [batch(4, 9), batch(5, 9_000, columns=["id"], missing_columns=["name"])]
     (verdict,) = lost_columns(Project(), files, {"b5"}, {"b5"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pipelines.errors import PadronError
 from pipelines.ops import lock, releases
 from pipelines.ops.failures import stage_failed
 from pipelines.ops.keys import needs
-from pipelines.ops.record import Record, last_states
+from pipelines.ops.record import Record, last_states, rows_of
 from pipelines.ops.tables import CONFIGURATIONS, RELEASES, RUNS
 from pipelines.storage import arrow_schema
 from pipelines.tables import Kind, Table
@@ -277,6 +278,8 @@ def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(
     monkeypatch.setattr(lock, "_alive", lambda pid: False)
     shop.run()
     assert len(releases.all_releases(shop.house)) == 1
+    started = [row["message"] for row in rows_of(shop.house, RUNS.path) if row["status"] == "started"]
+    assert re.fullmatch(rf"stale lock of padron run {FIRST} on \S+ taken over", started[-1])
 
 
 NO_ROOM = OSError(28, "No space left on device")
@@ -330,6 +333,24 @@ def test_what_fails_when_the_night_is_released_is_a_warning(
     assert not (shop.warehouse / "release.json").exists()
     assert shop.run().released == []
     assert (shop.warehouse / "release.json").exists(), "the next run puts it right"
+
+
+def test_a_pointer_that_was_not_written_names_the_release_though_the_next_night_makes_none(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise NO_ROOM
+
+    with monkeypatch.context() as patch:
+        patch.setattr(releases, "write_pointer", fails)
+        shop.run()
+    shop.deliver("2026-07-09", {"a": "Ana"})
+    with monkeypatch.context() as patch:
+        failing(patch, NO_ROOM, tiny_night.PEOPLE.path)
+        with pytest.raises(PadronError):
+            shop.run()
+    pointer = json.loads((shop.warehouse / "release.json").read_text(encoding="utf-8"))
+    assert pointer["release_id"] == f"{FIRST}.1"
 
 
 def test_a_file_that_is_written_again_is_named_though_a_worker_said_it() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 
 from pipelines.config import Project
-from pipelines.ops.profile_checks import judge
+from pipelines.ops.profile_checks import feeds_look_right, judge
 from pipelines.ops.profiles import PROFILES, Delivered, build_profiles
 from pipelines.storage import arrow_schema
 
@@ -119,6 +120,38 @@ def test_old_profiles_go_and_the_newest_of_a_feed_stays(spark: SparkSession) -> 
     kept = {(r["source"], r["business_date"]) for r in rows}
     assert kept == {("web", date(2026, 5, 2)), ("shop", date(2026, 5, 3)), ("shop", D)}
     assert {r["compared_with"] for r in rows if r["business_date"] == D} == {date(2026, 5, 3), None}
+
+
+def test_another_night_of_the_date_leaves_the_profiles_of_what_it_does_not_take_in(
+    spark: SparkSession,
+) -> None:
+    names = ("business_date", "source", "feed", "column", "rows", "filled", "null_share")
+    past = pa.Table.from_pylist(
+        [dict(zip(names, (D, s, "sales", "id", 9, 9, 0.0), strict=True)) for s in ("shop", "web")],
+        schema=arrow_schema(PROFILES),
+    )
+    rows = build_profiles(
+        [Delivered(SHOP, "sales", bronze(spark, sales(6), of="shop/sales"))], past, D, 10
+    ).to_pylist()
+    assert {(r["source"], r["rows"]) for r in rows if r["column"] == "id"} == {("shop", 6), ("web", 9)}
+
+
+def test_only_what_the_night_took_in_is_judged() -> None:
+    rows = [row("at", drift=0.9), row("at", source="web", drift=0.9)]
+    stored = pa.Table.from_pylist(rows, schema=arrow_schema(PROFILES))
+
+    def judged(*sources: str) -> list[str]:
+        inputs = SimpleNamespace(
+            arrow=lambda table: stored,
+            settings=SimpleNamespace(project=Project(), sources={}),
+            night=SimpleNamespace(
+                business_date=D, files=[SimpleNamespace(source=s, feed="sales") for s in sources]
+            ),
+        )
+        return [v["gate"] for v in feeds_look_right(inputs) if v["status"] == "warned"]  # type: ignore[arg-type]
+
+    assert judged("web") == ["profile_drift web/sales.at"]
+    assert judged() == []
 
 
 def row(column: str, **more: Any) -> dict[str, Any]:

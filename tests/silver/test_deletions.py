@@ -35,10 +35,21 @@ FOUR_LIVE = """
 """
 
 
-def outcome_counts(current: int) -> pa.Table:
-    counts = {"bronze_rows": current, "current": current, "superseded": 0, "deleted": 0, "duplicate": 0}
-    row = {"business_date": date(2026, 7, 1), "source": "crm", "feed": "contacts", "quarantined": 0, **counts}
-    return pa.Table.from_pylist([row], schema=arrow_schema(OUTCOME_COUNTS))
+def outcome_counts(current: int, **others: int) -> pa.Table:
+    """Of crm/contacts, and of the feed ``cards`` of ``others``."""
+    said = {
+        "business_date": date(2026, 7, 1),
+        "superseded": 0,
+        "deleted": 0,
+        "duplicate": 0,
+        "quarantined": 0,
+    }
+    feeds = [("crm", "contacts", current), *((name, "cards", rows) for name, rows in others.items())]
+    rows = [
+        {**said, "source": source, "feed": feed, "bronze_rows": rows, "current": rows}
+        for source, feed, rows in feeds
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(OUTCOME_COUNTS))
 
 
 def tonight(
@@ -154,3 +165,13 @@ def test_a_first_night_deletes_nobody(spark: SparkSession) -> None:
     night: Any = tonight(spark, bronze(spark, FOUR_LIVE), most=0.3)
     night.night.base_date = None
     assert judged(night) == []
+
+
+def test_a_feed_that_conf_declares_no_more_takes_nobody_along_unasked(spark: SparkSession) -> None:
+    rows = bronze(spark, FOUR_LIVE + "| 2 | U | B | bb |\n")
+    inputs = tonight(spark, rows, most=0.5, before=outcome_counts(4, pos=1_200, web=0))
+    _, gone = deletions(FEEDS)(inputs)
+    assert (gone["gate"], gone["status"], gone["value"]) == ("deleted_share pos/cards", "blocked", 1.0)
+    assert gone["message"].startswith(
+        "conf/sources declares pos/cards no more, so that its 1,200 rows would go"
+    )
