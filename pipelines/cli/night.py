@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +10,7 @@ import click
 from pipelines.cli import options
 from pipelines.cli.console import conclude, night_progress, out, say
 from pipelines.cli.logs import log
-from pipelines.cli.options import Days, example
+from pipelines.cli.options import Days, Yesterday, example
 from pipelines.errors import PadronError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ NOTHING = "Nothing to do: everything that was delivered is released."
     "business_date",
     type=Days(),
     default=None,
-    help="Business date: take in every folder up to it, as one night. FIRST..LAST: one night a folder.",
+    help="Business date: take in every folder up to it, as one night. FIRST..LAST: one night a folder. yesterday: by "
+    "timezone in conf/padron.yml.",
 )
 @options.config
 @click.option(
@@ -77,7 +78,7 @@ NOTHING = "Nothing to do: everything that was delivered is released."
 @click.option("--debug", is_flag=True, hidden=True)
 @example("padron run --date 2026-07-01 --landing extracts --warehouse warehouse")
 def run(
-    business_date: tuple[date | None, date] | None,
+    business_date: tuple[date | None, date | Yesterday] | None,
     config: str | None,
     landing: str,
     warehouse: str,
@@ -122,8 +123,8 @@ def run(
         )
     # Who only looks, or repeats, sees what is wrong.
     is_watched = dry_run or repeat is not None
-    since, until = business_date or (None, None)
-    only = None if since else until
+    since, last = business_date or (None, None)
+    only = last if since is None and isinstance(last, date) else None
     settings = (
         load_settings(config) if is_watched else configured(config, warehouse, night_progress().warned, only)
     )
@@ -131,7 +132,7 @@ def run(
     asked = Options(
         landing,
         warehouse,
-        date=until,
+        date=_day_before(settings) if last == "yesterday" else last,
         since=since,
         full=full,
         from_stage=from_stage,
@@ -147,6 +148,11 @@ def run(
     if not run_nights(asked, settings, truth):
         conclude(NOTHING)
     return 0
+
+
+def _day_before(settings: Settings) -> date:
+    """The day that is over in the business zone."""
+    return datetime.now(settings.project.zone).date() - timedelta(days=1)
 
 
 def _repeat(run_id: str, asked: Options, settings: Settings) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -60,17 +60,22 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a date: write it as 2026-07-01.", param, ctx)
 
 
-class Days(click.ParamType[tuple[date | None, date]]):
-    """A date, or a range of dates as FIRST..LAST: (first or None, last)."""
+Yesterday = Literal["yesterday"]
+
+
+class Days(click.ParamType[tuple[date | None, date | Yesterday]]):
+    """A date, or a range of dates as FIRST..LAST: (first or None, last). Which date is yesterday's the business zone says."""
 
     name = "YYYY-MM-DD[..YYYY-MM-DD]"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[date | None, date]:
+    ) -> tuple[date | None, date | Yesterday]:
         if isinstance(value, tuple):
             return value
         first, mark, last = str(value).partition("..")
+        if first == "yesterday" and not mark:
+            return None, "yesterday"
         day = Day()
         if not mark:
             return None, day.convert(first, param, ctx)

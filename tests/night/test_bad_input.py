@@ -6,6 +6,7 @@ import gzip
 import re
 import shutil
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.cli import execute
 from pipelines.ops import releases
+from pipelines.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = "member_no;full_name;mobile;mail;born;postcode"
@@ -324,6 +326,18 @@ def test_the_same_files_are_the_same_wherever_the_landing_folder_is(
 def test_a_repeat_is_not_foretold(tonight: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     assert tonight.run("--repeat", "2026-07-01.1", "--dry-run") == 2
     assert "leave one of them out" in " ".join(capsys.readouterr().err.split())
+
+
+def test_yesterday_is_the_day_that_is_over_in_the_business_zone(
+    tonight: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zone = load_settings(tonight.config).project.zone
+    days = {datetime.now(zone).date() - timedelta(days=1)}
+    assert tonight.run("--date", "yesterday", "--dry-run") == 0
+    # Midnight may have come.
+    days.add(datetime.now(zone).date() - timedelta(days=1))
+    said = capsys.readouterr()
+    assert any(str(day) in said.out + said.err for day in days)
 
 
 def test_an_option_that_would_do_nothing_is_refused(
