@@ -21,7 +21,8 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
     """Join small files and delete those that no release needs any more (retention_days in conf/padron.yml).
 
     The stages and gates of runs that old go too, but for runs that a release or a night still needs; what was run and
-    released stays on record. Nights do it by themselves every maintain_every releases.
+    released stays on record. Nights do it by themselves every maintain_every releases. Exit code 1: a version that a
+    release promises cannot be read any more.
     """
     from rich.table import Table
 
@@ -46,9 +47,10 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
             done = keep_up(house, paths)
         if lock.taken_over:
             say(f"{lock.taken_over}.")
+    code = 1 if any(kept.lost for kept in done) else 0
     if as_json:
         click.echo(json.dumps([kept.as_dict() for kept in done], indent=2))
-        return 0
+        return code
     touched = [kept for kept in done if kept.joined or kept.rows or kept.removed]
     if touched:
         deleted = "to delete" if dry_run else "deleted"
@@ -67,4 +69,4 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
         f"{len(done)} tables looked at, {len(touched)} {'would change' if dry_run else 'changed'}; releases stay "
         f"readable for {project.retention_days} days{''.join(own)}."
     )
-    return 0
+    return code

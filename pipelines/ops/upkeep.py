@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
-from pipelines.ops.record import OPEN, last_states
+from pipelines.ops.record import OPEN, is_decision, last_states
 from pipelines.ops.tables import CLAIMS, CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES
 
 if TYPE_CHECKING:
@@ -144,5 +144,16 @@ def maintain(
 
 
 def is_due(warehouse: Warehouse, every: int | None) -> bool:
-    """True after each ``every`` releases; never for None."""
-    return every is not None and len(releases.all_releases(warehouse)) % every == 0
+    """True after the night with which another ``every`` releases are full; never for None.
+
+    A rejection or a rollback may be the release that fills them: it keeps nothing up, so that the next night does.
+    """
+    if every is None:
+        return False
+    states = releases.run_states(warehouse)
+    known = [release.release_id for release in releases.all_releases(warehouse)]
+    by_nights = [
+        place for place, run in enumerate(known, 1) if run not in states or not is_decision(states[run])
+    ]
+    before = max((place for place in by_nights if place < len(known)), default=0)
+    return len(known) // every > before // every

@@ -19,7 +19,7 @@ from pipelines.errors import UsageError
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
-from pipelines.ops.record import last_states, rows_of
+from pipelines.ops.record import REJECT, last_states, rows_of
 from pipelines.ops.repeat import repeat
 from pipelines.ops.tables import CLAIMS, GATES, RUNS, STAGES
 from pipelines.ops.upkeep import is_due, maintain, promised
@@ -240,7 +240,7 @@ def test_a_promised_version_that_something_else_deleted_is_said(
     (kept,) = [k for k in maintain(house, [], dry_run=True, now=NOW) if k.table == SHELF.path]
     assert (kept.versions, kept.lost) == (1, (promised,))
     release(house, 5, {SHELF.path: promised}, datetime.now(UTC))
-    assert execute(["maintain", "--warehouse", house.root, "--dry-run"]) == 0
+    assert execute(["maintain", "--warehouse", house.root, "--dry-run"]) == 1
     assert f"version {promised} should stay" in " ".join(capsys.readouterr().out.split())
 
 
@@ -383,6 +383,11 @@ def test_of_a_run_whose_stages_have_gone_is_said_so(
 
 def test_nights_keep_themselves_up_every_so_many_releases(house: Warehouse) -> None:
     assert [is_due(house, every) for every in (1, 2, 3, 4, None)] == [True, True, False, True, False]
+    third = releases.all_releases(house)[2].release_id
+    house.append_rows(
+        RUNS, [{**run_row(third, "restored", 0), "message": f"{REJECT} a run by ana: half a file"}]
+    )
+    assert is_due(house, 3), "the third release was a rejection, which kept nothing up"
 
 
 def test_the_command_says_what_it_would_do_and_takes_the_lock(
