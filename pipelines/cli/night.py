@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipelines.linkage.generations import Generation
     from pipelines.ops.run import Options
+    from pipelines.ops.summary import Summary
     from pipelines.ops.training_reports import TrainingReport
     from pipelines.settings import Settings
     from pipelines.spark import StartSpark
@@ -233,42 +234,43 @@ def _start(settings: Settings) -> StartSpark:
 
 
 def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> bool:
-    """Run nights, their progress and their summary on the terminal; False where there was nothing to do."""
+    """Run nights, their progress and the last one's summary on the terminal; False where there was nothing to do."""
     from pipelines.ops.run import run as run_all
+    from pipelines.ops.terminal import terminal
 
     if truth is not None:
         from pipelines.ops.summarise import read_truth
 
         read_truth(truth)
     progress = night_progress()
+    told: list[tuple[Summary, str]] = []
+
+    def report() -> None:
+        from pipelines.ops.failures import kind
+        from pipelines.ops.summarise import summarise, write_report
+
+        told.clear()
+        try:
+            summary = summarise(asked.warehouse, settings, truth=truth)
+            told.append((summary, write_report(asked.warehouse, summary)))
+        except Exception as error:
+            # The night is released: what is only told about it does not change how it ended.
+            why = str(error) if isinstance(error, PadronError) else kind(error)
+            progress.warned(f"there is no report of this night ({why}): `padron report` makes it.")
+
     try:
-        outcome = run_all(asked, settings, _start(settings), progress, _check_spark)
+        outcome = run_all(asked, settings, _start(settings), progress, _check_spark, report)
     finally:
         progress.stop()
     if outcome.waits_for is not None:
         conclude(f"The {outcome.waits_for} layer is next.")
         return True
-    if not outcome.released:
-        return False
-
-    from pipelines.ops.summarise import summarise, write_report
-    from pipelines.ops.terminal import terminal
-
-    try:
-        summary = summarise(asked.warehouse, settings, truth=truth)
-        report = write_report(asked.warehouse, summary)
-    except Exception as error:
-        from pipelines.ops.failures import kind
-
-        # The night is released: what is only told about it does not change how it ended.
-        why = str(error) if isinstance(error, PadronError) else kind(error)
-        progress.warned(f"there is no report of this night ({why}): `padron report` makes it.")
-        return True
-    if log.is_on:
-        conclude(f"Report: {report}")
-    else:
-        terminal(summary, out, report=report)
-    return True
+    for summary, page in told:
+        if log.is_on:
+            conclude(f"Report: {page}")
+        else:
+            terminal(summary, out, report=page)
+    return bool(outcome.released)
 
 
 @click.command()

@@ -112,10 +112,12 @@ def run(
     start_spark: StartSpark,
     watcher: Watcher,
     check: Callable[[], None] = lambda: None,
+    report: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run what there is to run.
 
-    Spark is started only when there is; ``check`` is asked before anything else whether it can be.
+    Spark is started only when there is; ``check`` is asked before anything else whether it can be. ``report`` is called
+    after each release, while it is the newest, and raises nothing.
     Raises UsageError (2), GateStopped (3), LockHeld (4) or another PadronError (1); who is to be alerted has been by then.
     """
     warehouse = warehouse_of(options, settings)
@@ -139,7 +141,7 @@ def run(
     try:
         with telling(last_words):
             check()
-            return _run(options, settings, warehouse, start_spark, watcher, records)
+            return _run(options, settings, warehouse, start_spark, watcher, records, report)
     except PadronError as error:
         tell(error, records)
         raise
@@ -201,6 +203,7 @@ def _run(
     start_spark: StartSpark,
     watcher: Watcher,
     records: list[Record],
+    report: Callable[[], None],
 ) -> Outcome:
     _check(options, settings, warehouse)
     check_all_writable(warehouse.root, _written(settings))
@@ -239,6 +242,7 @@ def _run(
                 outcome.waits_for = prepared.next_layer
             else:
                 outcome.released.append(release_id)
+                report()
                 _keep_up(warehouse, settings, watcher)
     return outcome
 

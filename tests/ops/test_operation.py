@@ -313,6 +313,19 @@ def test_a_released_night_is_released_whatever_becomes_of_its_report(
     assert releases.required(shop.house).release_id == f"{DAY}.1"
 
 
+def test_each_of_several_nights_has_its_report_also_where_a_later_one_fails(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.deliver("2026-07-08", {"a": "Ana"})
+    shop.deliver("2026-07-09", {"a": "Ana"})
+    told: list[str] = []
+    shop.gates["silver.build"] = lambda inputs: 1 / 0 if inputs.night.business_date.day == 9 else []
+    monkeypatch.setattr(summarise, "summarise", lambda *_, **__: releases.required(shop.house).release_id)
+    monkeypatch.setattr(summarise, "write_report", lambda warehouse, found: told.append(found))
+    assert padron_run(shop, monkeypatch) == 1
+    assert told == [f"{DAY}.1", "2026-07-08.1"]
+
+
 def test_spark_that_cannot_be_started_is_alerted(
     shop: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
