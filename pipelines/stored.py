@@ -157,8 +157,19 @@ class StoredTables:
         # A vacuum is a commit of its own, also one that finds nothing.
         if removed and not dry_run:
             vacuum(dry_run=False)
+            self._clear_folders(path, removed)
             self._clean_log(path, keep)
         return len(removed)
+
+    def _clear_folders(self, path: str, removed: Iterable[str]) -> None:
+        """Delete the folders, one a write, that held ``removed`` files and hold none any more."""
+        uri = self.uri(path)
+        there = (info.path for info in files.listing(uri, recursive=True))
+        held, needed = (
+            {name.partition("/")[0] for name in names if "/" in name} for names in (removed, there)
+        )
+        for folder in sorted(held - needed):
+            files.delete(files.join(uri, folder))
 
     def keep_log(self, path: str) -> None:
         """See that no writer cleans the table's log by itself, as it would that of a table of an older program."""

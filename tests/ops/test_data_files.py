@@ -14,6 +14,7 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from pipelines import files
 from pipelines.storage import ContractBrokenError, Warehouse
 from pipelines.tables import DATE, DOUBLE, LONG, MONEY, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
 
@@ -72,6 +73,18 @@ def test_every_reader_sees_the_rows_and_the_log_says_their_bounds(
     assert stats["minValues"] == {"name": "a", "number": 2, "day": "2026-07-01"}
     assert stats["maxValues"] == {"name": "ñ", "number": 2, "day": "2026-07-03"}
     assert stats["nullCount"]["number"] == 1
+
+
+def test_a_folder_goes_with_the_last_of_its_files(spark: SparkSession, tmp_path: Path) -> None:
+    house, things = Warehouse(str(tmp_path)), table()
+    frame = things.conform(spark.sql(ROWS))
+    first = house.write(things, frame, None)
+    second = house.write(things, frame, first)
+    before = set(files.folders(house.uri(things.path)))
+    assert house.vacuum(things.path, [second], hours=0)
+    (gone,) = before - set(files.folders(house.uri(things.path)))
+    assert gone != "_delta_log"
+    assert house.whole(things.path, [first, second]) == [second]
 
 
 def test_rows_that_break_the_contract_are_not_committed(spark: SparkSession, tmp_path: Path) -> None:
