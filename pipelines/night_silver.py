@@ -47,11 +47,12 @@ def silver(inputs: Inputs) -> Content:
     came = received(inputs)
     feeds = came.feeds()
     filled = came.targets() | {QUARANTINE.name, OUTCOME_COUNTS.name}
-    # A table that no feed fills is written once, empty, so that readers find it.
+    # A table that no feed fills, or none any more, is written once, empty, so that readers find it.
     content: dict[str, DataFrame | pa.Table] = {
         table.path: arrow_schema(table).empty_table()
         for table in SILVER
-        if (not feeds or table.name not in filled) and not inputs.exists(table)
+        if (not feeds or table.name not in filled)
+        and (not inputs.exists(table) or inputs.previous_rows(table))
     }
     if feeds:
         built = _built(inputs, came, {key: came.frame(key) for key in feeds})

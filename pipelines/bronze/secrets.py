@@ -135,6 +135,14 @@ def _figured(least: int) -> str:
     return "|".join([*early, rf"{_PART}{{{least - 1},}}\d{_PART}*"])
 
 
+def _other_than(word: str) -> str:
+    """Three characters or more that are not ``word``."""
+    begun = [
+        rf"{re.escape(word[:n])}[^\s{re.escape(word[n])}]\S{{{max(0, 2 - n)},}}" for n in range(len(word))
+    ]
+    return "|".join([*begun, rf"{re.escape(word)}\S+"])
+
+
 _FORMS = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z ]*-----|[\s\S]*)",
     # Keys and tokens by what their issuers begin them with.
@@ -186,7 +194,7 @@ _FORMS = (
     # Between quotes, as in JSON inside JSON, the value ends with its quote or comma; what follows stays.
     r"(?:(?:\\+[\"']|')\s*[:=]\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,{}\[\]\"'\\]{4,}|\S{4,})|"
     # What was removed between quotes is not removed again.
-    rf"{_IS}(?:[^\s\"']\S{{3,}}|[\"'](?:[^\s\[]|\[[^s\s]|\[s[^e\s])\S{{2,}})))",
+    rf"{_IS}(?:[^\s\"']\S{{3,}}|[\"'](?:{_other_than(REMOVED.split()[0])}))))",
 )
 FORM = "|".join(_FORMS)
 _ENDS = (
@@ -212,14 +220,18 @@ _STEMS = (
 _NAMES = rf"{_SIGNS}(?:{_ALONE}){_SIGNS}|[^\"<>]*(?:(?:{_LAST})\d*{_SIGNS}|(?:{_STEMS})[^\"<>]*)".replace(
     "_", _SIGNS
 )
-_MAY_NAME = rf"(?i)\"(?:{_NAMES})\"\s*:|<(?:{_NAMES})[\s>]|<[^<>]*[\s:](?:{_NAMES})=\s*[\"']"
+_MAY_NAME = rf"(?i)\"(?:{_NAMES})\"\s*:|<(?:[^<>\s]*:)?(?:{_NAMES})[\s>]|<[^<]*[\s:](?:{_NAMES})=\s*[\"']"
 """Fits every text in which JSON has a key, or XML an element or attribute, with a name of credentials; some others too."""
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"?(\s*:\s*)?', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],]|[^\s{}\[\],"]+', re.DOTALL)
 _TAG = re.compile(r"<((?:[\w-]++:)?([\w.-]++))(?:\s[^<>]*+)?(?<!/)>")
-_BEGINNING = re.compile(r"\s*+<[?\w][^<>]*+(?<!/)>")
-_OPENING = re.compile(r"<[\w:.-]++\s[^<>]*+>")
-_ATTRIBUTE = re.compile(r"""(\s(?:[\w-]++:)?([\w.-]++)\s*+=\s*+)(?:"([^"]*+)"|'([^']*+)')""")
+_BEGINNING = re.compile(
+    r"\ufeff?\s*+((?:<\?[^>]*+>\s*+|<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^>]*+>\s*+)*+)<((?:[\w-]++:)?[\w.-]++)(?:\s[^<>]*+)?(?<!/)>",
+    re.DOTALL,
+)
+"""What XML begins with: the prolog, and the tag of the element that holds all others."""
+_OPENING = re.compile(r"""<[\w:.-]++\s(?:[^<>"']|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+(?:>|\Z)""")
+_ATTRIBUTE = re.compile(r"""(\s(?:[\w-]++:)?([\w.-]++)\s*+=\s*+)(?:(")([^"]*+)("|\Z)|(')([^']*+)('|\Z))""")
 _NONE = re.compile(rf'(?i)(?:null|none|true|false|"\s*+"|\[\s*+\]|\{{\s*+\}}|"?{re.escape(REMOVED)}"?)?')
 """A value that is no secret: that there is one, or none."""
 _SHORTEST = 7
@@ -316,12 +328,13 @@ def _end_of_value(text: str, start: int) -> int:
 
 
 def _without_attributes(text: str) -> str:
-    """A text with XML in which such attributes hold nothing."""
+    """A text with XML in which such attributes hold nothing, be it that it was cut off in one."""
 
     def emptied(found: re.Match[str]) -> str:
-        value, quote = (found[3], '"') if found[4] is None else (found[4], "'")
-        is_secret = is_secret_name(found[2]) and _NONE.fullmatch(value.strip()) is None
-        return f"{found[1]}{quote}{REMOVED}{quote}" if is_secret else found[0]
+        named, name, *double = found.groups()[:5]
+        opened, value, closed = double if found[3] else found.groups()[5:]
+        is_secret = is_secret_name(name) and _NONE.fullmatch(value.strip()) is None
+        return f"{named}{opened}{REMOVED}{closed}" if is_secret else found[0]
 
     return _OPENING.sub(lambda tag: _ATTRIBUTE.sub(emptied, tag[0]), text)
 
@@ -329,19 +342,21 @@ def _without_attributes(text: str) -> str:
 def _without_elements(text: str) -> str:
     """A text with XML in which such elements hold nothing.
 
-    One that nothing closes holds all that follows inside another element, as in XML that was cut off; else it may be
-    anybody's prose.
+    One that nothing closes holds all that follows in XML that was cut off, whose first element is not closed either; else it
+    may be anybody's prose.
     """
     kept: list[str] = []
     since = place = 0
     unclosed: set[str] = set()
     first = _BEGINNING.match(text)
+    if first is not None and f"</{first[2]}" in text:
+        first = None
     while (tag := _TAG.search(text, place)) is not None:
         place = tag.end()
         if tag[1] in unclosed or not is_secret_name(tag[2]):
             continue
         end = text.find(f"</{tag[1]}", place)
-        if end < 0 and first is not None and first.end() <= tag.start():
+        if end < 0 and first is not None and (first[1] or first.end() <= tag.start()):
             end = len(text)
         if end < 0:
             unclosed.add(tag[1])

@@ -142,7 +142,10 @@ def _state(house: Warehouse, run: dict[str, Any], release: Release | None) -> tu
         # One that waits has parked the lock, or its next job has it and did not say so yet.
         is_at_work = run["run_id"] == newest["run_id"] and holder(house) is not None
         at_work = "running" if state == "started" else "waiting"
-        return at_work if is_at_work else "dead", message
+        if is_at_work:
+            return at_work, message
+        # What a run said when it started is not why it died.
+        return "dead", message if state == "waiting" else None
     if state in ("stopped", "approved") and release is not None and run["base_release"] != release.release_id:
         # Its own message asks for an approval, which would be refused.
         base = run["base_release"] or "nothing"

@@ -7,7 +7,7 @@ import json
 import click
 
 from pipelines.cli import options
-from pipelines.cli.console import out, say
+from pipelines.cli.console import out, say, tell
 from pipelines.cli.options import example
 
 
@@ -44,9 +44,9 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
         done = keep_up(house, paths, dry_run=True)
     else:
         with Lock(house, "padron maintain") as lock:
+            if lock.taken_over:
+                tell(f"{lock.taken_over}.")
             done = keep_up(house, paths)
-        if lock.taken_over:
-            say(f"{lock.taken_over}.")
     code = 1 if any(kept.lost for kept in done) else 0
     if as_json:
         click.echo(json.dumps([kept.as_dict() for kept in done], indent=2))

@@ -63,20 +63,23 @@ def _undeclared(inputs: Inputs, received: Received, feeds: Mapping[Key, Table]) 
         for row in (before.to_pylist() if before else ())
         if row["current"] and (row["source"], row["feed"]) not in feeds
     }
-    project = inputs.settings.project
-    return [
-        found
-        for key, rows in sorted(gone.items())
-        for found in verdict(
-            project,
-            "deleted_share",
-            value=1.0,
-            bound=project.max_deleted_share,
-            message=f"conf/sources declares {'/'.join(key)} no more, so that its {rows:,} rows would go, and customers known by it "
-            "alone: declare it again, or say in conf/renames.yml what it is called now.",
-            about="/".join(key),
-        )
-    ]
+    return [found for key, rows in sorted(gone.items()) for found in _missed(inputs, key, rows)]
+
+
+def _missed(inputs: Inputs, key: Key, rows: int) -> list[Verdict]:
+    """The verdict on a feed of so many ``rows`` that conf/sources declares no more."""
+    settings, about = inputs.settings, "/".join(key)
+    # A source may get another name, a feed of one may not.
+    renamed = "" if key[0] in settings.sources else ", say in conf/renames.yml what its source is called now,"
+    return verdict(
+        settings.project,
+        "deleted_share",
+        value=1.0,
+        bound=settings.project.max_deleted_share,
+        message=f"conf/sources declares {about} no more: its {rows:,} rows would leave silver, and with them customers that "
+        f"nothing else knows. Declare it again{renamed} or approve, if it is gone for good or was kept in bronze only.",
+        about=about,
+    )
 
 
 def _told(inputs: Inputs, received: Received, tonight: Mapping[Key, list[str]]) -> dict[Key, tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,7 @@ from pipelines.access import check_all_writable
 from pipelines.bronze.batches import BATCHES
 from pipelines.bronze.landing import discover, pending
 from pipelines.digests import LAYERS
-from pipelines.errors import PadronError, UsageError
+from pipelines.errors import LockHeld, PadronError, UsageError
 from pipelines.linkage.adoption import check_fields
 from pipelines.linkage.generations import GENERATIONS, lineage
 from pipelines.night import catalogue, stages
@@ -216,7 +217,10 @@ def _run(
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, outcome)
     if not nights:
-        releases.write_pointer(warehouse)
+        if not releases.is_pointed_to(warehouse):
+            # Another run that has the lock writes it itself.
+            with suppress(LockHeld), Lock(warehouse, "padron run, writing release.json"):
+                _point(warehouse, watcher)
         return outcome
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:

@@ -150,7 +150,7 @@ def is_due(warehouse: Warehouse, every: int | None) -> bool:
     """
     if every is None:
         return False
-    states = releases.run_states(warehouse)
+    states = last_states(warehouse)
     known = [release.release_id for release in releases.all_releases(warehouse)]
     by_nights = [
         place for place, run in enumerate(known, 1) if run not in states or not is_decision(states[run])

@@ -166,6 +166,11 @@ def test_a_key_or_hash_is_removed_whole(value: str) -> None:
     assert without_secrets(pa.array([f"note {value} end"])).to_pylist() == [f"note {REMOVED} end"]
 
 
+@pytest.mark.parametrize("value", ['"[secure!1"', '"[segura99"', '"[secret1"', "'abcd", '"[x1"'])
+def test_a_quoted_value_is_removed_whatever_it_begins_with(value: str) -> None:
+    assert without_secrets(pa.array([f"password={value} y nada"])).to_pylist() == [f"{REMOVED} y nada"]
+
+
 @pytest.mark.parametrize("name", ["user_password", "userPassword", "old_pwd"])
 def test_a_named_value_is_removed_whatever_precedes_its_name(name: str) -> None:
     (kept,) = without_secrets(pa.array([f"{name}=hunter2 end"])).to_pylist()
@@ -275,6 +280,9 @@ def test_what_only_sounds_like_a_credential_is_kept(said: str) -> None:
         ),
         ('<u token="" pin=\'null\' type="password"/>', '<u token="" pin=\'null\' type="password"/>'),
         ('a < b y token="x" > c', 'a < b y token="x" > c'),
+        ("<x:pin>4821</x:pin>", f"<x:pin>{REMOVED}</x:pin>"),
+        ('<u note="b>c" pin="4821"/>', f'<u note="b>c" pin="{REMOVED}"/>'),
+        ('<u password="x > y z"/>', f'<u password="{REMOVED}"/>'),
     ],
 )
 def test_an_element_or_attribute_of_xml_is_emptied_up_to_its_end(said: str, kept: str) -> None:
@@ -305,6 +313,11 @@ def test_a_long_cell_is_read_once_from_its_begin_to_its_end(begun: str, rest: st
         ("<u><name>Ana</name><token>abc de", f"<u><name>Ana</name><token>{REMOVED}"),
         ('<?xml version="1.0"?><password><v>abc</v', f'<?xml version="1.0"?><password>{REMOVED}'),
         ("<u><token>", "<u><token>"),
+        ('<r><u token="abc', f'<r><u token="{REMOVED}'),
+        ("<r><u a='1' pin='4821", f"<r><u a='1' pin='{REMOVED}"),
+        ("\ufeff<!-- a > b --><u><pin>4821", f"\ufeff<!-- a > b --><u><pin>{REMOVED}"),
+        ("<b>Hola</b> mi <pin> no funciona", "<b>Hola</b> mi <pin> no funciona"),
+        ("<p>Usa el <password> nuevo</p><p>Tel 600</p>", "<p>Usa el <password> nuevo</p><p>Tel 600</p>"),
         ("<pin> no funciona", "<pin> no funciona"),
         ("el <b>nuevo</b> <pin> no funciona", "el <b>nuevo</b> <pin> no funciona"),
     ],

@@ -172,6 +172,5 @@ def test_a_feed_that_conf_declares_no_more_takes_nobody_along_unasked(spark: Spa
     inputs = tonight(spark, rows, most=0.5, before=outcome_counts(4, pos=1_200, web=0))
     _, gone = deletions(FEEDS)(inputs)
     assert (gone["gate"], gone["status"], gone["value"]) == ("deleted_share pos/cards", "blocked", 1.0)
-    assert gone["message"].startswith(
-        "conf/sources declares pos/cards no more, so that its 1,200 rows would go"
-    )
+    assert "its 1,200 rows would leave silver" in gone["message"]
+    assert "conf/renames.yml" in gone["message"]

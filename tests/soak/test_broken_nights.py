@@ -41,6 +41,7 @@ duplicate_free: [web]          # the web shop says that nobody has two accounts
 max_component: 30
 blocking: {max_comparisons_per_record: 3}
 """
+SOURCES = Path(__file__).resolve().parents[2] / "conf" / "sources"
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 README_QUERIES = {
     query.partition("--")[2].split()[0] if "-- " in query else "events": query
@@ -342,6 +343,22 @@ def test_fathers_joined_with_their_sons_are_found_by_a_judged_sample(
     now = ids(tonight)
     ends = [[(pair[f"source_{side}"], pair[f"record_id_{side}"]) for side in ("l", "r")] for pair in wrong]
     assert [pair for pair in ends if now[pair[0]] == now[pair[1]]] == []
+
+
+def test_a_source_that_conf_declares_no_more_goes_when_somebody_agrees(
+    tonight: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    declared = tonight.config / "sources"
+    shutil.copytree(SOURCES, declared)
+    (declared / "support.yml").unlink()
+    stops(tonight, capsys, {"deleted_share support/tickets": "would leave silver"})
+    approve(tonight)
+    is_released(tonight)
+    assert tonight.value("SELECT count(*) FROM silver.cases") == 0
+    assert tonight.value("SELECT count_if(source = 'support') FROM silver.customer_records") == 0
+    assert tonight.value("SELECT count_if(source = 'support') FROM silver.outcomes") == 0
+    assert tonight.value("SELECT count(*) FROM gold.customers WHERE is_live") > 0
+    assert tonight.run() == 0, "the next night has nothing to ask"
 
 
 def test_a_folder_dated_years_ahead_is_renamed(tonight: Shop, capsys: pytest.CaptureFixture[str]) -> None:
