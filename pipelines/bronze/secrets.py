@@ -136,7 +136,7 @@ def _figured(least: int) -> str:
 
 
 def _other_than(word: str) -> str:
-    """Three characters or more that are not ``word``."""
+    """A pattern of three characters or more that are not ``word``: RE2 cannot look ahead."""
     begun = [
         rf"{re.escape(word[:n])}[^\s{re.escape(word[n])}]\S{{{max(0, 2 - n)},}}" for n in range(len(word))
     ]

@@ -92,7 +92,7 @@ def decision_row(values: dict[str, str]) -> dict[str, Any]:
     put anything anywhere, and what is said goes to logs and alerts."""
     kind = values["kind"]
     if kind not in (MATCH, NO_MATCH, REVOKE):
-        raise ValueError(f"kind is {'another' if kind else 'blank'}; it is match, no_match or revoke")
+        raise ValueError(f"kind is {'unknown' if kind else 'blank'}; it is match, no_match or revoke")
     left, right = (records_of(values[side], side) for side in ("left_records", "right_records"))
     if not values["decided_by"]:
         raise ValueError("decided_by is blank: say who decided")

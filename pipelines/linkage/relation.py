@@ -141,7 +141,10 @@ def against_chance(model: str, scored: pa.Table, kinds: list[str], shift: Mappin
 
 
 def likelihoods_of(gammas: Ints, tables: list[list[Floats]], shares: Floats) -> Floats:
-    """log(share × likelihood) of each class, by pattern; an unknown comparison says nothing."""
+    """log(share × likelihood) of each class (a column each), by pattern (a row each); an unknown comparison says nothing.
+
+    ``gammas``: patterns × comparisons. ``tables``: shares of the levels, the weakest first, by class and comparison.
+    """
     total = np.tile(np.log(shares), (len(gammas), 1))
     for c in range(gammas.shape[1]):
         said = np.log(np.array([table[c] for table in tables])).T

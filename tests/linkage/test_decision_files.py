@@ -32,7 +32,7 @@ def test_each_line_says_what_is_wrong_and_no_value(tmp_path: Path) -> None:
     assert said(tmp_path, *lines) == [
         "decisions.csv:2: name 2 of left_records is no record: write source:record_id.",
         "decisions.csv:3: one record stands on both sides.",
-        "decisions.csv:4: kind is another; it is match, no_match or revoke.",
+        "decisions.csv:4: kind is unknown; it is match, no_match or revoke.",
         "decisions.csv:6: its decision_id stands twice.",
     ]
 

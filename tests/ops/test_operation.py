@@ -401,8 +401,10 @@ def test_status_has_a_code_for_everything_that_an_orchestrator_does_differently(
         assert state(shop, capsys) == (0, "released"), "it died or was ended after its release"
     mark(shop.house, {**run, "run_id": f"{DAY}.2"}, "failed", "")
     assert state(shop, capsys) == (1, "failed")
-    mark(shop.house, {**run, "run_id": f"{DAY}.2"}, "started", "")
+    mark(shop.house, {**run, "run_id": f"{DAY}.2"}, "started", "stale lock taken over")
     assert state(shop, capsys) == (1, "dead")
+    execute(["status", "--warehouse", str(shop.warehouse)])
+    assert "stale lock" not in capsys.readouterr().out, "what it said when it started is not why it died"
     with Lock(shop.house, "padron run"):
         monkeypatch.setattr(lock, "_alive", lambda pid: False)
         assert state(shop, capsys) == (1, "dead")
