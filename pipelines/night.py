@@ -47,6 +47,7 @@ from pipelines.night_silver import bronze_tables, received, silver
 from pipelines.ops.profiles import PROFILES, build_profiles, delivered_feeds
 from pipelines.ops.source_catalogue import SOURCES, same_rows, source_catalogue
 from pipelines.ops.tables import OPS_TABLES
+from pipelines.settings import CATALOGUE
 from pipelines.silver.build import SILVER
 from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
@@ -106,7 +107,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             reads=bronze,
             previous=(*_OF_DELIVERIES, RENAMES),
             takes_files=True,
-            conf=("project", "sources", "renames"),
+            conf=("project", "sources", "cadences", CATALOGUE, "renames"),
         ),
         Stage(
             "silver.build",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -71,20 +71,15 @@ class Settings:
     """Declared renames of sources and keys (``renames.DECLARED``)."""
 
     @cached_property
-    def parts(self) -> dict[str, Any]:
-        """What makes a night's tables, by the names that ``Stage.conf`` uses; of ``contracts`` the rules that hold rows back."""
+    def whole(self) -> dict[str, Any]:
+        """All that decides what a night publishes, or whether, by part."""
         return {
-            "project": self.project.model_dump(mode="json", exclude=NOT_IN_TABLES),
+            "project": self.project.model_dump(mode="json", exclude=NOT_IN_NIGHTS),
             "sources": [self.sources[name].model_dump(mode="json") for name in sorted(self.sources)],
             "linkage": self.linkage.model_dump(mode="json"),
             "survivorship": self.survivorship.model_dump(mode="json"),
             "metrics": self.metrics.model_dump(mode="json"),
-            "contracts": [
-                {"table": contract.table, **rule.model_dump(mode="json", exclude={"owner"})}
-                for contract in self.contracts
-                for rule in contract.expectations
-                if rule.severity == "quarantine"
-            ],
+            "contracts": [contract.model_dump(mode="json") for contract in self.contracts],
             "rates": self.rates.to_pydict() if self.rates is not None else None,
             "renames": self.renames.to_pydict(),
         }
@@ -95,17 +90,69 @@ class Settings:
         return digest_of(self.whole)
 
     @cached_property
-    def whole(self) -> dict[str, Any]:
-        """All of ``parts``, and what only judges a night."""
-        return {
-            **self.parts,
-            "project": self.project.model_dump(mode="json", exclude=NOT_IN_NIGHTS),
-            "contracts": [contract.model_dump(mode="json") for contract in self.contracts],
-        }
+    def parts(self) -> dict[str, Any]:
+        """What makes a night's tables (``making_tables``), by the names that ``Stage.conf`` uses."""
+        return making_tables(self.whole)
 
-    def digest_of(self, parts: tuple[str, ...] | None) -> str:
-        """Digest of the named parts; of all where none are named."""
-        return digest_of(self.parts if parts is None else {name: self.parts[name] for name in parts})
+    def digest_of(self, names: tuple[str, ...] | None) -> str:
+        """Digest of the named parts, ``catalogue`` among them; of all of ``parts`` where none are named."""
+        if names is None:
+            return digest_of(self.parts)
+        known = {**self.parts, CATALOGUE: _catalogue(self.whole["sources"])}
+        return digest_of({name: known[name] for name in names})
+
+
+CATALOGUE = "catalogue"
+"""The part that tells of sources what makes no table but the catalogue of sources: who answers for them, what fields mean."""
+
+
+def making_tables(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a night's tables, of all that decides it (``Settings.whole``): nothing that only judges or describes it.
+
+    Of ``contracts`` these are the rules that hold rows back. How often a source delivers is a part of its own,
+    ``cadences``: only what is stale depends on it.
+    """
+    return {
+        **whole,
+        "project": _but(whole["project"], NOT_IN_TABLES),
+        "sources": [_source(source) for source in whole["sources"]],
+        "cadences": [
+            (s["source"], s["cadence_days"], {name: feed["cadence_days"] for name, feed in s["feeds"].items()})
+            for s in whole["sources"]
+        ],
+        "contracts": [
+            {"table": contract["table"], **_but(rule, {"owner"})}
+            for contract in whole["contracts"]
+            for rule in contract["expectations"]
+            if rule["severity"] == "quarantine"
+        ],
+    }
+
+
+def _source(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a source what says how its files become rows, and these records."""
+    feeds = {
+        name: {
+            **_but(feed, {"cadence_days"}),
+            "columns": {column: _but(spec, {"meaning"}) for column, spec in feed["columns"].items()},
+        }
+        for name, feed in source["feeds"].items()
+    }
+    return {**_but(source, {"owner", "cadence_days"}), "feeds": feeds}
+
+
+def _catalogue(sources: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return [
+        (
+            source["owner"],
+            [spec["meaning"] for feed in source["feeds"].values() for spec in feed["columns"].values()],
+        )
+        for source in sources
+    ]
+
+
+def _but(fields: Mapping[str, Any], left_out: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in left_out}
 
 
 def load_settings(folder: str | os.PathLike[str] | None = None) -> Settings:

@@ -45,7 +45,7 @@ class Night:
     base_date: date | None = None
     """Business date of that release; None before the first."""
     is_same_program: bool = False
-    """True where that release was made by the code and the configuration of now."""
+    """True where that release was made by the code of now, and by all of the configuration of now that makes tables."""
     is_full: bool = False
     problems: tuple[str, ...] = ()
     """What else lies in the landing folder, a line each: unknown sources and feeds, stray files."""
@@ -180,7 +180,7 @@ class Stage:
     its version. ``dated`` is False where the outputs do not depend on the business date, so
     that the stage is not run again while its inputs stay. ``settled`` is True where the same
     inputs on top of the prior state change nothing. ``conf`` names the parts of the configuration
-    (``Settings.parts``) that it uses; None: all.
+    (``Settings.parts``, or what describes it) that it uses; None: all parts.
     """
 
     name: str

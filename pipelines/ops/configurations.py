@@ -28,7 +28,7 @@ from pipelines.ops.tables import CONFIGURATIONS
 from pipelines.quality.contracts import Contract
 from pipelines.quality.row_rules import row_rules
 from pipelines.renames import DECLARED
-from pipelines.settings import NOT_IN_NIGHTS
+from pipelines.settings import NOT_IN_NIGHTS, making_tables
 from pipelines.silver.targets import check_sources
 from pipelines.sources import Source
 
@@ -65,6 +65,19 @@ def configuration(warehouse: Warehouse, conf_digest: str) -> dict[str, Any] | No
     """The configuration with that digest, by part; None where it was not kept."""
     kept = {row["conf_digest"]: row["content"] for row in rows_of(warehouse, CONFIGURATIONS.path)}
     return dict(json.loads(kept[conf_digest])) if conf_digest in kept else None
+
+
+def makes_the_same(warehouse: Warehouse, conf_digest: str | None, settings: Settings) -> bool:
+    """True where the configuration with that digest makes the tables that ``settings`` make.
+
+    It may judge them otherwise: bounds, promises, owners. False also where it was not kept.
+    """
+    if conf_digest == settings.digest:
+        return True
+    kept = configuration(warehouse, conf_digest) if conf_digest else None
+    if kept is None:
+        return False
+    return digest_of(making_tables(kept)) == digest_of(making_tables(recorded(settings)))
 
 
 @dataclass(frozen=True)

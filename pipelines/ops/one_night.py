@@ -13,7 +13,7 @@ from pipelines.errors import GateStopped, PadronError
 from pipelines.night import GIVEN, published, stages
 from pipelines.night_gates import gates
 from pipelines.ops import releases
-from pipelines.ops.configurations import keep_configuration
+from pipelines.ops.configurations import keep_configuration, makes_the_same
 from pipelines.ops.failures import told
 from pipelines.ops.keys import Expected, forecast
 from pipelines.ops.past_run import changed_program
@@ -84,7 +84,9 @@ def prepare(
             base=base.tables if base else {},
             given=given_versions(warehouse),
             base_date=base.business_date if base else None,
-            is_same_program=base is not None and releases.is_of(base, settings),
+            is_same_program=base is not None
+            and base.code_digest == program_digest()
+            and makes_the_same(warehouse, base.conf_digest, settings),
             is_full=options.full,
             problems=tuple(problems),
             generation=adopted,

@@ -95,6 +95,25 @@ def test_which_pattern_comes_first_is_part_of_the_configuration(tmp_path: Path) 
     assert digests[0] != digests[1], "the first that is found wins"
 
 
+def test_what_describes_a_source_and_how_often_it_comes_are_parts_of_their_own(tmp_path: Path) -> None:
+    def told(old: str, new: str) -> list[str]:
+        text = (Conf().defaults / "sources" / "crm.yml").read_text(encoding="utf-8")
+        assert old in text
+        conf(tmp_path, "sources/crm.yml", text.replace(old, new, 1))
+        settings = load_settings(tmp_path)
+        return [settings.digest_of((part,)) for part in ("sources", "cadences", "catalogue")]
+
+    before = told("owner: CRM", "owner: CRM")
+    changes = {
+        ("owner: CRM", "owner: marketing and CRM"): [True, True, False],
+        ("owner: CRM", "cadence_days: 2\nowner: CRM"): [True, False, True],
+        ("{required: true}", "{required: true, meaning: Its number}"): [True, True, False],
+        ("mode: snapshot", "mode: delta"): [False, True, True],
+    }
+    for (old, new), same in changes.items():
+        assert [a == b for a, b in zip(before, told(old, new), strict=True)] == same, new
+
+
 def test_what_only_judges_a_table_makes_none_of_them_again(tmp_path: Path) -> None:
     def told(*severities: str) -> tuple[str, str]:
         """Digests of what makes the tables, and of all that decides what is published."""

@@ -124,7 +124,7 @@ def test_all_that_a_configuration_may_hold_comes_back_whatever_the_environment_s
 def test_every_part_that_decides_a_night_is_read_back(everything: Settings) -> None:
     nothing: dict[str, Any] = {}
     found = restored(nothing, NO_KEYS, everything)
-    assert set(found.unread) == set(everything.parts)
+    assert set(found.unread) == set(everything.whole)
     assert found.settings.digest == everything.digest, "what is not on record is today's"
     assert found.others == ("renamed_keys",)
 

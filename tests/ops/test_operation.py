@@ -18,12 +18,15 @@ from tiny_night import ROOT, STAGES, Tiny, Watch, tiny
 from pipelines.cli import execute, night
 from pipelines.digests import LAYERS, program_digest
 from pipelines.errors import LockHeld, PadronError, UsageError
-from pipelines.ops import lock, releases, summarise
+from pipelines.ops import lock, one_night, releases, summarise
 from pipelines.ops.claims import Claims
 from pipelines.ops.lock import PARKED, Lock, holder
+from pipelines.ops.plan import PlannedNight
 from pipelines.ops.record import last_states, mark, rows_of
-from pipelines.ops.tables import LOCK, RUNS
+from pipelines.ops.run import Options
+from pipelines.ops.tables import CONFIGURATIONS, LOCK, RUNS
 from pipelines.ops.tables import STAGES as STAGE_ROWS
+from pipelines.settings import load_settings
 
 DAY = "2026-07-01"
 
@@ -64,6 +67,57 @@ def test_every_stage_says_what_it_read_and_wrote_and_by_which_code_and_configura
         assert row["conf_digest"]
         assert row["seconds"] > 0
     assert (rows["bronze.land"]["rows_out"], rows["silver.build"]["rows_in"]) == (4, 4)
+
+
+def test_a_night_takes_over_from_the_last_one_unless_code_or_what_makes_tables_changed(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def takes_over(name: str = "padron.yml", old: str = "", new: str = "") -> bool:
+        """The next night as it would be with ``new`` for ``old`` in that file of the configuration."""
+        path = shop.config / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        options = Options(str(shop.landing), str(shop.warehouse))
+        settings = load_settings(shop.config)
+        path.write_text(text, encoding="utf-8")
+        planned = PlannedNight(date(2026, 7, 2), ())
+        return one_night.prepare(planned, options, settings, shop.house).night.is_same_program
+
+    assert not takes_over(), "there is no last one"
+    shop.run()
+    bound = ("padron.yml", "bounds: {}", "bounds: {volume_high: {warn: 7}}")
+    for change in (
+        (),
+        bound,
+        ("quality/gold.yml", "severity: fail", "severity: warn"),
+        ("sources/crm.yml", "owner: CRM team", "owner: marketing"),
+    ):
+        assert takes_over(*change), change
+    for change in (
+        ("metrics.yml", "window_days: 365", "window_days: 90"),
+        # What is stale stands in gold.
+        ("sources/crm.yml", "owner: CRM", "cadence_days: 2\nowner: CRM"),
+        ("sources/crm.yml", "name_order: given_first", "name_order: auto"),
+    ):
+        assert not takes_over(*change), change
+    with monkeypatch.context() as patch:
+        patch.setattr(one_night, "program_digest", lambda layer=None: "another")
+        assert not takes_over()
+    shop.house.delete_rows(CONFIGURATIONS.path, "conf_digest", [releases.required(shop.house).conf_digest])
+    assert takes_over()
+    assert not takes_over(*bound), "the last one's configuration is not on record"
+
+
+def test_who_answers_for_a_source_and_how_often_it_comes_do_not_land_its_files_again(shop: Tiny) -> None:
+    stopped_at(shop, "linkage.link")
+    for name in sorted((shop.config / "sources").iterdir()):
+        text = name.read_text(encoding="utf-8")
+        name.write_text(text.replace("owner: ", "cadence_days: 3\nowner: new "), encoding="utf-8")
+    seen = Watch()
+    shop.run(seen)
+    reused = {stage for stage, how in seen.stages.items() if how == "reused"}
+    assert reused >= {"bronze.land", "silver.build", "linkage.link"}
 
 
 def test_the_code_of_a_layer_is_its_own_and_that_to_its_left() -> None:
