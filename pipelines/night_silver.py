@@ -9,12 +9,13 @@ from pipelines.bronze.tables import bronze_table
 from pipelines.quality.row_rules import row_rules
 from pipelines.silver.build import SILVER, build_from, classify_all
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
-from pipelines.silver.orders import ORDER_LINES, ORDERS
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS, outcome_counts
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, begun_on
-from pipelines.silver.touched_orders import OF_ORDERS, LastNight, TouchedOrders, touched_orders
+from pipelines.silver.touched import LastNight, Touched
+from pipelines.silver.touched_orders import OF_ORDERS, TouchedOrders, touched_orders
+from pipelines.silver.touched_records import TouchedRecords, touched_records
 from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 WORTH_A_JOIN = 5_000
 """Customer records; fewer are standardised in less time than a join with last night's takes."""
 WORTH_A_LOOK = 50_000
-"""Orders and lines; fewer are made again in less time than it takes to find out which are touched."""
+"""Orders, lines and returns, or customer records; fewer are made again in less time than it takes to find out which are touched."""
 
 
 def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
@@ -65,7 +66,11 @@ def silver(inputs: Inputs) -> Content:
 def _built(inputs: Inputs, came: Received, bronze: Feeds) -> dict[str, DataFrame]:
     settings, today = inputs.settings, inputs.night.business_date
     rules = row_rules(settings.contracts)
-    touched = _touched_orders(inputs, came, bronze)
+    last = _last_night(inputs, came)
+    orders = None if last is None else _touched_orders(inputs, bronze, last)
+    records = None if last is None else _touched_records(inputs, came, bronze, last)
+    parts = [part for part in (orders, records) if part is not None]
+    touched = Touched(parts, last, today) if last is not None and parts else None
     looked_at = bronze if touched is None else {**bronze, **touched.rows}
     # Every table is made of the same verdicts.
     classified = inputs.keep_all(
@@ -76,7 +81,7 @@ def _built(inputs: Inputs, came: Received, bronze: Feeds) -> dict[str, DataFrame
         settings.sources,
         settings.project,
         business_date=today,
-        before=_records_before(inputs),
+        before=_records_before(inputs) if records is None else records.before(),
         history=came.history_rows(),
         snapshots=came.snapshots_before_last(),
         keep=inputs.keep,
@@ -87,26 +92,50 @@ def _built(inputs: Inputs, came: Received, bronze: Feeds) -> dict[str, DataFrame
     return touched.completed(built.tables, classified, outcome_counts(before, business_date=today))
 
 
-def _touched_orders(inputs: Inputs, came: Received, bronze: Feeds) -> TouchedOrders | None:
+def _last_night(inputs: Inputs, came: Received) -> LastNight | None:
+    """What tables may be completed from; None where all of bronze has to be looked at."""
+    night = inputs.night
+    since = came.came_since() if night.is_same_program and not night.is_full else None
+    if since is None or night.base_date is None:
+        return None
+    wanted = (CUSTOMER_RECORDS, *OF_ORDERS, QUARANTINE, OUTCOME_COUNTS)
+    return LastNight({table.path: inputs.previous(table) for table in wanted}, night.base_date, since)
+
+
+def _touched_orders(inputs: Inputs, bronze: Feeds, last: LastNight) -> TouchedOrders | None:
     """What the night has to look at of its orders; None where that is everything."""
-    night, settings = inputs.night, inputs.settings
-    wanted = (*OF_ORDERS, QUARANTINE, OUTCOME_COUNTS)
-    rows = inputs.previous_rows(ORDERS) + inputs.previous_rows(ORDER_LINES)
-    is_like_last = night.is_same_program and not night.is_full and all(map(inputs.previous_fits, wanted))
-    if rows < WORTH_A_LOOK or not is_like_last or night.base_date is None:
+    if not _is_worth_a_look(inputs, *OF_ORDERS):
         return None
-    since = came.came_since()
-    if since is None:
-        return None
-    last = LastNight({table.path: inputs.previous(table) for table in wanted}, night.base_date, since)
     return touched_orders(
         bronze,
-        settings.sources,
+        inputs.settings.sources,
         last,
-        timezone=settings.project.timezone,
-        business_date=night.business_date,
+        timezone=inputs.settings.project.timezone,
+        business_date=inputs.night.business_date,
         keep=inputs.keep,
     )
+
+
+def _touched_records(inputs: Inputs, came: Received, bronze: Feeds, last: LastNight) -> TouchedRecords | None:
+    """What the night has to look at of its customer records; None where that is everything."""
+    if not _is_worth_a_look(inputs, CUSTOMER_RECORDS):
+        return None
+    return touched_records(
+        bronze,
+        inputs.settings.sources,
+        last,
+        came.going_on(last.came),
+        default_country=inputs.settings.project.country,
+        timezone=inputs.settings.project.timezone,
+        business_date=inputs.night.business_date,
+        keep=inputs.keep,
+    )
+
+
+def _is_worth_a_look(inputs: Inputs, *tables: Table) -> bool:
+    """True where last night left ``tables`` of so many rows, and all that it takes to complete them."""
+    fits = all(map(inputs.previous_fits, (*tables, QUARANTINE, OUTCOME_COUNTS)))
+    return fits and sum(map(inputs.previous_rows, tables)) >= WORTH_A_LOOK
 
 
 def _records_before(inputs: Inputs) -> DataFrame | None:

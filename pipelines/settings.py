@@ -117,7 +117,11 @@ def making_tables(whole: Mapping[str, Any]) -> dict[str, Any]:
         "project": _but(whole["project"], NOT_IN_TABLES),
         "sources": [_source(source) for source in whole["sources"]],
         "cadences": [
-            (s["source"], s["cadence_days"], {name: feed["cadence_days"] for name, feed in s["feeds"].items()})
+            (
+                s["source"],
+                s["cadence_days"],
+                {name: feed["cadence_days"] for name, feed in s["feeds"].items()},
+            )
             for s in whole["sources"]
         ],
         "contracts": [

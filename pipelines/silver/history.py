@@ -12,9 +12,9 @@ night that looks at everything (``--full``) takes it up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -65,6 +65,39 @@ def rows_before(batches: pa.Table | None, since: Mapping[Key, date]) -> dict[Key
         if key in since and row["status"] == "landed" and row["landing_date"] < since[key]:
             found[key] += row["rows"]
     return found
+
+
+def going_on(
+    counts: pa.Table | None,
+    batches: pa.Table | None,
+    came: Mapping[Key, Collection[str]],
+    sources: Mapping[str, Source],
+) -> set[Key]:
+    """The feeds whose files tonight only add rows to those that the release looked at, by (source, feed).
+
+    That is so where none of the files is a full snapshot, and where tonight looks back as far and no file is older.
+    ``counts``: silver/outcomes of the release that the night builds on; ``batches``: bronze/batches with tonight's, both
+    by the names that sources have now; ``came``: tonight's, by their ids.
+    """
+    if counts is None or not {"history", "stands_since"} <= set(counts.column_names):
+        return set()
+    before = rows_before(batches, looked_back_to(counts, sources))
+    snapshots = snapshots_before_last(batches, sources)
+    is_full = {row["batch_id"] for row in _rows(batches, "batch_id", "is_snapshot") if row["is_snapshot"]}
+    found = set()
+    for row in _rows(counts, "source", "feed", "history", "stands_since"):
+        key = row["source"], row["feed"]
+        if _is_snapshot_feed(*key, sources):
+            # What stands since another day than the last full snapshot but one may end tonight.
+            is_as_far = row["stands_since"] == snapshots.get(key) and row["history"] == before.get(key, 0)
+            if not is_as_far or is_full & set(came.get(key, ())):
+                continue
+        found.add(key)
+    return found
+
+
+def _rows(table: pa.Table | None, *columns: str) -> list[dict[str, Any]]:
+    return [] if table is None else list(table.select(list(columns)).to_pylist())
 
 
 def _is_snapshot_feed(source: str, feed: str, sources: Mapping[str, Source]) -> bool:

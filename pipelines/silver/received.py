@@ -7,7 +7,7 @@ have their old keys. Read under the names of now, nobody is deleted by a rename.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from pipelines.bronze.batches import BATCHES, punctuality
 from pipelines.bronze.tables import bronze_table, stored_name
-from pipelines.silver.history import looked_back_to, rows_before, snapshots_before_last
+from pipelines.silver.history import going_on, looked_back_to, rows_before, snapshots_before_last
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.renames import RENAMES, begun_on, by_names_of_now, former_names, in_force, source_now
 from pipelines.silver.targets import delivered_targets, uses
@@ -90,6 +90,11 @@ class Received:
         for batch in sorted(now.keys() - earlier.keys()):
             came.setdefault(now[batch], []).append(batch)
         return came
+
+    def going_on(self, came: Mapping[Key, Collection[str]]) -> set[Key]:
+        """The feeds whose files tonight, ``came_since``, only add to what the release looked at."""
+        counts = self.by_names_of_now(self._inputs.previous_arrow(OUTCOME_COUNTS))
+        return going_on(counts, self.batch_rows(), came, self._inputs.settings.sources)
 
     def snapshots_before_last(self) -> dict[Key, date]:
         """Date of the full snapshot before the newest, by (source, feed) that has had two."""

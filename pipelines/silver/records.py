@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from pipelines.silver.standard_form import FeedHints, in_standard_form
 from pipelines.tables import STRING
 
 if TYPE_CHECKING:
-    from pipelines.sources import Source
+    from pipelines.sources import Source, Use
 
 
 def customer_records(
@@ -41,15 +41,11 @@ def customer_records(
     found = uses_of("customer_records", current, sources)
     if not found:
         return None
-    frames, hints = [], {}
+    hints = hints_of(found, default_country)
+    frames = []
     for number, (source, feed, use) in enumerate(found):
         rows = standard_rows(current[source.source, feed], source, feed, use, timezone=timezone)
         frames.append(rows.withColumn("_feed", F.lit(number)))
-        hints[number] = FeedHints(
-            name_order=use.name_order,
-            default_country=source.country or default_country,
-            date_formats=use.birth_date_formats,
-        )
     received = reduce(DataFrame.unionByName, frames)
     # A feed that maps `source` may bring anybody's records.
     owners = [None if "source" in use.map else source.source for source, _, use in found]
@@ -58,3 +54,15 @@ def customer_records(
         received = newest_of_key(received, CUSTOMER_RECORDS.key)
     received = received.withColumn("_row", F.col("_row").cast(STRING))
     return in_standard_form(received, hints, business_date, before, keep)
+
+
+def hints_of(uses: Sequence[tuple[Source, str, Use]], default_country: str) -> dict[int, FeedHints]:
+    """What is known of the records of each of ``uses`` (``frames.uses_of``), by its place."""
+    return {
+        number: FeedHints(
+            name_order=use.name_order,
+            default_country=source.country or default_country,
+            date_formats=use.birth_date_formats,
+        )
+        for number, (source, _, use) in enumerate(uses)
+    }

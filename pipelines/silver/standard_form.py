@@ -43,7 +43,7 @@ MADE = tuple(column.name for column in (*STANDARD, *MATCHING) if column.name not
 """What standardisation makes."""
 MADE_BY = "_standardised_by"
 MADE_ON = "_standardised_on"
-READS = "_reads_the_same"
+READ = "_read"
 FEW = 1_000_000
 """Changed records that are sent to every task whole; of more, every record is looked at."""
 _STATED = {c.name for c in CUSTOMER_RECORDS.columns} - {
@@ -133,14 +133,23 @@ def _changed(
     was received, its origin, or what standardises it; or their birth date reads otherwise today."""
     key = list(CUSTOMER_RECORDS.key)
     content = hash_of({c.name: c.type for c in CUSTOMER_RECORDS.columns if c.name in _STATED})
-    formats = {known.digest: known for known in hints.values()}
-    reads = _ReadsTheSame(formats, business_date)
-    last = before.select(*key, content.alias("_was"), "birth_date_raw", MADE_BY, MADE_ON).mapInArrow(
-        reads, f"source STRING, record_id STRING, _was LONG, {READS} BOOLEAN"
-    )
-    both = rows.select(*key, content.alias("_is")).join(last, on=key, how="full_outer")
-    is_same = (F.col("_is") == F.col("_was")) & F.col(READS)
-    return both.filter(~F.coalesce(is_same, F.lit(False))).select(*key)
+    otherwise = read_otherwise(before, hints, business_date).select(*key)
+    was, now = (frame.select(*key, content.alias(name)) for frame, name in ((before, "_was"), (rows, "_is")))
+    both = now.join(was, on=key, how="full_outer")
+    differ = both.filter(~F.coalesce(F.col("_is") == F.col("_was"), F.lit(False))).select(*key)
+    return differ.unionByName(otherwise).distinct()
+
+
+def read_otherwise(records: DataFrame, hints: Mapping[int, FeedHints], business_date: date) -> DataFrame:
+    """Those of an earlier night's ``records`` whose birth date reads otherwise on the business date, or that something
+    else standardised than any of the ``hints``. Many are born on one day: each text is read once.
+    """
+    reads = _ReadOtherwise({known.digest: known for known in hints.values()}, business_date)
+    read = ("birth_date_raw", MADE_BY, MADE_ON)
+    # One text: Spark takes minutes to draw conclusions from what may be NULL on both sides.
+    text = F.concat_ws("\n", *[F.coalesce(F.col(name).cast(STRING), F.lit("")) for name in read])
+    texts = records.select(*read, text.alias(READ)).distinct().mapInArrow(reads, f"{READ} STRING")
+    return records.withColumn(READ, text).join(F.broadcast(texts), on=READ, how="left_semi").drop(READ)
 
 
 def with_digest(records: DataFrame) -> DataFrame:
@@ -210,8 +219,8 @@ class _Standardise:
 
 
 @dataclass(frozen=True)
-class _ReadsTheSame:
-    """Runs on a worker: of records of an earlier night whether their birth date still reads as it did then."""
+class _ReadOtherwise:
+    """Runs on a worker: of birth dates as received those that do not read as they did then."""
 
     known: Mapping[str, FeedHints]
     """By their digest."""
@@ -220,18 +229,15 @@ class _ReadsTheSame:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pipelines.standardise import same_birth_date
 
-        def told(rows: pa.Table, same: pa.Array) -> Iterator[pa.RecordBatch]:
-            yield from rows.select([*CUSTOMER_RECORDS.key, "_was"]).append_column(READS, same).to_batches()
-
         names = pa.array(list(self.known), pa.string())
         for batch in batches:
             every = pa.Table.from_batches([batch])
             strange = every.filter(pc.invert(pc.is_in(every[MADE_BY], value_set=names)))
-            yield from told(strange, pa.repeat(pa.scalar(False), strange.num_rows))
+            yield from strange.select([READ]).to_batches()
             for made_by, hints in self.known.items():
                 rows = every.filter(pc.equal(every[MADE_BY], made_by))
                 same = same_birth_date(rows["birth_date_raw"], rows[MADE_ON], hints.on(self.business_date))
-                yield from told(rows, same)
+                yield from rows.filter(pc.invert(same)).select([READ]).to_batches()
 
 
 def _form(rows: pa.Table) -> pa.Table:

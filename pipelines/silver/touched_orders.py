@@ -12,7 +12,7 @@ another), all rows of a key are looked at, so that each row's outcome is the one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -25,73 +25,31 @@ from pipelines.queries import Keep, as_it_is
 from pipelines.silver.frames import Feeds, is_own_key
 from pipelines.silver.mapping import key_of, origin, standard_column
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
-from pipelines.silver.outcome_counts import OUTCOME_COUNTS
-from pipelines.silver.outcomes import OUTCOMES
-from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.targets import is_physical, uses
+from pipelines.silver.touched import FEW
 from pipelines.sources import Mapped
 
 if TYPE_CHECKING:
+    from pipelines.silver.touched import Key, LastNight
     from pipelines.sources import Feed, Source
 
-Key = tuple[str, str]
-
 OF_ORDERS = (ORDERS, ORDER_LINES, RETURNS)
-FEW = 1_000_000
-"""Touched orders that are sent to every task whole; of more, every row is looked at."""
 _ORDER, _ROW_KEY = "_touched_order", "_touched_key"
 _NONE = ""
 """Stands for the order of what names none: no text of silver is empty."""
 
 
 @dataclass(frozen=True)
-class LastNight:
-    """What the night builds on: the release's tables, made by the same program and configuration."""
-
-    tables: Mapping[str, DataFrame]
-    """``OF_ORDERS``, ``silver/quarantine`` and ``silver/outcomes``, by ``layer/table``."""
-    business_date: date
-    came: Mapping[Key, Sequence[str]]
-    """Ids of the batches that landed since, by (source, feed); all that it had are what they were."""
-
-
-@dataclass(frozen=True)
 class TouchedOrders:
-    """The part of a night's orders that is computed, and what completes it."""
+    """The part of a night's orders that is computed (``touched.Part``)."""
 
     rows: dict[Key, DataFrame]
-    """The bronze rows to look at, of the feeds of orders."""
     _ids: DataFrame
     _last: LastNight
-    _business_date: date
 
-    def earlier(self) -> dict[Key, DataFrame]:
-        """Those of ``rows`` that last night had too."""
-        return {
-            key: rows.filter(~F.col("_batch_id").isin(list(self._last.came.get(key, ()))))
-            for key, rows in self.rows.items()
-        }
-
-    def completed(
-        self, built: Mapping[str, DataFrame], classified: Feeds, earlier: DataFrame
-    ) -> dict[str, DataFrame]:
-        """The tables of silver whole, by ``layer/table``.
-
-        ``built``: what ``rows``, and all rows of the other feeds, make; ``classified``: these; ``earlier``:
-        ``outcome_counts`` of the rows of ``earlier()``.
-        """
-        tonight = F.lit(self._business_date)
-        quarantined, counted = QUARANTINE.path, OUTCOME_COUNTS.path
-        return {
-            **built,
-            **{table.path: self._whole(table.path, built[table.path]) for table in OF_ORDERS},
-            quarantined: QUARANTINE.conform(
-                self._quarantined(built[quarantined], classified).withColumn("business_date", tonight)
-            ),
-            counted: OUTCOME_COUNTS.conform(
-                self._counted(built[counted], earlier).withColumn("business_date", tonight)
-            ),
-        }
+    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+        """``OF_ORDERS`` whole, by ``layer/table``, of what ``rows`` make and of last night's."""
+        return {table.path: self._whole(table.path, built[table.path]) for table in OF_ORDERS}
 
     def _whole(self, path: str, built: DataFrame) -> DataFrame:
         order, ids = F.coalesce("order_id", F.lit(_NONE)), F.broadcast(self._ids)
@@ -99,30 +57,6 @@ class TouchedOrders:
         kept = last.join(ids, on=_ORDER, how="left_anti")
         # A return whose key was looked at may be of an order that was not.
         return kept.unionByName(made.join(ids, on=_ORDER, how="left_semi")).drop(_ORDER)
-
-    def _quarantined(self, built: DataFrame, classified: Feeds) -> DataFrame:
-        looked_at = [classified[key].select("_batch_id", "_row") for key in sorted(self.rows)]
-        last = self._of_orders(self._last.tables[QUARANTINE.path])
-        kept = last.join(reduce(DataFrame.unionByName, looked_at), on=["_batch_id", "_row"], how="left_anti")
-        return built.unionByName(kept, allowMissingColumns=True)
-
-    def _counted(self, built: DataFrame, earlier: DataFrame) -> DataFrame:
-        counts = ["bronze_rows", *OUTCOMES]
-        last = self._of_orders(self._last.tables[OUTCOME_COUNTS.path])
-        less = earlier.withColumns({name: -F.col(name) for name in counts})
-        return (
-            reduce(DataFrame.unionByName, [built, last, less])
-            .groupBy("source", "feed")
-            .agg(
-                *[F.sum(name).alias(name) for name in counts],
-                # An appended feed has neither, so that they are those of the others.
-                F.max("history").alias("history"),
-                F.max("stands_since").alias("stands_since"),
-            )
-        )
-
-    def _of_orders(self, rows: DataFrame) -> DataFrame:
-        return rows.filter(F.concat_ws("/", "source", "feed").isin(["/".join(key) for key in self.rows]))
 
 
 def touched_orders(
@@ -165,7 +99,7 @@ def touched_orders(
             by_key = named[key].join(_keys(chosen), on=_ROW_KEY, how="left_semi")
             chosen = by_key.unionByName(chosen.filter(F.col(_ROW_KEY).isNull()))
         rows[key] = chosen.select(*[F.col(f"`{name}`") for name in bronze[key].columns])
-    return TouchedOrders(rows, ids, last, business_date)
+    return TouchedOrders(rows, ids, last)
 
 
 def _feeds_of_orders(bronze: Feeds, sources: Mapping[str, Source]) -> dict[Key, Feed]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import random
 import string
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipelines.bronze.batches import BATCHES
+from pipelines.storage import arrow_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -13,14 +19,14 @@ Line = tuple[int, str, str, str, str, str, str]
 """date, file, batch, op, id, name, problem"""
 
 
-def deliveries(seed: int, days: int = 4) -> list[Line]:
-    """Days of snapshots, deltas, corrections and spoilt rows; the lines of a batch stand together."""
+def deliveries(seed: int, days: int = 4, snapshots: float = 0.4) -> list[Line]:
+    """Days of deltas, corrections, spoilt rows and that share of full snapshots; the lines of a batch stand together."""
     draw = random.Random(seed)
     lines: list[Line] = []
     for day in range(1, days + 1):
         for file in ("contacts.csv", "contacts-2.csv"):
             for batch in draw.sample("ab", draw.randint(0, 2)):
-                is_snapshot = draw.random() < 0.4
+                is_snapshot = draw.random() < snapshots
                 for _ in range(draw.randint(1, 25)):
                     op = "" if is_snapshot else draw.choice(["I", "U", "U", "D", "X"])
                     problem = "nul_byte" if draw.random() < 0.1 else ""
@@ -64,3 +70,26 @@ def as_text(lines: list[Line], *, spoilt: str = "") -> str:
     return "| date | file | batch | op | id | name | problem | raw |\n" + "\n".join(
         "|" + "|".join(map(str, (*line, spoilt if line[6] else ""))) + "|" for line in lines
     )
+
+
+def batches_of(lines: list[Line]) -> pa.Table:
+    """bronze/batches of the lines of ``deliveries``."""
+    rows: dict[str, dict[str, Any]] = {}
+    for day, file, batch, *_ in lines:
+        of_batch = [line for line in lines if line[:3] == (day, file, batch)]
+        name = f"2026-07-{day:02d}/crm/contacts/{batch * 12}/{file}"
+        rows[name] = {
+            "batch_id": name,
+            "source": "crm",
+            "feed": "contacts",
+            "file": f"2026-07-{day:02d}/crm/{file}",
+            "digest": "0",
+            "landing_date": date(2026, 7, day),
+            "business_date": date(2026, 7, day),
+            "is_late": False,
+            "is_snapshot": not any(line[3] for line in of_batch) and not all(line[6] for line in of_batch),
+            "rows": len(of_batch),
+            "ingested_at": datetime(2026, 7, day, 22, ord(batch) - 60, tzinfo=UTC),
+            "status": "landed",
+        }
+    return pa.Table.from_pylist(list(rows.values()), schema=arrow_schema(BATCHES))

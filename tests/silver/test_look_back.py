@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
-from deliveries import Line, as_text, deliveries, live, live_by_hand
+from deliveries import Line, as_text, batches_of, deliveries, live, live_by_hand
 from silver_box import CRM, bronze, table
 
 from pipelines.bronze.batches import BATCHES
@@ -105,29 +105,6 @@ def test_where_nobody_said_since_when_something_stands_everything_is_looked_at()
     assert looked_back_to(None, SOURCES) == {}
 
 
-def known(lines: list[Line]) -> pa.Table:
-    """bronze/batches of the lines of ``deliveries``."""
-    rows: dict[str, dict[str, Any]] = {}
-    for day, file, batch, *_ in lines:
-        of_batch = [line for line in lines if line[:3] == (day, file, batch)]
-        name = f"2026-07-{day:02d}/crm/contacts/{batch * 12}/{file}"
-        rows[name] = {
-            "batch_id": name,
-            "source": "crm",
-            "feed": "contacts",
-            "file": f"2026-07-{day:02d}/crm/{file}",
-            "digest": "0",
-            "landing_date": date(2026, 7, day),
-            "business_date": date(2026, 7, day),
-            "is_late": False,
-            "is_snapshot": not any(line[3] for line in of_batch) and not all(line[6] for line in of_batch),
-            "rows": len(of_batch),
-            "ingested_at": datetime(2026, 7, day, 22, ord(batch) - 60, tzinfo=UTC),
-            "status": "landed",
-        }
-    return pa.Table.from_pylist(list(rows.values()), schema=arrow_schema(BATCHES))
-
-
 def received(
     spark: SparkSession,
     lines: list[Line],
@@ -137,7 +114,7 @@ def received(
     is_full: bool = False,
 ) -> Received:
     """What came in by tonight; ``before``: silver/outcomes of last night; ``spoilt``: what rows with a problem say."""
-    frame, own = bronze(spark, as_text(lines, spoilt=spoilt)), known(lines)
+    frame, own = bronze(spark, as_text(lines, spoilt=spoilt)), batches_of(lines)
     frames = {FEEDS[CONTACTS].path: frame, BATCHES.path: spark.createDataFrame(own)}
     inputs = SimpleNamespace(
         settings=SimpleNamespace(sources=SOURCES, renames=pa.Table.from_pylist([], schema=DECLARED)),
