@@ -55,8 +55,8 @@ class TouchedRecords:
 
     def before(self) -> DataFrame:
         """Last night's records but for those that are taken over as they are."""
-        touched = self._records.join(F.broadcast(self._ids), on=_RECORD, how="left_semi")
-        return touched.unionByName(self._records.filter(~self._is_partial()))
+        others, partial = self._records.filter(~self._is_partial()), self._records.filter(self._is_partial())
+        return others.unionByName(partial.join(F.broadcast(self._ids), on=_RECORD, how="left_semi"))
 
     def completed(self, built: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
         """``silver/customer_records`` whole, by ``layer/table``, of what ``rows`` make and of last night's."""

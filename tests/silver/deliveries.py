@@ -72,17 +72,17 @@ def as_text(lines: list[Line], *, spoilt: str = "") -> str:
     )
 
 
-def batches_of(lines: list[Line]) -> pa.Table:
-    """bronze/batches of the lines of ``deliveries``."""
+def batches_of(lines: list[Line], source: str = "crm") -> pa.Table:
+    """bronze/batches of the lines of ``deliveries`` as contacts of a source."""
     rows: dict[str, dict[str, Any]] = {}
     for day, file, batch, *_ in lines:
         of_batch = [line for line in lines if line[:3] == (day, file, batch)]
-        name = f"2026-07-{day:02d}/crm/contacts/{batch * 12}/{file}"
+        name = f"2026-07-{day:02d}/{source}/contacts/{batch * 12}/{file}"
         rows[name] = {
             "batch_id": name,
-            "source": "crm",
+            "source": source,
             "feed": "contacts",
-            "file": f"2026-07-{day:02d}/crm/{file}",
+            "file": f"2026-07-{day:02d}/{source}/{file}",
             "digest": "0",
             "landing_date": date(2026, 7, day),
             "business_date": date(2026, 7, day),

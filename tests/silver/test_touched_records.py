@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 TABLES = (CUSTOMER_RECORDS, QUARANTINE, OUTCOME_COUNTS)
 TEXT = """
-source: crm
-owner: CRM team
+source: {name}
+owner: {name} team
 channel: crm
 feeds:
   contacts:
@@ -38,29 +38,34 @@ feeds:
     key: [id]
     target: customer_records
     columns: [id, name]
-    map: {record_id: id, birth_date_raw: name}
+    map: {{record_id: id, birth_date_raw: name}}
 """
-BORN = {"x": "1980-05-01", "y": "2026-07-03", "z": ""}
+SOURCES = {name: source(TEXT.format(name=name)) for name in ("crm", "web")}
+BORN = {"x": "1980-05-01", "y": "2026-07-05"}
 """The second is still to come on the first nights."""
+Came = Mapping[str, list[Line]]
+"""All that came so far, by source."""
 
 
 class Shop:
-    """Nights of one feed, each on top of the one before."""
+    """Nights of two sources, each on top of the one before."""
 
-    def __init__(self, spark: SparkSession, text: str = TEXT) -> None:
-        declared = source(text)
+    def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
-        self.settings = replace(load_settings(), sources={declared.source: declared})
-        self.feed = bronze_table(declared, "contacts")
+        self.settings = replace(load_settings(), sources=SOURCES)
         self.tables: dict[str, DataFrame] = {}
         self.batches: pa.Table | None = None
         self.date: date | None = None
 
-    def night(self, lines: list[Line], day: int) -> tuple[dict[str, DataFrame], int]:
-        """Its tables, and how many rows of bronze were judged for them; ``lines``: all that came so far."""
-        rows = bronze(self.spark, as_text(lines, spoilt="A,a,B")).localCheckpoint()
-        batches = batches_of(lines)
-        frames = {self.feed.path: rows, BATCHES.path: self.spark.createDataFrame(batches)}
+    def night(self, there: Came, day: int) -> tuple[dict[str, DataFrame], int]:
+        """Its tables, and how many rows of bronze were judged for them."""
+        batches = pa.concat_tables([batches_of(lines, name) for name, lines in there.items()])
+        frames = {BATCHES.path: self.spark.createDataFrame(batches)} | {
+            bronze_table(SOURCES[name], "contacts").path: bronze(
+                self.spark, as_text(lines, spoilt="A,a,B"), of=f"{name}/contacts"
+            ).localCheckpoint()
+            for name, lines in there.items()
+        }
         classified: list[DataFrame] = []
 
         def keep_all(many: Mapping[Any, DataFrame]) -> dict[Any, DataFrame]:
@@ -91,35 +96,54 @@ class Shop:
             keep_all=keep_all,
         )
         came = night_silver.received(cast("Inputs", inputs))
-        key = ("crm", "contacts")
-        made = night_silver._built(cast("Inputs", inputs), came, {key: came.frame(key)})
+        feeds = {(name, "contacts"): came.frame((name, "contacts")) for name in there}
+        made = night_silver._built(cast("Inputs", inputs), came, feeds)
         # Held as rows: of what wide tables are made Spark would draw conclusions for minutes.
         held = {table.path: made[table.path].toArrow() for table in TABLES}
-        return {path: self.spark.createDataFrame(rows) for path, rows in held.items()}, sum(
-            frame.count() for frame in classified
-        )
+        looked_at = sum(frame.count() for frame in classified)
+        return {path: self.spark.createDataFrame(rows) for path, rows in held.items()}, looked_at
 
-    def ended(self, made: dict[str, DataFrame], lines: list[Line], day: int) -> None:
-        self.tables, self.batches, self.date = made, batches_of(lines), date(2026, 7, day)
+    def ended(self, made: dict[str, DataFrame], there: Came, day: int) -> None:
+        self.tables, self.date = made, date(2026, 7, day)
+        self.batches = pa.concat_tables([batches_of(lines, name) for name, lines in there.items()])
 
 
-def in_nights(lines: list[Line], nights: Sequence[int]) -> dict[int, list[Line]]:
-    """All that came by each night; the second file of a day and the corrections come a night late."""
-    came = {line[:3]: line[0] + (line[1] == "contacts-2.csv" or line[2] == "b") for line in lines}
-    every = {night: [line for line in lines if came[line[:3]] <= night] for night in nights}
-    return {night: there for night, there in every.items() if there}
+def in_nights(lines: Came, nights: Sequence[int]) -> dict[int, Came]:
+    """What came by each night; the second file of a day and the corrections come a night late."""
+
+    def by(night: int, line: Line) -> bool:
+        return line[0] + (line[1] == "contacts-2.csv" or line[2] == "b") <= night
+
+    every = {
+        night: {name: [line for line in of if by(night, line)] for name, of in lines.items()}
+        for night in nights
+    }
+    return {night: there for night, there in every.items() if all(there.values())}
 
 
 @pytest.mark.parametrize(
-    ("seed", "nights"),
-    [(16, (4, 5)), *[pytest.param(seed, range(1, 10), marks=pytest.mark.soak) for seed in (5, 6, 7)]],
+    ("seeds", "nights", "snapshots"),
+    [
+        # One source without a full snapshot in the second night, one with.
+        ((16, 7), (4, 5), 0.3),
+        *[
+            pytest.param(seeds, range(1, 10), 0.2, marks=pytest.mark.soak)
+            for seeds in ((5, 8), (6, 9), (7, 10))
+        ],
+    ],
 )
 def test_touched_records_and_last_nights_rows_are_the_whole_tables(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, seed: int, nights: Sequence[int]
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+    seeds: tuple[int, int],
+    nights: Sequence[int],
+    snapshots: float,
 ) -> None:
     shop, parts = Shop(spark), 0
-    drawn = deliveries(seed, max(nights), snapshots=0.3 if len(nights) == 2 else 0.2)
-    lines = [(*line[:5], BORN[line[5]], line[6]) for line in drawn]
+    lines = {
+        name: [(*line[:5], BORN[line[5]], line[6]) for line in deliveries(seed, max(nights), snapshots)]
+        for name, seed in zip(SOURCES, seeds, strict=True)
+    }
     for day, there in in_nights(lines, nights).items():
         monkeypatch.setattr(night_silver, "WORTH_A_LOOK", 1_000_000)
         whole, rows = shop.night(there, day)
@@ -131,4 +155,4 @@ def test_touched_records_and_last_nights_rows_are_the_whole_tables(
                 assert told(made[table.path], *names) == told(whole[table.path], *names), (day, table.path)
             parts += looked_at < rows
         shop.ended(whole, there, day)
-    assert parts, "or the seed shows nothing"
+    assert parts, "or the seeds show nothing"
