@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pipelines.gold.figures import figure, figures
 from pipelines.gold.ownership import RECORD
 from pipelines.gold.purchases import NO_CURRENCY
+from pipelines.queries import joined
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -36,9 +37,11 @@ def id_jitter(before: DataFrame, now: DataFrame, events: DataFrame, business_dat
     """
     tonight = events.filter(F.col("business_date") == F.lit(business_date))
     newest = tonight.groupBy(*RECORD).agg(F.max_by("event", "sequence").alias("event"))
-    both = before.select(*RECORD, F.col("customer_id").alias("was")).join(
-        now.select(*RECORD, F.col("customer_id").alias("is")), on=RECORD, how="inner"
+    was, now = (
+        frame.select(*RECORD, F.col("customer_id").alias(name))
+        for frame, name in ((before, "was"), (now, "is"))
     )
+    both = joined(was, now, RECORD, "inner")
     told = both.join(newest, on=RECORD, how="left")
     kinds = F.create_map(*[F.lit(word) for pair in KINDS.items() for word in pair])
     is_moved = F.col("was") != F.col("is")

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pipelines.gold.figures import figure, figures
 from pipelines.gold.ownership import RECORD
 from pipelines.linkage.spanning import weakest_links
+from pipelines.queries import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,7 +74,7 @@ def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
     names = [name for name in said.columns if name != "record_id"]
     # One list: each is written and read again while it is gathered.
     gathered = (
-        assignments.join(said, on=RECORD, how="left")
+        joined(assignments, said, RECORD, "left")
         .groupBy("customer_id")
         .agg(F.collect_list(F.struct(*names)).alias("said"))
     )

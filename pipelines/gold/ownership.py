@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.queries import HASH, hash_first
 from pipelines.silver.renames import named_now
 
 if TYPE_CHECKING:
@@ -55,14 +56,14 @@ def record_owners(assignments: DataFrame, assignment_history: DataFrame, aliases
     ``valid_from`` is the date since which the record has held the assignment it has, or had
     last; ``first_seen_on`` the date of its first assignment to any customer.
     """
-    last = assignment_history.groupBy(*RECORD).agg(
+    last = assignment_history.groupBy(hash_first(RECORD), *RECORD).agg(
         F.max(F.struct("valid_from", F.col("valid_to").isNull().alias("is_open"), "customer_id")).alias(
             "last"
         ),
         F.min("valid_from").alias("first_seen_on"),
     )
-    live = assignments.select(*RECORD, F.col("customer_id").alias("current_id"))
-    known = last.join(live, on=RECORD, how="full_outer")
+    live = assignments.select(hash_first(RECORD), *RECORD, F.col("customer_id").alias("current_id"))
+    known = last.join(live, on=[HASH, *RECORD], how="full_outer")
     retired = retired_ids(assignments, aliases).select(
         F.col("customer_id").alias("last_id"), "became", F.lit(True).alias("is_retired")
     )
@@ -79,8 +80,12 @@ def record_owners(assignments: DataFrame, assignment_history: DataFrame, aliases
 
 def live_owners(assignments: DataFrame, assignment_history: DataFrame) -> DataFrame:
     """One row per live record: source, record_id, customer_id, first_seen_on (see ``record_owners``)."""
-    first = assignment_history.groupBy(*RECORD).agg(F.min("valid_from").alias("first_seen_on"))
-    return assignments.select(*RECORD, "customer_id").join(first, on=RECORD, how="left")
+    key = [HASH, *RECORD]
+    first = assignment_history.groupBy(hash_first(RECORD), *RECORD).agg(
+        F.min("valid_from").alias("first_seen_on")
+    )
+    live = assignments.select(hash_first(RECORD), *RECORD, "customer_id")
+    return live.join(first, on=key, how="left").drop(HASH)
 
 
 def with_former_names(owners: DataFrame, renames: pa.Table | None) -> DataFrame:

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pipelines.identity.events import published_so_far, stays
 from pipelines.identity.frames import FEW, are_few, held
 from pipelines.identity.tables import RECORD
-from pipelines.queries import computed_once
+from pipelines.queries import HASH, computed_once, hash_first
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -104,7 +104,7 @@ def _facts(
     united = united.coalesce(1) if is_small else united.repartition(*RECORD)
     newest = F.when(F.col("told.is_tonight"), F.col("told"))
     return (
-        united.groupBy(*RECORD)
+        united.groupBy(hash_first(RECORD), *RECORD)
         .agg(
             *[F.max(name).alias(name) for name in ("cluster", "held", "now", "stay", "told")],
             F.count("now").alias("ids"),
@@ -117,7 +117,7 @@ def _facts(
                 "replayed": F.col("told.customer_id"),
             }
         )
-        .drop("told")
+        .drop("told", HASH)
         # Records that were gone before and stay gone break nothing.
         .filter(F.coalesce("cluster", "held", "now", "stay", "replayed").isNotNull())
     )

@@ -14,7 +14,7 @@ import pytest
 from night_box import FEW_PARTS, Shop, tune
 from pyspark.sql import SparkSession
 
-from pipelines import night_gold
+from pipelines import night_gold, night_silver
 from pipelines.cli import execute
 from pipelines.identity import assign
 from pipelines.linkage.decision_files import COLUMNS, decision_row
@@ -30,8 +30,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module", autouse=True)
 def few_are_looked_at() -> Iterator[None]:
-    """So small a register is looked at as a large one is: by the records that linkage touched, and golden records taken over."""
-    with patch.object(assign, "WORTH_A_LOOK", 1), patch.object(night_gold, "WORTH_TAKING_OVER", 1):
+    """So few records are looked at as many are: by what tonight's files and linkage touched, and golden records taken over."""
+    with (
+        patch.object(night_silver, "WORTH_A_LOOK", 1),
+        patch.object(assign, "WORTH_A_LOOK", 1),
+        patch.object(night_gold, "WORTH_TAKING_OVER", 1),
+    ):
         yield
 
 
