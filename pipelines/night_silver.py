@@ -94,12 +94,14 @@ def _built(inputs: Inputs, came: Received, bronze: Feeds) -> dict[str, DataFrame
 
 def _last_night(inputs: Inputs, came: Received) -> LastNight | None:
     """What tables may be completed from; None where all of bronze has to be looked at."""
-    night = inputs.night
+    night, counts = inputs.night, inputs.previous_arrow(OUTCOME_COUNTS)
     since = came.came_since() if night.is_same_program and not night.is_full else None
-    if since is None or night.base_date is None:
+    if since is None or counts is None or not counts.num_rows:
         return None
+    # After a rejection or a rollback the release has the date of the night taken back, and the tables of an earlier one.
+    made_on = max(counts["business_date"].to_pylist())
     wanted = (CUSTOMER_RECORDS, *OF_ORDERS, QUARANTINE, OUTCOME_COUNTS)
-    return LastNight({table.path: inputs.previous(table) for table in wanted}, night.base_date, since)
+    return LastNight({table.path: inputs.previous(table) for table in wanted}, made_on, since)
 
 
 def _touched_orders(inputs: Inputs, bronze: Feeds, last: LastNight) -> TouchedOrders | None:

@@ -44,6 +44,8 @@ NOT_IN_TABLES = {
 """Keys of conf/padron.yml that judge a night, keep or tell it, and change nothing that it adds."""
 NOT_IN_NIGHTS = {"alerts", "maintain_every", "quick_start_records"}
 """Those of them that do not judge it either: who is told, upkeep and how Java starts."""
+CATALOGUE = "catalogue"
+"""The part that tells of sources what makes no table but the catalogue of sources: who answers for them, what fields mean."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,6 @@ class Settings:
         return digest_of({name: known[name] for name in names})
 
 
-CATALOGUE = "catalogue"
-"""The part that tells of sources what makes no table but the catalogue of sources: who answers for them, what fields mean."""
-
-
 def making_tables(whole: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a night's tables, of all that decides it (``Settings.whole``): nothing that only judges or describes it.
 
@@ -145,14 +143,17 @@ def _source(source: Mapping[str, Any]) -> dict[str, Any]:
     return {**_but(source, {"owner", "cadence_days"}), "feeds": feeds}
 
 
-def _catalogue(sources: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return [
-        (
-            source["owner"],
-            [spec["meaning"] for feed in source["feeds"].values() for spec in feed["columns"].values()],
-        )
+def _catalogue(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        source["source"]: {
+            "owner": source["owner"],
+            "meanings": {
+                name: {column: spec["meaning"] for column, spec in feed["columns"].items()}
+                for name, feed in source["feeds"].items()
+            },
+        }
         for source in sources
-    ]
+    }
 
 
 def _but(fields: Mapping[str, Any], left_out: Collection[str]) -> dict[str, Any]:

@@ -180,7 +180,7 @@ class Stage:
     its version. ``dated`` is False where the outputs do not depend on the business date, so
     that the stage is not run again while its inputs stay. ``settled`` is True where the same
     inputs on top of the prior state change nothing. ``conf`` names the parts of the configuration
-    (``Settings.parts``, or what describes it) that it uses; None: all parts.
+    (``Settings.parts``, or ``CATALOGUE``) that it uses; None: all parts.
     """
 
     name: str

@@ -37,11 +37,11 @@ def id_jitter(before: DataFrame, now: DataFrame, events: DataFrame, business_dat
     """
     tonight = events.filter(F.col("business_date") == F.lit(business_date))
     newest = tonight.groupBy(*RECORD).agg(F.max_by("event", "sequence").alias("event"))
-    was, now = (
+    was, current = (
         frame.select(*RECORD, F.col("customer_id").alias(name))
         for frame, name in ((before, "was"), (now, "is"))
     )
-    both = joined(was, now, RECORD, "inner")
+    both = joined(was, current, RECORD, "inner")
     told = both.join(newest, on=RECORD, how="left")
     kinds = F.create_map(*[F.lit(word) for pair in KINDS.items() for word in pair])
     is_moved = F.col("was") != F.col("is")

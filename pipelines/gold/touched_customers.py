@@ -11,6 +11,7 @@ from pipelines.gold.attributes import GROUPS
 from pipelines.gold.golden import EVIDENCE, stated_on
 from pipelines.gold.ownership import RECORD
 from pipelines.identity.frames import FEW
+from pipelines.queries import joined
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.standard_form import hash_of
 
@@ -27,7 +28,7 @@ _DATED = ("updated_at", "registered_at", "_landing_date")
 
 @dataclass(frozen=True)
 class LastNight:
-    """Gold of the prior state, made by the program and the configuration of now."""
+    """Gold of the prior state, made by the code of now and what of its configuration makes tables."""
 
     customers: DataFrame
     attribute_values: DataFrame
@@ -68,7 +69,7 @@ def touched_customers(
     """
     # Joined to their owners by what is compared alone: records are wide.
     narrow = records.select(*RECORD, *_DATED, said().alias("_says"))
-    owned = narrow.join(owners.select(*RECORD, "customer_id", "first_seen_on"), on=RECORD, how="inner")
+    owned = joined(narrow, owners.select(*RECORD, "customer_id", "first_seen_on"), RECORD, "inner")
     tonight = (
         owned.withColumn("as_of", stated_on(business_date))
         .groupBy("customer_id")

@@ -104,7 +104,9 @@ def _reason(bronze: DataFrame, source: Source, feed: Feed, rules: Sequence[RowRu
         def unread(column: str, use: Use = use) -> SparkColumn:
             return standard_column(column, bronze, source, feed, use, timezone="UTC").isNull()
 
-        for column, how in use.map.items():
+        # In the order of the target's columns: that of the lines in YAML is no part of the configuration's digest.
+        for column in target.columns:
+            how = use.map.get(column, ())
             for part in how if isinstance(how, tuple) else (how,):
                 unmapped = is_unmapped(part, text)
                 if unmapped is not None:

@@ -23,7 +23,7 @@ from pyspark.sql import types as T
 
 from pipelines.config import digest
 from pipelines.digests import LIBRARIES, code_digest, version_of
-from pipelines.queries import Keep, as_it_is
+from pipelines.queries import Keep, as_it_is, joined
 from pipelines.silver.customer_records import CUSTOMER_RECORDS, MATCHING, MATCHING_DIGEST, RAW, STANDARD
 from pipelines.tables import STRING, STRINGS
 
@@ -43,7 +43,7 @@ MADE = tuple(column.name for column in (*STANDARD, *MATCHING) if column.name not
 """What standardisation makes."""
 MADE_BY = "_standardised_by"
 MADE_ON = "_standardised_on"
-READ = "_read"
+READ, OTHERWISE = "_read", "_reads_otherwise"
 FEW = 1_000_000
 """Changed records that are sent to every task whole; of more, every record is looked at."""
 _STATED = {c.name for c in CUSTOMER_RECORDS.columns} - {
@@ -135,7 +135,7 @@ def _changed(
     content = hash_of({c.name: c.type for c in CUSTOMER_RECORDS.columns if c.name in _STATED})
     otherwise = read_otherwise(before, hints, business_date).select(*key)
     was, now = (frame.select(*key, content.alias(name)) for frame, name in ((before, "_was"), (rows, "_is")))
-    both = now.join(was, on=key, how="full_outer")
+    both = joined(now, was, key, "full_outer")
     differ = both.filter(~F.coalesce(F.col("_is") == F.col("_was"), F.lit(False))).select(*key)
     return differ.unionByName(otherwise).distinct()
 
@@ -144,12 +144,18 @@ def read_otherwise(records: DataFrame, hints: Mapping[int, FeedHints], business_
     """Those of an earlier night's ``records`` whose birth date reads otherwise on the business date, or that something
     else standardised than any of the ``hints``. Many are born on one day: each text is read once.
     """
-    reads = _ReadOtherwise({known.digest: known for known in hints.values()}, business_date)
+    by = {known.digest: known for known in hints.values()}
     read = ("birth_date_raw", MADE_BY, MADE_ON)
     # One text: Spark takes minutes to draw conclusions from what may be NULL on both sides.
     text = F.concat_ws("\n", *[F.coalesce(F.col(name).cast(STRING), F.lit("")) for name in read])
-    texts = records.select(*read, text.alias(READ)).distinct().mapInArrow(reads, f"{READ} STRING")
-    return records.withColumn(READ, text).join(F.broadcast(texts), on=READ, how="left_semi").drop(READ)
+    is_known = F.coalesce(F.col(MADE_BY).isin(list(by)), F.lit(False))
+    told = records.filter(is_known).select(*read, text.alias(READ)).distinct()
+    # Few: from one day to another only what lies ahead, or very far back, reads otherwise.
+    texts = told.mapInArrow(_ReadOtherwise(by, business_date), f"{READ} STRING").withColumn(
+        OTHERWISE, F.lit(True)
+    )
+    told_of = records.withColumn(READ, text).join(F.broadcast(texts), on=READ, how="left")
+    return told_of.filter(~is_known | F.col(OTHERWISE).isNotNull()).drop(READ, OTHERWISE)
 
 
 def with_digest(records: DataFrame) -> DataFrame:
@@ -185,8 +191,8 @@ def _with_form(rows: DataFrame, records: DataFrame) -> DataFrame:
         F.struct(*MADE, MADE_ON).alias("_made"),
     )
     is_same = reduce(operator.and_, [F.col(name).eqNullSafe(F.col(f"_was.{name}")) for name in compared])
-    joined = rows.join(old, on=list(key), how="left")
-    return joined.withColumn("_form", F.when(is_same, F.col("_made"))).drop("_was", "_made")
+    both = rows.join(old, on=list(key), how="left")
+    return both.withColumn("_form", F.when(is_same, F.col("_made"))).drop("_was", "_made")
 
 
 @dataclass(frozen=True)
@@ -229,11 +235,8 @@ class _ReadOtherwise:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pipelines.standardise import same_birth_date
 
-        names = pa.array(list(self.known), pa.string())
         for batch in batches:
             every = pa.Table.from_batches([batch])
-            strange = every.filter(pc.invert(pc.is_in(every[MADE_BY], value_set=names)))
-            yield from strange.select([READ]).to_batches()
             for made_by, hints in self.known.items():
                 rows = every.filter(pc.equal(every[MADE_BY], made_by))
                 same = same_birth_date(rows["birth_date_raw"], rows[MADE_ON], hints.on(self.business_date))

@@ -28,11 +28,12 @@ FEW = 1_000_000
 
 @dataclass(frozen=True)
 class LastNight:
-    """What the night builds on: the release's tables, made by the same program and configuration."""
+    """What the night builds on: the release's tables, made by the same code and what of the configuration makes tables."""
 
     tables: Mapping[str, DataFrame]
     """``OF_ORDERS``, ``silver/customer_records``, ``silver/quarantine`` and ``silver/outcomes``, by ``layer/table``."""
-    business_date: date
+    made_on: date
+    """The business date that they were made for."""
     came: Mapping[Key, Sequence[str]]
     """Ids of the batches that landed since, by (source, feed); all that it had are what they were."""
 

@@ -78,7 +78,7 @@ def touched_orders(
     if not feeds:
         return None
     named = {key: _named(bronze[key], sources[key[0]], feed, timezone) for key, feed in feeds.items()}
-    began, ended = sorted((last.business_date, business_date))
+    began, ended = sorted((last.made_on, business_date))
     is_dated = (F.col("return_date") > F.lit(began)) & (F.col("return_date") <= F.lit(ended))
     dated = (
         last.tables[RETURNS.path].filter(is_dated).select(F.coalesce("order_id", F.lit(_NONE)).alias(_ORDER))

@@ -7,7 +7,8 @@ the rows of keys that
 - a row that came tonight has;
 - belong to a record whose birth date reads otherwise today;
 
-and at all rows that have no key, or that cannot be read, for in a full snapshot these are a sign that some key still exists.
+and at all rows that cannot be read, for in a full snapshot these are a sign that some key still exists, and with them at
+those without a key.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from pyspark.sql import functions as F
 
 from pipelines.queries import Keep, as_it_is
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
-from pipelines.silver.frames import Feeds, is_own_key, uses_of
+from pipelines.silver.frames import Feeds, uses_of
 from pipelines.silver.mapping import standard_column
 from pipelines.silver.records import hints_of
 from pipelines.silver.standard_form import MADE_ON, read_otherwise
-from pipelines.silver.targets import is_physical
 from pipelines.silver.touched import FEW
+from pipelines.sources import Mapped
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -130,15 +131,18 @@ def _feeds_of_records(
     for source, name, use in found:
         feed = source.feeds[name]
         is_only = sum(other is source for other, _, _ in found) == 1
-        is_plain = use is feed and not feed.derive and not is_physical(feed)
-        if (
-            (source.source, name) in going_on
-            and is_only
-            and is_plain
-            and is_own_key("customer_records", feed)
-        ):
+        is_plain = use is feed and not feed.derive and _is_of_one_record(feed)
+        if (source.source, name) in going_on and is_only and is_plain:
             suited[source.source, name] = feed
     return suited
+
+
+def _is_of_one_record(feed: Feed) -> bool:
+    """True where the key of a row is the record's, as it is: all rows of a key are of one record, and all of a record of one key."""
+    how = feed.map.get("record_id")
+    if not isinstance(how, Mapped) or how.codes is not None or how.patterns is not None:
+        return False
+    return how.parse == "text" and feed.key == (how.column,)
 
 
 def _named(rows: DataFrame, source: Source, feed: Feed, timezone: str) -> DataFrame:

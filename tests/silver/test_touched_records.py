@@ -20,6 +20,7 @@ from pipelines.settings import load_settings
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.quarantine import QUARANTINE
+from pipelines.silver.touched_records import _feeds_of_records
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -34,13 +35,12 @@ owner: {name} team
 channel: crm
 feeds:
   contacts:
-    mode: snapshot
+    mode: {mode}
     key: [id]
     target: customer_records
     columns: [id, name]
     map: {{record_id: id, birth_date_raw: name}}
 """
-SOURCES = {name: source(TEXT.format(name=name)) for name in ("crm", "web")}
 BORN = {"x": "1980-05-01", "y": "2026-07-05"}
 """The second is still to come on the first nights."""
 Came = Mapping[str, list[Line]]
@@ -50,9 +50,11 @@ Came = Mapping[str, list[Line]]
 class Shop:
     """Nights of two sources, each on top of the one before."""
 
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, spark: SparkSession, *modes: str) -> None:
         self.spark = spark
-        self.settings = replace(load_settings(), sources=SOURCES)
+        named = zip(("crm", "web"), modes, strict=True)
+        self.sources = {name: source(TEXT.format(name=name, mode=mode)) for name, mode in named}
+        self.settings = replace(load_settings(), sources=self.sources)
         self.tables: dict[str, DataFrame] = {}
         self.batches: pa.Table | None = None
         self.date: date | None = None
@@ -61,7 +63,7 @@ class Shop:
         """Its tables, and how many rows of bronze were judged for them."""
         batches = pa.concat_tables([batches_of(lines, name) for name, lines in there.items()])
         frames = {BATCHES.path: self.spark.createDataFrame(batches)} | {
-            bronze_table(SOURCES[name], "contacts").path: bronze(
+            bronze_table(self.sources[name], "contacts").path: bronze(
                 self.spark, as_text(lines, spoilt="A,a,B"), of=f"{name}/contacts"
             ).localCheckpoint()
             for name, lines in there.items()
@@ -121,28 +123,29 @@ def in_nights(lines: Came, nights: Sequence[int]) -> dict[int, Came]:
     return {night: there for night, there in every.items() if all(there.values())}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
-    ("seeds", "nights", "snapshots"),
+    ("modes", "seeds", "nights", "snapshots"),
     [
         # One source without a full snapshot in the second night, one with.
-        ((16, 7), (4, 5), 0.3),
-        *[
-            pytest.param(seeds, range(1, 10), 0.2, marks=pytest.mark.soak)
-            for seeds in ((5, 8), (6, 9), (7, 10))
-        ],
+        (("snapshot", "snapshot"), (16, 7), (4, 5), 0.3),
+        (("snapshot", "snapshot"), (5, 8), range(1, 10), 0.2),
+        (("snapshot", "delta"), (6, 9), range(1, 10), 0.2),
+        (("snapshot", "append"), (7, 10), range(1, 10), 0.2),
     ],
 )
 def test_touched_records_and_last_nights_rows_are_the_whole_tables(
     spark: SparkSession,
     monkeypatch: pytest.MonkeyPatch,
+    modes: tuple[str, str],
     seeds: tuple[int, int],
     nights: Sequence[int],
     snapshots: float,
 ) -> None:
-    shop, parts = Shop(spark), 0
+    shop, parts = Shop(spark, *modes), 0
     lines = {
         name: [(*line[:5], BORN[line[5]], line[6]) for line in deliveries(seed, max(nights), snapshots)]
-        for name, seed in zip(SOURCES, seeds, strict=True)
+        for name, seed in zip(shop.sources, seeds, strict=True)
     }
     for day, there in in_nights(lines, nights).items():
         monkeypatch.setattr(night_silver, "WORTH_A_LOOK", 1_000_000)
@@ -156,3 +159,53 @@ def test_touched_records_and_last_nights_rows_are_the_whole_tables(
             parts += looked_at < rows
         shop.ended(whole, there, day)
     assert parts, "or the seeds show nothing"
+
+
+CONTACTS = TEXT.format(name="crm", mode="snapshot")
+MORE = """
+  more:
+    mode: delta
+    key: [id]
+    target: customer_records
+    columns: [id]
+    map: {record_id: id}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "suits"),
+    [
+        ("", "", True),
+        ("key: [id]", "key: [name]", False),
+        ("record_id: id,", "record_id: {product: [id, name]},", False),
+        ("record_id: id,", "record_id: {join: [id, name]},", False),
+        ("record_id: id,", "record_id: {column: id, codes: {a: b}},", False),
+        ("record_id: id,", "record_id: id, source: name,", False),
+    ],
+)
+def test_a_record_has_to_be_its_key(old: str, new: str, *, suits: bool) -> None:
+    crm = source(CONTACTS.replace(old, new) if old else CONTACTS)
+    key = ("crm", "contacts")
+    feeds: dict[tuple[str, str], Any] = {key: None}
+    assert set(_feeds_of_records(feeds, {"crm": crm}, {key})) == ({key} if suits else set())
+    assert not _feeds_of_records(feeds, {"crm": crm}, set())
+
+
+def test_of_a_source_with_two_feeds_of_records_all_is_looked_at() -> None:
+    crm = source(CONTACTS.rstrip() + MORE)
+    feeds: dict[tuple[str, str], Any] = {("crm", feed): None for feed in crm.feeds}
+    assert len(feeds) == 2
+    assert not _feeds_of_records(feeds, {"crm": crm}, set(feeds))
+
+
+def test_after_a_rollback_the_tables_are_those_of_an_earlier_night_than_the_release() -> None:
+    counts = pa.table({"business_date": [date(2026, 7, 1), date(2026, 7, 1)]})
+    inputs = SimpleNamespace(
+        night=SimpleNamespace(is_same_program=True, is_full=False, base_date=date(2026, 7, 2)),
+        previous_arrow=lambda table: counts,
+        previous=lambda table: None,
+    )
+    came = SimpleNamespace(came_since=dict)
+    last = night_silver._last_night(cast("Inputs", inputs), cast("Any", came))
+    assert last is not None
+    assert last.made_on == date(2026, 7, 1)
