@@ -81,7 +81,8 @@ def _why(stage: Stage, night: Night, *, is_ended: bool) -> str:
         return "code, a library or configuration changed since the last release"
     if night.base and stage.takes_files and night.files:
         return "new files"
-    return "the night is run again" if night.base and not night.files else "not finished yet"
+    is_again = night.base_date == night.business_date and not night.files
+    return "the night is run again" if is_again else "not finished yet"
 
 
 def forecast(

@@ -330,10 +330,18 @@ def test_a_dry_run_says_what_would_run_and_why_and_changes_nothing(
     shop.run()
     assert foretold(shop) == 0
     assert "Nothing to do" in capsys.readouterr().out
+    assert foretold(shop, "--date", "2026-07-09") == 0
+    assert "run    bronze.land: not finished yet" in capsys.readouterr().out, "a night in which nothing came"
+    conf = shop.config / "padron.yml"
+    text = conf.read_text(encoding="utf-8")
+    conf.write_text(text.replace("bounds: {}", "bounds: {volume_high: {warn: 7}}"), encoding="utf-8")
+    capsys.readouterr()
+    assert foretold(shop) == 0
+    assert "run    bronze.land: the night is run again" in capsys.readouterr().out
+    conf.write_text(text, encoding="utf-8")
     shop.deliver("2026-07-03", {"7": "eva"})
     assert foretold(shop) == 0
     assert "run    bronze.land: new files" in capsys.readouterr().out
-    conf = shop.config / "padron.yml"
     conf.write_text(conf.read_text(encoding="utf-8").replace("country: MX", "country: ES"), encoding="utf-8")
     assert foretold(shop) == 0
     assert "configuration changed since the last release" in capsys.readouterr().out
