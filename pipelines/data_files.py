@@ -1,6 +1,6 @@
-"""The Parquet files of a table's version: written by Spark, described as a Delta log describes them.
+"""The Parquet files of a table's version: written by Spark or copied by Arrow, described as a Delta log describes them.
 
-Spark only computes and writes; the commit is the storage's. Delta's own writer of Spark runs four jobs
+Both only write; the commit is the storage's. Delta's own writer of Spark runs four jobs
 more a commit to know its log again, which costs a night of many small tables a third of its time.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipelines import files
@@ -30,6 +31,8 @@ LONGEST = 64
 """Characters of a text that serves as a bound; Parquet's own bounds may be any length."""
 AT_ONCE = 16
 """Files that are looked at at a time: on an object store most of it is waiting."""
+COPIED_GROUP, COPIED_FILE = 2**17, 2**20
+"""Rows of a group, which is what a task reads at least, and of a file, of those that Arrow copies."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,31 @@ def write_files(frame: DataFrame, uri: str, condition: str | None = None) -> lis
     # The older form of a time is one that Delta's protocol does not know.
     frame.sparkSession.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     folder = uuid4().hex
-    place = files.join(uri, folder)
-    frame.write.option("compression", "snappy").parquet(place)
-    written = [info for info in files.listing(place) if info.name.endswith(".parquet")]
+    frame.write.option("compression", "snappy").parquet(files.join(uri, folder))
+    return _all_described(uri, folder)
+
+
+def copy_rows(rows: ds.Scanner, uri: str) -> list[DataFile]:
+    """Write what Arrow reads as ``write_files`` does what Spark computes; it passes through memory batch by batch."""
+    folder, style = uuid4().hex, ds.ParquetFileFormat()
+    ds.write_dataset(
+        rows,
+        folder,
+        filesystem=files.below(uri),
+        # A file's name is its own in the whole table.
+        basename_template=f"part-{{i}}-{folder}.parquet",
+        format=style,
+        file_options=style.make_write_options(compression="snappy"),
+        min_rows_per_group=COPIED_GROUP,
+        max_rows_per_group=COPIED_GROUP,
+        max_rows_per_file=COPIED_FILE,
+    )
+    return _all_described(uri, folder)
+
+
+def _all_described(uri: str, folder: str) -> list[DataFile]:
+    """The files with rows in the new ``folder`` below ``uri``."""
+    written = [info for info in files.listing(files.join(uri, folder)) if info.name.endswith(".parquet")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda info: _described(folder, info), written))
     return [file for file in found if file is not None]

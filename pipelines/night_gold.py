@@ -75,7 +75,7 @@ def _gold_of_last_night(inputs: Inputs) -> LastNight | None:
     fits = all(map(inputs.previous_fits, (CUSTOMERS, ATTRIBUTE_VALUES)))
     if not (is_like_last and fits) or inputs.previous_rows(CUSTOMERS) < WORTH_TAKING_OVER:
         return None
-    return LastNight(inputs.previous(CUSTOMERS), inputs.previous(ATTRIBUTE_VALUES))
+    return LastNight(inputs.previous(CUSTOMERS))
 
 
 def _owned_orders(inputs: Inputs) -> DataFrame | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+    from pipelines.amended import Amended
     from pipelines.silver.frames import Feeds
     from pipelines.sources import Source
     from pipelines.stages import Content, Inputs
@@ -49,7 +50,7 @@ def silver(inputs: Inputs) -> Content:
     feeds = came.feeds()
     filled = came.targets() | {QUARANTINE.name, OUTCOME_COUNTS.name}
     # A table that no feed fills, or none any more, is written once, empty, so that readers find it.
-    content: dict[str, DataFrame | pa.Table] = {
+    content: dict[str, DataFrame | Amended | pa.Table] = {
         table.path: arrow_schema(table).empty_table()
         for table in SILVER
         if (not feeds or table.name not in filled)
@@ -63,7 +64,7 @@ def silver(inputs: Inputs) -> Content:
     return content
 
 
-def _built(inputs: Inputs, came: Received, bronze: Feeds) -> dict[str, DataFrame]:
+def _built(inputs: Inputs, came: Received, bronze: Feeds) -> Mapping[str, DataFrame | Amended]:
     settings, today = inputs.settings, inputs.night.business_date
     rules = row_rules(settings.contracts)
     last = _last_night(inputs, came)

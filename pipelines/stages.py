@@ -1,7 +1,7 @@
 """What a stage of the night is: a function from tables to tables, and what it reads and writes.
 
 Only the runner (``pipelines.ops``) reads and writes; a stage asks its inputs for frames and
-returns frames or Arrow tables.
+returns frames, Arrow tables, or what changes of last night's table.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
 
+    from pipelines.amended import Amended
     from pipelines.linkage.generations import Generation
     from pipelines.settings import Settings
 
@@ -169,7 +170,7 @@ class Inputs:
         return self._versions.get(table.path) is not None
 
 
-Content = Mapping[str, "DataFrame | pa.Table"]
+Content = Mapping[str, "DataFrame | Amended | pa.Table"]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from deltalake.transaction import AddAction
 
 from pipelines import files
 from pipelines.access import reading
-from pipelines.data_files import BROKEN, write_files
+from pipelines.amended import Amended
+from pipelines.data_files import BROKEN, copy_rows, write_files
 from pipelines.errors import PadronError
-from pipelines.queries import no_rows
+from pipelines.queries import both, no_rows
 from pipelines.stored import CLEANUP, FEW_FILES, StoredTables, file_names
 from pipelines.tables import Kind, Table
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
+
+    from pipelines.data_files import DataFile
 
 CONSTRAINT = "contract"
 
@@ -162,12 +165,12 @@ class Warehouse(StoredTables):
             return no_rows(spark, schema)
         return spark.read.schema(schema).parquet(*[files.join(self.uri(path), name) for name in named])
 
-    def write(self, table: Table, content: DataFrame | pa.Table, base: int | None) -> int:
+    def write(self, table: Table, content: DataFrame | Amended | pa.Table, base: int | None) -> int:
         """Write a night's content on top of version ``base`` and return the new version.
 
         The table is the writer's alone meanwhile: raises CommitFailedError where anybody else committed to it.
 
-        Snapshot tables are replaced; append tables become ``base`` plus the content, whatever a
+        Snapshot tables are replaced, by ``base`` amended where the content is so; append tables become ``base`` plus the content, whatever a
         dead run left after ``base``. Raises ContractBrokenError where rows break the CHECK.
         """
         empty = self._create(table)
@@ -184,7 +187,7 @@ class Warehouse(StoredTables):
                 content = content.select(schema.names).cast(schema)
                 write_deltalake(self.native(table.path), content, mode=mode, schema_mode="merge")
             else:
-                commits = self._commit(table, content, mode)
+                commits = self._commit(table, content, mode, base)
         except Exception as error:
             text = str(error)
             if BROKEN in text or "failed validation check" in text:
@@ -200,18 +203,40 @@ class Warehouse(StoredTables):
             self.compact(table.path)
         return self._promised(table)
 
-    def _commit(self, table: Table, content: DataFrame, mode: Literal["append", "overwrite"]) -> int:
-        """Write what Spark computes as files, and name them in a commit of the log; how many commits that took.
+    def _commit(
+        self,
+        table: Table,
+        content: DataFrame | Amended,
+        mode: Literal["append", "overwrite"],
+        base: int | None,
+    ) -> int:
+        """Write the content as files, and name them in a commit of the log; how many commits that took.
 
         Raises ContractBrokenError where a column has another type than the stored table's.
         """
-        stored, commits = self._with_columns(table, content)
-        made = write_files(content, self.uri(table.path), check_condition(table))
+        rows = content.rows if isinstance(content, Amended) else content
+        stored, commits = self._with_columns(table, rows)
+
+        def come() -> list[DataFile]:
+            return write_files(rows, self.uri(table.path), check_condition(table))
+
+        def stand() -> list[DataFile]:
+            return self._copied(table, content, base) if isinstance(content, Amended) else []
+
+        made = [file for files_of in both(stand, come) for file in files_of]
         if not made and mode == "append":
             return commits
         actions = [AddAction(f.path, f.size, {}, f.modified_ms, True, f.stats) for f in made]
         stored.create_write_transaction(actions, mode, stored.schema())
         return commits + 1
+
+    def _copied(self, table: Table, content: Amended, base: int | None) -> list[DataFile]:
+        """The rows of version ``base`` that stand, in files of their own."""
+        before = None if base is None else self.dataset(table.path, base)
+        if before is None or table.kind is not Kind.SNAPSHOT:
+            raise ValueError(f"{table.path}: only a snapshot table of the prior state can be amended")
+        rows = before.scanner(columns=content.columns(table.names), filter=content.stands)
+        return copy_rows(rows, self.uri(table.path))
 
     def _with_columns(self, table: Table, content: DataFrame) -> tuple[DeltaTable, int]:
         """The stored table with every column of ``content``, and the commits that it took: new ones come at its end."""

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pipelines.amended import Amended
 from pipelines.gold.attributes import GROUPS, carried_columns, group_columns
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
 from pipelines.gold.ownership import RECORD
 from pipelines.gold.purchases import is_counted, within
-from pipelines.gold.touched_customers import LastNight, Touched, digest_of, said, touched_customers, without
+from pipelines.gold.touched_customers import (
+    LastNight,
+    Touched,
+    digest_of,
+    said,
+    touched_customers,
+    untouched,
+    without,
+)
 from pipelines.queries import Keep, as_it_is
 from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, STRINGS, Column, Personal, Table
 
@@ -126,7 +135,7 @@ class Customers:
     """Tonight's single customer view."""
 
     customers: DataFrame
-    attribute_values: DataFrame
+    attribute_values: DataFrame | Amended
 
 
 def _strings(values: Sequence[str]) -> SparkColumn:
@@ -220,10 +229,9 @@ def build_customers(
     live = live.withColumn("said", said())
     # Both tables are made of it, and sorting the candidates is the dear part.
     ranked = keep(rank_candidates(live, survivorship, business_date, _profile(), _PROFILED))
-    golden, values = golden_values(ranked), attribute_rows(ranked)
+    golden, values = golden_values(ranked), ATTRIBUTE_VALUES.conform(attribute_rows(ranked))
     if last is not None and touched is not None:
         golden = golden.unionByName(_taken_over(last, touched, golden.columns))
-        values = values.unionByName(without(last.attribute_values, touched))
     if previous is not None:
         golden = golden.unionByName(_kept(previous, register), allowMissingColumns=True)
     described = register.join(golden, on="customer_id", how="left")
@@ -233,7 +241,7 @@ def build_customers(
         active = described.join(_activity(orders, metrics, business_date), on="customer_id", how="left")
     return Customers(
         customers=CUSTOMERS.conform(_finished(active, survivorship, metrics, business_date, stale_sources)),
-        attribute_values=ATTRIBUTE_VALUES.conform(values),
+        attribute_values=values if touched is None else Amended(values, untouched(touched)),
     )
 
 

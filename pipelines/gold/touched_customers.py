@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pipelines.amended import is_among
 from pipelines.gold.attributes import GROUPS
 from pipelines.gold.golden import EVIDENCE, stated_on
 from pipelines.gold.ownership import RECORD
@@ -18,6 +19,7 @@ from pipelines.silver.standard_form import hash_of
 if TYPE_CHECKING:
     from datetime import date
 
+    from pyarrow.compute import Expression
     from pyspark.sql import Column, DataFrame
 
     from pipelines.queries import Keep
@@ -31,7 +33,6 @@ class LastNight:
     """Gold of the prior state, made by the code of now and what of its configuration makes tables."""
 
     customers: DataFrame
-    attribute_values: DataFrame
 
     @property
     def made_of_records(self) -> DataFrame:
@@ -93,3 +94,8 @@ def touched_customers(
 def without(rows: DataFrame, touched: Touched) -> DataFrame:
     """``rows`` of the customers that were not touched."""
     return rows.join(F.broadcast(touched.customers), on="customer_id", how="left_anti")
+
+
+def untouched(touched: Touched) -> Expression:
+    """True for a row of a customer that was not touched. Runs a job."""
+    return ~is_among(touched.customers, ["customer_id"])

@@ -15,6 +15,7 @@ from typing import Protocol
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.amended import Amended
 from pipelines.silver.frames import Feeds
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.outcomes import OUTCOMES
@@ -45,8 +46,8 @@ class Part(Protocol):
     def rows(self) -> Mapping[Key, DataFrame]:
         """The bronze rows to look at, by (source, feed)."""
 
-    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-        """The tables that the feeds fill, whole, by ``layer/table``; ``built``: what ``rows`` and all other feeds make."""
+    def completed(self, built: Mapping[str, DataFrame]) -> Mapping[str, Amended]:
+        """The tables that the feeds fill, by ``layer/table``; ``built``: what ``rows`` and all other feeds make."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,15 @@ class Touched:
 
     def completed(
         self, built: Mapping[str, DataFrame], classified: Feeds, earlier: DataFrame
-    ) -> dict[str, DataFrame]:
-        """The tables of silver whole, by ``layer/table``.
+    ) -> dict[str, DataFrame | Amended]:
+        """The tables of silver, by ``layer/table``.
 
         ``built``: what ``rows``, and all rows of the other feeds, make; ``classified``: these; ``earlier``:
         ``outcome_counts`` of the rows of ``earlier()``.
         """
         tonight = F.lit(self._business_date)
         quarantined, counted = QUARANTINE.path, OUTCOME_COUNTS.path
-        whole = {
+        whole: dict[str, DataFrame | Amended] = {
             **built,
             quarantined: QUARANTINE.conform(
                 self._quarantined(built[quarantined], classified).withColumn("business_date", tonight)

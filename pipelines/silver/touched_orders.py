@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.amended import Amended, is_among
 from pipelines.queries import Keep, as_it_is
 from pipelines.silver.frames import Feeds, is_own_key
 from pipelines.silver.mapping import key_of, origin, standard_column
@@ -47,16 +48,18 @@ class TouchedOrders:
     _ids: DataFrame
     _last: LastNight
 
-    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-        """``OF_ORDERS`` whole, by ``layer/table``, of what ``rows`` make and of last night's."""
-        return {table.path: self._whole(table.path, built[table.path]) for table in OF_ORDERS}
-
-    def _whole(self, path: str, built: DataFrame) -> DataFrame:
-        order, ids = F.coalesce("order_id", F.lit(_NONE)), F.broadcast(self._ids)
-        last, made = (rows.withColumn(_ORDER, order) for rows in (self._last.tables[path], built))
-        kept = last.join(ids, on=_ORDER, how="left_anti")
+    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, Amended]:
+        """``OF_ORDERS``, by ``layer/table``, of what ``rows`` make and of last night's. Runs a job."""
+        stands = ~is_among(self._ids, ["order_id"])
+        order, ids = F.coalesce("order_id", F.lit(_NONE)).alias(_ORDER), F.broadcast(self._ids)
         # A return whose key was looked at may be of an order that was not.
-        return kept.unionByName(made.join(ids, on=_ORDER, how="left_semi")).drop(_ORDER)
+        return {
+            table.path: Amended(
+                built[table.path].select("*", order).join(ids, on=_ORDER, how="left_semi").drop(_ORDER),
+                stands,
+            )
+            for table in OF_ORDERS
+        }
 
 
 def touched_orders(

@@ -19,9 +19,11 @@ from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.amended import Amended, is_among
 from pipelines.queries import Keep, as_it_is
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, uses_of
@@ -59,14 +61,12 @@ class TouchedRecords:
         others, partial = self._records.filter(~self._is_partial()), self._records.filter(self._is_partial())
         return others.unionByName(partial.join(F.broadcast(self._ids), on=_RECORD, how="left_semi"))
 
-    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-        """``silver/customer_records`` whole, by ``layer/table``, of what ``rows`` make and of last night's."""
+    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, Amended]:
+        """``silver/customer_records``, by ``layer/table``, of what ``rows`` make and of last night's. Runs a job."""
         path = CUSTOMER_RECORDS.path
-        kept = self._records.filter(self._is_partial()).join(
-            F.broadcast(self._ids), on=_RECORD, how="left_anti"
-        )
-        kept = CUSTOMER_RECORDS.conform(kept.withColumn(MADE_ON, F.lit(self._business_date)))
-        return {path: built[path].unionByName(kept)}
+        is_partial = pc.field("source").isin([source for source, _ in self.rows])
+        stands = is_partial & ~is_among(self._ids, _RECORD)
+        return {path: Amended(built[path], stands, {MADE_ON: self._business_date})}
 
     def _is_partial(self) -> Column:
         """True for a record of a source of which not all rows are looked at."""

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from amended_tables import whole
 from gold_box import D, frame, rules, table, told
 from pyspark.sql import functions as F
 
+from pipelines.amended import Amended
 from pipelines.gold import touched_customers as module
 from pipelines.gold.config import Metrics
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, Customers, build_customers
@@ -17,6 +19,7 @@ from pipelines.queries import computed_once
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 # A record of crm is of the customer of its name, but for those that OWNERS names.
@@ -90,55 +93,69 @@ def night(spark: SparkSession, rows: str, *, merged: bool) -> tuple[DataFrame, D
 
 
 @pytest.fixture(scope="module")
-def first(spark: SparkSession) -> LastNight:
+def first(spark: SparkSession) -> Customers:
     records, owners, register = night(spark, BEFORE, merged=False)
     made = build_customers(records, owners, register, None, None, rules(), Metrics(), D - timedelta(days=1))
-    return LastNight(made.customers.localCheckpoint(), made.attribute_values.localCheckpoint())
+    assert not isinstance(made.attribute_values, Amended)
+    return Customers(made.customers.localCheckpoint(), made.attribute_values.localCheckpoint())
 
 
-def tonight(spark: SparkSession, first: LastNight, last: LastNight | None) -> Customers:
+def tonight(
+    spark: SparkSession, first: Customers, last: Customers | None
+) -> tuple[DataFrame, DataFrame, Customers]:
+    """Both tables, of which ``last`` may be taken over, and as they are built."""
     records, owners, register = night(spark, NOW, merged=True)
-    return build_customers(
-        records, owners, register, None, first.customers, rules(), Metrics(), D, keep=computed_once, last=last
+    over = last and LastNight(last.customers)
+    made = build_customers(
+        records, owners, register, None, first.customers, rules(), Metrics(), D, keep=computed_once, last=over
     )
+    values = whole(made.attribute_values, ATTRIBUTE_VALUES, last and values_of(last))
+    return made.customers, spark.createDataFrame(values), made
+
+
+def values_of(made: Customers) -> pa.Table:
+    assert not isinstance(made.attribute_values, Amended)
+    return made.attribute_values.toArrow()
 
 
 def test_the_tables_are_those_of_a_night_that_takes_nothing_over(
-    spark: SparkSession, first: LastNight
+    spark: SparkSession, first: Customers
 ) -> None:
-    whole, taken = tonight(spark, first, None), tonight(spark, first, first)
-    assert told(taken.customers, *CUSTOMERS.names) == told(whole.customers, *CUSTOMERS.names)
-    assert told(taken.attribute_values, *ATTRIBUTE_VALUES.names) == told(
-        whole.attribute_values, *ATTRIBUTE_VALUES.names
-    )
+    customers, values, _ = tonight(spark, first, None)
+    same_customers, same_values, taken = tonight(spark, first, first)
+    assert told(same_customers, *CUSTOMERS.names) == told(customers, *CUSTOMERS.names)
+    assert told(same_values, *ATTRIBUTE_VALUES.names) == told(values, *ATTRIBUTE_VALUES.names)
+    assert isinstance(taken.attribute_values, Amended)
 
 
 def test_whose_records_say_the_same_as_of_the_same_date_are_taken_over_and_nobody_else(
-    spark: SparkSession, first: LastNight
+    spark: SparkSession, first: Customers
 ) -> None:
     records, owners, _ = night(spark, NOW, merged=True)
-    touched = touched_customers(records, owners, first, D, computed_once)
+    touched = touched_customers(records, owners, LastNight(first.customers), D, computed_once)
     assert touched is not None
     assert told(touched.customers, "customer_id") == TOUCHED
     assert told(touched.owners.filter("customer_id = 'into'"), "record_id", "customer_id") == [
         "from into",
         "into into",
     ]
-    marked = LastNight(
+    assert not isinstance(first.attribute_values, Amended)
+    marked = Customers(
         first.customers.withColumn("birth_date", F.lit("1900-01-01").cast("date")),
         first.attribute_values.withColumn("value", F.lit("marked")),
     )
-    made = tonight(spark, first, marked)
-    assert told(made.customers.filter("birth_date = '1900-01-01'"), "customer_id") == TAKEN_OVER
-    values = made.attribute_values.filter("value = 'marked'").select("customer_id").distinct()
-    assert told(values, "customer_id") == TAKEN_OVER
+    customers, values, _ = tonight(spark, first, marked)
+    assert told(customers.filter("birth_date = '1900-01-01'"), "customer_id") == TAKEN_OVER
+    of_last_night = values.filter("value = 'marked'").select("customer_id").distinct()
+    assert told(of_last_night, "customer_id") == TAKEN_OVER
 
 
 def test_where_most_are_touched_all_are_made_again(
-    spark: SparkSession, first: LastNight, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, first: Customers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FEW", len(TOUCHED) - 1)
     records, owners, _ = night(spark, NOW, merged=True)
-    assert touched_customers(records, owners, first, D, computed_once) is None
-    made = tonight(spark, first, first)
-    assert made.customers.filter("given_name = 'Zoe'").count() == 1
+    assert touched_customers(records, owners, LastNight(first.customers), D, computed_once) is None
+    customers, _, made = tonight(spark, first, first)
+    assert customers.filter("given_name = 'Zoe'").count() == 1
+    assert not isinstance(made.attribute_values, Amended)

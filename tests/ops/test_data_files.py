@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyarrow.dataset import FileSystemDataset
@@ -14,7 +16,8 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from pipelines import files
+from pipelines import data_files, files
+from pipelines.amended import Amended, is_among
 from pipelines.storage import ContractBrokenError, Warehouse
 from pipelines.tables import DATE, DOUBLE, LONG, MONEY, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
 
@@ -73,6 +76,54 @@ def test_every_reader_sees_the_rows_and_the_log_says_their_bounds(
     assert stats["minValues"] == {"name": "a", "number": 2, "day": "2026-07-01"}
     assert stats["maxValues"] == {"name": "ñ", "number": 2, "day": "2026-07-03"}
     assert stats["nullCount"]["number"] == 1
+
+
+def test_an_amended_table_has_the_rows_that_stand_and_those_that_come(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, things = Warehouse(str(tmp_path / "almacén")), table()
+    more = " UNION ALL SELECT concat(name, 'b'), number, day, moment, amount, share, many FROM (" + ROWS + ")"
+    frame = things.conform(spark.sql(ROWS + more))
+    base = house.write(things, frame, None)
+    other = house.write(things, things.conform(spark.sql(ROWS)), base)
+    gone = spark.sql("SELECT 'a' AS name UNION ALL SELECT 'nobody'")
+    comes = things.conform(spark.sql(ROWS).filter("name = 'a'").withColumn("number", F.lit(7)))
+    stands = ~is_among(gone, ["name"])
+    day = date(2026, 7, 9)
+    # A file of its own for every row, however few there are.
+    monkeypatch.setattr(data_files, "COPIED_GROUP", 1)
+    monkeypatch.setattr(data_files, "COPIED_FILE", 1)
+    version = house.write(things, Amended(comes, stands, {"day": day}), base)
+    assert version == other + 1
+    assert len(house.ref(things.path, version).file_uris()) == 4
+    stood = frame.filter("name <> 'a'").withColumn("day", F.lit(day))
+    by_delta = spark.read.format("delta").option("versionAsOf", version).load(house.uri(things.path))
+    for reader in (by_delta, house.read(spark, things, version)):
+        wanted = stood.unionByName(comes)
+        assert reader.exceptAll(wanted).count() == wanted.exceptAll(reader).count() == 0
+    assert house.differences(things, version) == []
+    assert house.rows(things.path, version) == 4
+    added = [json.loads(a["add"]["stats"]) for a in log(house.uri(things.path), version) if "add" in a]
+    assert {stats["minValues"]["name"] for stats in added} == {"a", "ab", "ñ", "ñb"}
+    # Nothing comes and everything goes; nothing stands that was not there.
+    nobody = house.write(things, Amended(comes.limit(0), pc.scalar(False)), version)
+    assert house.rows(things.path, nobody) == 0
+    for wrong, version_of in ((things, None), (table(Kind.APPEND), base)):
+        with pytest.raises(ValueError, match="gold/things: only a snapshot table of the prior state"):
+            house.write(wrong, Amended(comes, stands), version_of)
+
+
+def test_a_key_is_compared_column_by_column_and_what_is_missing_is_a_text_without_characters(
+    spark: SparkSession,
+) -> None:
+    rows = pa.table({"source": ["crm", "crm", "web", "web"], "record_id": ["1", None, "1", "2"]})
+    keys = spark.sql("SELECT 'crm' AS s, '' AS r UNION ALL SELECT 'web', '1'")
+    found = rows.filter(is_among(keys, ["source", "record_id"]))
+    assert found.to_pylist() == [
+        {"source": "crm", "record_id": None},
+        {"source": "web", "record_id": "1"},
+    ]
+    assert rows.filter(is_among(keys.limit(0), ["source", "record_id"])).num_rows == 0
 
 
 def test_a_folder_goes_with_the_last_of_its_files(spark: SparkSession, tmp_path: Path) -> None:

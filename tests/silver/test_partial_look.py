@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pytest
+from amended_tables import whole
 from deliveries import Line, as_text, batches_of, deliveries
 from silver_box import bronze, source, told
 
@@ -101,7 +102,7 @@ class Shop:
         feeds = {(name, "contacts"): came.frame((name, "contacts")) for name in there}
         made = night_silver._built(cast("Inputs", inputs), came, feeds)
         # Held as rows: of what wide tables are made Spark would draw conclusions for minutes.
-        held = {table.path: made[table.path].toArrow() for table in TABLES}
+        held = {table.path: whole(made[table.path], table, previous_arrow(table)) for table in TABLES}
         looked_at = sum(frame.count() for frame in classified)
         return {path: self.spark.createDataFrame(rows) for path, rows in held.items()}, looked_at
 
@@ -149,15 +150,15 @@ def test_touched_records_and_last_nights_rows_are_the_whole_tables(
     }
     for day, there in in_nights(lines, nights).items():
         monkeypatch.setattr(night_silver, "WORTH_A_LOOK", 1_000_000)
-        whole, rows = shop.night(there, day)
+        every, rows = shop.night(there, day)
         if shop.tables:
             monkeypatch.setattr(night_silver, "WORTH_A_LOOK", 1)
             made, looked_at = shop.night(there, day)
             for table in TABLES:
                 names = table.arrow.names
-                assert told(made[table.path], *names) == told(whole[table.path], *names), (day, table.path)
+                assert told(made[table.path], *names) == told(every[table.path], *names), (day, table.path)
             parts += looked_at < rows
-        shop.ended(whole, there, day)
+        shop.ended(every, there, day)
     assert parts, "or the seeds show nothing"
 
 

@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from amended_tables import whole
 from silver_box import bronze, source, told
 
 from pipelines.settings import load_settings
@@ -152,7 +153,7 @@ class Box:
 
 def test_touched_orders_and_last_nights_rows_are_the_whole_tables(spark: SparkSession) -> None:
     box = Box(spark, Random(7))
-    whole = box.night(box.rows, TONIGHT)
+    every = box.night(box.rows, TONIGHT)
     last = box.last()
     orders = box.touched(last)
     assert orders is not None
@@ -162,7 +163,8 @@ def test_touched_orders_and_last_nights_rows_are_the_whole_tables(spark: SparkSe
     made = part.completed(box.built(classified, TONIGHT), classified, earlier)
     for table in TABLES:
         names = table.arrow.names
-        assert told(made[table.path], *names) == told(whole[table.path], *names), table.path
+        left = whole(made[table.path], table, last.tables[table.path].toArrow())
+        assert told(spark.createDataFrame(left), *names) == told(every[table.path], *names), table.path
     shares = {key: rows.count() / box.rows[key].count() for key, rows in classified.items()}
     assert all(0 < share < 0.8 for share in shares.values()), shares
 
