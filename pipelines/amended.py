@@ -48,10 +48,11 @@ def is_among(keys: DataFrame, columns: Sequence[str]) -> Expression:
     ``keys`` has as many columns, in the same order, and few rows: they are fetched.
     """
     few = keys.toArrow()
-    listed = _as_one([few.column(at).cast(pa.string()) for at in range(len(columns))])
+    # Joined in one piece: of no rows Arrow would not know that they are texts.
+    listed = _as_one([few.column(at).cast(pa.string()).combine_chunks() for at in range(len(columns))])
     return _as_one([pc.field(name) for name in columns]).isin(listed)
 
 
-def _as_one(parts: Sequence[Expression | pa.ChunkedArray]) -> Expression | pa.ChunkedArray:
+def _as_one(parts: Sequence[Expression | pa.Array]) -> Expression | pa.Array:
     filled = [pc.coalesce(part, "") for part in parts]
     return reduce(lambda one, other: pc.binary_join_element_wise(one, other, _BETWEEN), filled)

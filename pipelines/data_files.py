@@ -87,8 +87,11 @@ def copy_rows(rows: ds.Scanner, uri: str) -> list[DataFile]:
 
 
 def _all_described(uri: str, folder: str) -> list[DataFile]:
-    """The files with rows in the new ``folder`` below ``uri``."""
-    written = [info for info in files.listing(files.join(uri, folder)) if info.name.endswith(".parquet")]
+    """The files with rows in the new ``folder`` below ``uri``; of no rows Arrow makes none."""
+    place = files.join(uri, folder)
+    if not files.exists(place):
+        return []
+    written = [info for info in files.listing(place) if info.name.endswith(".parquet")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda info: _described(folder, info), written))
     return [file for file in found if file is not None]
