@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def warned(conf: Alerts, warehouse: Warehouse, record: Record, say: Say) -> None:
-    """Tell of a night that went on with warnings, of a layer's job with what is new in it; nothing where none is."""
-    if record.new_warnings:
+def warned(conf: Alerts, warehouse: Warehouse, record: Record, warnings: Sequence[str], say: Say) -> None:
+    """Tell of ``warnings`` that a night went on with, or that its upkeep gave; nothing where there is none."""
+    if warnings:
         summary = _summary(warehouse, "warned", 0, None, record)
-        _send(conf, "warned", {**summary, "warnings": record.new_warnings}, say)
+        _send(conf, "warned", {**summary, "warnings": list(warnings)}, say)
 
 
 def failed(

@@ -241,13 +241,15 @@ def _run(
             record, release_id = run_night(
                 prepared, options, settings, warehouse, start, watcher, lock, records
             )
-            alerts.warned(settings.project.alerts, warehouse, record, watcher.warned)
+            tell = partial(alerts.warned, settings.project.alerts, warehouse, record, say=watcher.warned)
+            # A layer's job tells what is new in it.
+            tell(record.new_warnings)
             if release_id is None:
                 outcome.waits_for = prepared.next_layer
             else:
                 outcome.released.append(release_id)
                 report()
-                _keep_up(warehouse, settings, watcher)
+                tell(_keep_up(warehouse, settings, watcher))
     return outcome
 
 
@@ -295,16 +297,18 @@ def _started(start_spark: Callable[[], SparkSession], settings: Settings) -> Spa
     return spark
 
 
-def _keep_up(warehouse: Warehouse, settings: Settings, watcher: Watcher) -> None:
-    """Upkeep when it is due; a night that is released is released, whatever becomes of it."""
+def _keep_up(warehouse: Warehouse, settings: Settings, watcher: Watcher) -> list[str]:
+    """Upkeep when it is due, and its warnings; a night that is released is released, whatever becomes of it."""
     if not is_due(warehouse, settings.project.maintain_every):
-        return
+        return []
     try:
         done = maintain(warehouse, [table.path for table in catalogue(settings.sources)])
-        for warning in filter(None, (kept.warning for kept in done)):
-            watcher.warned(warning)
+        warnings = [kept.warning for kept in done if kept.warning]
     except Exception as error:
-        watcher.warned(f"upkeep of the tables failed ({type(error).__name__}): run padron maintain.")
+        warnings = [f"upkeep of the tables failed ({type(error).__name__}): run padron maintain."]
+    for warning in warnings:
+        watcher.warned(warning)
+    return warnings
 
 
 def _plan(options: Options, settings: Settings, warehouse: Warehouse, outcome: Outcome) -> list[PlannedNight]:

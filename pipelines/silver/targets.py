@@ -12,6 +12,7 @@ from pipelines.bronze.tables import stored_name
 from pipelines.column_types import element_of
 from pipelines.errors import UsageError
 from pipelines.silver.customer_records import KEY, RAW, STANDARD
+from pipelines.silver.values import fold
 from pipelines.sources import FILE, ROW
 from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, MONEY, STRING, TIMESTAMP, Personal
 
@@ -263,7 +264,26 @@ def _problems(place: str, use: Use) -> list[str]:
             found.append(f"{place}.map.{column}: parse {made.parse} does not give {wanted}.")
     if any(p.take == "sum" and p.parse not in _NUMBERS and not p.product for p in use.parts):
         found.append(f"{place}.map: take sum needs parse amount, number or integer.")
+    for column, made in use.map.items():
+        for part in made if isinstance(made, tuple) else (made,):
+            found.extend(
+                f"{place}.map.{column}.codes: {problem}" for problem in _said_twice(part.codes or {})
+            )
     return found
+
+
+def _said_twice(codes: Mapping[str, str]) -> list[str]:
+    """Codes that are one, as case and blanks do not count, and have several translations."""
+    found: dict[str, str] = {}
+    problems = []
+    for code in codes:
+        first = found.setdefault(fold(code), code)
+        if codes[first] != codes[code]:
+            problems.append(
+                f"{first!r} and {code!r} are one code, as case and blanks do not count, and become {codes[first]} and "
+                f"{codes[code]}: leave one of them."
+            )
+    return problems
 
 
 def _fits(parse: Parse, wanted: str) -> bool:

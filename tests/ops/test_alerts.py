@@ -21,7 +21,7 @@ from tiny_night import PEOPLE, Tiny, Watch, tiny
 from pipelines.cli import execute
 from pipelines.config import Alerts
 from pipelines.errors import GateStopped, LockHeld, PadronError
-from pipelines.ops import releases
+from pipelines.ops import releases, run
 from pipelines.ops.alerts import failed
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import last_states
@@ -112,6 +112,20 @@ def test_a_night_that_warned_is_told_and_one_that_did_not_is_not(
     shop.deliver("2026-07-02", {"2": "eva"})
     shop.run()
     assert len(listener.got) == 1
+
+
+def test_upkeep_that_fails_after_a_release_is_told_and_the_night_is_released(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: Listener
+) -> None:
+    def fails(*args: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    shop = shop_that(monkeypatch, tmp_path, "passed", f'{{webhook: "{listener.url}"}}\nmaintain_every: 1')
+    monkeypatch.setattr(run, "maintain", fails)
+    assert shop.run().released == ["2026-07-01.1"]
+    ((_, told),) = listener.got
+    assert (told["event"], told["exit_code"], told["release_id"]) == ("warned", 0, "2026-07-01.1")
+    assert told["warnings"] == ["upkeep of the tables failed (OSError): run padron maintain."]
 
 
 def test_each_layers_job_tells_what_is_new_in_it(

@@ -12,7 +12,7 @@ from tiny_night import Tiny, tiny
 from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, PadronError, UsageError
-from pipelines.ops import going_back, record, sign_off
+from pipelines.ops import going_back, record, releases, sign_off
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
@@ -128,10 +128,32 @@ def test_the_warnings_of_a_job_that_failed_are_told_by_the_next_one_after_a_cloc
     del shop.gates["linkage.link"]
     told: list[list[str]] = []
     monkeypatch.setattr(
-        "pipelines.ops.alerts.warned", lambda alerts, house, record, warn: told.append(record.new_warnings)
+        "pipelines.ops.alerts.warned", lambda alerts, house, record, warnings, say: told.append(warnings)
     )
     shop.run(layer="linkage")
     assert told == [["volume: 2 people."]]
+
+
+def test_a_configuration_that_changed_between_two_jobs_has_every_gate_asked_again(
+    shop: Tiny, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def gate(inputs: Inputs) -> list[dict[str, Any]]:
+        asked.append(inputs.night.run_id)
+        return []
+
+    shop.gates["silver.build"] = gate
+    for layer in ("silver", "linkage"):
+        shop.run(layer=layer)
+    assert asked == ["2026-07-02.1"]
+    shop.config = tmp_path / "conf"
+    shop.config.mkdir()
+    (shop.config / "padron.yml").write_text("bounds: {freshness: {fail: 2}}\n", encoding="utf-8")
+    for layer in ("identity", "gold"):
+        shop.run(layer=layer)
+    assert asked == ["2026-07-02.1", "2026-07-02.1"]
+    assert releases.required(shop.house).release_id == "2026-07-02.1"
 
 
 def test_a_night_that_waited_too_long_for_its_next_job_is_dead(shop: Tiny, asked: Any) -> None:

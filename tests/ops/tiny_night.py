@@ -256,6 +256,7 @@ COMMITS = (
     (TableAlterer, "add_constraint"),
     (TableAlterer, "set_table_properties"),
     (storage, "write_files"),
+    (storage, "copy_rows"),
     (files, "write_text"),
 )
 """Everything by which a night changes what is stored, but for the joining and deleting of its files."""

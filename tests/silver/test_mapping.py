@@ -238,6 +238,28 @@ def test_a_column_that_no_file_has_brought_is_null(spark: SparkSession) -> None:
     assert told(rows, "record_id", "full_name_raw", "emails_raw") == ["A - -"]
 
 
+def test_two_codes_that_are_one_are_refused_where_they_become_two_things() -> None:
+    text = """
+        source: crm
+        owner: CRM team
+        channel: crm
+        feeds:
+          people:
+            mode: append
+            key: [id]
+            target: customer_records
+            columns: [id, sex]
+            map: {record_id: id, gender: {column: sex, codes: {"Muy  Alta": F, "muy alta ": SAID, "x": F}}}
+        """
+    check_sources({"crm": source(text.replace("SAID", "F"))})
+    with pytest.raises(UsageError) as caught:
+        check_sources({"crm": source(text.replace("SAID", "M"))})
+    assert str(caught.value) == (
+        "conf/sources/crm.yml: feeds.people.map.gender.codes: 'Muy  Alta' and 'muy alta ' are one code, as case and blanks "
+        "do not count, and become F and M: leave one of them."
+    )
+
+
 def test_a_map_that_does_not_fit_its_target_says_so() -> None:
     wrong = source(
         """
