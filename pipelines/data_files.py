@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipelines import files
+from pipelines.queries import at_once
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -31,8 +33,8 @@ LONGEST = 64
 """Characters of a text that serves as a bound; Parquet's own bounds may be any length."""
 AT_ONCE = 16
 """Files that are looked at at a time: on an object store most of it is waiting."""
-COPIED_GROUP, COPIED_FILE = 2**17, 2**20
-"""Rows of a group, which is what a task reads at least, and of a file, of those that Arrow copies."""
+COPIED_GROUP, COPIED_FILE = 2**16, 2**20
+"""Rows of a group, which is what a task reads at least, and of a file, of those that are copied."""
 
 
 @dataclass(frozen=True)
@@ -68,30 +70,63 @@ def write_files(frame: DataFrame, uri: str, condition: str | None = None) -> lis
     return _all_described(uri, folder)
 
 
-def copy_rows(rows: ds.Scanner, uri: str) -> list[DataFile]:
-    """Write what Arrow reads as ``write_files`` does what Spark computes; it passes through memory batch by batch."""
-    folder, style = uuid4().hex, ds.ParquetFileFormat()
-    ds.write_dataset(
-        rows,
-        folder,
-        filesystem=files.below(uri),
+def copy_rows(
+    sources: Sequence[str], uri: str, schema: pa.Schema, standing: Callable[[pa.Table], pa.Table]
+) -> list[DataFile]:
+    """Write what ``standing`` leaves of the Parquet files ``sources`` as ``write_files`` does what Spark computes.
+
+    ``standing``: rows of a file → those to write, with the columns of ``schema``. Files are joined up to ``COPIED_FILE``
+    rows, a few at a time; of each some groups of ``COPIED_GROUP`` rows are in memory.
+    """
+    folder = uuid4().hex
+
+    def copy(together: tuple[int, list[str]]) -> bool:
+        at, joined = together
         # A file's name is its own in the whole table.
-        basename_template=f"part-{{i}}-{folder}.parquet",
-        format=style,
-        file_options=style.make_write_options(compression="snappy"),
-        min_rows_per_group=COPIED_GROUP,
-        max_rows_per_group=COPIED_GROUP,
-        max_rows_per_file=COPIED_FILE,
-    )
-    return _all_described(uri, folder)
+        place = files.join(uri, folder, f"part-{at:05}-{folder}.parquet")
+        return _copied(joined, place, schema, standing)
+
+    # Of no rows there is no file, and no folder.
+    return _all_described(uri, folder) if any(at_once(copy, enumerate(_together(sources)))) else []
+
+
+def _together(sources: Sequence[str]) -> list[list[str]]:
+    """The files in groups of up to ``COPIED_FILE`` rows, by their footers."""
+    groups: list[list[str]] = []
+    free = 0
+    for source in sources:
+        with files.open_random(source) as opened:
+            rows = pq.read_metadata(opened).num_rows
+        if not groups or rows > free:
+            groups.append([])
+            free = COPIED_FILE
+        groups[-1].append(source)
+        free -= rows
+    return groups
+
+
+def _copied(
+    sources: Sequence[str], uri: str, schema: pa.Schema, standing: Callable[[pa.Table], pa.Table]
+) -> bool:
+    """Copy into one file; False where no row is left, and no file made."""
+    with ExitStack() as stack:
+        writer = None
+        for source in sources:
+            with files.open_random(source) as opened:
+                for batch in pq.ParquetFile(opened).iter_batches(batch_size=COPIED_GROUP):
+                    rows = standing(pa.Table.from_batches([batch]))
+                    if not rows.num_rows:
+                        continue
+                    if writer is None:
+                        stream = stack.enter_context(files.open_new(uri))
+                        writer = stack.enter_context(pq.ParquetWriter(stream, schema, compression="snappy"))
+                    writer.write_table(rows)
+        return writer is not None
 
 
 def _all_described(uri: str, folder: str) -> list[DataFile]:
-    """The files with rows in the new ``folder`` below ``uri``; of no rows Arrow makes none."""
-    place = files.join(uri, folder)
-    if not files.exists(place):
-        return []
-    written = [info for info in files.listing(place) if info.name.endswith(".parquet")]
+    """The files with rows in the new ``folder`` below ``uri``. Raises FileNotFoundError where there is no such folder."""
+    written = [info for info in files.listing(files.join(uri, folder)) if info.name.endswith(".parquet")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda info: _described(folder, info), written))
     return [file for file in found if file is not None]

@@ -216,6 +216,14 @@ def write_bytes(uri: str, content: bytes) -> None:
         raise
 
 
+def open_new(uri: str) -> NativeFile:
+    """A new file to write piece by piece, which nobody may look for before it is closed."""
+    system, path = _resolve(uri)
+    if isinstance(system, fs.LocalFileSystem):
+        system.create_dir(os.path.dirname(path), recursive=True)
+    return system.open_output_stream(path)
+
+
 def delete(uri: str) -> None:
     """Delete a folder with all that is in it; nothing where there is none."""
     system, path = _resolve(uri)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-    from pipelines.amended import Amended
     from pipelines.silver.frames import Feeds
     from pipelines.sources import Source
     from pipelines.stages import Content, Inputs
     from pipelines.tables import Table
+    from pipelines.taken_over import TakenOver
 
 WORTH_A_JOIN = 5_000
 """Customer records; fewer are standardised in less time than a join with last night's takes."""
@@ -50,7 +50,7 @@ def silver(inputs: Inputs) -> Content:
     feeds = came.feeds()
     filled = came.targets() | {QUARANTINE.name, OUTCOME_COUNTS.name}
     # A table that no feed fills, or none any more, is written once, empty, so that readers find it.
-    content: dict[str, DataFrame | Amended | pa.Table] = {
+    content: dict[str, DataFrame | TakenOver | pa.Table] = {
         table.path: arrow_schema(table).empty_table()
         for table in SILVER
         if (not feeds or table.name not in filled)
@@ -64,7 +64,7 @@ def silver(inputs: Inputs) -> Content:
     return content
 
 
-def _built(inputs: Inputs, came: Received, bronze: Feeds) -> Mapping[str, DataFrame | Amended]:
+def _built(inputs: Inputs, came: Received, bronze: Feeds) -> Mapping[str, DataFrame | TakenOver]:
     settings, today = inputs.settings, inputs.night.business_date
     rules = row_rules(settings.contracts)
     last = _last_night(inputs, came)

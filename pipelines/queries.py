@@ -19,6 +19,11 @@ THREADS = 3
 """Queries at once: on small nights the driver's own work, not the data, is what takes time."""
 
 
+def is_local(frame: DataFrame) -> bool:
+    """True where Spark's tasks run in the process of its driver."""
+    return (frame.sparkSession.sparkContext.master or "").startswith("local")
+
+
 def computed_once(frame: DataFrame) -> DataFrame:
     """``frame`` computed now, and held by the executors until nothing refers to it any more.
 
@@ -26,7 +31,7 @@ def computed_once(frame: DataFrame) -> DataFrame:
     each other several times take Spark minutes to analyse where the data take seconds. What is held
     cannot be computed again, so on a cluster two executors hold it and one of them may be lost.
     """
-    if (frame.sparkSession.sparkContext.master or "").startswith("local"):
+    if is_local(frame):
         return frame.localCheckpoint()
     from pyspark import StorageLevel
 

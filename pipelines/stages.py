@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
 
-    from pipelines.amended import Amended
     from pipelines.linkage.generations import Generation
     from pipelines.settings import Settings
+    from pipelines.taken_over import TakenOver
 
 K = TypeVar("K")
 
@@ -170,7 +170,7 @@ class Inputs:
         return self._versions.get(table.path) is not None
 
 
-Content = Mapping[str, "DataFrame | Amended | pa.Table"]
+Content = Mapping[str, "DataFrame | TakenOver | pa.Table"]
 
 
 @dataclass(frozen=True)

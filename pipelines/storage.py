@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
@@ -18,15 +19,15 @@ from deltalake.transaction import AddAction
 
 from pipelines import files
 from pipelines.access import reading
-from pipelines.amended import Amended
 from pipelines.data_files import BROKEN, copy_rows, write_files
 from pipelines.errors import PadronError
-from pipelines.queries import both, no_rows
+from pipelines.queries import both, is_local, no_rows
 from pipelines.stored import CLEANUP, FEW_FILES, StoredTables, file_names
 from pipelines.tables import Kind, Table
+from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
@@ -80,6 +81,17 @@ def check_condition(table: Table) -> str | None:
     if table.check:
         parts.append(f"({table.check})")
     return " AND ".join(parts) or None
+
+
+def _whole_table(
+    table: Table, content: TakenOver, house: Warehouse, base: int | None
+) -> tuple[Warehouse, int]:
+    """Where the rows that stand are. Raises ValueError where ``content`` cannot make the table whole."""
+    if base is None or table.kind is not Kind.SNAPSHOT or table.open_ended:
+        raise ValueError(f"{table.path}: rows are taken over of a snapshot table of the prior state alone")
+    if unknown := set(content.stamped) - set(table.names):
+        raise ValueError(f"{table.path} has no {', '.join(sorted(unknown))}")
+    return house, base
 
 
 class Warehouse(StoredTables):
@@ -165,13 +177,20 @@ class Warehouse(StoredTables):
             return no_rows(spark, schema)
         return spark.read.schema(schema).parquet(*[files.join(self.uri(path), name) for name in named])
 
-    def write(self, table: Table, content: DataFrame | Amended | pa.Table, base: int | None) -> int:
+    def write(
+        self,
+        table: Table,
+        content: DataFrame | TakenOver | pa.Table,
+        base: int | None,
+        prior: Warehouse | None = None,
+    ) -> int:
         """Write a night's content on top of version ``base`` and return the new version.
 
         The table is the writer's alone meanwhile: raises CommitFailedError where anybody else committed to it.
 
-        Snapshot tables are replaced, by ``base`` amended where the content is so; append tables become ``base`` plus the content, whatever a
-        dead run left after ``base``. Raises ContractBrokenError where rows break the CHECK.
+        Snapshot tables are replaced, by rows of ``base`` too where the content is ``TakenOver`` (of ``prior``, where that
+        is another warehouse than this); append tables become ``base`` plus the content, whatever a
+        dead run left after ``base``. Raises ContractBrokenError where rows that come break the CHECK.
         """
         empty = self._create(table)
         if table.kind is Kind.APPEND:
@@ -187,7 +206,7 @@ class Warehouse(StoredTables):
                 content = content.select(schema.names).cast(schema)
                 write_deltalake(self.native(table.path), content, mode=mode, schema_mode="merge")
             else:
-                commits = self._commit(table, content, mode, base)
+                commits = self._commit(table, content, mode, (prior or self, base))
         except Exception as error:
             text = str(error)
             if BROKEN in text or "failed validation check" in text:
@@ -206,37 +225,38 @@ class Warehouse(StoredTables):
     def _commit(
         self,
         table: Table,
-        content: DataFrame | Amended,
+        content: DataFrame | TakenOver,
         mode: Literal["append", "overwrite"],
-        base: int | None,
+        prior: tuple[Warehouse, int | None],
     ) -> int:
         """Write the content as files, and name them in a commit of the log; how many commits that took.
 
         Raises ContractBrokenError where a column has another type than the stored table's.
         """
-        rows = content.rows if isinstance(content, Amended) else content
+        stand: Callable[[], list[DataFile]] = list
+        if not isinstance(content, TakenOver):
+            rows = content
+        else:
+            house, base = _whole_table(table, content, *prior)
+            rows = content.comes
+            if is_local(rows):
+                stand = partial(self._copied, table, content, house.ref(table.path, base))
+            else:
+                stands = content.by_spark(house.read(rows.sparkSession, table, base))
+                rows = rows.unionByName(table.conform(stands))
         stored, commits = self._with_columns(table, rows)
-
-        def come() -> list[DataFile]:
-            return write_files(rows, self.uri(table.path), check_condition(table))
-
-        def stand() -> list[DataFile]:
-            return self._copied(table, content, base) if isinstance(content, Amended) else []
-
-        made = [file for files_of in both(stand, come) for file in files_of]
+        come = partial(write_files, rows, self.uri(table.path), check_condition(table))
+        made = [file for part in both(stand, come) for file in part]
         if not made and mode == "append":
             return commits
         actions = [AddAction(f.path, f.size, {}, f.modified_ms, True, f.stats) for f in made]
         stored.create_write_transaction(actions, mode, stored.schema())
         return commits + 1
 
-    def _copied(self, table: Table, content: Amended, base: int | None) -> list[DataFile]:
-        """The rows of version ``base`` that stand, in files of their own."""
-        before = None if base is None else self.dataset(table.path, base)
-        if before is None or table.kind is not Kind.SNAPSHOT:
-            raise ValueError(f"{table.path}: only a snapshot table of the prior state can be amended")
-        rows = before.scanner(columns=content.columns(table.names), filter=content.stands)
-        return copy_rows(rows, self.uri(table.path))
+    def _copied(self, table: Table, content: TakenOver, before: TableRef) -> list[DataFile]:
+        """The rows of ``before`` that stand, in files of their own."""
+        schema = arrow_schema(table)
+        return copy_rows(before.file_uris(), self.uri(table.path), schema, content.by_arrow(schema))
 
     def _with_columns(self, table: Table, content: DataFrame) -> tuple[DeltaTable, int]:
         """The stored table with every column of ``content``, and the commits that it took: new ones come at its end."""

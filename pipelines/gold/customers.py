@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.amended import Amended
 from pipelines.gold.attributes import GROUPS, carried_columns, group_columns
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
@@ -21,11 +20,11 @@ from pipelines.gold.touched_customers import (
     digest_of,
     said,
     touched_customers,
-    untouched,
     without,
 )
 from pipelines.queries import Keep, as_it_is
 from pipelines.tables import BOOLEAN, DATE, DOUBLE, INT, LONG, STRING, STRINGS, Column, Personal, Table
+from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -135,7 +134,7 @@ class Customers:
     """Tonight's single customer view."""
 
     customers: DataFrame
-    attribute_values: DataFrame | Amended
+    attribute_values: DataFrame | TakenOver
 
 
 def _strings(values: Sequence[str]) -> SparkColumn:
@@ -241,7 +240,7 @@ def build_customers(
         active = described.join(_activity(orders, metrics, business_date), on="customer_id", how="left")
     return Customers(
         customers=CUSTOMERS.conform(_finished(active, survivorship, metrics, business_date, stale_sources)),
-        attribute_values=values if touched is None else Amended(values, untouched(touched)),
+        attribute_values=values if touched is None else TakenOver(values, touched.customers, ["customer_id"]),
     )
 
 

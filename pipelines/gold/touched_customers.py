@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.amended import is_among
 from pipelines.gold.attributes import GROUPS
 from pipelines.gold.golden import EVIDENCE, stated_on
 from pipelines.gold.ownership import RECORD
@@ -19,7 +18,6 @@ from pipelines.silver.standard_form import hash_of
 if TYPE_CHECKING:
     from datetime import date
 
-    from pyarrow.compute import Expression
     from pyspark.sql import Column, DataFrame
 
     from pipelines.queries import Keep
@@ -30,7 +28,7 @@ _DATED = ("updated_at", "registered_at", "_landing_date")
 
 @dataclass(frozen=True)
 class LastNight:
-    """Gold of the prior state, made by the code of now and what of its configuration makes tables."""
+    """Customers of the prior state, made by the code of now and what of its configuration makes tables."""
 
     customers: DataFrame
 
@@ -94,8 +92,3 @@ def touched_customers(
 def without(rows: DataFrame, touched: Touched) -> DataFrame:
     """``rows`` of the customers that were not touched."""
     return rows.join(F.broadcast(touched.customers), on="customer_id", how="left_anti")
-
-
-def untouched(touched: Touched) -> Expression:
-    """True for a row of a customer that was not touched. Runs a job."""
-    return ~is_among(touched.customers, ["customer_id"])

@@ -150,9 +150,10 @@ def run_night(
     record = Record(warehouse, planned.business_date, facts, joined)
     records.append(record)
     is_waiting = joined is not None and joined["status"] == "waiting"
-    # A gate may say something else where the configuration is another than that of the job before.
-    is_same_conf = joined is not None and joined["conf_digest"] == facts["conf_digest"]
-    judged = remembered(warehouse, {record.run_id}) if is_waiting and is_same_conf else {}
+    # A gate may say something else where the program or the configuration is another than that of the job before.
+    judges = ("code_digest", "conf_digest")
+    is_judged = is_waiting and joined is not None and all(joined[name] == facts[name] for name in judges)
+    judged = remembered(warehouse, {record.run_id}) if is_judged else {}
     # Jobs of one night have the same options: what an earlier one has run again is not run once more.
     rerun = prepared.rerun - (_ran(warehouse, record.run_id) if is_waiting else set())
     keep_configuration(warehouse, settings)

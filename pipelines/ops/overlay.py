@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 
 from pipelines.storage import TableRef, Warehouse, arrow_schema
 from pipelines.tables import Kind, Table
+from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,11 +71,20 @@ class Overlay(Warehouse):
         house, at = places[0]
         return house.open(path, at)
 
-    def write(self, table: Table, content: DataFrame | pa.Table, base: int | None) -> int:
+    def write(
+        self,
+        table: Table,
+        content: DataFrame | TakenOver | pa.Table,
+        base: int | None,
+        prior: Warehouse | None = None,
+    ) -> int:
         stands = _Parts(None, None)
         if table.kind is Kind.APPEND and base is not None:
             stands = self._parts(table.path, base)
-        above = self._above.write(table, content, stands.above)
+        if isinstance(content, TakenOver):
+            above = self._above.write(table, content, base, prior or self)
+        else:
+            above = self._above.write(table, content, stands.above)
         newest = self.version(table.path)
         number = 0 if newest is None else newest + 1
         self._made.setdefault(table.path, {})[number] = _Parts(stands.below, above)

@@ -15,11 +15,11 @@ from typing import Protocol
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.amended import Amended
 from pipelines.silver.frames import Feeds
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.outcomes import OUTCOMES
 from pipelines.silver.quarantine import QUARANTINE
+from pipelines.taken_over import TakenOver
 
 Key = tuple[str, str]
 
@@ -46,7 +46,7 @@ class Part(Protocol):
     def rows(self) -> Mapping[Key, DataFrame]:
         """The bronze rows to look at, by (source, feed)."""
 
-    def completed(self, built: Mapping[str, DataFrame]) -> Mapping[str, Amended]:
+    def completed(self, built: Mapping[str, DataFrame]) -> Mapping[str, TakenOver]:
         """The tables that the feeds fill, by ``layer/table``; ``built``: what ``rows`` and all other feeds make."""
 
 
@@ -73,7 +73,7 @@ class Touched:
 
     def completed(
         self, built: Mapping[str, DataFrame], classified: Feeds, earlier: DataFrame
-    ) -> dict[str, DataFrame | Amended]:
+    ) -> dict[str, DataFrame | TakenOver]:
         """The tables of silver, by ``layer/table``.
 
         ``built``: what ``rows``, and all rows of the other feeds, make; ``classified``: these; ``earlier``:
@@ -81,7 +81,7 @@ class Touched:
         """
         tonight = F.lit(self._business_date)
         quarantined, counted = QUARANTINE.path, OUTCOME_COUNTS.path
-        whole: dict[str, DataFrame | Amended] = {
+        whole: dict[str, DataFrame | TakenOver] = {
             **built,
             quarantined: QUARANTINE.conform(
                 self._quarantined(built[quarantined], classified).withColumn("business_date", tonight)

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.amended import Amended, is_among
 from pipelines.queries import Keep, as_it_is
 from pipelines.silver.frames import Feeds, is_own_key
 from pipelines.silver.mapping import key_of, origin, standard_column
@@ -29,6 +28,7 @@ from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.targets import is_physical, uses
 from pipelines.silver.touched import FEW
 from pipelines.sources import Mapped
+from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
     from pipelines.silver.touched import Key, LastNight
@@ -48,18 +48,15 @@ class TouchedOrders:
     _ids: DataFrame
     _last: LastNight
 
-    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, Amended]:
-        """``OF_ORDERS``, by ``layer/table``, of what ``rows`` make and of last night's. Runs a job."""
-        stands = ~is_among(self._ids, ["order_id"])
-        order, ids = F.coalesce("order_id", F.lit(_NONE)).alias(_ORDER), F.broadcast(self._ids)
+    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, TakenOver]:
+        """``OF_ORDERS``, by ``layer/table``, of what ``rows`` make and of last night's."""
+        return {table.path: self._whole(built[table.path]) for table in OF_ORDERS}
+
+    def _whole(self, built: DataFrame) -> TakenOver:
         # A return whose key was looked at may be of an order that was not.
-        return {
-            table.path: Amended(
-                built[table.path].select("*", order).join(ids, on=_ORDER, how="left_semi").drop(_ORDER),
-                stands,
-            )
-            for table in OF_ORDERS
-        }
+        made = built.withColumn(_ORDER, F.coalesce("order_id", F.lit(_NONE)))
+        comes = made.join(F.broadcast(self._ids), on=_ORDER, how="left_semi").drop(_ORDER)
+        return TakenOver(comes, self._ids, ["order_id"])
 
 
 def touched_orders(

@@ -19,11 +19,9 @@ from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.amended import Amended, is_among
 from pipelines.queries import Keep, as_it_is
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, uses_of
@@ -32,6 +30,7 @@ from pipelines.silver.records import hints_of
 from pipelines.silver.standard_form import MADE_ON, read_otherwise
 from pipelines.silver.touched import FEW
 from pipelines.sources import Mapped
+from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -61,16 +60,19 @@ class TouchedRecords:
         others, partial = self._records.filter(~self._is_partial()), self._records.filter(self._is_partial())
         return others.unionByName(partial.join(F.broadcast(self._ids), on=_RECORD, how="left_semi"))
 
-    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, Amended]:
-        """``silver/customer_records``, by ``layer/table``, of what ``rows`` make and of last night's. Runs a job."""
-        path = CUSTOMER_RECORDS.path
-        is_partial = pc.field("source").isin([source for source, _ in self.rows])
-        stands = is_partial & ~is_among(self._ids, _RECORD)
-        return {path: Amended(built[path], stands, {MADE_ON: self._business_date})}
+    def completed(self, built: Mapping[str, DataFrame]) -> dict[str, TakenOver]:
+        """``silver/customer_records``, by ``layer/table``, of what ``rows`` make and of last night's."""
+        path, dated = CUSTOMER_RECORDS.path, {MADE_ON: self._business_date}
+        return {path: TakenOver(built[path], self._ids, _RECORD, self._sources, dated)}
+
+    @property
+    def _sources(self) -> list[str]:
+        """The sources of which not all rows are looked at."""
+        return [source for source, _ in self.rows]
 
     def _is_partial(self) -> Column:
         """True for a record of a source of which not all rows are looked at."""
-        return F.col("source").isin([source for source, _ in self.rows])
+        return F.col("source").isin(self._sources)
 
 
 def touched_records(

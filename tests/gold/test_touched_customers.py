@@ -6,17 +6,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from amended_tables import whole
 from gold_box import D, frame, rules, table, told
 from pyspark.sql import functions as F
+from taken_over_tables import whole
 
-from pipelines.amended import Amended
 from pipelines.gold import touched_customers as module
 from pipelines.gold.config import Metrics
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, Customers, build_customers
 from pipelines.gold.touched_customers import LastNight, touched_customers
 from pipelines.queries import computed_once
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
+from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,7 +96,7 @@ def night(spark: SparkSession, rows: str, *, merged: bool) -> tuple[DataFrame, D
 def first(spark: SparkSession) -> Customers:
     records, owners, register = night(spark, BEFORE, merged=False)
     made = build_customers(records, owners, register, None, None, rules(), Metrics(), D - timedelta(days=1))
-    assert not isinstance(made.attribute_values, Amended)
+    assert not isinstance(made.attribute_values, TakenOver)
     return Customers(made.customers.localCheckpoint(), made.attribute_values.localCheckpoint())
 
 
@@ -114,7 +114,7 @@ def tonight(
 
 
 def values_of(made: Customers) -> pa.Table:
-    assert not isinstance(made.attribute_values, Amended)
+    assert not isinstance(made.attribute_values, TakenOver)
     return made.attribute_values.toArrow()
 
 
@@ -125,7 +125,7 @@ def test_the_tables_are_those_of_a_night_that_takes_nothing_over(
     same_customers, same_values, taken = tonight(spark, first, first)
     assert told(same_customers, *CUSTOMERS.names) == told(customers, *CUSTOMERS.names)
     assert told(same_values, *ATTRIBUTE_VALUES.names) == told(values, *ATTRIBUTE_VALUES.names)
-    assert isinstance(taken.attribute_values, Amended)
+    assert isinstance(taken.attribute_values, TakenOver)
 
 
 def test_whose_records_say_the_same_as_of_the_same_date_are_taken_over_and_nobody_else(
@@ -139,7 +139,7 @@ def test_whose_records_say_the_same_as_of_the_same_date_are_taken_over_and_nobod
         "from into",
         "into into",
     ]
-    assert not isinstance(first.attribute_values, Amended)
+    assert not isinstance(first.attribute_values, TakenOver)
     marked = Customers(
         first.customers.withColumn("birth_date", F.lit("1900-01-01").cast("date")),
         first.attribute_values.withColumn("value", F.lit("marked")),
@@ -158,4 +158,4 @@ def test_where_most_are_touched_all_are_made_again(
     assert touched_customers(records, owners, LastNight(first.customers), D, computed_once) is None
     customers, _, made = tonight(spark, first, first)
     assert customers.filter("given_name = 'Zoe'").count() == 1
-    assert not isinstance(made.attribute_values, Amended)
+    assert not isinstance(made.attribute_values, TakenOver)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyarrow.dataset import FileSystemDataset
@@ -16,10 +17,11 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from pipelines import data_files, files
-from pipelines.amended import Amended, is_among
+from pipelines import data_files, files, storage
+from pipelines.ops.overlay import Overlay
 from pipelines.storage import ContractBrokenError, Warehouse
 from pipelines.tables import DATE, DOUBLE, LONG, MONEY, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
+from pipelines.taken_over import TakenOver
 
 ROWS = """SELECT * FROM VALUES
     ('a', 2, DATE '2026-07-01', TIMESTAMP '2026-07-01 10:00:00.5', CAST(1.5 AS DECIMAL(20,4)), 0.5D, array('x')),
@@ -78,52 +80,135 @@ def test_every_reader_sees_the_rows_and_the_log_says_their_bounds(
     assert stats["nullCount"]["number"] == 1
 
 
-def test_an_amended_table_has_the_rows_that_stand_and_those_that_come(
+def test_a_table_that_is_taken_over_has_the_rows_that_stand_and_those_that_come(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house, things = Warehouse(str(tmp_path / "almacén")), table()
-    more = " UNION ALL SELECT concat(name, 'b'), number, day, moment, amount, share, many FROM (" + ROWS + ")"
+    more = f" UNION ALL SELECT concat(name, 'b'), number, day, moment, amount, share, many FROM ({ROWS})"
     frame = things.conform(spark.sql(ROWS + more))
-    base = house.write(things, frame, None)
+    base = house.write(things, frame.repartition(3), None)
     other = house.write(things, things.conform(spark.sql(ROWS)), base)
     gone = spark.sql("SELECT 'a' AS name UNION ALL SELECT 'nobody'")
     comes = things.conform(spark.sql(ROWS).filter("name = 'a'").withColumn("number", F.lit(7)))
-    stands = ~is_among(gone, ["name"])
-    day = date(2026, 7, 9)
-    # A file of its own for every row, however few there are.
-    monkeypatch.setattr(data_files, "COPIED_GROUP", 1)
-    monkeypatch.setattr(data_files, "COPIED_FILE", 1)
-    version = house.write(things, Amended(comes, stands, {"day": day}), base)
-    assert version == other + 1
-    assert len(house.ref(things.path, version).file_uris()) == 4
-    stood = frame.filter("name <> 'a'").withColumn("day", F.lit(day))
-    by_delta = spark.read.format("delta").option("versionAsOf", version).load(house.uri(things.path))
-    for reader in (by_delta, house.read(spark, things, version)):
-        wanted = stood.unionByName(comes)
-        assert reader.exceptAll(wanted).count() == wanted.exceptAll(reader).count() == 0
-    assert house.differences(things, version) == []
-    assert house.rows(things.path, version) == 4
-    added = [json.loads(a["add"]["stats"]) for a in log(house.uri(things.path), version) if "add" in a]
-    assert {stats["minValues"]["name"] for stats in added} == {"a", "ab", "ñ", "ñb"}
-    # Nothing comes and everything goes; nothing stands that was not there.
-    nobody = house.write(things, Amended(comes.limit(0), pc.scalar(False)), version)
-    assert house.rows(things.path, nobody) == 0
-    for wrong, version_of in ((things, None), (table(Kind.APPEND), base)):
-        with pytest.raises(ValueError, match="gold/things: only a snapshot table of the prior state"):
-            house.write(wrong, Amended(comes, stands), version_of)
+    content = TakenOver(comes, gone, ["name"], stamped={"day": date(2026, 7, 9)})
+    wanted = frame.filter("name <> 'a'").withColumn("day", F.lit(date(2026, 7, 9))).unionByName(comes)
+    # A file of its own for every row, then one for all, then Spark's.
+    for rows, is_local, files_of in ((1, True, 4), (100, True, 2), (100, False, None)):
+        monkeypatch.setattr(data_files, "COPIED_GROUP", rows)
+        monkeypatch.setattr(data_files, "COPIED_FILE", rows)
+        monkeypatch.setattr("pipelines.storage.is_local", lambda frame, said=is_local: said)
+        version = house.write(things, content, base)
+        assert version > other
+        assert files_of in (len(house.ref(things.path, version).file_uris()), None)
+        by_delta = spark.read.format("delta").option("versionAsOf", version).load(house.uri(things.path))
+        for reader in (by_delta, house.read(spark, things, version)):
+            assert reader.exceptAll(wanted).count() == wanted.exceptAll(reader).count() == 0
+        assert house.differences(things, version) == []
+        assert house.rows(things.path, version) == 4
+        added = [json.loads(a["add"]["stats"]) for a in log(house.uri(things.path), version) if "add" in a]
+        assert min(stats["minValues"]["name"] for stats in added) == "a"
+        assert max(stats["maxValues"]["name"] for stats in added) == "ñb"
 
 
-def test_a_key_is_compared_column_by_column_and_what_is_missing_is_a_text_without_characters(
-    spark: SparkSession,
+def test_nothing_may_stand_and_nothing_come(spark: SparkSession, tmp_path: Path) -> None:
+    house, things = Warehouse(str(tmp_path)), table()
+    frame = things.conform(spark.sql(ROWS))
+    base = house.write(things, frame, None)
+    all_stand = TakenOver(frame.limit(0), spark.sql("SELECT 'x' AS name LIMIT 0"), ["name"])
+    assert house.rows(things.path, house.write(things, all_stand, base)) == 2
+    none_stands = TakenOver(frame.limit(0), frame.select("name"), ["name"])
+    assert house.rows(things.path, house.write(things, none_stands, base)) == 0
+
+
+def test_rows_are_taken_over_of_a_snapshot_table_alone(spark: SparkSession, tmp_path: Path) -> None:
+    house, things = Warehouse(str(tmp_path)), table()
+    frame = things.conform(spark.sql(ROWS))
+    base = house.write(things, frame, None)
+    content = TakenOver(frame, frame.select("name"), ["name"])
+    for wrong, version in (
+        (things, None),
+        (table(Kind.APPEND), base),
+        (replace(things, open_ended=True), base),
+    ):
+        with pytest.raises(ValueError, match="gold/things: rows are taken over of a snapshot table"):
+            house.write(wrong, content, version)
+    with pytest.raises(ValueError, match="gold/things has no night"):
+        house.write(things, replace(content, stamped={"night": date(2026, 7, 9)}), base)
+    assert house.version(things.path) == base
+
+
+def test_a_night_that_is_only_tried_takes_rows_over_of_what_lies_below_and_of_its_own(
+    spark: SparkSession, tmp_path: Path
 ) -> None:
-    rows = pa.table({"source": ["crm", "crm", "web", "web"], "record_id": ["1", None, "1", "2"]})
-    keys = spark.sql("SELECT 'crm' AS s, '' AS r UNION ALL SELECT 'web', '1'")
-    found = rows.filter(is_among(keys, ["source", "record_id"]))
-    assert found.to_pylist() == [
-        {"source": "crm", "record_id": None},
-        {"source": "web", "record_id": "1"},
-    ]
-    assert rows.filter(is_among(keys.limit(0), ["source", "record_id"])).num_rows == 0
+    below, things = Warehouse(str(tmp_path / "house")), table()
+    frame = things.conform(spark.sql(ROWS))
+    base = below.write(things, frame, None)
+    tried = Overlay(below, str(tmp_path / "tried"))
+    for number in (7, 8):
+        comes = things.conform(frame.filter("name = 'a'").withColumn("number", F.lit(number)))
+        base = tried.write(things, TakenOver(comes, comes.select("name"), ["name"]), base)
+        rows = tried.read(spark, things, base).orderBy("name").collect()
+        assert [(row["name"], row["number"]) for row in rows] == [("a", number), ("ñ", None)]
+    assert below.version(things.path) == base - 2
+    assert below.read(spark, things, base - 2).filter("number = 2").count() == 1
+
+
+def test_a_write_that_ends_before_its_commit_leaves_what_was_there(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, things = Warehouse(str(tmp_path)), table()
+    frame = things.conform(spark.sql(ROWS))
+    base = house.write(things, frame, None)
+    content = TakenOver(frame.filter("name = 'a'"), frame.filter("name = 'a'").select("name"), ["name"])
+    copy = storage.copy_rows
+
+    def full(*args: Any) -> Any:
+        copy(*args)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage, "copy_rows", full)
+    with pytest.raises(OSError, match="No space"):
+        house.write(things, content, base)
+    assert house.version(things.path) == base
+    monkeypatch.undo()
+    version = house.write(things, content, base)
+    assert house.rows(things.path, version) == 2
+    # What no commit names goes with the next upkeep, and what was copied stays.
+    assert house.vacuum(things.path, [version], hours=0)
+    assert house.whole(things.path, [base, version]) == [version]
+
+
+KEYS = """SELECT * FROM VALUES ('crm', '1'), ('crm', NULL), ('crm', ''), ('web', '1'), ('web', '2'), ('pos', '1')
+    AS t(source, record_id)"""
+
+
+@pytest.mark.parametrize("sources", [None, ["crm", "web"], []])
+@pytest.mark.parametrize(
+    "gone", ["", "('crm', '1')", "('crm', ''), ('web', '1'), ('pos', '9')", "('crm', NULL)"]
+)
+def test_arrow_and_spark_let_the_same_rows_stand(
+    spark: SparkSession, sources: list[str] | None, gone: str
+) -> None:
+    rows = spark.sql(KEYS)
+    keys = rows.limit(0) if not gone else spark.sql(f"SELECT * FROM VALUES {gone} AS t(s, r)")
+    content = TakenOver(rows, keys, ["source", "record_id"], sources)
+    last = rows.toArrow()
+    by_arrow = content.by_arrow(last.schema)(last).to_pylist()
+    assert sorted(map(str, by_arrow)) == sorted(str(r.asDict()) for r in content.by_spark(rows).collect())
+    named = {("crm", "1"), ("web", "2"), ("pos", "1")} if gone.startswith("('crm', '')") else None
+    if named and sources is None:
+        assert {(row["source"], row["record_id"]) for row in by_arrow} == named
+
+
+def test_a_folder_that_spark_did_not_write_is_an_error(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where Spark and Python are told two addresses of an object store."""
+    house, things = Warehouse(str(tmp_path)), table()
+    listing = files.listing
+    monkeypatch.setattr(files, "listing", lambda uri: listing(f"{uri}-elsewhere"))
+    with pytest.raises(FileNotFoundError):
+        house.write(things, things.conform(spark.sql(ROWS)), None)
 
 
 def test_a_folder_goes_with_the_last_of_its_files(spark: SparkSession, tmp_path: Path) -> None:

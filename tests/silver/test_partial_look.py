@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pytest
-from amended_tables import whole
 from deliveries import Line, as_text, batches_of, deliveries
 from silver_box import bronze, source, told
+from taken_over_tables import whole
 
 from pipelines import night_silver
 from pipelines.bronze.batches import BATCHES

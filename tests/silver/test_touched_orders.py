@@ -8,8 +8,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from amended_tables import whole
 from silver_box import bronze, source, told
+from taken_over_tables import whole
 
 from pipelines.settings import load_settings
 from pipelines.silver import touched_orders as touched

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
-from pipelines.amended import Amended
+from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -15,11 +14,10 @@ if TYPE_CHECKING:
     from pipelines.tables import Table
 
 
-def whole(content: DataFrame | Amended, table: Table, last: pa.Table | None) -> pa.Table:
+def whole(content: DataFrame | TakenOver, table: Table, last: pa.Table | None) -> pa.Table:
     """The rows that the runner would leave, ``last`` being the table of the prior state."""
-    if not isinstance(content, Amended):
+    if not isinstance(content, TakenOver):
         return content.select(*table.names).toArrow()
     assert last is not None
-    stands = ds.dataset(last).to_table(columns=content.columns(table.names), filter=content.stands)
-    comes = content.rows.select(*table.names).toArrow()
-    return pa.concat_tables([part.cast(table.arrow) for part in (stands, comes)])
+    comes = content.comes.select(*table.names).toArrow()
+    return pa.concat_tables([content.by_arrow(table.arrow)(last), comes.cast(table.arrow)])
