@@ -83,15 +83,13 @@ def check_condition(table: Table) -> str | None:
     return " AND ".join(parts) or None
 
 
-def _whole_table(
-    table: Table, content: TakenOver, house: Warehouse, base: int | None
-) -> tuple[Warehouse, int]:
-    """Where the rows that stand are. Raises ValueError where ``content`` cannot make the table whole."""
+def _base_of(table: Table, content: TakenOver, base: int | None) -> int:
+    """The version whose rows stand. Raises ValueError where with ``content`` the table would not be whole."""
     if base is None or table.kind is not Kind.SNAPSHOT or table.open_ended:
         raise ValueError(f"{table.path}: rows are taken over of a snapshot table of the prior state alone")
     if unknown := set(content.stamped) - set(table.names):
         raise ValueError(f"{table.path} has no {', '.join(sorted(unknown))}")
-    return house, base
+    return base
 
 
 class Warehouse(StoredTables):
@@ -206,7 +204,7 @@ class Warehouse(StoredTables):
                 content = content.select(schema.names).cast(schema)
                 write_deltalake(self.native(table.path), content, mode=mode, schema_mode="merge")
             else:
-                commits = self._commit(table, content, mode, (prior or self, base))
+                commits = self._commit(table, content, mode, base, prior or self)
         except Exception as error:
             text = str(error)
             if BROKEN in text or "failed validation check" in text:
@@ -227,7 +225,8 @@ class Warehouse(StoredTables):
         table: Table,
         content: DataFrame | TakenOver,
         mode: Literal["append", "overwrite"],
-        prior: tuple[Warehouse, int | None],
+        base: int | None,
+        prior: Warehouse,
     ) -> int:
         """Write the content as files, and name them in a commit of the log; how many commits that took.
 
@@ -237,12 +236,12 @@ class Warehouse(StoredTables):
         if not isinstance(content, TakenOver):
             rows = content
         else:
-            house, base = _whole_table(table, content, *prior)
+            version = _base_of(table, content, base)
             rows = content.comes
             if is_local(rows):
-                stand = partial(self._copied, table, content, house.ref(table.path, base))
+                stand = partial(self._copied, table, content, prior.ref(table.path, version))
             else:
-                stands = content.by_spark(house.read(rows.sparkSession, table, base))
+                stands = content.by_spark(prior.read(rows.sparkSession, table, version))
                 rows = rows.unionByName(table.conform(stands))
         stored, commits = self._with_columns(table, rows)
         come = partial(write_files, rows, self.uri(table.path), check_condition(table))

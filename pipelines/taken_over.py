@@ -73,7 +73,7 @@ class TakenOver:
         return stands.withColumns({name: F.lit(day) for name, day in self.stamped.items()})
 
 
-def _as_one(parts: Sequence[pa.Array]) -> pa.Array:
-    """One text of the columns of a key."""
+def _as_one(parts: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array | pa.ChunkedArray:
+    """One text of the columns of a key, row by row."""
     filled = [pc.coalesce(part, "") for part in parts]
     return reduce(lambda one, other: pc.binary_join_element_wise(one, other, _BETWEEN), filled)

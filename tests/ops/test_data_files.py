@@ -195,9 +195,14 @@ def test_arrow_and_spark_let_the_same_rows_stand(
     last = rows.toArrow()
     by_arrow = content.by_arrow(last.schema)(last).to_pylist()
     assert sorted(map(str, by_arrow)) == sorted(str(r.asDict()) for r in content.by_spark(rows).collect())
-    named = {("crm", "1"), ("web", "2"), ("pos", "1")} if gone.startswith("('crm', '')") else None
-    if named and sources is None:
-        assert {(row["source"], row["record_id"]) for row in by_arrow} == named
+
+
+def test_a_missing_key_goes_with_the_text_without_characters(spark: SparkSession) -> None:
+    rows = spark.sql(KEYS)
+    keys = spark.sql("SELECT * FROM VALUES ('crm', ''), ('web', '1'), ('pos', '9') AS t(s, r)")
+    last = rows.toArrow()
+    stand = TakenOver(rows, keys, ["source", "record_id"]).by_arrow(last.schema)(last)
+    assert sorted(zip(*stand.to_pydict().values(), strict=True)) == [("crm", "1"), ("pos", "1"), ("web", "2")]
 
 
 def test_a_folder_that_spark_did_not_write_is_an_error(

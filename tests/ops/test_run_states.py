@@ -12,7 +12,7 @@ from tiny_night import Tiny, tiny
 from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, PadronError, UsageError
-from pipelines.ops import going_back, record, releases, sign_off
+from pipelines.ops import going_back, one_night, record, releases, sign_off
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
@@ -134,8 +134,19 @@ def test_the_warnings_of_a_job_that_failed_are_told_by_the_next_one_after_a_cloc
     assert told == [["volume: 2 people."]]
 
 
-def test_a_configuration_that_changed_between_two_jobs_has_every_gate_asked_again(
-    shop: Tiny, tmp_path: Path
+def another_configuration(shop: Tiny, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.config = folder / "conf"
+    shop.config.mkdir()
+    (shop.config / "padron.yml").write_text("bounds: {freshness: {fail: 2}}\n", encoding="utf-8")
+
+
+def another_program(shop: Tiny, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_night, "program_digest", lambda: "another")
+
+
+@pytest.mark.parametrize("changed", [another_configuration, another_program])
+def test_where_program_or_configuration_changed_between_two_jobs_every_gate_is_asked_again(
+    shop: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: Any
 ) -> None:
     asked: list[str] = []
 
@@ -147,9 +158,7 @@ def test_a_configuration_that_changed_between_two_jobs_has_every_gate_asked_agai
     for layer in ("silver", "linkage"):
         shop.run(layer=layer)
     assert asked == ["2026-07-02.1"]
-    shop.config = tmp_path / "conf"
-    shop.config.mkdir()
-    (shop.config / "padron.yml").write_text("bounds: {freshness: {fail: 2}}\n", encoding="utf-8")
+    changed(shop, tmp_path, monkeypatch)
     for layer in ("identity", "gold"):
         shop.run(layer=layer)
     assert asked == ["2026-07-02.1", "2026-07-02.1"]
