@@ -13,7 +13,7 @@ from pipelines.silver.outcome_counts import OUTCOME_COUNTS, outcome_counts
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, begun_on
-from pipelines.silver.touched import LastNight, Touched
+from pipelines.silver.touched import LastNight, Touched, rows_of
 from pipelines.silver.touched_orders import OF_ORDERS, TouchedOrders, touched_orders
 from pipelines.silver.touched_records import TouchedRecords, touched_records
 from pipelines.storage import arrow_schema
@@ -71,7 +71,10 @@ def _built(inputs: Inputs, came: Received, bronze: Feeds) -> Mapping[str, DataFr
     orders = None if last is None else _touched_orders(inputs, bronze, last)
     records = None if last is None else _touched_records(inputs, came, bronze, last)
     parts = [part for part in (orders, records) if part is not None]
-    touched = Touched(parts, last, today) if last is not None and parts else None
+    touched = None
+    if last is not None and parts:
+        # Bronze is scanned for them, and that is the dear part.
+        touched = Touched(parts, inputs.keep_all(rows_of(parts)), last, today)
     looked_at = bronze if touched is None else {**bronze, **touched.rows}
     # Every table is made of the same verdicts.
     classified = inputs.keep_all(

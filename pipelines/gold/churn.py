@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pipelines.gold.figures import figure, figures
-from pipelines.gold.ownership import RECORD
+from pipelines.gold.figures import (
+    CUSTOMER_NUMBER,
+    RECORD_NUMBER,
+    customer_number,
+    figure,
+    figures,
+    numbered,
+    record_number,
+)
 from pipelines.gold.purchases import NO_CURRENCY
-from pipelines.queries import joined
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -27,7 +33,7 @@ class Moved:
     shares: DataFrame
     """The measure id_jitter: all, and by kind of change."""
     ids: DataFrame
-    """customer_id: every id that a record of both nights left or came to."""
+    """``CUSTOMER_NUMBER`` of every id that a record of both nights left or came to."""
 
 
 def id_jitter(before: DataFrame, now: DataFrame, events: DataFrame, business_date: date) -> Moved:
@@ -36,13 +42,13 @@ def id_jitter(before: DataFrame, now: DataFrame, events: DataFrame, business_dat
     ``before``, ``now``: identity/assignments; ``events``: identity/events.
     """
     tonight = events.filter(F.col("business_date") == F.lit(business_date))
-    newest = tonight.groupBy(*RECORD).agg(F.max_by("event", "sequence").alias("event"))
+    newest = tonight.groupBy(record_number()).agg(F.max_by("event", "sequence").alias("event"))
     was, current = (
-        frame.select(*RECORD, F.col("customer_id").alias(name))
+        numbered(frame).withColumnRenamed(CUSTOMER_NUMBER, name)
         for frame, name in ((before, "was"), (now, "is"))
     )
-    both = joined(was, current, RECORD, "inner")
-    told = both.join(newest, on=RECORD, how="left")
+    both = was.join(current, on=RECORD_NUMBER, how="inner")
+    told = both.join(newest, on=RECORD_NUMBER, how="left")
     kinds = F.create_map(*[F.lit(word) for pair in KINDS.items() for word in pair])
     is_moved = F.col("was") != F.col("is")
     kind = F.coalesce(F.try_element_at(kinds, F.col("event")), F.lit("reassign"))
@@ -58,7 +64,7 @@ def id_jitter(before: DataFrame, now: DataFrame, events: DataFrame, business_dat
             for part in ("all", "merge", "split", "reassign")
         ],
     )
-    ids = both.filter(is_moved).select(F.explode(F.array("was", "is")).alias("customer_id")).distinct()
+    ids = both.filter(is_moved).select(F.explode(F.array("was", "is")).alias(CUSTOMER_NUMBER)).distinct()
     return Moved(shares, ids)
 
 
@@ -69,27 +75,32 @@ def revenue_jitter(orders: DataFrame, ids: DataFrame) -> DataFrame:
     currencies has no sum. ``orders``: silver/orders with tonight's customer_id; ``ids``: of ``Moved``.
     """
     currency = F.coalesce("currency", F.lit(NO_CURRENCY))
-    by_customer = (
-        orders.filter(F.col("customer_id").isNotNull())
-        .groupBy("customer_id", currency.alias("currency"))
-        .agg(F.sum("net").alias("net"), F.count(F.lit(1)).alias("orders"))
-    )
     touched = ids.withColumn("is_touched", F.lit(True))
     by_currency = (
-        by_customer.join(touched, on="customer_id", how="left")
+        orders.filter(F.col("customer_id").isNotNull())
+        .select(customer_number(), currency.alias("currency"), "net")
+        .join(touched, on=CUSTOMER_NUMBER, how="left")
         .groupBy("currency")
         .agg(
             F.coalesce(F.sum(F.when(F.col("is_touched"), F.col("net"))), F.lit(0)).alias("touched"),
             F.sum("net").alias("net"),
-            F.sum("orders").alias("orders"),
+            F.count(F.lit(1)).alias("orders"),
         )
         .filter(F.col("net") > 0)
     )
     share = F.col("touched").cast("double") / F.col("net").cast("double")
+    parts = by_currency.select(
+        "currency", "touched", "net", "orders", (share * F.col("orders")).alias("weighed")
+    )
+    # In one row, so that orders are looked at once.
+    gathered = parts.agg(
+        F.collect_list(F.struct(*parts.columns)).alias("parts"), F.sum("orders").alias("orders")
+    )
     # Added up in one order: sums of fractions depend on it.
-    weighed = F.sort_array(F.collect_list(share * F.col("orders")))
+    weighed = F.sort_array(F.col("parts.weighed"))
     total = F.aggregate(weighed, F.lit(0.0), lambda so_far, one: so_far + one)
-    every = by_currency.agg(total.alias("touched"), F.sum("orders").alias("orders"))
-    return figures(
-        by_currency, figure("revenue_jitter", F.col("currency"), F.col("touched"), F.col("net"))
-    ).unionByName(figures(every, figure("revenue_jitter", "all", F.col("touched"), F.col("orders"))))
+    of_one = F.transform(
+        "parts", lambda part: figure("revenue_jitter", part["currency"], part["touched"], part["net"])
+    )
+    of_all = F.array(figure("revenue_jitter", "all", total, F.col("orders")))
+    return gathered.select(F.inline(F.concat(of_one, of_all)))

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from pipelines.gold.figures import figure, figures
-from pipelines.gold.ownership import RECORD
+from pipelines.gold.figures import (
+    CUSTOMER_NUMBER,
+    RECORD_NUMBER,
+    customer_number,
+    figure,
+    figures,
+    numbered,
+    record_number,
+)
 from pipelines.linkage.spanning import weakest_links
-from pipelines.queries import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,16 +33,21 @@ _BETWEEN = "\n"
 """Stands between the words of a name; no standard form holds it."""
 
 
+def _stated(values: Column) -> Column:
+    """The different values, without NULL. Spark compiles it, unlike what takes a function of an element."""
+    return F.array_except(values, F.array(F.lit(None)))
+
+
 def _words(*columns: str) -> Column:
     """The words of the columns, sorted; initials say nothing. NULL where none is left."""
-    parts = F.array(*[F.col(name) for name in columns])
-    words = F.array_sort(F.array_distinct(F.filter(parts, lambda word: F.length(word) > 1)))
+    parts = F.array(*[F.when(F.length(name) > 1, F.col(name)) for name in columns])
+    words = F.sort_array(_stated(parts))
     return F.when(F.size(words) > 0, F.array_join(words, _BETWEEN))
 
 
 def _formal(column: str) -> Column:
     """The formal forms that a given name may stand for, without initials; NULL where none is left."""
-    words = F.array_sort(F.filter(F.col(column), lambda word: F.length(word) > 1))
+    words = F.sort_array(F.filter(F.col(column), lambda word: F.length(word) > 1))
     return F.when(F.size(words) > 0, F.array_join(words, _BETWEEN))
 
 
@@ -63,7 +74,8 @@ def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
     has_tax_id = F.col("match_tax_id").isNotNull()
     kind = F.when(has_tax_id, F.coalesce("tax_id_type", F.lit("")))
     said = records.select(
-        *RECORD,
+        record_number(),
+        "source",
         _formal("match_given_formal").alias("given"),
         _words("match_surname", "match_second_surname").alias("surname"),
         F.col("match_postal_code").alias("postal_code"),
@@ -71,19 +83,19 @@ def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
         kind.alias("tax_kind"),
         F.when(has_tax_id, F.concat_ws(_BETWEEN, kind, "match_tax_id")).alias("tax_id"),
     )
-    names = [name for name in said.columns if name != "record_id"]
+    names = [name for name in said.columns if name != RECORD_NUMBER]
     # One list: each is written and read again while it is gathered.
     gathered = (
-        joined(assignments, said, RECORD, "left")
-        .groupBy("customer_id")
+        numbered(assignments)
+        .join(said, on=RECORD_NUMBER, how="left")
+        .groupBy(CUSTOMER_NUMBER)
         .agg(F.collect_list(F.struct(*names)).alias("said"))
     )
 
     def found(name: str) -> Column:
-        return F.array_distinct(F.array_compact(F.col(f"said.{name}")))
+        return _stated(F.col(f"said.{name}"))
 
     return gathered.select(
-        "customer_id",
         F.size("said").cast("long").alias("records"),
         F.size(found("source")).alias("sources"),
         _different(found("given")).alias("given_names"),
@@ -135,7 +147,7 @@ def sizes_and_mixtures(assignments: DataFrame, records: DataFrame) -> DataFrame:
 def found_by_source(assignments: DataFrame) -> DataFrame:
     """``deduplication`` of each source: 1 − its customers ÷ its records."""
     counted = assignments.groupBy("source").agg(
-        F.count(F.lit(1)).alias("records"), F.count_distinct("customer_id").alias("customers")
+        F.count(F.lit(1)).alias("records"), F.count_distinct(customer_number()).alias("customers")
     )
     records = F.col("records")
     return figures(counted, figure("deduplication", F.col("source"), records - F.col("customers"), records))
@@ -144,38 +156,30 @@ def found_by_source(assignments: DataFrame) -> DataFrame:
 def duplicates_left(assignments: DataFrame, records: DataFrame) -> DataFrame:
     """``under_clustering``: different (name, e-mail), (name, phone) and (name, address) that stand in
     several customers, over those in exactly one; by key, and ``all``."""
-    name = F.array_join("match_name_tokens", " ")
     place = F.concat_ws(" ", "match_street", F.coalesce("match_postal_code", "match_city"))
     address = F.when(
         F.col("match_street").isNotNull() & F.coalesce("match_postal_code", "match_city").isNotNull(),
         F.array(place),
     )
-    empty = F.array().cast("array<string>")
     keys = {"name_email": F.col("match_emails"), "name_phone": F.col("match_phones"), "name_address": address}
-    said = [_keyed(key, name, F.coalesce(found, empty)) for key, found in keys.items()]
-    # Numbers are grouped without being sorted, and hashes of 64 bits tell apart what a measure counts.
-    customer = F.xxhash64("customer_id")
     homes = (
         records.filter(F.size("match_name_tokens") > 1)
-        .select(*RECORD, F.concat(*said).alias("said"))
-        .join(assignments, on=RECORD, how="inner")
-        .select(customer.alias("customer"), F.inline("said"))
-        .groupBy("key", "stated")
-        .agg(F.min("customer").alias("first"), F.max("customer").alias("last"))
+        .select(
+            record_number(), "match_name_tokens", F.posexplode(F.array(*keys.values())).alias("at", "values")
+        )
+        .select(RECORD_NUMBER, "at", "match_name_tokens", F.explode("values").alias("value"))
+        .select(RECORD_NUMBER, "at", F.xxhash64("match_name_tokens", "value").alias("stated"))
+        .join(numbered(assignments), on=RECORD_NUMBER, how="inner")
+        .groupBy("at", "stated")
+        .agg(F.min(CUSTOMER_NUMBER).alias("first"), F.max(CUSTOMER_NUMBER).alias("last"))
     )
     is_apart = F.col("first") != F.col("last")
-    by_key = homes.groupBy("key").agg(F.count_if(is_apart).alias("apart"), F.count_if(~is_apart).alias("one"))
+    by_key = homes.groupBy("at").agg(F.count_if(is_apart).alias("apart"), F.count_if(~is_apart).alias("one"))
     every = by_key.agg(F.sum("apart").alias("apart"), F.sum("one").alias("one"))
+    key = F.get(F.array(*[F.lit(name) for name in keys]), F.col("at"))
     apart, one = F.col("apart"), F.col("one")
-    return figures(by_key, figure("under_clustering", F.col("key"), apart, one)).unionByName(
+    return figures(by_key, figure("under_clustering", key, apart, one)).unionByName(
         figures(every, figure("under_clustering", "all", apart, one))
-    )
-
-
-def _keyed(key: str, name: Column, values: Column) -> Column:
-    """What a record states under a key: ``key``, and ``stated``, the hash of the name with each of the values."""
-    return F.transform(
-        values, lambda value: F.struct(F.lit(key).alias("key"), F.xxhash64(name, value).alias("stated"))
     )
 
 
@@ -186,17 +190,16 @@ def held_together_by(assignments: DataFrame, scored_pairs: DataFrame) -> DataFra
     Between two parts of a customer the strongest pair counts, so that a weak bridge shows however tight both
     parts are. Deterministic rules have no finite weight and hold for ever; what only a steward joined has no pair.
     """
-    # Numbers move and sort faster than keys, and hashes of 64 bits tell apart what a measure counts.
-    ids = assignments.select(
-        F.xxhash64(*RECORD).alias("record"), F.xxhash64("customer_id").alias("customer_id")
-    )
+    ids = numbered(assignments)
     inside = scored_pairs.filter((F.col("match_weight") > -float("inf")) & ~F.isnan("match_weight")).select(
         F.xxhash64("source_l", "record_id_l").alias("left"),
         F.xxhash64("source_r", "record_id_r").alias("right"),
         F.col("match_weight").alias("weight"),
     )
     for side in ("left", "right"):
-        of_side = ids.select(F.col("record").alias(side), F.col("customer_id").alias(f"customer_{side}"))
+        of_side = ids.select(
+            F.col(RECORD_NUMBER).alias(side), F.col(CUSTOMER_NUMBER).alias(f"customer_{side}")
+        )
         inside = inside.join(of_side, on=side, how="inner")
     inside = inside.filter(F.col("customer_left") == F.col("customer_right")).select(
         F.col("customer_left").alias("customer_id"), "left", "right", "weight"

@@ -34,11 +34,14 @@ def scorecard(records: DataFrame, business_date: date) -> DataFrame:
     age = F.date_diff(
         F.lit(business_date), F.coalesce(F.col("updated_at").cast("date"), F.col("_landing_date"))
     )
-    counted = records.groupBy("source").agg(
-        F.count(F.lit(1)).alias("records"),
-        F.percentile(age, F.lit(0.5)).alias("age"),
-        *[F.count_if(_says(group)).alias(group.name) for group in GROUPS],
-        *[F.percentile(F.when(_says(group), age), F.lit(0.5)).alias(f"age_{group.name}") for group in GROUPS],
+    names = ["records", *(group.name for group in GROUPS)]
+    # Counted by age first: a percentile is gathered in a map, a row at a time.
+    by_age = records.groupBy("source", age.alias("age")).agg(
+        F.count(F.lit(1)).alias("records"), *[F.count_if(_says(group)).alias(group.name) for group in GROUPS]
+    )
+    counted = by_age.groupBy("source").agg(
+        *[F.sum(name).alias(name) for name in names],
+        *[F.percentile("age", F.lit(0.5), F.col(name)).alias(f"age_{name}") for name in names],
     )
     source = F.col("source")
 
@@ -48,7 +51,7 @@ def scorecard(records: DataFrame, business_date: date) -> DataFrame:
     found = figures(
         counted,
         *[figure("completeness", of(group), F.col(group.name), F.col("records")) for group in GROUPS],
-        figure("recency", source, F.col("age")),
+        figure("recency", source, F.col("age_records")),
         *[figure("recency", of(group), F.col(f"age_{group.name}")) for group in GROUPS],
     )
     # What nobody states has no age.

@@ -17,6 +17,7 @@ from pipelines.gold.purchases import is_counted, within
 from pipelines.gold.touched_customers import (
     LastNight,
     Touched,
+    changed_customers,
     digest_of,
     said,
     touched_customers,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
+_KEY = ["customer_id"]
 _P = Personal.PSEUDONYM
 _Q = Personal.QUASI
 
@@ -133,7 +135,7 @@ ATTRIBUTE_VALUES = Table(
 class Customers:
     """Tonight's single customer view."""
 
-    customers: DataFrame
+    customers: DataFrame | TakenOver
     attribute_values: DataFrame | TakenOver
 
 
@@ -170,20 +172,32 @@ def _profile() -> dict[str, SparkColumn]:
     }
 
 
-def _activity(orders: DataFrame, metrics: Metrics, business_date: date) -> DataFrame:
-    """One row per customer with orders: how many count, ever and for the habitual rule."""
-    counts = is_counted(metrics) & (F.col("order_date") <= F.lit(business_date))
-    recent = counts & within("order_date", metrics.habitual.window_days, business_date)
-    return (
-        orders.filter(F.col("customer_id").isNotNull())
-        .groupBy("customer_id")
-        .agg(F.count_if(counts).alias("orders_ever"), F.count_if(recent).alias("orders_recent"))
+def _with_activity(
+    register: DataFrame, orders: DataFrame | None, metrics: Metrics, business_date: date
+) -> DataFrame:
+    """``register`` with what the customer's counted orders make of it: party_state and habitual."""
+    if orders is None:
+        active = register.withColumns({"orders_ever": F.lit(0), "orders_recent": F.lit(0)})
+    else:
+        counts = is_counted(metrics) & (F.col("order_date") <= F.lit(business_date))
+        recent = counts & within("order_date", metrics.habitual.window_days, business_date)
+        by_customer = (
+            orders.filter(F.col("customer_id").isNotNull())
+            .groupBy("customer_id")
+            .agg(F.count_if(counts).alias("orders_ever"), F.count_if(recent).alias("orders_recent"))
+        )
+        active = register.join(by_customer, on="customer_id", how="left")
+    ever, recently = (F.coalesce(name, F.lit(0)) for name in ("orders_ever", "orders_recent"))
+    return active.select(
+        *register.columns,
+        F.when(ever >= 1, "customer").otherwise("known_user").alias("party_state"),
+        (recently >= metrics.habitual.orders).alias("habitual"),
     )
 
 
-def _kept(previous: DataFrame, register: DataFrame) -> DataFrame:
+def _kept(previous: DataFrame, known: DataFrame) -> DataFrame:
     """The last golden values of customers without live records."""
-    gone = register.filter(~F.col("is_live")).select("customer_id")
+    gone = known.filter(~F.col("is_live")).select("customer_id")
     wanted = ["party_type", *carried_columns()]
     # A table written before a column was added lacks it.
     columns = [
@@ -229,32 +243,47 @@ def build_customers(
     # Both tables are made of it, and sorting the candidates is the dear part.
     ranked = keep(rank_candidates(live, survivorship, business_date, _profile(), _PROFILED))
     golden, values = golden_values(ranked), ATTRIBUTE_VALUES.conform(attribute_rows(ranked))
+    known, changed = _with_activity(register, orders, metrics, business_date), None
     if last is not None and touched is not None:
+        changed = changed_customers(known, touched, last, _strings(stale_sources), keep)
+        if changed is not None:
+            known, last, previous = _only(changed, last, previous)
         golden = golden.unionByName(_taken_over(last, touched, golden.columns))
     if previous is not None:
-        golden = golden.unionByName(_kept(previous, register), allowMissingColumns=True)
-    described = register.join(golden, on="customer_id", how="left")
-    if orders is None:
-        active = described.withColumns({"orders_ever": F.lit(0), "orders_recent": F.lit(0)})
-    else:
-        active = described.join(_activity(orders, metrics, business_date), on="customer_id", how="left")
+        golden = golden.unionByName(_kept(previous, known), allowMissingColumns=True)
+    described = known.join(golden, on="customer_id", how="left")
+    finished = CUSTOMERS.conform(_finished(described, survivorship, business_date, stale_sources))
     return Customers(
-        customers=CUSTOMERS.conform(_finished(active, survivorship, metrics, business_date, stale_sources)),
-        attribute_values=values if touched is None else TakenOver(values, touched.customers, ["customer_id"]),
+        customers=finished
+        if changed is None
+        else TakenOver(finished, changed.select(*_KEY), _KEY, stamped={"as_of": business_date}),
+        attribute_values=values if touched is None else TakenOver(values, touched.customers, _KEY),
     )
+
+
+def _only(
+    changed: DataFrame, last: LastNight, previous: DataFrame | None
+) -> tuple[DataFrame, LastNight, DataFrame | None]:
+    """Of the customers in ``changed`` (``changed_customers``): what is known of them, and what was last night."""
+    ids = F.broadcast(changed.select(*_KEY))
+
+    def of_these(customers: DataFrame) -> DataFrame:
+        return customers.join(ids, on=_KEY, how="left_semi")
+
+    known = changed.filter("is_known").drop("is_known")
+    before = None if previous is None else of_these(previous)
+    return known, LastNight(of_these(last.customers)), before
 
 
 def _finished(
     described: DataFrame,
     survivorship: Survivorship,
-    metrics: Metrics,
     business_date: date,
     stale_sources: Sequence[str],
 ) -> DataFrame:
     """``described`` with what is computed from the row itself."""
     person = F.nullif(F.concat_ws(" ", "given_name", "surname", "second_surname"), F.lit(""))
     filled = [F.col(f"{group.name}_source").isNotNull().cast("int") for group in GROUPS]
-    ever = F.coalesce("orders_ever", F.lit(0))
     return (
         described.withColumns(
             {
@@ -266,8 +295,6 @@ def _finished(
         .withColumns(
             {
                 "full_name": F.coalesce(person, F.col("company_name")),
-                "party_state": F.when(ever >= 1, "customer").otherwise("known_user"),
-                "habitual": F.coalesce("orders_recent", F.lit(0)) >= metrics.habitual.orders,
                 "sources_missing": F.array_except(_expected(survivorship), F.col("sources_present")),
                 "stale_sources": F.array_intersect("sources_present", _strings(stale_sources)),
                 "completeness": F.try_divide(sum(filled[1:], filled[0]), F.lit(len(GROUPS))).cast("double"),

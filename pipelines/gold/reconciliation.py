@@ -4,7 +4,8 @@ Two sums are made on two ways and meet only here. ``source_total`` adds up the s
 the source filled it. ``in_customers`` and ``unassigned`` add up the events as gold uses them,
 after they were resolved: those of a customer that stands in gold/customers, and those of
 nobody. Neither is the rest of the others, so an event that was lost, doubled, or given to a
-customer that gold does not know makes the row not add up (``imbalances``).
+customer that gold does not know makes the row not add up (``imbalances``). Lines and returns
+are added up once, by what their order is in silver and by what it is in gold.
 
 | measure | what | source | currency |
 |---|---|---|---|
@@ -26,15 +27,17 @@ every row of it again; ``unmatched_returns`` is what the orders' net still owes 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from pipelines.gold.purchases import NO_CURRENCY
-from pipelines.queries import Keep, as_it_is, no_rows
+from pipelines.queries import HASH, Keep, as_it_is, hash_first, no_rows
 from pipelines.tables import STRING, Column, Table
 
 if TYPE_CHECKING:
@@ -95,8 +98,17 @@ RECONCILIATION = Table(
     ),
 )
 
-_OF_ORDERS = ("order_id", "source", "currency", "customer_id", "gross", "returned", "net")
+_OF_ORDERS = ("order_id", "source", "currency", "side", "gross", "returned", "net")
 """What is looked at of resolved orders, which orders, lines and returns are all added up by."""
+_OF_SILVER, _OF_GOLD = "of_silver", "of_gold"
+"""What the order of a line or return is, as silver holds it and as gold resolved it; NULL where it is not known."""
+_UNASSIGNED = "unassigned"
+_PLACE = ("source", "currency", "side")
+"""What is asked of the order of a line or return."""
+_PLACE_TYPE = f"struct<{','.join(f'{name}:{STRING}' for name in _PLACE)}>"
+_ORDER_KEY = [HASH, "order_id"]
+_FEW = 100_000
+"""Places that are sent to every task whole. A currency that is mapped wrongly may be another one in each order."""
 Measures = dict[str, "SparkColumn"]
 """Measure → its aggregate over events that have source and currency."""
 
@@ -111,14 +123,16 @@ def _order_measures() -> Measures:
 
 
 def _line_measures() -> Measures:
-    return {"lines": F.count("*"), "line_amount": F.sum("amount")}
+    """Of rows that were added up (``_by_order``)."""
+    return {"lines": F.sum("rows"), "line_amount": F.sum("amount")}
 
 
 def _return_measures() -> Measures:
+    """Of rows that were added up (``_by_order``)."""
     return {
-        "return_rows": F.count("*"),
+        "return_rows": F.sum("rows"),
         "return_amount": F.sum("amount"),
-        "unmatched_returns": F.sum(F.when(F.col("is_unmatched"), F.col("amount"))),
+        "unmatched_returns": F.sum(F.when(~F.col("is_matched"), F.col("amount"))),
     }
 
 
@@ -143,30 +157,37 @@ def build_reconciliation(
 
     ``customers``: gold/customers. ``orders`` and ``cases``: silver/orders and silver/cases, and the
     same with customer_id (``gold.ownership.resolve``) in their own currencies; ``order_lines`` and
-    ``returns``: of silver. None where no source ever delivered them: no rows. ``keep``: see ``queries``.
+    ``returns``: of silver. None where no source ever delivered them: no rows. Runs jobs. ``keep``: see ``queries``.
     """
     ids = customers.select("customer_id")
     silver_orders = None if orders is None else orders.silver
-    resolved_orders = None if orders is None else keep(orders.resolved.select(*_OF_ORDERS))
+    resolved_orders = None if orders is None else keep(_with_side(orders.resolved, ids).select(*_OF_ORDERS))
     sides: list[DataFrame] = []
 
     def reconcile(measures: Measures, silver: DataFrame, resolved: DataFrame) -> None:
-        sides.append(_long(_source_total(silver, measures), measures))
-        sides.append(_long(_by_owner(resolved, measures, ids), measures))
+        everything = silver.withColumn("side", F.lit("source_total"))
+        sides.extend(_long(_added_up(events, measures), measures) for events in (everything, resolved))
 
     if silver_orders is not None and resolved_orders is not None:
         reconcile(_order_measures(), _with_currency(silver_orders), _with_currency(resolved_orders))
-    if order_lines is not None:
-        reconcile(
-            _line_measures(), _lines_of(order_lines, silver_orders), _lines_of(order_lines, resolved_orders)
-        )
-    if returns is not None:
-        marked = returns.withColumn("is_unmatched", ~F.col("is_matched"))
-        reconcile(
-            _return_measures(), _returns_of(marked, silver_orders), _found_anew(returns, resolved_orders)
-        )
+    if order_lines is not None or returns is not None:
+        known = {}
+        if silver_orders is not None and resolved_orders is not None:
+            nobodys = silver_orders.withColumn("side", F.lit(None).cast(STRING))
+            known = {_OF_SILVER: nobodys, _OF_GOLD: resolved_orders}
+        booked = keep(_by_order(order_lines, returns, known, keep))
+        if order_lines is not None:
+            lines = booked.filter("is_line")
+            reconcile(
+                _line_measures(), *[_in_its_currency(_whose(lines, of)) for of in (_OF_SILVER, _OF_GOLD)]
+            )
+        if returns is not None:
+            rows = booked.filter(~F.col("is_line"))
+            silver, gold = _whose(rows, _OF_SILVER), _found_anew(_whose(rows, _OF_GOLD))
+            reconcile(_return_measures(), _with_currency(silver), _with_currency(gold))
     if cases is not None:
-        reconcile({"cases": F.count("*")}, _without_currency(cases.silver), _without_currency(cases.resolved))
+        resolved_cases = _with_side(cases.resolved, ids)
+        reconcile({"cases": F.count("*")}, _without_currency(cases.silver), _without_currency(resolved_cases))
     if not sides:
         return no_rows(ids.sparkSession, RECONCILIATION.schema)
     total = reduce(DataFrame.unionByName, sides).groupBy("measure", "currency", "source")
@@ -184,6 +205,13 @@ def imbalances(reconciliation: DataFrame) -> DataFrame:
     return reconciliation.filter(F.col("in_customers") + F.col("unassigned") != F.col("source_total"))
 
 
+def _with_side(resolved: DataFrame, ids: DataFrame) -> DataFrame:
+    """``resolved`` events with side: in_customers, unassigned, or NULL: of a customer that is not among ``ids``."""
+    known = ids.withColumn("is_known", F.lit(True))
+    side = F.when(F.col("customer_id").isNull(), _UNASSIGNED).when(F.col("is_known"), "in_customers")
+    return resolved.join(known, on="customer_id", how="left").withColumn("side", side).drop("is_known")
+
+
 def _with_currency(events: DataFrame) -> DataFrame:
     return events.withColumn("currency", F.coalesce("currency", F.lit(NO_CURRENCY)))
 
@@ -192,75 +220,96 @@ def _without_currency(events: DataFrame) -> DataFrame:
     return events.withColumn("currency", F.lit(None).cast(STRING))
 
 
-def _of_order(rows: DataFrame, orders: DataFrame | None) -> DataFrame:
-    """``rows`` with order_source, order_currency and, from resolved orders, customer_id of their order.
+def _places(orders: DataFrame) -> DataFrame:
+    """The different ``_PLACE`` of ``orders``, numbered in their order: place."""
+    in_order = Window.orderBy(*[F.col(name).asc_nulls_first() for name in _PLACE])
+    return orders.select(*_PLACE).distinct().withColumn("place", F.row_number().over(in_order))
 
-    Lines and returns name no source: an id that two sources use is the first one's, as in silver.
+
+def _sent(places: DataFrame) -> DataFrame:
+    """``places``, to be sent to every task where they are few."""
+    return F.broadcast(places) if places.count() <= _FEW else places
+
+
+def _placed(orders: DataFrame, places: DataFrame, name: str) -> DataFrame:
+    """Of each of ``orders`` order_id with its hash, and the number of its place as ``name``."""
+    numbered = places.select(
+        *[F.col(column).alias(f"_{column}") for column in _PLACE], F.col("place").alias(name)
+    )
+    is_there = reduce(and_, [F.col(column).eqNullSafe(F.col(f"_{column}")) for column in _PLACE])
+    return orders.join(numbered, on=is_there, how="inner").select(hash_first(["order_id"]), "order_id", name)
+
+
+def _by_order(
+    order_lines: DataFrame | None,
+    returns: DataFrame | None,
+    orders: Mapping[str, DataFrame],
+    keep: Keep,
+) -> DataFrame:
+    """Lines and returns added up by what their order is in each of ``orders``: few rows, however many orders.
+
+    is_line; of returns currency and is_matched; rows, amount; and by the name of each of ``orders`` the ``_PLACE`` of the
+    order as a struct, NULL where it is not known. Lines and returns name no source: an id that two sources use is the
+    first one's, as in silver. Both sides of the reconciliation are made of it: what is looked for is where a line or
+    return belongs, and moving them is the dear part. So orders are moved as numbers, which need not be sorted.
     """
-    owned = ("source", "currency", "customer_id")
-    if orders is None:
-        return rows.withColumns(
-            {
-                "order_source": F.lit(None).cast(STRING),
-                "order_currency": F.lit(None).cast(STRING),
-                "customer_id": F.lit(None).cast(STRING),
-            }
-        )
-    head = F.struct(*[name for name in owned if name in orders.columns])
-    heads = orders.groupBy("order_id").agg(F.min_by(head, F.col("source")).alias("head"))
-    found = rows.join(heads, on="order_id", how="left")
-    columns = {"order_source": F.col("head.source"), "order_currency": F.col("head.currency")}
-    if "customer_id" in orders.columns:
-        columns["customer_id"] = F.col("head.customer_id")
-    return found.withColumns(columns).drop("head")
+    parts = []
+    if order_lines is not None:
+        own = {
+            "is_line": F.lit(True),
+            "currency": F.lit(None).cast(STRING),
+            "is_matched": F.lit(None).cast("boolean"),
+        }
+        parts.append(order_lines.withColumns(own))
+    if returns is not None:
+        parts.append(returns.withColumn("is_line", F.lit(False)))
+    kinds = ("is_line", "currency", "is_matched")
+    rows = reduce(
+        DataFrame.unionByName,
+        [part.select(hash_first(["order_id"]), "order_id", *kinds, "amount") for part in parts],
+    )
+    places = {name: _sent(keep(_places(frame))) for name, frame in orders.items()}
+    if orders:
+        placed = [_placed(frame, places[name], name) for name, frame in orders.items()]
+        heads = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), placed)
+        first = heads.groupBy(*_ORDER_KEY).agg(*[F.min(name).alias(name) for name in orders])
+        rows = rows.join(first, on=_ORDER_KEY, how="left")
+    added_up = rows.groupBy(*kinds, *orders).agg(F.count("*").alias("rows"), F.sum("amount").alias("amount"))
+    for name, numbered in places.items():
+        place = numbered.select(F.col("place").alias(name), F.struct(*_PLACE).alias(f"_{name}"))
+        added_up = added_up.join(place, on=name, how="left").drop(name).withColumnRenamed(f"_{name}", name)
+    return added_up
 
 
-def _from_source(rows: DataFrame) -> DataFrame:
-    return rows.withColumn("source", F.coalesce("order_source", F.lit(NO_SOURCE)))
+def _whose(rows: DataFrame, of: str) -> DataFrame:
+    """``rows`` of ``_by_order`` with source and side of their order, and its currency as order_currency."""
+    place = F.col(of) if of in rows.columns else F.lit(None).cast(_PLACE_TYPE)
+    is_known = place.isNotNull()
+    return rows.withColumns(
+        {
+            "source": F.coalesce(place["source"], F.lit(NO_SOURCE)),
+            "order_currency": place["currency"],
+            "side": F.when(is_known, place["side"]).otherwise(_UNASSIGNED),
+            "is_known": is_known,
+        }
+    )
 
 
-def _lines_of(order_lines: DataFrame, orders: DataFrame | None) -> DataFrame:
-    """``order_lines`` with source, currency and customer of their order."""
-    of_order = _from_source(_of_order(order_lines, orders))
-    return of_order.withColumn("currency", F.coalesce("order_currency", F.lit(NO_CURRENCY)))
+def _in_its_currency(lines: DataFrame) -> DataFrame:
+    """``lines`` in the currency of their order."""
+    return lines.withColumn("currency", F.coalesce("order_currency", F.lit(NO_CURRENCY)))
 
 
-def _returns_of(returns: DataFrame, orders: DataFrame | None) -> DataFrame:
-    """``returns`` with source and customer of their order, in their own currency."""
-    return _with_currency(_from_source(_of_order(returns, orders)))
-
-
-def _found_anew(returns: DataFrame, orders: DataFrame | None) -> DataFrame:
-    """``_returns_of`` with ``is_unmatched`` by the orders that gold has, whatever silver said."""
-    of_order = _of_order(returns, orders)
+def _found_anew(returns: DataFrame) -> DataFrame:
+    """``returns`` with ``is_matched`` by the orders that gold has, whatever silver said."""
     is_same = F.col("currency").isNull() | F.col("currency").eqNullSafe(F.col("order_currency"))
-    is_matched = F.col("order_source").isNotNull() & is_same
-    return _with_currency(_from_source(of_order.withColumn("is_unmatched", ~is_matched)))
+    return returns.withColumn("is_matched", F.col("is_known") & is_same)
 
 
-def _source_total(events: DataFrame, measures: Measures) -> DataFrame:
-    """One row per source and currency: every measure, whoever the events belong to."""
-    return (
-        events.groupBy("source", "currency")
-        .agg(*[amount.alias(name) for name, amount in measures.items()])
-        .withColumn("side", F.lit("source_total"))
-    )
-
-
-def _by_owner(events: DataFrame, measures: Measures, ids: DataFrame) -> DataFrame:
-    """One row per side, source and currency; side is in_customers, unassigned, or NULL: an unknown customer's.
-
-    Events are added up by customer first, so that those of nobody meet the join as a few rows.
-    """
-    by_customer = events.groupBy("customer_id", "source", "currency").agg(
+def _added_up(events: DataFrame, measures: Measures) -> DataFrame:
+    """One row per side, source and currency: every measure."""
+    return events.groupBy("side", "source", "currency").agg(
         *[amount.alias(name) for name, amount in measures.items()]
-    )
-    known = ids.withColumn("is_known", F.lit(True))
-    side = F.when(F.col("customer_id").isNull(), "unassigned").when(F.col("is_known"), "in_customers")
-    return (
-        by_customer.join(known, on="customer_id", how="left")
-        .groupBy(side.alias("side"), "source", "currency")
-        .agg(*[F.sum(name).alias(name) for name in measures])
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 _SAYS = (*RECORD, "party_type", *(name for group in GROUPS for name in group.fields), *EVIDENCE)
 _DATED = ("updated_at", "registered_at", "_landing_date")
+STANDING = ("is_live", "first_seen_on", "previous_customer_ids", "party_state", "habitual")
+"""What a row of gold/customers says besides its golden record and what follows from that."""
+_WAS = "_was_{}"
 
 
 @dataclass(frozen=True)
@@ -92,3 +97,35 @@ def touched_customers(
 def without(rows: DataFrame, touched: Touched) -> DataFrame:
     """``rows`` of the customers that were not touched."""
     return rows.join(F.broadcast(touched.customers), on="customer_id", how="left_anti")
+
+
+def changed_customers(
+    known: DataFrame, touched: Touched, last: LastNight, stale_sources: Column, keep: Keep
+) -> DataFrame | None:
+    """Whose row of gold/customers is not, but for its date, the one of last night: customer_id, ``STANDING``, is_known.
+
+    ``known``: customer_id and ``STANDING`` of every customer; an id of last night that is none any more is not known.
+    ``stale_sources``: an array. None where there are so many that writing all rows again takes no longer. Runs a job.
+    """
+    is_stale = F.array_intersect("sources_present", stale_sources)
+    before = last.customers.select(
+        F.col("customer_id"),
+        *[F.col(name).alias(_WAS.format(name)) for name in STANDING],
+        is_stale.eqNullSafe(F.col("stale_sources")).alias("_is_as_stale"),
+    )
+    is_same = [F.col(name).eqNullSafe(F.col(_WAS.format(name))) for name in STANDING]
+    stands = reduce(and_, is_same, F.col("is_known") & F.coalesce("_is_as_stale", F.lit(False)))
+    found = keep(
+        known.withColumn("is_known", F.lit(True))
+        .join(before, on="customer_id", how="full_outer")
+        .withColumn("is_known", F.coalesce("is_known", F.lit(False)))
+        .join(
+            F.broadcast(touched.customers.withColumn("_is_touched", F.lit(True))),
+            on="customer_id",
+            how="left",
+        )
+        .filter(~stands | F.col("_is_touched").isNotNull())
+        .select("customer_id", "is_known", *STANDING)
+        .limit(FEW + 1)
+    )
+    return None if found.count() > FEW else found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
@@ -18,6 +19,9 @@ from pipelines.identity.events import published_so_far, stays
 from pipelines.identity.frames import FEW, are_few, held
 from pipelines.identity.tables import RECORD
 from pipelines.queries import HASH, computed_once, hash_first
+
+_NIGHT = 2**40
+"""More than a night has events."""
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -35,8 +39,8 @@ def audit(
     what is read several times is computed once.
     """
     is_small = are_few(records)
-    every = held(_facts(previous, current, clusters, business_date, is_small), is_small)
-    facts = every if is_small else _not_the_same(every)
+    only = None if is_small else _not_the_same(_numbers(previous, current, clusters))
+    facts = held(_facts(previous, current, clusters, business_date, is_small, only), is_small)
     ids = held(_ids(facts, previous), is_small)
     fates = held(_fates(facts, ids), is_small)
     open_aliases = current.aliases.filter(F.col("valid_to").isNull())
@@ -77,13 +81,19 @@ def _counted(frame: DataFrame, **broken: Column) -> DataFrame:
 
 
 def _facts(
-    previous: Identity, current: Identity, clusters: DataFrame, business_date: date, is_small: bool
+    previous: Identity,
+    current: Identity,
+    clusters: DataFrame,
+    business_date: date,
+    is_small: bool,
+    only: DataFrame | None,
 ) -> DataFrame:
     """One row per record that a table or the log knows now or knew before: cluster, held (before), now, stay (open in
     the history), its events.
 
     ``ids``, ``stays``: how many rows the map and the open history have. ``event``, ``event_id``:
     tonight's event and the customer that it names. ``replayed``: the customer by the whole log.
+    ``only``: numbers of the records that are looked at (``_not_the_same``); None: all.
     """
     before = published_so_far(previous.events, business_date)
     is_tonight = (F.col("business_date") == F.lit(business_date)) & (
@@ -99,7 +109,12 @@ def _facts(
         ),
         current.events.select(*RECORD, told.alias("told")),
     ]
-    united = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+    if only is not None:
+        few = F.broadcast(only)
+        parts = [
+            part.select("*", _record()).join(few, "_record", "left_semi").drop("_record") for part in parts
+        ]
+    united = _united(parts)
     # Each record has a row in every part, so that nothing is gained by grouping before the rows are moved.
     united = united.coalesce(1) if is_small else united.repartition(*RECORD)
     newest = F.when(F.col("told.is_tonight"), F.col("told"))
@@ -123,23 +138,63 @@ def _facts(
     )
 
 
-def _not_the_same(facts: DataFrame) -> DataFrame:
-    """The rows of ``facts`` that can break an invariant, with all that share a customer or cluster with one.
+def _united(parts: list[DataFrame]) -> DataFrame:
+    return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
 
-    Most customers are tonight what they were: all tables say the same of each record, and customer and
-    cluster are the same records. These break none. Where most are not what they were, all rows. Runs jobs.
+
+def _numbers(previous: Identity, current: Identity, clusters: DataFrame) -> DataFrame:
+    """``_facts`` of all records in numbers, without tonight's events: _record, cluster, held, now, stay, replayed, ids, stays.
+
+    A number is a hash of 64 bits: numbers are moved and grouped in a fraction of the time that texts take. Two records
+    of one number are not the same in all tables, and so are looked at by their names.
     """
-    said = F.forall(F.array("held", "stay", "replayed"), lambda customer: customer == F.col("now"))
-    is_one = (F.col("ids") == 1) & (F.col("stays") == 1) & F.coalesce(said, F.lit(False))
-    marked = facts.withColumn("is_other", ~(is_one & F.col("cluster").isNotNull()))
+    record = _record()
+    since = F.unix_date("business_date").cast("long") * F.lit(_NIGHT) + F.col("sequence")
+    parts = [
+        clusters.select(record, _number("cluster_final").alias("cluster")),
+        previous.assignments.select(record, _number("customer_id").alias("held")),
+        current.assignments.select(record, _number("customer_id").alias("now")),
+        current.assignment_history.filter(F.col("valid_to").isNull()).select(
+            record, _number("customer_id").alias("stay")
+        ),
+        current.events.select(record, _number("customer_id").alias("told"), since.alias("since")),
+    ]
+    return (
+        _united(parts)
+        .groupBy("_record")
+        .agg(
+            *[F.max(name).alias(name) for name in ("cluster", "held", "now", "stay")],
+            F.max_by("told", "since").alias("replayed"),
+            F.count("now").alias("ids"),
+            F.count("stay").alias("stays"),
+        )
+        .filter(F.coalesce("cluster", "held", "now", "stay", "replayed").isNotNull())
+    )
+
+
+def _record() -> Column:
+    return F.xxhash64(*RECORD).alias("_record")
+
+
+def _number(name: str) -> Column:
+    return F.when(F.col(name).isNotNull(), F.xxhash64(name))
+
+
+def _not_the_same(numbers: DataFrame) -> DataFrame | None:
+    """The numbers of the records that can break an invariant, and of all that share a customer or cluster with one.
+
+    ``numbers``: of ``_numbers``. Most customers are tonight what they were: all tables say the same of each record, and
+    customer and cluster are the same records. These break none. None where most are not what they were. Runs jobs.
+    """
+    said = [F.col(name) == F.col("now") for name in ("held", "stay", "replayed")]
+    is_one = (F.col("ids") == 1) & (F.col("stays") == 1) & F.coalesce(reduce(and_, said), F.lit(False))
+    marked = computed_once(numbers.withColumn("is_other", ~(is_one & F.col("cluster").isNotNull())))
     if marked.filter("is_other").count() > FEW:
-        return facts
+        return None
 
     def groups(kind: str, other: str | None = None) -> DataFrame:
         """The clusters or customers with a row that is another, or that are more than one of the ``other``."""
-        # A group of hashes is one of numbers, which need not be sorted.
-        numbers = None if other is None else F.xxhash64(other)
-        several = F.lit(False) if numbers is None else F.min(numbers) != F.max(numbers)
+        several = F.lit(False) if other is None else F.min(other) != F.max(other)
         return (
             marked.filter(F.col(kind).isNotNull())
             .groupBy(F.col(kind).alias("key"))
@@ -151,7 +206,7 @@ def _not_the_same(facts: DataFrame) -> DataFrame:
     found = [groups("cluster", "now"), groups("now", "cluster"), groups("held")]
     touched = computed_once(reduce(DataFrame.unionByName, found))
     if touched.count() > FEW:
-        return facts
+        return None
     for kind in ("cluster", "now", "held"):
         keys = touched.filter(F.col("kind") == kind).select(
             F.col("key").alias(kind), F.lit(True).alias(f"is_of_{kind}")
@@ -159,7 +214,8 @@ def _not_the_same(facts: DataFrame) -> DataFrame:
         marked = marked.join(F.broadcast(keys), on=kind, how="left")
     # A record without customer or cluster is of no group.
     is_touched = F.col("is_other") | F.coalesce("is_of_cluster", "is_of_now", "is_of_held").isNotNull()
-    return computed_once(marked.filter(is_touched).select(*facts.columns))
+    records = computed_once(marked.filter(is_touched).select("_record").limit(FEW + 1))
+    return None if records.count() > FEW else records
 
 
 def _ids(facts: DataFrame, previous: Identity) -> DataFrame:

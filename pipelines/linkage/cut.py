@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.linkage.agglomerate import agglomerate
+from pipelines.linkage.agglomerate import GRAIN, agglomerate
 from pipelines.linkage.components import Links
 
 Floats = npt.NDArray[np.float64]
@@ -27,6 +27,8 @@ ALONE_BELOW = 0.1
 """Bits that a pair which only a name joins stays below the cut."""
 LEAST_DOUBT = 1e-5
 """No probability counts as nearer to 0 or 1 than this."""
+NEAR = 1 / (GRAIN * LEAST_COUNTED)
+"""Bits below the cut from which a pair may reach it yet: weights are counted in whole steps."""
 LARGEST_GROUP = 60
 """Groups above this size count with their direct evidence only: paths grow with the cube of a size."""
 
@@ -36,6 +38,12 @@ def log_odds(probability: Floats) -> Floats:
     p = np.clip(probability, LEAST_DOUBT, 1 - LEAST_DOUBT)
     bits: Floats = np.log2(p / (1 - p))
     return bits
+
+
+def is_kept_below(cut: float, least: float) -> bool:
+    """True where every pair that may reach ``cut`` is more probable than ``least``."""
+    bar, low = log_odds(np.array([cut, least]))
+    return bool(low < bar - NEAR)
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.components import Bounded, Links, bounded_components, joined
 from pipelines.linkage.conditions import check_affordable
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut import log_odds
+from pipelines.linkage.cut import is_kept_below, log_odds
 from pipelines.linkage.dialects import columns_compared
 from pipelines.linkage.exact_rules import chains
 from pipelines.linkage.fingerprints import fingerprints
 from pipelines.linkage.generations import Model
-from pipelines.linkage.inside import KEPT, in_parts, put_together, score_inside
-from pipelines.linkage.judge import Judged, judge
+from pipelines.linkage.inside import KEPT, in_parts, put_together, score_inside, score_missing
+from pipelines.linkage.judge import Judged, judge, may_be_joined
 from pipelines.linkage.recall import Recalled
 from pipelines.linkage.records import Nodes, choose, choose_more, prepare, prepare_lazily
 from pipelines.linkage.relation import classify
@@ -101,12 +101,13 @@ def gather(
     run: TrainingRun | None = None,
     sample: Sample | None = None,
     recalled: Recalled | None = None,
+    cut: float | None = None,
     every_pair: float | None = None,
 ) -> tuple[Model, Evidence]:
     """The evidence about the records of one party type, and the model that weighs it.
 
     Without ``model`` one is trained on them. ``recalled``: of what the same model linked before, only
-    what changed is scored. ``run`` and ``sample``: those of ``link_night``; ``every_pair``: of ``link_foreign``.
+    what changed is scored; ``cut``: the probability from which groups join, where it is known. ``run`` and ``sample``: those of ``link_night``; ``every_pair``: of ``link_foreign``.
     """
     is_new = model is None
     # The file of foreign settings is table ``people`` as it is.
@@ -173,11 +174,20 @@ def gather(
             block_inside(connection, rules, "open_labels", free)
         connection.execute("DROP TABLE keys")
         label = np.where(is_open, bounded.label, np.arange(len(nodes)))
+        told = None
+        if recalled is not None and cut is not None and is_kept_below(cut, conf.review_probability):
+            told = recalled.told(is_own & ~changed)
         names, parts = tuple(rule.name for rule in rules), []
         # Pieces of a large component may have more pairs than memory holds with all their levels.
         for part in in_parts(label, conf.task_pairs):
-            found = score_inside(connection, scores.of, part, candidates, nodes, free)
-            parts.append((found.select(KEPT), judge(connection, name, model, names, found, conf)))
+            found = score_inside(connection, scores.of, part, candidates, nodes, free, told)
+            judged = judge(connection, name, model, names, found, conf)
+            parts.append((found.select(KEPT), judged))
+            if told is not None and cut is not None:
+                # What was left out counts where records may be joined on all their evidence.
+                close = may_be_joined(len(nodes), found, judged, cut)
+                more = score_missing(connection, scores.of, close, found, nodes, free)
+                parts.append((more.select(KEPT), judge(connection, name, model, names, more, conf)))
     inside, judged = put_together(parts)
     return model, Evidence(
         name, bounded, links, inside, judged, costs, prints, changed, is_open, held.over_large

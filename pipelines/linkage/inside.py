@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import duckdb
 import numpy as np
@@ -15,6 +15,7 @@ from pipelines.linkage.link_only import may_be_compared
 from pipelines.linkage.records import Nodes
 
 Ints = npt.NDArray[np.int64]
+ENDS = ["node_l", "node_r"]
 KEPT = ("node_l", "node_r", "match_weight", "match_probability")
 """What is left of a pair once it is judged: levels and weights by comparison are most of its memory."""
 
@@ -42,6 +43,16 @@ def put_together(parts: Sequence[tuple[pa.Table, Judged]]) -> tuple[pa.Table, Ju
     return pairs.take(pa.array(order)), Judged(*columns)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an earlier night tells of pairs inside components: those that it left out are not probable enough to be kept."""
+
+    group: Ints
+    """By node: all pairs of one group were looked at. A node that changed since is a group of one."""
+    kept: pa.Table
+    """node_l, node_r: the pairs that it kept."""
+
+
 def score_inside(
     connection: duckdb.DuckDBPyConnection,
     score: Callable[[str], pa.Table],
@@ -49,43 +60,71 @@ def score_inside(
     candidates: pa.Table | None,
     nodes: Nodes,
     duplicate_free: tuple[str, ...] = (),
+    told: Told | None = None,
 ) -> pa.Table:
     """All pairs inside the components that ``label`` names, in the columns and order of ``score_pairs``.
 
     ``candidates`` (of ``score_pairs``) that lie inside are taken as they are; only the pairs that
-    are not among them are scored, by ``score``, which is given the name of their table; None scores all. Their rule is that of table ``blocked``, or -1. Two
-    records of one ``duplicate_free`` source are no pair.
+    are not among them are scored (``score_missing``); None scores all. ``told``: what it left out is left out.
     """
     if candidates is None:
-        known = pa.table({end: np.zeros(0, np.int64) for end in ("node_l", "node_r")})
-    else:
-        left, right = (candidates[end].to_numpy() for end in ("node_l", "node_r"))
-        known = candidates.filter(label[left] == label[right])
-    sizes = np.bincount(label, minlength=len(label))
-    scored = np.bincount(label[known["node_l"].to_numpy()], minlength=len(label))
-    incomplete = np.flatnonzero((scored < sizes * (sizes - 1) // 2)[label])
-    if not len(incomplete) and candidates is not None:
+        nothing = pa.table({end: np.zeros(0, np.int64) for end in ENDS})
+        return score_missing(connection, score, label, nothing, nodes, duplicate_free)
+    left, right = (candidates[end].to_numpy() for end in ENDS)
+    known = candidates.filter(label[left] == label[right])
+    if not len(_incomplete(label, known)):
         return known
+    missed = score_missing(connection, score, label, known, nodes, duplicate_free, told)
+    return pa.concat_tables([known, missed]).sort_by([(end, "ascending") for end in ENDS]).combine_chunks()
+
+
+def score_missing(
+    connection: duckdb.DuckDBPyConnection,
+    score: Callable[[str], pa.Table],
+    label: Ints,
+    known: pa.Table,
+    nodes: Nodes,
+    duplicate_free: tuple[str, ...] = (),
+    told: Told | None = None,
+) -> pa.Table:
+    """The pairs inside the components that ``label`` names that are not among ``known`` (node_l, node_r), scored.
+
+    By ``score``, which is given the name of their table. Their rule is that of table ``blocked``, or -1. Two
+    records of one ``duplicate_free`` source are no pair. ``told``: see ``score_inside``.
+    """
+    incomplete = _incomplete(label, known)
     labels = {
         "node": incomplete,
         "label": label[incomplete],
         "source": nodes.source.take(pa.array(incomplete)),
+        # Told nothing, each node is a group of one.
+        "told": incomplete if told is None else told.group[incomplete],
     }
     connection.register("labels", pa.table(labels))
-    connection.register("known", known.select(["node_l", "node_r"]))
+    connection.register("known", known.select(ENDS))
+    connection.register("kept", known.slice(0, 0).select(ENDS) if told is None else told.kept)
     connection.execute(
         f"""CREATE OR REPLACE TABLE inside AS
         SELECT p.join_key_l, p.join_key_r, coalesce(b.match_key, '-1') AS match_key
         FROM (SELECT l.node AS join_key_l, r.node AS join_key_r
-            FROM labels l JOIN labels r ON l.label = r.label AND l.node < r.node
-                AND {may_be_compared(duplicate_free)}) p
+            FROM labels l JOIN labels r ON l.label = r.label AND l.node < r.node AND l.told <> r.told
+                AND {may_be_compared(duplicate_free)}
+            UNION ALL SELECT l.node, r.node FROM kept
+            JOIN labels l ON l.node = kept.node_l JOIN labels r ON r.node = kept.node_r
+            WHERE l.label = r.label AND l.told = r.told AND {may_be_compared(duplicate_free)}) p
         ANTI JOIN known k ON k.node_l = p.join_key_l AND k.node_r = p.join_key_r
         LEFT JOIN blocked b ON b.join_key_l = p.join_key_l AND b.join_key_r = p.join_key_r"""
     )
-    connection.unregister("labels")
-    connection.unregister("known")
+    for table in ("labels", "known", "kept"):
+        connection.unregister(table)
     missed = score("inside")
     connection.execute("DROP TABLE inside")
-    order = [("node_l", "ascending"), ("node_r", "ascending")]
-    found = missed if candidates is None else pa.concat_tables([known, missed])
-    return found.sort_by(order).combine_chunks()
+    return missed
+
+
+def _incomplete(label: Ints, known: pa.Table) -> Ints:
+    """The nodes of components of which not all pairs are ``known``."""
+    sizes = np.bincount(label, minlength=len(label))
+    left, right = (label[known[end].to_numpy()] for end in ENDS)
+    scored = np.bincount(left[left == right], minlength=len(label))
+    return np.flatnonzero((scored < sizes * (sizes - 1) // 2)[label])

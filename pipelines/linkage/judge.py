@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.comparisons import NONE, own_of
+from pipelines.linkage.components import components
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut import Joins, counted, log_odds
+from pipelines.linkage.cut import NEAR, Joins, counted, log_odds
 from pipelines.linkage.exact_rules import verdicts
 from pipelines.linkage.generations import Model
 from pipelines.linkage.relation import classify, informed
@@ -90,6 +91,14 @@ def judge(
         forbidden,
         exact.blocked_by(found_by, rule < 0),
     )
+
+
+def may_be_joined(nodes: int, pairs: pa.Table, judged: Judged, cut: float) -> Ints:
+    """The smallest node of each node's component of ``pairs`` that may reach ``cut``: no group of ``clustered`` is larger."""
+    is_near = log_odds(judged.judged) >= float(log_odds(np.array(cut))) - NEAR
+    reach = judged.sure | (is_near & ~judged.alone)
+    left, right = (pairs[end].to_numpy()[reach] for end in ("node_l", "node_r"))
+    return components(nodes, left, right)
 
 
 def clustered(nodes: int, joins: Joins, forbidden: Bools, cut: float) -> tuple[Ints, Ints]:

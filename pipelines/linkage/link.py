@@ -136,7 +136,16 @@ def link_night(
         for name in MODELS:
             model = given.models[name] if given is not None else None
             models[name], found = gather(
-                connection, name, model, nodes, conf, say, run=run, sample=sample, recalled=recalled
+                connection,
+                name,
+                model,
+                nodes,
+                conf,
+                say,
+                run=run,
+                sample=sample,
+                recalled=recalled,
+                cut=None if given is None else given.cut,
             )
             evidence.append(found)
         say("clusters")

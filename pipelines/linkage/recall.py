@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.linkage.components import Links
+from pipelines.linkage.inside import ENDS, Told
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -53,6 +54,13 @@ class Recalled:
         """Nodes that are new or whose fingerprint is not what it was."""
         found: Bools = ~self.known | (self.fingerprint != fingerprint)
         return found
+
+    def told(self, unchanged: Bools) -> Told:
+        """What is known of the pairs of ``unchanged`` nodes."""
+        alone = -1 - np.arange(len(unchanged))
+        return Told(
+            np.where(unchanged & (self.component >= 0), self.component, alone), self.pairs.select(ENDS)
+        )
 
     def still(self, unchanged: Bools) -> Links:
         """The links between ``unchanged`` nodes."""

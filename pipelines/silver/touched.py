@@ -50,19 +50,21 @@ class Part(Protocol):
         """The tables that the feeds fill, by ``layer/table``; ``built``: what ``rows`` and all other feeds make."""
 
 
+def rows_of(parts: Sequence[Part]) -> dict[Key, DataFrame]:
+    """The bronze rows to look at, of the feeds of the parts."""
+    return {key: rows for part in parts for key, rows in part.rows.items()}
+
+
 @dataclass(frozen=True)
 class Touched:
     """What a night looks at, and what completes it."""
 
     parts: Sequence[Part]
     """Each of other feeds."""
+    rows: Mapping[Key, DataFrame]
+    """``rows_of`` the parts: all of them are looked at twice."""
     _last: LastNight
     _business_date: date
-
-    @property
-    def rows(self) -> dict[Key, DataFrame]:
-        """The bronze rows to look at, of the feeds of the parts."""
-        return {key: rows for part in self.parts for key, rows in part.rows.items()}
 
     def earlier(self) -> dict[Key, DataFrame]:
         """Those of ``rows`` that last night had too."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from gold_box import D, frame, rules, table, told
+from gold_box import ORDERS, D, frame, rules, table, told
 from pyspark.sql import functions as F
 from taken_over_tables import whole
 
@@ -19,7 +20,8 @@ from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from datetime import date
+
     from pyspark.sql import DataFrame, SparkSession
 
 # A record of crm is of the customer of its name, but for those that OWNERS names.
@@ -92,44 +94,82 @@ def night(spark: SparkSession, rows: str, *, merged: bool) -> tuple[DataFrame, D
     )
 
 
-@pytest.fixture(scope="module")
-def first(spark: SparkSession) -> Customers:
-    records, owners, register = night(spark, BEFORE, merged=False)
-    made = build_customers(records, owners, register, None, None, rules(), Metrics(), D - timedelta(days=1))
-    assert not isinstance(made.attribute_values, TakenOver)
-    return Customers(made.customers.localCheckpoint(), made.attribute_values.localCheckpoint())
+@dataclass(frozen=True)
+class Night:
+    """Both tables as a night leaves them, and what was handed to the runner."""
+
+    customers: DataFrame
+    values: DataFrame
+    made: Customers
 
 
-def tonight(
-    spark: SparkSession, first: Customers, last: Customers | None
-) -> tuple[DataFrame, DataFrame, Customers]:
-    """Both tables, of which ``last`` may be taken over, and as they are built."""
-    records, owners, register = night(spark, NOW, merged=True)
-    over = last and LastNight(last.customers)
+def made_night(
+    spark: SparkSession,
+    of: tuple[DataFrame, DataFrame, DataFrame],
+    before: Night | None,
+    day: date,
+    *,
+    takes_over: bool = False,
+    orders: DataFrame | None = None,
+    stale: tuple[str, ...] = (),
+) -> Night:
+    records, owners, register = of
     made = build_customers(
-        records, owners, register, None, first.customers, rules(), Metrics(), D, keep=computed_once, last=over
+        records,
+        owners,
+        register,
+        orders,
+        before and before.customers,
+        rules(),
+        Metrics(),
+        day,
+        stale,
+        keep=computed_once,
+        last=LastNight(before.customers) if before and takes_over else None,
     )
-    values = whole(made.attribute_values, ATTRIBUTE_VALUES, last and values_of(last))
-    return made.customers, spark.createDataFrame(values), made
+    tables = (
+        (made.customers, CUSTOMERS, before and before.customers),
+        (made.attribute_values, ATTRIBUTE_VALUES, before and before.values),
+    )
+    customers, values = (
+        spark.createDataFrame(whole(content, table, last and last.toArrow())).localCheckpoint()
+        for content, table, last in tables
+    )
+    return Night(customers, values, made)
 
 
-def values_of(made: Customers) -> pa.Table:
-    assert not isinstance(made.attribute_values, TakenOver)
-    return made.attribute_values.toArrow()
+@pytest.fixture(scope="module")
+def first(spark: SparkSession) -> Night:
+    made = made_night(spark, night(spark, BEFORE, merged=False), None, D - timedelta(days=1))
+    assert not isinstance(made.made.attribute_values, TakenOver)
+    return made
 
 
-def test_the_tables_are_those_of_a_night_that_takes_nothing_over(
-    spark: SparkSession, first: Customers
-) -> None:
-    customers, values, _ = tonight(spark, first, None)
-    same_customers, same_values, taken = tonight(spark, first, first)
-    assert told(same_customers, *CUSTOMERS.names) == told(customers, *CUSTOMERS.names)
-    assert told(same_values, *ATTRIBUTE_VALUES.names) == told(values, *ATTRIBUTE_VALUES.names)
-    assert isinstance(taken.attribute_values, TakenOver)
+def tonight(spark: SparkSession, first: Night, *, takes_over: bool) -> Night:
+    return made_night(spark, night(spark, NOW, merged=True), first, D, takes_over=takes_over)
+
+
+def is_same(one: Night, other: Night) -> bool:
+    return told(one.customers, *CUSTOMERS.names) == told(other.customers, *CUSTOMERS.names) and told(
+        one.values, *ATTRIBUTE_VALUES.names
+    ) == told(other.values, *ATTRIBUTE_VALUES.names)
+
+
+def made_again(customers: Customers) -> list[str]:
+    """Whose rows of gold/customers do not stand."""
+    assert isinstance(customers.customers, TakenOver)
+    return told(customers.customers.gone, "customer_id")
+
+
+def test_the_tables_are_those_of_a_night_that_takes_nothing_over(spark: SparkSession, first: Night) -> None:
+    taken = tonight(spark, first, takes_over=True)
+    assert is_same(taken, tonight(spark, first, takes_over=False))
+    assert isinstance(taken.made.attribute_values, TakenOver)
+    assert made_again(taken.made) == TOUCHED
 
 
 def test_whose_records_say_the_same_as_of_the_same_date_are_taken_over_and_nobody_else(
-    spark: SparkSession, first: Customers
+    spark: SparkSession, first: Night
 ) -> None:
     records, owners, _ = night(spark, NOW, merged=True)
     touched = touched_customers(records, owners, LastNight(first.customers), D, computed_once)
@@ -139,23 +179,64 @@ def test_whose_records_say_the_same_as_of_the_same_date_are_taken_over_and_nobod
         "from into",
         "into into",
     ]
-    assert not isinstance(first.attribute_values, TakenOver)
-    marked = Customers(
+    marked = Night(
         first.customers.withColumn("birth_date", F.lit("1900-01-01").cast("date")),
-        first.attribute_values.withColumn("value", F.lit("marked")),
+        first.values.withColumn("value", F.lit("marked")),
+        first.made,
     )
-    customers, values, _ = tonight(spark, first, marked)
-    assert told(customers.filter("birth_date = '1900-01-01'"), "customer_id") == TAKEN_OVER
-    of_last_night = values.filter("value = 'marked'").select("customer_id").distinct()
+    taken = tonight(spark, marked, takes_over=True)
+    is_marked = "birth_date = '1900-01-01' AND is_live"
+    assert told(taken.customers.filter(is_marked), "customer_id") == TAKEN_OVER
+    of_last_night = taken.values.filter("value = 'marked'").select("customer_id").distinct()
     assert told(of_last_night, "customer_id") == TAKEN_OVER
 
 
+def test_a_row_is_made_again_too_where_orders_or_the_register_say_otherwise(
+    spark: SparkSession, first: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, owners, register = night(spark, BEFORE, merged=False)
+    orders = frame(
+        spark,
+        ORDERS,
+        """
+        | customer_id | order_id | order_date | status    | gross | returned | net | quantity_net |
+        | same        | 1        | 2026-07-01 | completed | 5     | 0        | 5   | 1            |
+        """,
+    )
+    was_another = F.when(F.col("customer_id") == "again", F.array(F.lit("old")))
+    former = F.coalesce(was_another, F.col("previous_customer_ids"))
+    register = register.filter("customer_id != 'kind'").withColumn("previous_customer_ids", former)
+    owners = owners.filter("customer_id != 'kind'")
+    of = (records, owners, register)
+    taken = made_night(spark, of, first, D, takes_over=True, orders=orders)
+    assert made_again(taken.made) == ["again", "dated", "kind", "same"]
+    built = made_night(spark, of, first, D, orders=orders)
+    assert is_same(taken, built)
+    monkeypatch.setattr(module, "FEW", 3)
+    whole_again = made_night(spark, of, first, D, takes_over=True, orders=orders)
+    assert not isinstance(whole_again.made.customers, TakenOver)
+    assert isinstance(whole_again.made.attribute_values, TakenOver)
+    assert is_same(whole_again, built)
+
+
+def test_a_source_that_becomes_stale_shows_in_every_row_of_its_customers_once(
+    spark: SparkSession, first: Night
+) -> None:
+    of = night(spark, BEFORE, merged=False)
+    stale = made_night(spark, of, first, D, takes_over=True, stale=("crm",))
+    assert is_same(stale, made_night(spark, of, first, D, stale=("crm",)))
+    assert set(made_again(stale.made)) == {row["customer_id"] for row in first.customers.collect()}
+    another = made_night(spark, of, stale, D + timedelta(days=1), takes_over=True, stale=("crm",))
+    assert made_again(another.made) == []
+
+
 def test_where_most_are_touched_all_are_made_again(
-    spark: SparkSession, first: Customers, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, first: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FEW", len(TOUCHED) - 1)
     records, owners, _ = night(spark, NOW, merged=True)
     assert touched_customers(records, owners, LastNight(first.customers), D, computed_once) is None
-    customers, _, made = tonight(spark, first, first)
-    assert customers.filter("given_name = 'Zoe'").count() == 1
-    assert not isinstance(made.attribute_values, TakenOver)
+    taken = tonight(spark, first, takes_over=True)
+    assert taken.customers.filter("given_name = 'Zoe'").count() == 1
+    assert not isinstance(taken.made.attribute_values, TakenOver)
+    assert not isinstance(taken.made.customers, TakenOver)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pyarrow as pa
+import pytest
 from identity_world import (
     Scene,
     State,
@@ -109,13 +110,15 @@ def test_a_new_id_depends_on_all_it_is_made_of(spark: SparkSession) -> None:
     assert minted(0, 0, "1", "x") == ids[0]
 
 
-def test_the_audit_counts_what_breaks_the_contract(spark: SparkSession) -> None:
+@pytest.mark.parametrize("records", [0, identity_frames.ONE_TASK + 1])
+def test_the_audit_counts_what_breaks_the_contract(spark: SparkSession, records: int) -> None:
     tonight = scene("crm", "a b | c | d | e | f")
     first = play(spark, State(), on(0), tonight)
     ids = {record: customer for (_, record), customer in first.ids.items()}
 
     def violations(broken: State, clusters: Scene = tonight) -> dict[str, int]:
-        found = audit(frames(spark, first), frames(spark, broken), clusters_frame(spark, clusters), on(1))
+        tables = frames(spark, first), frames(spark, broken), clusters_frame(spark, clusters)
+        found = audit(*tables, on(1), records=records)
         return {r["invariant"]: r["violations"] for r in rows(found) if r["violations"]}
 
     # c has an id that nobody ever had, d that of e, and f none.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from pipelines.linkage.fingerprints import linked_by
 from pipelines.linkage.generations import Generation
 from pipelines.linkage.link import Linked, link_night
 from pipelines.linkage.recall import Remembered
+from pipelines.linkage.scoring import Scorer
 
 NIGHT = date(2026, 7, 1)
 TABLES = (
@@ -43,6 +46,11 @@ SMALL = Linkage.model_validate(
     }
 )
 """Blocks that are subdivided, components that are cut, exact rules, a source without duplicates, addresses soon generic."""
+LARGE = SMALL.model_copy(update={"max_component": 60})
+"""With ``SURE`` components that hold many groups, and that most nights change somewhere."""
+NAMES = ("ana", "luis", "ana maria", "ana", "luis", "ana maria")
+SURE = 0.6
+"""A cut well above the probability from which pairs are kept."""
 
 
 def remembered(linked: Linked) -> Remembered:
@@ -71,32 +79,98 @@ def crowd() -> list[Row]:
     return table(rows).to_pylist()
 
 
-def check_history(generation: Generation, seed: int, nights: int) -> None:
+def families(*names: str) -> list[Row]:
+    """People of five records each, of whom each shares a phone number with the next: fewer components than groups."""
+    people = [
+        record(
+            source,
+            f"FAMILY{person}",
+            given=name,
+            surname="perez",
+            city="puebla",
+            emails=[f"e{person}@x.com"],
+            phones=[f"+52555500000{n}" for n in (person, person + 1)[: 2 if source == "pos" else 1]],
+        )
+        for person, name in enumerate(names)
+        for source in ("crm", "fax", "pos", "shop", "web")
+    ]
+    return table(people).to_pylist()
+
+
+def chain() -> list[Row]:
+    """Records of one name, of which each shares an e-mail address with the next: surely one, and most pairs are not."""
+    people = [
+        record(
+            "pos",
+            f"CHAIN{i:02d}",
+            given="ana",
+            surname="perez",
+            city=f"city {i}",
+            emails=[f"a{i}@x.com", f"a{i + 1}@x.com"],
+        )
+        for i in range(14)
+    ]
+    return table(people).to_pylist()
+
+
+def check_history(generation: Generation, conf: Linkage, seed: int, nights: int) -> None:
     dice = random.Random(seed)
     rows = crowd()
-    linked = link_night(table(rows), generation, SMALL, NIGHT)
+    if conf is LARGE:
+        rows, generation = [*rows, *chain(), *families(*NAMES)], replace(generation, cut=SURE)
+    linked = link_night(table(rows), generation, conf, NIGHT)
     for at in range(nights):
         rows = night_after(rows, dice, at)
         last = remembered(linked)
-        full = link_night(table(rows), linked.generation, SMALL, NIGHT)
-        linked = link_night(table(rows), linked.generation, SMALL, NIGHT, last=last)
+        full = link_night(table(rows), linked.generation, conf, NIGHT)
+        linked = link_night(table(rows), linked.generation, conf, NIGHT, last=last)
         assert_same(linked, full)
         assert linked.figures["changed_records"] < len(rows)
 
 
-@settings(max_examples=2, deadline=None, phases=(Phase.reuse, Phase.generate))
+@pytest.mark.parametrize("conf", [SMALL, LARGE], ids=["small", "large"])
+@settings(max_examples=1, deadline=None, phases=(Phase.reuse, Phase.generate))
 @given(seed=st.integers(0, 2**32))
-def test_any_history_ends_in_what_one_full_run_gives(generation: Generation, seed: int) -> None:
-    check_history(generation, seed, nights=2)
+def test_any_history_ends_in_what_one_full_run_gives(
+    generation: Generation, conf: Linkage, seed: int
+) -> None:
+    check_history(generation, conf, seed, nights=2)
 
 
 @pytest.mark.soak
-@settings(max_examples=40, deadline=None, phases=(Phase.reuse, Phase.generate))
+@pytest.mark.parametrize("conf", [SMALL, LARGE], ids=["small", "large"])
+@settings(max_examples=25, deadline=None, phases=(Phase.reuse, Phase.generate))
 @given(seed=st.integers(0, 2**32), nights=st.integers(2, 6))
 def test_many_long_histories_end_in_what_one_full_run_gives(
-    generation: Generation, seed: int, nights: int
+    generation: Generation, conf: Linkage, seed: int, nights: int
 ) -> None:
-    check_history(generation, seed, nights)
+    check_history(generation, conf, seed, nights)
+
+
+def test_of_a_component_that_grows_the_pairs_that_nothing_is_to_come_of_are_not_scored_again(
+    generation: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = []
+    of = Scorer.of
+
+    def counted(self: Scorer, pairs: str, least_weight: float | None = None) -> pa.Table:
+        found = of(self, pairs, least_weight)
+        scored.append(found.num_rows)
+        return found
+
+    rows = families("ana", "luis", "ana", "luis")
+    first = link_night(table(rows), replace(generation, cut=SURE), LARGE, NIGHT)
+    components = first.clusters["component"].to_pylist()
+    assert first.figures["clusters"] == 4 > len(set(components))
+    grown = Counter(components).most_common(1)[0][0]
+    more = [*rows, {**rows[components.index(grown)], "record_id": "NEW"}]
+    monkeypatch.setattr(Scorer, "of", counted)
+    again = link_night(table(more), first.generation, LARGE, NIGHT, last=remembered(first))
+    few = sum(scored)
+    scored.clear()
+    assert_same(again, link_night(table(more), first.generation, LARGE, NIGHT))
+    assert again.figures["clustered_records"] == components.count(grown) + 1
+    assert few < sum(scored) / 2
 
 
 def test_nothing_changed_scores_nothing(generation: Generation) -> None:

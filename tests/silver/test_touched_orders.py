@@ -17,7 +17,7 @@ from pipelines.silver.build import build_from, classify_all
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS, outcome_counts
 from pipelines.silver.quarantine import QUARANTINE
-from pipelines.silver.touched import LastNight, Touched
+from pipelines.silver.touched import LastNight, Touched, rows_of
 from pipelines.silver.touched_orders import touched_orders
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def test_touched_orders_and_last_nights_rows_are_the_whole_tables(spark: SparkSe
     last = box.last()
     orders = box.touched(last)
     assert orders is not None
-    part = Touched([orders], last, TONIGHT)
+    part = Touched([orders], rows_of([orders]), last, TONIGHT)
     classified = box.classified(part.rows)
     earlier = outcome_counts(classify_all(part.earlier(), box.sources), business_date=TONIGHT)
     made = part.completed(box.built(classified, TONIGHT), classified, earlier)
