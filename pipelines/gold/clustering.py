@@ -75,7 +75,6 @@ def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
     kind = F.when(has_tax_id, F.coalesce("tax_id_type", F.lit("")))
     said = records.select(
         record_number(),
-        "source",
         _formal("match_given_formal").alias("given"),
         _words("match_surname", "match_second_surname").alias("surname"),
         F.col("match_postal_code").alias("postal_code"),
@@ -83,10 +82,10 @@ def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
         kind.alias("tax_kind"),
         F.when(has_tax_id, F.concat_ws(_BETWEEN, kind, "match_tax_id")).alias("tax_id"),
     )
-    names = [name for name in said.columns if name != RECORD_NUMBER]
+    names = ["source", *(name for name in said.columns if name != RECORD_NUMBER)]
     # One list: each is written and read again while it is gathered.
     gathered = (
-        numbered(assignments)
+        assignments.select("source", record_number(), customer_number())
         .join(said, on=RECORD_NUMBER, how="left")
         .groupBy(CUSTOMER_NUMBER)
         .agg(F.collect_list(F.struct(*names)).alias("said"))

@@ -173,7 +173,7 @@ def _profile() -> dict[str, SparkColumn]:
 
 
 def _with_activity(
-    register: DataFrame, orders: DataFrame | None, metrics: Metrics, business_date: date
+    register: DataFrame, orders: DataFrame | None, metrics: Metrics, business_date: date, keep: Keep
 ) -> DataFrame:
     """``register`` with what the customer's counted orders make of it: party_state and habitual."""
     if orders is None:
@@ -186,7 +186,7 @@ def _with_activity(
             .groupBy("customer_id")
             .agg(F.count_if(counts).alias("orders_ever"), F.count_if(recent).alias("orders_recent"))
         )
-        active = register.join(by_customer, on="customer_id", how="left")
+        active = register.join(keep(by_customer), on="customer_id", how="left")
     ever, recently = (F.coalesce(name, F.lit(0)) for name in ("orders_ever", "orders_recent"))
     return active.select(
         *register.columns,
@@ -243,7 +243,9 @@ def build_customers(
     # Both tables are made of it, and sorting the candidates is the dear part.
     ranked = keep(rank_candidates(live, survivorship, business_date, _profile(), _PROFILED))
     golden, values = golden_values(ranked), ATTRIBUTE_VALUES.conform(attribute_rows(ranked))
-    known, changed = _with_activity(register, orders, metrics, business_date), None
+    # Where rows may stand, it is looked at first, and once more where too many do not.
+    of_orders = as_it_is if touched is None else keep
+    known, changed = _with_activity(register, orders, metrics, business_date, of_orders), None
     if last is not None and touched is not None:
         changed = changed_customers(known, touched, last, _strings(stale_sources), keep)
         if changed is not None:

@@ -5,7 +5,8 @@ the source filled it. ``in_customers`` and ``unassigned`` add up the events as g
 after they were resolved: those of a customer that stands in gold/customers, and those of
 nobody. Neither is the rest of the others, so an event that was lost, doubled, or given to a
 customer that gold does not know makes the row not add up (``imbalances``). Lines and returns
-are added up once, by what their order is in silver and by what it is in gold.
+are read once, and added up by what their order is in silver and by what it is in gold: one whose
+order was lost, or is of another source, currency or an unknown customer in gold, does not add up.
 
 | measure | what | source | currency |
 |---|---|---|---|
@@ -108,7 +109,7 @@ _PLACE = ("source", "currency", "side")
 _PLACE_TYPE = f"struct<{','.join(f'{name}:{STRING}' for name in _PLACE)}>"
 _ORDER_KEY = [HASH, "order_id"]
 _FEW = 100_000
-"""Places that are sent to every task whole. A currency that is mapped wrongly may be another one in each order."""
+"""Places that are numbered."""
 Measures = dict[str, "SparkColumn"]
 """Measure → its aggregate over events that have source and currency."""
 
@@ -123,12 +124,12 @@ def _order_measures() -> Measures:
 
 
 def _line_measures() -> Measures:
-    """Of rows that were added up (``_by_order``)."""
+    """Of rows that were added up (``_by_place``)."""
     return {"lines": F.sum("rows"), "line_amount": F.sum("amount")}
 
 
 def _return_measures() -> Measures:
-    """Of rows that were added up (``_by_order``)."""
+    """Of rows that were added up (``_by_place``)."""
     return {
         "return_rows": F.sum("rows"),
         "return_amount": F.sum("amount"),
@@ -175,7 +176,7 @@ def build_reconciliation(
         if silver_orders is not None and resolved_orders is not None:
             nobodys = silver_orders.withColumn("side", F.lit(None).cast(STRING))
             known = {_OF_SILVER: nobodys, _OF_GOLD: resolved_orders}
-        booked = keep(_by_order(order_lines, returns, known, keep))
+        booked = keep(_by_place(order_lines, returns, known, keep))
         if order_lines is not None:
             lines = booked.filter("is_line")
             reconcile(
@@ -207,9 +208,12 @@ def imbalances(reconciliation: DataFrame) -> DataFrame:
 
 def _with_side(resolved: DataFrame, ids: DataFrame) -> DataFrame:
     """``resolved`` events with side: in_customers, unassigned, or NULL: of a customer that is not among ``ids``."""
-    known = ids.withColumn("is_known", F.lit(True))
+    known = ids.select(F.col("customer_id").alias("_owner"), F.lit(True).alias("is_known"))
+    # Under one NULL the events of nobody would all go to one task.
+    nobody = F.concat(F.lit("\n"), F.xxhash64(*resolved.columns).cast(STRING))
     side = F.when(F.col("customer_id").isNull(), _UNASSIGNED).when(F.col("is_known"), "in_customers")
-    return resolved.join(known, on="customer_id", how="left").withColumn("side", side).drop("is_known")
+    owned = resolved.withColumn("_owner", F.coalesce("customer_id", nobody))
+    return owned.join(known, on="_owner", how="left").withColumn("side", side).drop("_owner", "is_known")
 
 
 def _with_currency(events: DataFrame) -> DataFrame:
@@ -220,55 +224,53 @@ def _without_currency(events: DataFrame) -> DataFrame:
     return events.withColumn("currency", F.lit(None).cast(STRING))
 
 
-def _places(orders: DataFrame) -> DataFrame:
-    """The different ``_PLACE`` of ``orders``, numbered in their order: place."""
+def _places(orders: DataFrame, keep: Keep) -> DataFrame | None:
+    """The different ``_PLACE`` of ``orders``, numbered in their order: place. None where they are many."""
+    found = keep(orders.select(*_PLACE).distinct().limit(_FEW + 1))
+    if found.count() > _FEW:
+        return None
     in_order = Window.orderBy(*[F.col(name).asc_nulls_first() for name in _PLACE])
-    return orders.select(*_PLACE).distinct().withColumn("place", F.row_number().over(in_order))
+    return keep(found.withColumn("place", F.row_number().over(in_order)))
 
 
-def _sent(places: DataFrame) -> DataFrame:
-    """``places``, to be sent to every task where they are few."""
-    return F.broadcast(places) if places.count() <= _FEW else places
-
-
-def _placed(orders: DataFrame, places: DataFrame, name: str) -> DataFrame:
-    """Of each of ``orders`` order_id with its hash, and the number of its place as ``name``."""
+def _placed(orders: DataFrame, places: DataFrame | None, name: str) -> DataFrame:
+    """Of each of ``orders`` order_id with its hash, and as ``name`` the number of its place, or the place itself."""
+    key = (hash_first(["order_id"]), "order_id")
+    if places is None:
+        return orders.select(*key, F.struct(*_PLACE).alias(name))
     numbered = places.select(
         *[F.col(column).alias(f"_{column}") for column in _PLACE], F.col("place").alias(name)
     )
     is_there = reduce(and_, [F.col(column).eqNullSafe(F.col(f"_{column}")) for column in _PLACE])
-    return orders.join(numbered, on=is_there, how="inner").select(hash_first(["order_id"]), "order_id", name)
+    return orders.join(F.broadcast(numbered), on=is_there, how="inner").select(*key, name)
 
 
-def _by_order(
+def _by_place(
     order_lines: DataFrame | None,
     returns: DataFrame | None,
     orders: Mapping[str, DataFrame],
     keep: Keep,
 ) -> DataFrame:
-    """Lines and returns added up by what their order is in each of ``orders``: few rows, however many orders.
+    """Lines and returns added up by what their order is in each of ``orders``.
 
     is_line; of returns currency and is_matched; rows, amount; and by the name of each of ``orders`` the ``_PLACE`` of the
     order as a struct, NULL where it is not known. Lines and returns name no source: an id that two sources use is the
-    first one's, as in silver. Both sides of the reconciliation are made of it: what is looked for is where a line or
-    return belongs, and moving them is the dear part. So orders are moved as numbers, which need not be sorted.
+    first one's, as in silver. Runs jobs.
+
+    Moving lines is the dear part, so they meet both kinds of orders once, and orders are moved as numbers, which need
+    not be sorted. A currency that is mapped wrongly may be another one in each order: then they are moved as they are.
     """
     parts = []
     if order_lines is not None:
-        own = {
-            "is_line": F.lit(True),
-            "currency": F.lit(None).cast(STRING),
-            "is_matched": F.lit(None).cast("boolean"),
-        }
-        parts.append(order_lines.withColumns(own))
+        nothing = {"currency": STRING, "is_matched": "boolean"}
+        own = {name: F.lit(None).cast(kind) for name, kind in nothing.items()}
+        parts.append(order_lines.withColumns({"is_line": F.lit(True), **own}))
     if returns is not None:
         parts.append(returns.withColumn("is_line", F.lit(False)))
     kinds = ("is_line", "currency", "is_matched")
-    rows = reduce(
-        DataFrame.unionByName,
-        [part.select(hash_first(["order_id"]), "order_id", *kinds, "amount") for part in parts],
-    )
-    places = {name: _sent(keep(_places(frame))) for name, frame in orders.items()}
+    columns = (hash_first(["order_id"]), "order_id", *kinds, "amount")
+    rows = reduce(DataFrame.unionByName, [part.select(*columns) for part in parts])
+    places = {name: _places(frame, keep) for name, frame in orders.items()}
     if orders:
         placed = [_placed(frame, places[name], name) for name, frame in orders.items()]
         heads = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), placed)
@@ -276,13 +278,15 @@ def _by_order(
         rows = rows.join(first, on=_ORDER_KEY, how="left")
     added_up = rows.groupBy(*kinds, *orders).agg(F.count("*").alias("rows"), F.sum("amount").alias("amount"))
     for name, numbered in places.items():
-        place = numbered.select(F.col("place").alias(name), F.struct(*_PLACE).alias(f"_{name}"))
-        added_up = added_up.join(place, on=name, how="left").drop(name).withColumnRenamed(f"_{name}", name)
+        if numbered is not None:
+            place = numbered.select(F.col("place").alias("_place"), F.struct(*_PLACE).alias("_whole"))
+            found = added_up.join(F.broadcast(place), on=F.col(name) == F.col("_place"), how="left")
+            added_up = found.withColumn(name, F.col("_whole")).drop("_place", "_whole")
     return added_up
 
 
 def _whose(rows: DataFrame, of: str) -> DataFrame:
-    """``rows`` of ``_by_order`` with source and side of their order, and its currency as order_currency."""
+    """``rows`` of ``_by_place`` with source and side of their order, and its currency as order_currency."""
     place = F.col(of) if of in rows.columns else F.lit(None).cast(_PLACE_TYPE)
     is_known = place.isNotNull()
     return rows.withColumns(

@@ -18,15 +18,15 @@ from pyspark.sql import functions as F
 from pipelines.identity.events import published_so_far, stays
 from pipelines.identity.frames import FEW, are_few, held
 from pipelines.identity.tables import RECORD
-from pipelines.queries import HASH, computed_once, hash_first
-
-_NIGHT = 2**40
-"""More than a night has events."""
+from pipelines.queries import HASH, computed_once, hash_first, let_go
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
     from pipelines.identity.assign import Identity
+
+_NIGHT = 2**40
+"""More events than a business date has: their places in it begin at 1."""
 
 
 def audit(
@@ -189,6 +189,14 @@ def _not_the_same(numbers: DataFrame) -> DataFrame | None:
     said = [F.col(name) == F.col("now") for name in ("held", "stay", "replayed")]
     is_one = (F.col("ids") == 1) & (F.col("stays") == 1) & F.coalesce(reduce(and_, said), F.lit(False))
     marked = computed_once(numbers.withColumn("is_other", ~(is_one & F.col("cluster").isNotNull())))
+    found = _of_the_others(marked)
+    # Of all records, and held beside what is looked at by name.
+    let_go(marked)
+    return found
+
+
+def _of_the_others(marked: DataFrame) -> DataFrame | None:
+    """``_not_the_same`` of ``numbers`` with is_other: a table says something else of the record than another."""
     if marked.filter("is_other").count() > FEW:
         return None
 

@@ -27,8 +27,8 @@ ALONE_BELOW = 0.1
 """Bits that a pair which only a name joins stays below the cut."""
 LEAST_DOUBT = 1e-5
 """No probability counts as nearer to 0 or 1 than this."""
-NEAR = 1 / (GRAIN * LEAST_COUNTED)
-"""Bits below the cut from which a pair may reach it yet: weights are counted in whole steps."""
+NEAR = 1.01 / (GRAIN * LEAST_COUNTED * UNBLOCKED)
+"""Bits below the cut from which a pair may reach it yet: what counts least of its distance is rounded to a whole step."""
 LARGEST_GROUP = 60
 """Groups above this size count with their direct evidence only: paths grow with the cube of a size."""
 

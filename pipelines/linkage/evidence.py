@@ -1,7 +1,8 @@
 """What speaks for every pair of one party type: blocked, scored, brought into components and judged.
 
 With the night before at hand only what changed is scored: pairs that touch a changed record, and the
-components that these, or a lost link, changed.
+components that these, or a lost link, changed; inside these, of pairs that last night was not going to keep,
+those of records that may be joined.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pipelines.linkage.dialects import columns_compared
 from pipelines.linkage.exact_rules import chains
 from pipelines.linkage.fingerprints import fingerprints
 from pipelines.linkage.generations import Model
-from pipelines.linkage.inside import KEPT, in_parts, put_together, score_inside, score_missing
+from pipelines.linkage.inside import KEPT, in_parts, incomplete, put_together, score_inside, score_missing
 from pipelines.linkage.judge import Judged, judge, may_be_joined
 from pipelines.linkage.recall import Recalled
 from pipelines.linkage.records import Nodes, choose, choose_more, prepare, prepare_lazily
@@ -176,7 +177,7 @@ def gather(
         label = np.where(is_open, bounded.label, np.arange(len(nodes)))
         told = None
         if recalled is not None and cut is not None and is_kept_below(cut, conf.review_probability):
-            told = recalled.told(is_own & ~changed)
+            told = recalled.told(is_open & ~changed)
         names, parts = tuple(rule.name for rule in rules), []
         # Pieces of a large component may have more pairs than memory holds with all their levels.
         for part in in_parts(label, conf.task_pairs):
@@ -186,8 +187,9 @@ def gather(
             if told is not None and cut is not None:
                 # What was left out counts where records may be joined on all their evidence.
                 close = may_be_joined(len(nodes), found, judged, cut)
-                more = score_missing(connection, scores.of, close, found, nodes, free)
-                parts.append((more.select(KEPT), judge(connection, name, model, names, more, conf)))
+                if len(incomplete(close, found)):
+                    more = score_missing(connection, scores.of, close, found, nodes, free)
+                    parts.append((more.select(KEPT), judge(connection, name, model, names, more, conf)))
     inside, judged = put_together(parts)
     return model, Evidence(
         name, bounded, links, inside, judged, costs, prints, changed, is_open, held.over_large

@@ -72,7 +72,7 @@ def score_inside(
         return score_missing(connection, score, label, nothing, nodes, duplicate_free)
     left, right = (candidates[end].to_numpy() for end in ENDS)
     known = candidates.filter(label[left] == label[right])
-    if not len(_incomplete(label, known)):
+    if not len(incomplete(label, known)):
         return known
     missed = score_missing(connection, score, label, known, nodes, duplicate_free, told)
     return pa.concat_tables([known, missed]).sort_by([(end, "ascending") for end in ENDS]).combine_chunks()
@@ -87,18 +87,18 @@ def score_missing(
     duplicate_free: tuple[str, ...] = (),
     told: Told | None = None,
 ) -> pa.Table:
-    """The pairs inside the components that ``label`` names that are not among ``known`` (node_l, node_r), scored.
+    """The pairs inside the components that ``label`` names that are not among ``known`` (node_l, node_r), scored, in order.
 
     By ``score``, which is given the name of their table. Their rule is that of table ``blocked``, or -1. Two
     records of one ``duplicate_free`` source are no pair. ``told``: see ``score_inside``.
     """
-    incomplete = _incomplete(label, known)
+    node = incomplete(label, known)
     labels = {
-        "node": incomplete,
-        "label": label[incomplete],
-        "source": nodes.source.take(pa.array(incomplete)),
+        "node": node,
+        "label": label[node],
+        "source": nodes.source.take(pa.array(node)),
         # Told nothing, each node is a group of one.
-        "told": incomplete if told is None else told.group[incomplete],
+        "told": node if told is None else told.group[node],
     }
     connection.register("labels", pa.table(labels))
     connection.register("known", known.select(ENDS))
@@ -122,7 +122,7 @@ def score_missing(
     return missed
 
 
-def _incomplete(label: Ints, known: pa.Table) -> Ints:
+def incomplete(label: Ints, known: pa.Table) -> Ints:
     """The nodes of components of which not all pairs are ``known``."""
     sizes = np.bincount(label, minlength=len(label))
     left, right = (label[known[end].to_numpy()] for end in ENDS)

@@ -58,9 +58,9 @@ class Recalled:
     def told(self, unchanged: Bools) -> Told:
         """What is known of the pairs of ``unchanged`` nodes."""
         alone = -1 - np.arange(len(unchanged))
-        return Told(
-            np.where(unchanged & (self.component >= 0), self.component, alone), self.pairs.select(ENDS)
-        )
+        group = np.where(unchanged & (self.component >= 0), self.component, alone)
+        left, right = (group[self.pairs[end].to_numpy()] for end in ENDS)
+        return Told(group, self.pairs.select(ENDS).filter(pa.array(left == right)))
 
     def still(self, unchanged: Bools) -> Links:
         """The links between ``unchanged`` nodes."""

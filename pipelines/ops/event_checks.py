@@ -115,7 +115,8 @@ def orphans(
     """name, ids: ids that a table has and gold/customers lacks; of ``tables`` also those that it lacks itself."""
     frames = {CUSTOMERS: customers, **tables, **within}
     bits = {table.path: 1 << at for at, table in enumerate(frames)}
-    # Numbers are grouped without being sorted, and 64 bits tell ids apart.
+    # Numbers are grouped without being sorted. Of two ids with one number, of which a hundred million have less than
+    # a thousandth, one could hide that the other is missing.
     marked = [
         frame.select(F.xxhash64("customer_id").alias("id"), F.lit(bits[table.path]).alias("bit"))
         for table, frame in frames.items()

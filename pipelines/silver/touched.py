@@ -62,7 +62,7 @@ class Touched:
     parts: Sequence[Part]
     """Each of other feeds."""
     rows: Mapping[Key, DataFrame]
-    """``rows_of`` the parts: all of them are looked at twice."""
+    """``rows_of`` the parts, held with all their columns: they are looked at twice."""
     _last: LastNight
     _business_date: date
 

@@ -11,6 +11,7 @@ from gold_box import CASES, ORDERS, RETURNS, customers, frame, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.gold import reconciliation as module
 from pipelines.gold.ownership import resolve
 from pipelines.gold.reconciliation import (
     COUNTS,
@@ -160,6 +161,16 @@ def test_what_is_lost_doubled_or_of_no_known_customer_does_not_add_up(
         "returns EUR crm 0 0 5.05",
         "unmatched_returns EUR unknown 0 5 0",
     ]
+
+
+def test_many_places_of_orders_are_reconciled_as_few_are(
+    spark: SparkSession, orders: Booked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, lines, returns = customers(spark, "ana"), frame(spark, LINE, LINES), frame(spark, RETURNS, BACK)
+    few = build_reconciliation(ids, orders=orders, order_lines=lines, returns=returns)
+    monkeypatch.setattr(module, "_FEW", 0)
+    many = build_reconciliation(ids, orders=orders, order_lines=lines, returns=returns)
+    assert told(many, *SHOWN) == told(few, *SHOWN)
 
 
 def test_what_no_source_delivers_has_no_row_and_lines_may_come_before_their_orders(

@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 from taken_over_tables import whole
 
 from pipelines.gold import touched_customers as module
+from pipelines.gold.attributes import carried_columns
 from pipelines.gold.config import Metrics
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, Customers, build_customers
-from pipelines.gold.touched_customers import LastNight, touched_customers
+from pipelines.gold.touched_customers import STANDING, LastNight, touched_customers
 from pipelines.queries import computed_once
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.taken_over import TakenOver
@@ -228,6 +229,13 @@ def test_a_source_that_becomes_stale_shows_in_every_row_of_its_customers_once(
     assert set(made_again(stale.made)) == {row["customer_id"] for row in first.customers.collect()}
     another = made_night(spark, of, stale, D + timedelta(days=1), takes_over=True, stale=("crm",))
     assert made_again(another.made) == []
+
+
+def test_every_column_of_a_row_that_stands_is_looked_at_or_follows_from_what_is() -> None:
+    """Of the golden record tells the digest; a column with another origin has to be compared, or it would be last night's."""
+    of_record = {"party_type", "record_count", "sources_present", "records_digest", *carried_columns()}
+    derived = {"full_name", "sources_missing", "completeness", "is_stale", "stale_sources"}
+    assert {"customer_id", *STANDING, *of_record, *derived, "as_of"} == set(CUSTOMERS.names)
 
 
 def test_where_most_are_touched_all_are_made_again(

@@ -22,6 +22,7 @@ from identity_world import (
 )
 from pyspark.sql import functions as F
 
+from pipelines.identity import audit as audit_module
 from pipelines.identity import frames as identity_frames
 from pipelines.identity.audit import audit
 from pipelines.identity.build import decided_records, edited_records
@@ -141,6 +142,10 @@ def test_the_audit_counts_what_breaks_the_contract(spark: SparkSession, records:
     # All tables say the same of every record, and yet a and b are no cluster any more.
     assert violations(first, scene("crm", "a | b | c | d | e | f")) == {"a_customer_is_one_cluster": 1}
     assert violations(first) == {}
+    # Where most may be wrong, all are looked at.
+    with patch.object(audit_module, "FEW", 0):
+        assert violations(replace(first, aliases=chain)) == {"aliases_lead_to_customers": 1}
+        assert violations(first, scene("crm", "a | b | c | d | e | f")) == {"a_customer_is_one_cluster": 1}
 
 
 def test_events_and_causes_are_a_closed_list_that_the_table_holds() -> None:

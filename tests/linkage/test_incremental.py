@@ -46,8 +46,8 @@ SMALL = Linkage.model_validate(
     }
 )
 """Blocks that are subdivided, components that are cut, exact rules, a source without duplicates, addresses soon generic."""
-LARGE = SMALL.model_copy(update={"max_component": 60})
-"""With ``SURE`` components that hold many groups, and that most nights change somewhere."""
+LARGE = SMALL.model_copy(update={"max_component": 60, "task_pairs": 150})
+"""With ``SURE`` components that hold many groups, that most nights change somewhere, and that are looked at in parts."""
 NAMES = ("ana", "luis", "ana maria", "ana", "luis", "ana maria")
 SURE = 0.6
 """A cut well above the probability from which pairs are kept."""
