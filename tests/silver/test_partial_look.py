@@ -72,7 +72,8 @@ class Shop:
         classified: list[DataFrame] = []
 
         def keep_all(many: Mapping[Any, DataFrame]) -> dict[Any, DataFrame]:
-            classified.extend(held := [frame.localCheckpoint() for frame in many.values()])
+            # What is held last are the verdicts.
+            classified[:] = held = [frame.localCheckpoint() for frame in many.values()]
             return dict(zip(many, held, strict=True))
 
         def previous_arrow(table: Table) -> pa.Table | None:
