@@ -1,8 +1,8 @@
 """What speaks for every pair of one party type: blocked, scored, brought into components and judged.
 
 With the night before at hand only what changed is scored: pairs that touch a changed record, and the
-components that these, or a lost link, changed; inside these, of pairs that last night was not going to keep,
-those of records that may be joined.
+components that these, or a lost link, changed; of the pairs inside that last night did not keep only those of
+records that may be joined.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def gather(
     """The evidence about the records of one party type, and the model that weighs it.
 
     Without ``model`` one is trained on them. ``recalled``: of what the same model linked before, only
-    what changed is scored; ``cut``: the probability from which groups join, where it is known. ``run`` and ``sample``: those of ``link_night``; ``every_pair``: of ``link_foreign``.
+    what changed is scored; ``cut``: the probability from which groups join, where it is known. ``run`` and
+    ``sample``: those of ``link_night``; ``every_pair``: of ``link_foreign``.
     """
     is_new = model is None
     # The file of foreign settings is table ``people`` as it is.
