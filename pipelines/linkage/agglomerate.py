@@ -31,12 +31,15 @@ CELLS = 4_000_000
 """Cells of the matrices that are worked on at a time: 32 MB each."""
 
 
-def agglomerate(nodes: int, pairs: Links, forbidden: Bools, cut: float) -> Ints:
+def agglomerate(nodes: int, pairs: Links, forbidden: Bools, cut: float, left_out: Ints | None = None) -> Ints:
     """The smallest node of each node's group.
 
     ``pairs`` are the pairs that were compared; one that is not among them never shares a group.
     ``forbidden`` marks pairs that never go together, a weight of infinity the sure ones; ``cut`` is
     the mean weight, in bits, from which groups join.
+
+    ``left_out``: not all that were compared are among ``pairs``; one that is not counts as just below
+    ``cut``, unless both its nodes have the same number here.
     """
     weight = np.where(forbidden, -np.inf, np.rint(pairs.weight * GRAIN))
     least = float(np.rint(cut * GRAIN))
@@ -50,7 +53,7 @@ def agglomerate(nodes: int, pairs: Links, forbidden: Bools, cut: float) -> Ints:
     group = np.where(mixed[home], np.arange(nodes), home)
     inside = mixed[home[pairs.left]] & (home[pairs.left] == home[pairs.right])
     left, right = pairs.left[inside], pairs.right[inside]
-    for members, sums in _matrices(home, mixed, left, right, weight[inside]):
+    for members, sums in _matrices(home, mixed, left, right, weight[inside], left_out, least - 1):
         first = _merged(sums, least)
         real = members >= 0
         group[members[real]] = np.take_along_axis(members, first, axis=1)[real]
@@ -58,12 +61,19 @@ def agglomerate(nodes: int, pairs: Links, forbidden: Bools, cut: float) -> Ints:
 
 
 def _matrices(
-    home: Ints, mixed: Bools, left: Ints, right: Ints, weight: Floats
+    home: Ints,
+    mixed: Bools,
+    left: Ints,
+    right: Ints,
+    weight: Floats,
+    left_out: Ints | None,
+    unknown: float,
 ) -> Iterator[tuple[Ints, Floats]]:
     """The components as batches of matrices of one width, at most ``CELLS`` cells each.
 
     Yields the nodes of each component, (components, width), ascending and filled up with -1, and
-    the weights between them, (components, width, width), minus infinity where there is no pair.
+    the weights between them, (components, width, width), minus infinity where there is no pair, ``unknown``
+    where it was ``left_out``.
     """
     nodes = np.flatnonzero(mixed[home])
     if not len(nodes):
@@ -93,6 +103,10 @@ def _matrices(
         members[number[some] - at, place[nodes[some]]] = nodes[some]
         pairs = slice(*np.searchsorted(of_pair, [at, end]))
         sums = np.full((end - at, width, width), -np.inf)
+        if left_out is not None:
+            kind = left_out[members]
+            is_real = (members >= 0)[:, :, None] & (members >= 0)[:, None, :]
+            sums[is_real & (kind[:, :, None] != kind[:, None, :])] = unknown
         sums[of_pair[pairs] - at, row[pairs], column[pairs]] = weight[pairs]
         sums[of_pair[pairs] - at, column[pairs], row[pairs]] = weight[pairs]
         yield members, sums

@@ -26,7 +26,7 @@ from pipelines.linkage.brought import load_as_generation
 from pipelines.linkage.components import Links, components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.consistency import Consistent, Contradiction, consistent
-from pipelines.linkage.cut import Joins, log_odds
+from pipelines.linkage.cut import log_odds
 from pipelines.linkage.decisions import (
     ACTIVE,
     CONTRADICTED,
@@ -37,10 +37,10 @@ from pipelines.linkage.decisions import (
     standing,
 )
 from pipelines.linkage.engine import engine
-from pipelines.linkage.evidence import ints, usable
+from pipelines.linkage.evidence import usable
 from pipelines.linkage.generations import Generation
-from pipelines.linkage.inside import score_inside
-from pipelines.linkage.judge import judge
+from pipelines.linkage.inside import KEPT, put_together, score_inside
+from pipelines.linkage.judge import joins_of, judge
 from pipelines.linkage.records import MODELS, Nodes, prepare
 from pipelines.linkage.scoring import scorer
 
@@ -200,14 +200,20 @@ class _Held:
         block(connection, rules, conf.blocking, duplicate_free=conf.duplicate_free)
         size = len(label)
         # A label of this party type alone: a match may have named a company too.
+        names = tuple(rule.name for rule in rules)
         own = _smallest(np.where(self.model == name, label, size + np.arange(size)))
         with scorer(connection, model) as scores:
-            found = score_inside(connection, scores.of, own, None, self.nodes, conf.duplicate_free)
-        judged = judge(connection, name, model, tuple(rule.name for rule in rules), found, conf)
-        left, right = ints(found, "node_l"), ints(found, "node_r")
-        joins = Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)
+            found, judged = put_together(
+                [
+                    (some.select(KEPT), judge(connection, name, model, names, some, conf))
+                    for some in score_inside(
+                        connection, scores.of, own, None, self.nodes, conf.task_pairs, conf.duplicate_free
+                    )
+                ]
+            )
+        joins = joins_of(found, judged)
         weight = joins.links(self.generation.cut).weight
-        return _Pairs(left, right, weight, judged.forbidden, judged.decided_by)
+        return _Pairs(joins.left, joins.right, weight, judged.forbidden, judged.decided_by)
 
     def _impossible(self, pairs: _Pairs, label: Ints) -> dict[tuple[str, str], str]:
         """Pairs of records that decisions name and that no decision can join."""

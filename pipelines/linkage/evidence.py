@@ -1,8 +1,8 @@
 """What speaks for every pair of one party type: blocked, scored, brought into components and judged.
 
 With the night before at hand only what changed is scored: pairs that touch a changed record, and the
-components that these, or a lost link, changed; of the pairs inside that last night did not keep only those of
-records that may be joined.
+components that these, or a lost link, changed; of the pairs inside that last night did not keep only those that
+decide who is joined (``left_out``).
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from pipelines.linkage.dialects import columns_compared
 from pipelines.linkage.exact_rules import chains
 from pipelines.linkage.fingerprints import fingerprints
 from pipelines.linkage.generations import Model
-from pipelines.linkage.inside import KEPT, in_parts, incomplete, put_together, score_inside, score_missing
-from pipelines.linkage.judge import Judged, judge, may_be_joined
+from pipelines.linkage.inside import KEPT, put_together, score_inside
+from pipelines.linkage.judge import Judged, judge
+from pipelines.linkage.left_out import score_left_out
 from pipelines.linkage.recall import Recalled
 from pipelines.linkage.records import Nodes, choose, choose_more, prepare, prepare_lazily
 from pipelines.linkage.relation import classify
@@ -179,19 +180,34 @@ def gather(
         told = None
         if recalled is not None and cut is not None and is_kept_below(cut, conf.review_probability):
             told = recalled.told(is_open & ~changed)
-        names, parts = tuple(rule.name for rule in rules), []
-        # Pieces of a large component may have more pairs than memory holds with all their levels.
-        for part in in_parts(label, conf.task_pairs):
-            found = score_inside(connection, scores.of, part, candidates, nodes, free, told)
-            judged = judge(connection, name, model, names, found, conf)
-            parts.append((found.select(KEPT), judged))
-            if told is not None and cut is not None:
-                # What was left out counts where records may be joined on all their evidence.
-                close = may_be_joined(len(nodes), found, judged, cut)
-                if len(incomplete(close, found)):
-                    more = score_missing(connection, scores.of, close, found, nodes, free)
-                    parts.append((more.select(KEPT), judge(connection, name, model, names, more, conf)))
-    inside, judged = put_together(parts)
+        names = tuple(rule.name for rule in rules)
+
+        def judged_of(pairs: pa.Table) -> tuple[pa.Table, Judged]:
+            """Levels and weights by comparison are most of a pair's memory: they are dropped."""
+            return pairs.select(KEPT), judge(connection, name, model, names, pairs, conf)
+
+        # Components may have more pairs inside than memory holds with all their levels.
+        known = put_together(
+            [
+                judged_of(some)
+                for some in score_inside(
+                    connection, scores.of, label, candidates, nodes, conf.task_pairs, free, told
+                )
+            ]
+        )
+        if told is not None and cut is not None:
+            known = score_left_out(
+                connection,
+                scores.of,
+                judged_of,
+                known,
+                cut,
+                told,
+                nodes,
+                free,
+                conf.task_pairs,
+            )
+    inside, judged = known
     return model, Evidence(
         name, bounded, links, inside, judged, costs, prints, changed, is_open, held.over_large
     )

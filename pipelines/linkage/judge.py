@@ -6,7 +6,7 @@ outcome wherever they are looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
 import duckdb
@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from pipelines.linkage.agglomerate import agglomerate
 from pipelines.linkage.comparisons import NONE, own_of
-from pipelines.linkage.components import components
 from pipelines.linkage.config import Linkage
 from pipelines.linkage.cut import NEAR, Joins, counted, log_odds
 from pipelines.linkage.exact_rules import verdicts
@@ -57,6 +56,9 @@ class Judged:
     """Never in one cluster."""
     blocked_by: Names
 
+    def where(self, mask: Bools) -> Judged:
+        return Judged(*(getattr(self, f.name)[mask] for f in fields(self)))
+
 
 def judge(
     connection: duckdb.DuckDBPyConnection,
@@ -93,21 +95,30 @@ def judge(
     )
 
 
-def may_be_joined(nodes: int, pairs: pa.Table, judged: Judged, cut: float) -> Ints:
-    """The smallest node of each node's component of ``pairs`` that may reach ``cut``: no group of ``clustered`` is larger."""
+def may_reach(judged: Judged, cut: float) -> Bools:
+    """The pairs that may reach ``cut``."""
     is_near = log_odds(judged.judged) >= float(log_odds(np.array(cut))) - NEAR
-    reach = judged.sure | (is_near & ~judged.alone)
-    left, right = (pairs[end].to_numpy()[reach] for end in ("node_l", "node_r"))
-    return components(nodes, left, right)
+    found: Bools = judged.sure | (is_near & ~judged.alone)
+    return found
 
 
-def clustered(nodes: int, joins: Joins, forbidden: Bools, cut: float) -> tuple[Ints, Ints]:
+def joins_of(pairs: pa.Table, judged: Judged) -> Joins:
+    """What average linkage weighs of ``pairs``."""
+    left, right = (pairs[end].to_numpy() for end in ("node_l", "node_r"))
+    return Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)
+
+
+def clustered(
+    nodes: int, joins: Joins, forbidden: Bools, cut: float, left_out: Ints | None = None
+) -> tuple[Ints, Ints]:
     """Each node's group by its smallest node: by the model alone, and after the rules.
 
-    ``joins``: every pair inside the components; ``cut``: the probability from which groups join.
+    ``joins``: every pair inside the components; ``cut``: the probability from which groups join; ``left_out``: of
+    ``agglomerate``.
     """
     bits = float(log_odds(np.array(cut)))
-    by_model = agglomerate(nodes, joins.links(cut, with_sure=False), np.zeros(len(forbidden), bool), bits)
+    links, no = joins.links(cut, with_sure=False), np.zeros(len(forbidden), bool)
+    by_model = agglomerate(nodes, links, no, bits, left_out)
     if not (forbidden.any() or joins.sure.any()):
         return by_model, by_model
-    return by_model, agglomerate(nodes, joins.links(cut), forbidden, bits)
+    return by_model, agglomerate(nodes, joins.links(cut), forbidden, bits, left_out)

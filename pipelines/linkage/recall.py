@@ -58,9 +58,15 @@ class Recalled:
     def told(self, unchanged: Bools) -> Told:
         """What is known of the pairs of ``unchanged`` nodes."""
         alone = -1 - np.arange(len(unchanged))
-        group = np.where(unchanged & (self.component >= 0), self.component, alone)
+        is_told = unchanged & (self.component >= 0)
+        group = np.where(is_told, self.component, alone)
+        clusters = self.layers[LAYERS[-1]].dictionary_encode().indices
         left, right = (group[self.pairs[end].to_numpy()] for end in ENDS)
-        return Told(group, self.pairs.select(ENDS).filter(pa.array(left == right)))
+        return Told(
+            group,
+            np.where(is_told, _filled(clusters, -1), alone),
+            self.pairs.select(ENDS).filter(pa.array(left == right)),
+        )
 
     def still(self, unchanged: Bools) -> Links:
         """The links between ``unchanged`` nodes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from datetime import date
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from linkage_people import CONF, population, record, table, together
@@ -15,7 +14,6 @@ from pipelines.linkage import clusters, generations, generic_values, review_queu
 from pipelines.linkage.engine import empty_records
 from pipelines.linkage.evaluate import evaluate
 from pipelines.linkage.generations import Generation, newest
-from pipelines.linkage.inside import in_parts
 from pipelines.linkage.link import Linked, link_night
 
 NIGHT = date(2026, 7, 1)
@@ -256,15 +254,3 @@ def test_pairs_inside_components_may_be_scored_a_part_at_a_time() -> None:
     assert parts.scored_pairs == whole.scored_pairs
     assert parts.clusters == whole.clusters
     assert parts.review_queue == whole.review_queue
-
-
-def test_parts_of_components_hold_every_pair_once() -> None:
-    label = np.array([0, 0, 0, 3, 4, 4, 6, 6, 6])
-    parts = list(in_parts(label, 3))
-    assert len(parts) > 1
-    together = [
-        {(a, b) for a in range(9) for b in range(a) if part[a] == part[b]} for part in (*parts, label)
-    ]
-    assert set().union(*together[:-1]) == together[-1]
-    assert sum(map(len, together[:-1])) == len(together[-1])
-    assert [part.tolist() for part in in_parts(label, 100)] == [label.tolist()]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.linkage.components import components
 from pipelines.linkage.cut import CANDIDATES, LEAST_COUNTED, UNBLOCKED, Joins, is_kept_below, log_odds
-from pipelines.linkage.judge import Judged, clustered, may_be_joined
+from pipelines.linkage.judge import Judged, clustered, may_reach
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,7 +45,8 @@ def test_no_group_goes_beyond_the_pairs_that_may_reach_the_cut(
     judged = Judged(
         probability, probability, probability, counted, alone, sure, words, words, forbidden, words
     )
-    home = may_be_joined(NODES, pa.table({"node_l": left, "node_r": right}), judged, cut)
+    reach = may_reach(judged, cut)
+    home = components(NODES, left[reach], right[reach])
     for group in clustered(NODES, Joins(left, right, probability, counted, alone, sure), forbidden, cut):
         assert all(home[node] == home[first] for node, first in enumerate(group))
     # What is beyond may be left out.
