@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from pipelines.bronze.tables import bronze_table
 from pipelines.quality.row_rules import row_rules
 from pipelines.silver.build import SILVER, build_from, classify_all
+from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS, outcome_counts
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, begun_on
 from pipelines.silver.touched import LastNight, Touched, rows_of
+from pipelines.silver.touched_cases import TouchedCases, touched_cases
 from pipelines.silver.touched_orders import OF_ORDERS, TouchedOrders, touched_orders
 from pipelines.silver.touched_records import TouchedRecords, touched_records
 from pipelines.storage import arrow_schema
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 WORTH_A_JOIN = 5_000
 """Customer records; fewer are standardised in less time than a join with last night's takes."""
 WORTH_A_LOOK = 50_000
-"""Orders, lines and returns, or customer records; fewer are made again in less time than it takes to find out which are touched."""
+"""Orders, lines and returns, or customer records, or cases; fewer are made again in less time than it takes to find out which are touched."""
 
 
 def bronze_tables(sources: Mapping[str, Source]) -> dict[tuple[str, str], Table]:
@@ -70,7 +72,8 @@ def _built(inputs: Inputs, came: Received, bronze: Feeds) -> Mapping[str, DataFr
     last = _last_night(inputs, came)
     orders = None if last is None else _touched_orders(inputs, bronze, last)
     records = None if last is None else _touched_records(inputs, came, bronze, last)
-    parts = [part for part in (orders, records) if part is not None]
+    cases = None if last is None else _touched_cases(inputs, bronze, last)
+    parts = [part for part in (orders, records, cases) if part is not None]
     touched = None
     if last is not None and parts:
         # Bronze is scanned for them, and that is the dear part.
@@ -104,7 +107,7 @@ def _last_night(inputs: Inputs, came: Received) -> LastNight | None:
         return None
     # After a rejection or a rollback the release has the date of the night taken back, and the tables of an earlier one.
     made_on = max(counts["business_date"].to_pylist())
-    wanted = (CUSTOMER_RECORDS, *OF_ORDERS, QUARANTINE, OUTCOME_COUNTS)
+    wanted = (CUSTOMER_RECORDS, *OF_ORDERS, CASES, QUARANTINE, OUTCOME_COUNTS)
     return LastNight({table.path: inputs.previous(table) for table in wanted}, made_on, since)
 
 
@@ -132,6 +135,20 @@ def _touched_records(inputs: Inputs, came: Received, bronze: Feeds, last: LastNi
         last,
         came.going_on(last.came),
         default_country=inputs.settings.project.country,
+        timezone=inputs.settings.project.timezone,
+        business_date=inputs.night.business_date,
+        keep=inputs.keep,
+    )
+
+
+def _touched_cases(inputs: Inputs, bronze: Feeds, last: LastNight) -> TouchedCases | None:
+    """What the night has to look at of its cases; None where that is everything."""
+    if not _is_worth_a_look(inputs, CASES):
+        return None
+    return touched_cases(
+        bronze,
+        inputs.settings.sources,
+        last,
         timezone=inputs.settings.project.timezone,
         business_date=inputs.night.business_date,
         keep=inputs.keep,

@@ -12,6 +12,7 @@ from pipelines.silver.mapping import PROVENANCE
 from pipelines.tables import BOOLEAN, INT, STRING, TIMESTAMP, Column, Personal, Table
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
 _P = Personal.PSEUDONYM
@@ -52,8 +53,7 @@ CASES = Table(
 
 def cases(rows: DataFrame, *, timezone: str, business_date: date) -> DataFrame:
     """``silver/cases`` from the standard rows of its feeds."""
-    midnight = datetime.combine(business_date + timedelta(days=1), time(), ZoneInfo(timezone))
-    end = F.lit(midnight.astimezone(UTC))
+    end = end_of(business_date, timezone)
     status = F.lower("status")
     closes_later = F.col("closed_at") >= end
     is_open = (
@@ -74,3 +74,9 @@ def cases(rows: DataFrame, *, timezone: str, business_date: date) -> DataFrame:
             }
         )
     )
+
+
+def end_of(business_date: date, timezone: str) -> SparkColumn:
+    """The moment at which a business date is over: what is asked or done from then on is of a later one."""
+    midnight = datetime.combine(business_date + timedelta(days=1), time(), ZoneInfo(timezone))
+    return F.lit(midnight.astimezone(UTC))

@@ -1,6 +1,6 @@
 """A night that looks at the rows of bronze of which it may say something else than last night, and takes the rest over.
 
-``touched_orders`` and ``touched_records`` find these rows and say how their tables are completed; what all feeds
+``touched_orders``, ``touched_records`` and ``touched_cases`` find these rows and say how their tables are completed; what all feeds
 have in common, the quarantine and the counts of outcomes, is completed here.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,12 +19,16 @@ from pipelines.silver.frames import Feeds
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.outcomes import OUTCOMES
 from pipelines.silver.quarantine import QUARANTINE
+from pipelines.sources import Mapped
 from pipelines.taken_over import TakenOver
+
+if TYPE_CHECKING:
+    from pipelines.sources import Feed
 
 Key = tuple[str, str]
 
 FEW = 1_000_000
-"""Touched orders, or records, that are sent to every task whole; of more, every row is looked at."""
+"""Touched orders, records or cases that are sent to every task whole; of more, every row is looked at."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class LastNight:
     """What the night builds on: the release's tables, made by the same code and what of the configuration makes tables."""
 
     tables: Mapping[str, DataFrame]
-    """``OF_ORDERS``, ``silver/customer_records``, ``silver/quarantine`` and ``silver/outcomes``, by ``layer/table``."""
+    """``OF_ORDERS``, ``silver/customer_records``, ``silver/cases``, ``silver/quarantine`` and ``silver/outcomes``, by ``layer/table``."""
     made_on: date
     """The business date that they were made for."""
     came: Mapping[Key, Sequence[str]]
@@ -48,6 +52,14 @@ class Part(Protocol):
 
     def completed(self, built: Mapping[str, DataFrame]) -> Mapping[str, TakenOver]:
         """The tables that the feeds fill, by ``layer/table``; ``built``: what ``rows`` and all other feeds make."""
+
+
+def taken_as_it_is(feed: Feed, name: str) -> str | None:
+    """The column of which a feed takes ``name`` as it is: whoever has the column's text has the name."""
+    how = feed.map.get(name)
+    if not isinstance(how, Mapped) or how.codes is not None or how.patterns is not None:
+        return None
+    return how.column if how.parse == "text" else None
 
 
 def rows_of(parts: Sequence[Part]) -> dict[Key, DataFrame]:

@@ -26,8 +26,7 @@ from pipelines.silver.frames import Feeds, is_own_key
 from pipelines.silver.mapping import key_of, origin, standard_column
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.targets import is_physical, uses
-from pipelines.silver.touched import FEW
-from pipelines.sources import Mapped
+from pipelines.silver.touched import FEW, taken_as_it_is
 from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
@@ -139,7 +138,4 @@ def _keys(rows: DataFrame) -> DataFrame:
 
 def _is_of_one_order(feed: Feed) -> bool:
     """True where all rows of a key name the same order: its column is part of the key."""
-    how = feed.map.get("order_id")
-    if not isinstance(how, Mapped) or how.codes is not None or how.patterns is not None:
-        return False
-    return how.parse == "text" and how.column in feed.key
+    return taken_as_it_is(feed, "order_id") in feed.key
