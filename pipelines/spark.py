@@ -15,7 +15,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.config import text_of
 from pipelines.errors import PadronError, UsageError
@@ -189,15 +189,26 @@ def session(
     return spark
 
 
-def _keep_functions(spark: SparkSession) -> None:
-    """Keep Java's class of all functions where PySpark looks for it.
+class _Kept:
+    """A class of Java of which each member is asked for once."""
 
-    PySpark asks Java for it each time that a function is called, which a night does thousands of times. Where it
-    looks elsewhere, nothing is gained and nothing lost.
+    def __init__(self, java_class: Any) -> None:
+        self._java_class = java_class
+
+    def __getattr__(self, name: str) -> Any:
+        vars(self)[name] = found = getattr(self._java_class, name)
+        return found
+
+
+def _keep_functions(spark: SparkSession) -> None:
+    """Keep Java's classes of functions, and the functions, where PySpark looks for them.
+
+    PySpark asks Java for both each time that a column is named or a function called, which a night does ten thousand times,
+    and of a short name Java looks through all its archives. Where PySpark looks elsewhere, nothing is gained and nothing lost.
     """
-    name = "org.apache.spark.sql.functions"
     java = spark.sparkContext._jvm
-    vars(java)[name] = getattr(java, name)
+    for name in ("org.apache.spark.sql.functions", "functions", "PythonUtils", "PythonSQLUtils"):
+        vars(java)[name] = _Kept(getattr(java, name))
 
 
 def give_back_memory(spark: SparkSession) -> None:
