@@ -206,9 +206,13 @@ def _keep_functions(spark: SparkSession) -> None:
     PySpark asks Java for both each time that a column is named or a function called, which a night does ten thousand times,
     and of a short name Java looks through all its archives. Where PySpark looks elsewhere, nothing is gained and nothing lost.
     """
-    java = spark.sparkContext._jvm
+    from py4j.java_gateway import JavaClass
+
+    java = vars(spark.sparkContext._jvm)
     for name in ("org.apache.spark.sql.functions", "functions", "PythonUtils", "PythonSQLUtils"):
-        vars(java)[name] = _Kept(getattr(java, name))
+        found = getattr(spark.sparkContext._jvm, name)
+        if isinstance(found, JavaClass):
+            java[name] = _Kept(found)
 
 
 def give_back_memory(spark: SparkSession) -> None:

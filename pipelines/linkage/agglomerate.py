@@ -31,15 +31,15 @@ CELLS = 4_000_000
 """Cells of the matrices that are worked on at a time: 32 MB each."""
 
 
-def agglomerate(nodes: int, pairs: Links, forbidden: Bools, cut: float, left_out: Ints | None = None) -> Ints:
+def agglomerate(nodes: int, pairs: Links, forbidden: Bools, cut: float, alike: Ints | None = None) -> Ints:
     """The smallest node of each node's group.
 
     ``pairs`` are the pairs that were compared; one that is not among them never shares a group.
     ``forbidden`` marks pairs that never go together, a weight of infinity the sure ones; ``cut`` is
     the mean weight, in bits, from which groups join.
 
-    ``left_out``: not all that were compared are among ``pairs``; one that is not counts as just below
-    ``cut``, unless both its nodes have the same number here.
+    ``alike``, a number of each node, says that not all pairs that there are were compared: one that is not among
+    ``pairs`` counts as just below ``cut``. Only two nodes of the same number are none.
     """
     weight = np.where(forbidden, -np.inf, np.rint(pairs.weight * GRAIN))
     least = float(np.rint(cut * GRAIN))
@@ -53,7 +53,7 @@ def agglomerate(nodes: int, pairs: Links, forbidden: Bools, cut: float, left_out
     group = np.where(mixed[home], np.arange(nodes), home)
     inside = mixed[home[pairs.left]] & (home[pairs.left] == home[pairs.right])
     left, right = pairs.left[inside], pairs.right[inside]
-    for members, sums in _matrices(home, mixed, left, right, weight[inside], left_out, least - 1):
+    for members, sums in _matrices(home, mixed, left, right, weight[inside], alike, least - 1):
         first = _merged(sums, least)
         real = members >= 0
         group[members[real]] = np.take_along_axis(members, first, axis=1)[real]
@@ -66,14 +66,14 @@ def _matrices(
     left: Ints,
     right: Ints,
     weight: Floats,
-    left_out: Ints | None,
+    alike: Ints | None,
     unknown: float,
 ) -> Iterator[tuple[Ints, Floats]]:
     """The components as batches of matrices of one width, at most ``CELLS`` cells each.
 
     Yields the nodes of each component, (components, width), ascending and filled up with -1, and
     the weights between them, (components, width, width), minus infinity where there is no pair, ``unknown``
-    where it was ``left_out``.
+    where it was not compared (``alike``).
     """
     nodes = np.flatnonzero(mixed[home])
     if not len(nodes):
@@ -103,8 +103,8 @@ def _matrices(
         members[number[some] - at, place[nodes[some]]] = nodes[some]
         pairs = slice(*np.searchsorted(of_pair, [at, end]))
         sums = np.full((end - at, width, width), -np.inf)
-        if left_out is not None:
-            kind = left_out[members]
+        if alike is not None:
+            kind = alike[members]
             is_real = (members >= 0)[:, :, None] & (members >= 0)[:, None, :]
             sums[is_real & (kind[:, :, None] != kind[:, None, :])] = unknown
         sums[of_pair[pairs] - at, row[pairs], column[pairs]] = weight[pairs]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -37,10 +38,10 @@ from pipelines.linkage.decisions import (
     standing,
 )
 from pipelines.linkage.engine import engine
-from pipelines.linkage.evidence import usable
+from pipelines.linkage.evidence import ints, usable
 from pipelines.linkage.generations import Generation
-from pipelines.linkage.inside import KEPT, put_together, score_inside
-from pipelines.linkage.judge import joins_of, judge
+from pipelines.linkage.inside import InsideScorer
+from pipelines.linkage.judge import judge
 from pipelines.linkage.records import MODELS, Nodes, prepare
 from pipelines.linkage.scoring import scorer
 
@@ -203,15 +204,11 @@ class _Held:
         names = tuple(rule.name for rule in rules)
         own = _smallest(np.where(self.model == name, label, size + np.arange(size)))
         with scorer(connection, model) as scores:
-            found, judged = put_together(
-                [
-                    (some.select(KEPT), judge(connection, name, model, names, some, conf))
-                    for some in score_inside(
-                        connection, scores.of, own, None, self.nodes, conf.task_pairs, conf.duplicate_free
-                    )
-                ]
-            )
-        joins = joins_of(found, judged)
+            judged_by = partial(judge, connection, name, model, names, conf=conf)
+            found, judged = InsideScorer(
+                connection, scores.of, judged_by, self.nodes, conf.task_pairs, conf.duplicate_free
+            ).inside(own)
+        joins = judged.joins(ints(found, "node_l"), ints(found, "node_r"))
         weight = joins.links(self.generation.cut).weight
         return _Pairs(joins.left, joins.right, weight, judged.forbidden, judged.decided_by)
 

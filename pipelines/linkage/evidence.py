@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import duckdb
 import numpy as np
@@ -29,9 +30,9 @@ from pipelines.linkage.dialects import columns_compared
 from pipelines.linkage.exact_rules import chains
 from pipelines.linkage.fingerprints import fingerprints
 from pipelines.linkage.generations import Model
-from pipelines.linkage.inside import KEPT, put_together, score_inside
+from pipelines.linkage.inside import InsideScorer
 from pipelines.linkage.judge import Judged, judge
-from pipelines.linkage.left_out import score_left_out
+from pipelines.linkage.left_out import with_left_out
 from pipelines.linkage.recall import Recalled
 from pipelines.linkage.records import Nodes, choose, choose_more, prepare, prepare_lazily
 from pipelines.linkage.relation import classify
@@ -180,34 +181,11 @@ def gather(
         told = None
         if recalled is not None and cut is not None and is_kept_below(cut, conf.review_probability):
             told = recalled.told(is_open & ~changed)
-        names = tuple(rule.name for rule in rules)
-
-        def judged_of(pairs: pa.Table) -> tuple[pa.Table, Judged]:
-            """Levels and weights by comparison are most of a pair's memory: they are dropped."""
-            return pairs.select(KEPT), judge(connection, name, model, names, pairs, conf)
-
-        # Components may have more pairs inside than memory holds with all their levels.
-        known = put_together(
-            [
-                judged_of(some)
-                for some in score_inside(
-                    connection, scores.of, label, candidates, nodes, conf.task_pairs, free, told
-                )
-            ]
-        )
+        judged_by = partial(judge, connection, name, model, tuple(rule.name for rule in rules), conf=conf)
+        of_pairs = InsideScorer(connection, scores.of, judged_by, nodes, conf.task_pairs, free)
+        inside, judged = of_pairs.inside(label, candidates, told)
         if told is not None and cut is not None:
-            known = score_left_out(
-                connection,
-                scores.of,
-                judged_of,
-                known,
-                cut,
-                told,
-                nodes,
-                free,
-                conf.task_pairs,
-            )
-    inside, judged = known
+            inside, judged = with_left_out(of_pairs, (inside, judged), cut, told.cluster)
     return model, Evidence(
         name, bounded, links, inside, judged, costs, prints, changed, is_open, held.over_large
     )

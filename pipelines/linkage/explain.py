@@ -22,7 +22,7 @@ from pipelines.linkage.breakdown import LAYERS
 from pipelines.linkage.brought import bringing, load_as_generation, prepare_keys
 from pipelines.linkage.components import components
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut import Joins, log_odds
+from pipelines.linkage.cut import log_odds
 from pipelines.linkage.engine import engine
 from pipelines.linkage.evidence import LEAST_WEIGHT
 from pipelines.linkage.explanation import Explanation, Sides
@@ -140,7 +140,7 @@ class _Component:
         self.forbidden, self.probability = judged.forbidden | ~compared, judged.probability
         self.decided_by = judged.decided_by
         left, right = (self.pairs[column].to_numpy().astype(np.int64) for column in ("node_l", "node_r"))
-        joins = Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)
+        joins = judged.joins(left, right)
         self.weight = joins.links(generation.cut).weight
         self.same = _same_cluster(clusters, *(self._key(connection, node) for node in (a, b)))
 

@@ -56,6 +56,10 @@ class Judged:
     """Never in one cluster."""
     blocked_by: Names
 
+    def joins(self, left: Ints, right: Ints) -> Joins:
+        """What average linkage weighs of the pairs, whose nodes are ``left`` and ``right``."""
+        return Joins(left, right, self.judged, self.counted, self.alone, self.sure)
+
     def where(self, mask: Bools) -> Judged:
         return Judged(*(getattr(self, f.name)[mask] for f in fields(self)))
 
@@ -102,23 +106,16 @@ def may_reach(judged: Judged, cut: float) -> Bools:
     return found
 
 
-def joins_of(pairs: pa.Table, judged: Judged) -> Joins:
-    """What average linkage weighs of ``pairs``."""
-    left, right = (pairs[end].to_numpy() for end in ("node_l", "node_r"))
-    return Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)
-
-
 def clustered(
-    nodes: int, joins: Joins, forbidden: Bools, cut: float, left_out: Ints | None = None
+    nodes: int, joins: Joins, forbidden: Bools, cut: float, alike: Ints | None = None
 ) -> tuple[Ints, Ints]:
     """Each node's group by its smallest node: by the model alone, and after the rules.
 
-    ``joins``: every pair inside the components; ``cut``: the probability from which groups join; ``left_out``: of
-    ``agglomerate``.
+    ``joins``: every pair inside the components; ``cut``: the probability from which groups join; ``alike``: of ``agglomerate``.
     """
     bits = float(log_odds(np.array(cut)))
     links, no = joins.links(cut, with_sure=False), np.zeros(len(forbidden), bool)
-    by_model = agglomerate(nodes, links, no, bits, left_out)
+    by_model = agglomerate(nodes, links, no, bits, alike)
     if not (forbidden.any() or joins.sure.any()):
         return by_model, by_model
-    return by_model, agglomerate(nodes, joins.links(cut), forbidden, bits, left_out)
+    return by_model, agglomerate(nodes, joins.links(cut), forbidden, bits, alike)

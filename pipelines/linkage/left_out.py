@@ -2,9 +2,10 @@
 
 A pair that was left out is not probable enough to reach the cut (``cut.is_kept_below``), but counts in the mean
 over all pairs between two groups. So groups are made as if each such pair stood just below the cut, which is the
-most that it can say: where none of them ends inside a group, every group was made of pairs that are known, by means
-that are exact, and no other two could reach the cut; so the groups are those of all pairs. Where one does end
-inside a group, the group's pairs are scored, and the groups made again.
+most that it can say; one that is forbidden says less, and a sure one is never left out. Where none of them ends inside
+a group, every group was made of pairs that are known, by means that are exact, and no other two could reach the cut;
+so the groups are those of all pairs. Where one does end inside a group, the group's pairs are scored, and the groups
+made again.
 
 To have few such rounds the pairs are scored first that are likely to be asked for: inside the clusters of last
 night, and between two of them of which records may be joined.
@@ -12,78 +13,73 @@ night, and between two of them of which records may be joined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.linkage.components import components
-from pipelines.linkage.inside import ENDS, Told, incomplete, put_together, score_between
-from pipelines.linkage.judge import Judged, clustered, joins_of, may_reach
+from pipelines.linkage.inside import ENDS, InsideScorer, Pairs, incomplete, put_together
+from pipelines.linkage.judge import clustered, may_reach
 from pipelines.linkage.records import Nodes
 
 Ints = npt.NDArray[np.int64]
-Pairs = tuple[pa.Table, Judged]
 
 
-def score_left_out(
-    connection: duckdb.DuckDBPyConnection,
-    score: Callable[[str], pa.Table],
-    judge: Callable[[pa.Table], Pairs],
-    known: Pairs,
-    cut: float,
-    told: Told,
-    nodes: Nodes,
-    duplicate_free: tuple[str, ...],
-    most: int,
-) -> Pairs:
-    """``known`` (pairs in order, ``KEPT`` of them) and what ``told`` left out, as far as groups at ``cut`` rest on it.
+def with_left_out(scorer: InsideScorer, known: Pairs, cut: float, cluster: Ints) -> Pairs:
+    """``known`` pairs and those that are missing among them as far as groups at ``cut`` rest on them, in order.
 
-    ``score`` is given the name of a table of pairs, ``judge`` what it made of it, at most ``most`` pairs.
+    ``cluster``: by node, the number of last night's cluster (``Told.cluster``).
     """
-    found, judged = known
-    reach = may_reach(judged, cut)
-    left, right = (found[end].to_numpy() for end in ENDS)
-    home = components(len(nodes), left[reach], right[reach])
-    open_nodes = incomplete(home, found)
-    if not len(open_nodes):
-        return known
+    more = _left_out(scorer, known, cut, cluster)
+    return put_together([known, *more]) if more else known
 
-    def missing(group: Ints, node: Ints, links: Ints) -> Iterator[Pairs]:
-        """The pairs not in ``found`` of each ``node`` inside its group, and between groups of ``links``, two a row."""
-        own = np.unique(group[node])
-        linked = np.unique(np.concatenate([np.stack([own, own], axis=1), np.sort(links, axis=1)]), axis=0)
-        source = nodes.source.take(pa.array(node))
-        groups = {"node": node, "label": home[node], "group": group[node], "source": source}
-        ends = {"a": linked[:, 0], "b": linked[:, 1]}
-        for some in score_between(
-            connection, score, pa.table(groups), pa.table(ends), found, duplicate_free, most
-        ):
-            yield judge(some)
 
-    # What lies in other components is known, or of no use.
-    is_open = np.isin(home, home[open_nodes])
-    inside = is_open[left] & (home[left] == home[right])
-    settled = [_where(known, ~inside)]
-    found, judged = _where(known, inside)
-    near = (left[reach & inside], right[reach & inside])
-    more = missing(told.cluster, open_nodes, told.cluster[np.stack(near, axis=1)])
-    alike = _never_paired(nodes, duplicate_free)
-    while True:
-        found, judged = put_together([(found, judged), *more])
-        layers = clustered(len(nodes), joins_of(found, judged), judged.forbidden, cut, alike)
-        asked = [incomplete(group, found) for group in layers]
-        is_open = np.isin(home, home[np.concatenate(asked)])
-        inside = is_open[found[ENDS[0]].to_numpy()]
-        settled.append(_where((found, judged), ~inside))
-        if not inside.any():
-            return put_together(settled)
-        found, judged = _where((found, judged), inside)
-        first = 0 if len(asked[0]) else 1
-        more = missing(layers[first], asked[first], np.zeros((0, 2), np.int64))
+def _left_out(scorer: InsideScorer, known: Pairs, cut: float, cluster: Ints) -> list[Pairs]:
+    nodes = len(scorer.nodes)
+    left, right = _ends(known)
+    reach = may_reach(known[1], cut)
+    # No group goes beyond these: what lies elsewhere is of no use.
+    home = components(nodes, left[reach], right[reach])
+    node = incomplete(home, known[0])
+    if not len(node):
+        return []
+    inside = np.isin(home, home[node])[left] & (home[left] == home[right])
+    found = _where(known, inside)
+    near = reach[inside]
+    links = np.stack([cluster[left[inside][near]], cluster[right[inside][near]]], axis=1)
+    alike = _never_paired(scorer.nodes, scorer.duplicate_free)
+    scored: list[Pairs] = []
+    group = cluster
+    while len(node):
+        new = _missing(scorer, found[0], home, group, node, links)
+        scored += new
+        found = put_together([found, *new])
+        left, right = _ends(found)
+        layers = clustered(nodes, found[1].joins(left, right), found[1].forbidden, cut, alike)
+        first, second = (incomplete(layer, found[0]) for layer in layers)
+        # Of each home one layer at a time: what one asks for may be what the other would.
+        is_first = np.isin(home, home[first])
+        group = np.where(is_first, *layers)
+        node = np.concatenate([first, second[~is_first[second]]])
+        links = np.zeros((0, 2), np.int64)
+        found = _where(found, np.isin(home, home[node])[left])
+    return scored
+
+
+def _missing(
+    scorer: InsideScorer, found: pa.Table, home: Ints, group: Ints, node: Ints, links: Ints
+) -> list[Pairs]:
+    """The pairs not in ``found`` of each ``node`` inside its group, and between groups of ``links``, two a row."""
+    own = np.unique(group[node])
+    linked = np.unique(np.concatenate([np.stack([own, own], axis=1), np.sort(links, axis=1)]), axis=0)
+    groups = pa.table({"node": node, "label": home[node], "group": group[node]})
+    return list(scorer.of_groups(groups, pa.table({"a": linked[:, 0], "b": linked[:, 1]}), found))
+
+
+def _ends(pairs: Pairs) -> tuple[Ints, Ints]:
+    left, right = (pairs[0][end].to_numpy() for end in ENDS)
+    return left, right
 
 
 def _where(pairs: Pairs, mask: npt.NDArray[np.bool_]) -> Pairs:

@@ -23,7 +23,7 @@ from pipelines.linkage.blocking import full_keys_query, keys_query
 from pipelines.linkage.blocking_rules import Rule
 from pipelines.linkage.comparisons import frequency_floors
 from pipelines.linkage.config import Linkage
-from pipelines.linkage.cut import Joins, log_odds
+from pipelines.linkage.cut import log_odds
 from pipelines.linkage.engine import empty_records, engine
 from pipelines.linkage.exact_rules import exact_keys_query
 from pipelines.linkage.generations import Model
@@ -347,7 +347,7 @@ class ScoreComponents:
     def _clustered(self, keys: pa.Table, pairs: pa.Table, judged: Judged) -> Iterator[pa.RecordBatch]:
         node = _ints(keys, "node")
         left, right = (np.searchsorted(node, _ints(pairs, side)) for side in ("node_l", "node_r"))
-        joins = Joins(left, right, judged.judged, judged.counted, judged.alone, judged.sure)
+        joins = judged.joins(left, right)
         by_model, by_rules = clustered(len(node), joins, judged.forbidden, self.cut)
         names = cluster_names(keys)
         yield from shaped(

@@ -12,14 +12,14 @@ from pyspark.sql import functions as F
 from pipelines.bronze.tables import stored_name
 from pipelines.silver import values
 from pipelines.silver.targets import TARGETS, parse_of
-from pipelines.sources import FILE, ROW
+from pipelines.sources import FILE, ROW, Mapped
 from pipelines.tables import DATE, LONG, STRING, TIMESTAMP, Personal
 from pipelines.tables import Column as Declared
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from pipelines.sources import Feed, Mapped, Source, Use
+    from pipelines.sources import Feed, Source, Use
 
 PROVENANCE = (
     Declared("_batch_id", STRING, "Batch that brought the row.", Personal.PSEUDONYM),
@@ -191,3 +191,11 @@ def _taken(name: str, use: Use, state: Column) -> Column:
         return F.max(name)
     candidate = F.when(F.col(name).isNotNull(), state)
     return F.min_by(name, candidate) if take == "first" else F.max_by(name, candidate)
+
+
+def plain_column(feed: Feed, name: str) -> str | None:
+    """The column whose text, but for the blanks around it, a feed takes for ``name``; None where it makes it of more."""
+    how = feed.map.get(name)
+    if not isinstance(how, Mapped) or how.codes is not None or how.patterns is not None:
+        return None
+    return how.column if how.parse == "text" else None

@@ -20,10 +20,10 @@ from pyspark.sql import functions as F
 from pipelines.bronze.batches import BATCHES, punctuality
 from pipelines.bronze.tables import bronze_table, stored_name
 from pipelines.silver.history import going_on, looked_back_to, rows_before, snapshots_before_last
+from pipelines.silver.mapping import plain_column
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.renames import RENAMES, begun_on, by_names_of_now, former_names, in_force, source_now
 from pipelines.silver.targets import delivered_targets, uses
-from pipelines.sources import Mapped
 
 if TYPE_CHECKING:
     from pipelines.sources import Feed
@@ -191,6 +191,4 @@ def _key_column(feed: Feed) -> str | None:
     """The column that holds the key of a record of the source itself; None where the feed has none."""
     if feed.target != "customer_records" or "source" in feed.map:
         return None
-    how = feed.map.get("record_id")
-    is_plain = isinstance(how, Mapped) and how.column is not None and how.parse == "text"
-    return how.column if is_plain and isinstance(how, Mapped) and not (how.codes or how.patterns) else None
+    return plain_column(feed, "record_id")

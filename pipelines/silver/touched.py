@@ -1,7 +1,7 @@
 """A night that looks at the rows of bronze of which it may say something else than last night, and takes the rest over.
 
-``touched_orders``, ``touched_records`` and ``touched_cases`` find these rows and say how their tables are completed; what all feeds
-have in common, the quarantine and the counts of outcomes, is completed here.
+Each ``Part`` finds these rows and says how its tables are completed; what all feeds have in common, the quarantine and
+the counts of outcomes, is completed here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,11 +19,7 @@ from pipelines.silver.frames import Feeds
 from pipelines.silver.outcome_counts import OUTCOME_COUNTS
 from pipelines.silver.outcomes import OUTCOMES
 from pipelines.silver.quarantine import QUARANTINE
-from pipelines.sources import Mapped
 from pipelines.taken_over import TakenOver
-
-if TYPE_CHECKING:
-    from pipelines.sources import Feed
 
 Key = tuple[str, str]
 
@@ -52,14 +48,6 @@ class Part(Protocol):
 
     def completed(self, built: Mapping[str, DataFrame]) -> Mapping[str, TakenOver]:
         """The tables that the feeds fill, by ``layer/table``; ``built``: what ``rows`` and all other feeds make."""
-
-
-def taken_as_it_is(feed: Feed, name: str) -> str | None:
-    """The column of which a feed takes ``name`` as it is: whoever has the column's text has the name."""
-    how = feed.map.get(name)
-    if not isinstance(how, Mapped) or how.codes is not None or how.patterns is not None:
-        return None
-    return how.column if how.parse == "text" else None
 
 
 def rows_of(parts: Sequence[Part]) -> dict[Key, DataFrame]:

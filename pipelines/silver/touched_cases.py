@@ -22,8 +22,8 @@ from pyspark.sql import functions as F
 from pipelines.queries import Keep, as_it_is
 from pipelines.silver.cases import CASES, end_of
 from pipelines.silver.frames import Feeds, uses_of
-from pipelines.silver.mapping import standard_column
-from pipelines.silver.touched import FEW, taken_as_it_is
+from pipelines.silver.mapping import plain_column, standard_column
+from pipelines.silver.touched import FEW
 from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def touched_cases(
     source, name, feed = found[0]
     if feed is not source.feeds[name] or feed.derive or feed.mode != "append":
         return None
-    if feed.key != (taken_as_it_is(feed, "case_id"),):
+    if feed.key != (plain_column(feed, "case_id"),):
         return None
     key = (source.source, name)
     case = standard_column("case_id", bronze[key], source, feed, feed, timezone=timezone)

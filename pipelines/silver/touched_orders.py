@@ -23,10 +23,10 @@ from pyspark.sql import functions as F
 
 from pipelines.queries import Keep, as_it_is
 from pipelines.silver.frames import Feeds, is_own_key
-from pipelines.silver.mapping import key_of, origin, standard_column
+from pipelines.silver.mapping import key_of, origin, plain_column, standard_column
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.targets import is_physical, uses
-from pipelines.silver.touched import FEW, taken_as_it_is
+from pipelines.silver.touched import FEW
 from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
@@ -138,4 +138,4 @@ def _keys(rows: DataFrame) -> DataFrame:
 
 def _is_of_one_order(feed: Feed) -> bool:
     """True where all rows of a key name the same order: its column is part of the key."""
-    return taken_as_it_is(feed, "order_id") in feed.key
+    return plain_column(feed, "order_id") in feed.key

@@ -25,10 +25,10 @@ from pyspark.sql import functions as F
 from pipelines.queries import Keep, as_it_is
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.frames import Feeds, uses_of
-from pipelines.silver.mapping import standard_column
+from pipelines.silver.mapping import plain_column, standard_column
 from pipelines.silver.records import hints_of
 from pipelines.silver.standard_form import MADE_ON, read_otherwise
-from pipelines.silver.touched import FEW, taken_as_it_is
+from pipelines.silver.touched import FEW
 from pipelines.taken_over import TakenOver
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _feeds_of_records(
 
 def _is_of_one_record(feed: Feed) -> bool:
     """True where the key of a row is the record's, as it is: all rows of a key are of one record, and all of a record of one key."""
-    return feed.key == (taken_as_it_is(feed, "record_id"),)
+    return feed.key == (plain_column(feed, "record_id"),)
 
 
 def _named(rows: DataFrame, source: Source, feed: Feed, timezone: str) -> DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from py4j.java_gateway import JavaClass, JVMView  # type: ignore[import-untyped]
+from py4j.java_gateway import JavaClass, JVMView
 from pyspark.sql import functions as F
 
 if TYPE_CHECKING:

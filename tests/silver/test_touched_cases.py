@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from random import Random
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from pyspark.sql import functions as F
 from silver_box import bronze, source, told
 from taken_over_tables import whole
 
+from pipelines import night_silver
 from pipelines.settings import load_settings
 from pipelines.silver import touched_cases as touched
 from pipelines.silver.build import build_from, classify_all
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from pipelines.silver.frames import Feeds
+    from pipelines.stages import Inputs
 
 TABLES = (CASES, QUARANTINE, OUTCOME_COUNTS)
 TEXT = """
@@ -44,6 +49,13 @@ feeds:
       case_type: kind
       status: state
 """
+DERIVED = """
+    derive:
+      people:
+        key: [who]
+        target: customer_records
+        map: {record_id: who}
+""".removeprefix("\n")
 DESK = source(TEXT)
 KEY = ("desk", "tickets")
 PROJECT = load_settings().project
@@ -72,7 +84,12 @@ def tickets(spark: SparkSession, seed: int) -> DataFrame:
             ]
             head = [chance.choice(days), batch, str(number + 2), problem, raw]
             lines.append(" | ".join([*head, *([""] * 6 if problem else cells), ""]).strip())
-    return bronze(spark, "\n".join(lines), of="desk/tickets").localCheckpoint()
+    made = bronze(spark, "\n".join(lines), of="desk/tickets")
+    # Blanks around a key are no part of it.
+    with_blanks = F.when(F.col("_row") % 7 == 0, F.concat(F.lit(" "), "id", F.lit("\t"))).otherwise(
+        F.col("id")
+    )
+    return made.withColumn("id", with_blanks).localCheckpoint()
 
 
 def night(feeds: Feeds, day: date) -> tuple[dict[str, DataFrame], Feeds]:
@@ -98,9 +115,15 @@ def looked_at(rows: DataFrame, last: LastNight, text: str = TEXT, day: date = TO
     )
 
 
-@pytest.mark.parametrize("day", [TONIGHT, date(2026, 6, 30)], ids=["later", "an earlier date again"])
-def test_touched_cases_and_last_nights_rows_are_the_whole_tables(spark: SparkSession, day: date) -> None:
-    rows = tickets(spark, 3)
+@pytest.mark.parametrize(
+    ("seed", "day", "names_none"),
+    [(3, TONIGHT, False), (5, date(2026, 6, 30), True)],
+    ids=["later", "an earlier date again"],
+)
+def test_touched_cases_and_last_nights_rows_are_the_whole_tables(
+    spark: SparkSession, seed: int, day: date, *, names_none: bool
+) -> None:
+    rows = tickets(spark, seed)
     every, _ = night({KEY: rows}, day)
     last = last_night(rows)
     cases = looked_at(rows, last, day=day)
@@ -114,13 +137,14 @@ def test_touched_cases_and_last_nights_rows_are_the_whole_tables(spark: SparkSes
         left = whole(made[table.path], table, last.tables[table.path].toArrow())
         assert told(spark.createDataFrame(left), *names) == told(every[table.path], *names), table.path
     assert 0 < classified[KEY].count() < 0.9 * rows.count()
+    came = rows.filter("_batch_id LIKE '%bbbb%'").collect()
+    assert any(row.id is None for row in came) is names_none
     # Cases that nothing came of, and that are open no more, or only now.
-    opened = [
-        {row.case_id: row.is_open for row in made_.collect()}
-        for made_ in (last.tables[CASES.path], every[CASES.path])
-    ]
-    came = {row.id for row in rows.filter("_batch_id LIKE '%bbbb%'").collect()}
-    assert any(opened[1][case] != is_open for case, is_open in opened[0].items() if case not in came)
+    was, now = (
+        {row.case_id: row.is_open for row in tables[CASES.path].collect()} for tables in (last.tables, every)
+    )
+    named = {row.id.strip() for row in came if row.id}
+    assert any(now[case] != is_open for case, is_open in was.items() if case not in named)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +153,7 @@ def test_touched_cases_and_last_nights_rows_are_the_whole_tables(spark: SparkSes
         ("mode: append", "mode: snapshot"),
         ("key: [id]", "key: [id, who]"),
         ("case_id: id", "case_id: {column: id, codes: {a: b}}"),
+        ("    map:\n", f"{DERIVED}    map:\n"),
     ],
 )
 def test_a_feed_that_does_not_suit_is_looked_at_whole(spark: SparkSession, old: str, new: str) -> None:
@@ -139,3 +164,31 @@ def test_many_touched_cases_are_looked_at_whole(spark: SparkSession, monkeypatch
     rows = tickets(spark, 3)
     monkeypatch.setattr(touched, "FEW", 3)
     assert looked_at(rows, last_night(rows)) is None
+
+
+def test_of_two_feeds_of_cases_all_is_looked_at(spark: SparkSession) -> None:
+    rows = tickets(spark, 3)
+    two = source(f"{TEXT}{TEXT[TEXT.index('  tickets:') :].replace('  tickets:', '  chats:')}")
+    assert set(two.feeds) == {"tickets", "chats"}
+    feeds = {KEY: rows, ("desk", "chats"): rows}
+    last = LastNight({}, LAST, {})
+    assert touched_cases(feeds, {"desk": two}, last, timezone="UTC", business_date=TONIGHT) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "fits", "is_looked_at"), [(60_000, True, True), (60, True, False), (60_000, False, False)]
+)
+def test_a_night_looks_at_cases_where_there_are_many(
+    spark: SparkSession, rows: int, *, fits: bool, is_looked_at: bool
+) -> None:
+    bronze_rows = tickets(spark, 3)
+    inputs = SimpleNamespace(
+        settings=replace(load_settings(), sources={"desk": DESK}),
+        night=SimpleNamespace(business_date=TONIGHT),
+        keep=type(bronze_rows).localCheckpoint,
+        previous_fits=lambda table: fits or table is not CASES,
+        previous_rows=lambda table: rows if table is CASES else 0,
+    )
+    last = last_night(bronze_rows) if is_looked_at else LastNight({}, LAST, {})
+    found = night_silver._touched_cases(cast("Inputs", inputs), {KEY: bronze_rows}, last)
+    assert (found is not None) is is_looked_at
