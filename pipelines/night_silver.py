@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.bronze.tables import bronze_table
@@ -14,9 +14,9 @@ from pipelines.silver.outcome_counts import OUTCOME_COUNTS, outcome_counts
 from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.received import Received
 from pipelines.silver.renames import RENAMES, begun_on
-from pipelines.silver.touched import LastNight, Touched, rows_of
-from pipelines.silver.touched_cases import TouchedCases, touched_cases
-from pipelines.silver.touched_orders import OF_ORDERS, TouchedOrders, touched_orders
+from pipelines.silver.touched import LastNight, Part, Touched, rows_of
+from pipelines.silver.touched_cases import touched_cases
+from pipelines.silver.touched_orders import OF_ORDERS, touched_orders
 from pipelines.silver.touched_records import TouchedRecords, touched_records
 from pipelines.storage import arrow_schema
 
@@ -70,10 +70,10 @@ def _built(inputs: Inputs, came: Received, bronze: Feeds) -> Mapping[str, DataFr
     settings, today = inputs.settings, inputs.night.business_date
     rules = row_rules(settings.contracts)
     last = _last_night(inputs, came)
-    orders = None if last is None else _touched_orders(inputs, bronze, last)
+    orders = None if last is None else _touched_events(touched_orders, OF_ORDERS, inputs, bronze, last)
     records = None if last is None else _touched_records(inputs, came, bronze, last)
-    cases = None if last is None else _touched_cases(inputs, bronze, last)
-    parts = [part for part in (orders, records, cases) if part is not None]
+    cases = None if last is None else _touched_events(touched_cases, (CASES,), inputs, bronze, last)
+    parts: list[Part] = [part for part in (orders, records, cases) if part is not None]
     touched = None
     if last is not None and parts:
         # Bronze is scanned for them, and that is the dear part.
@@ -111,11 +111,17 @@ def _last_night(inputs: Inputs, came: Received) -> LastNight | None:
     return LastNight({table.path: inputs.previous(table) for table in wanted}, made_on, since)
 
 
-def _touched_orders(inputs: Inputs, bronze: Feeds, last: LastNight) -> TouchedOrders | None:
-    """What the night has to look at of its orders; None where that is everything."""
-    if not _is_worth_a_look(inputs, *OF_ORDERS):
+def _touched_events(
+    find: Callable[..., Part | None],
+    tables: Sequence[Table],
+    inputs: Inputs,
+    bronze: Feeds,
+    last: LastNight,
+) -> Part | None:
+    """What the night has to look at of the events that fill ``tables``, by ``find``; None where that is everything."""
+    if not _is_worth_a_look(inputs, *tables):
         return None
-    return touched_orders(
+    return find(
         bronze,
         inputs.settings.sources,
         last,
@@ -135,20 +141,6 @@ def _touched_records(inputs: Inputs, came: Received, bronze: Feeds, last: LastNi
         last,
         came.going_on(last.came),
         default_country=inputs.settings.project.country,
-        timezone=inputs.settings.project.timezone,
-        business_date=inputs.night.business_date,
-        keep=inputs.keep,
-    )
-
-
-def _touched_cases(inputs: Inputs, bronze: Feeds, last: LastNight) -> TouchedCases | None:
-    """What the night has to look at of its cases; None where that is everything."""
-    if not _is_worth_a_look(inputs, CASES):
-        return None
-    return touched_cases(
-        bronze,
-        inputs.settings.sources,
-        last,
         timezone=inputs.settings.project.timezone,
         business_date=inputs.night.business_date,
         keep=inputs.keep,

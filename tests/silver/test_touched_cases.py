@@ -190,5 +190,7 @@ def test_a_night_looks_at_cases_where_there_are_many(
         previous_rows=lambda table: rows if table is CASES else 0,
     )
     last = last_night(bronze_rows) if is_looked_at else LastNight({}, LAST, {})
-    found = night_silver._touched_cases(cast("Inputs", inputs), {KEY: bronze_rows}, last)
+    found = night_silver._touched_events(
+        touched_cases, (CASES,), cast("Inputs", inputs), {KEY: bronze_rows}, last
+    )
     assert (found is not None) is is_looked_at
