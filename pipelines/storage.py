@@ -22,7 +22,7 @@ from pipelines.access import reading
 from pipelines.data_files import BROKEN, copy_rows, write_files
 from pipelines.errors import PadronError
 from pipelines.queries import both, is_local, no_rows
-from pipelines.stored import CLEANUP, FEW_FILES, StoredTables, file_names
+from pipelines.stored import CLEANUP, FEW_FILES, LostFileError, StoredTables, file_names
 from pipelines.tables import Kind, Table
 from pipelines.taken_over import TakenOver
 
@@ -119,13 +119,25 @@ class Warehouse(StoredTables):
 
     def rows(self, path: str, version: int | None) -> int:
         """Rows at a version by the table's log; 0 for no version."""
-        return 0 if version is None else self.ref(path, version).rows()
+        if version is None:
+            return 0
+        table = self.open(path, version)
+        return 0 if table is None else _log_rows(table)
 
     def arrow(self, path: str, version: int | None = None) -> pa.Table | None:
-        """A small table as Arrow (ops tables, published figures); None where there is none."""
+        """A small table as Arrow (ops tables, published figures); None where there is none.
+
+        Raises LostFileError where a file of the newest version, which is asked for without a number, is gone or not whole.
+        """
         table = self.newest(path) if version is None else self.open(path, version)
-        with reading(self.uri(path)):
-            return None if table is None else self.files_of(path, table).to_table()
+        try:
+            with reading(self.uri(path)):
+                return None if table is None else self.files_of(path, table).to_table()
+        except (pa.ArrowInvalid, FileNotFoundError):
+            lost = self.lost_files(path) if version is None else []
+            if lost:
+                raise LostFileError(path, lost) from None
+            raise
 
     def dataset(self, path: str, version: int | None = None) -> Dataset | None:
         """The table's files as Arrow reads them, for a query; None where there is no table."""

@@ -46,6 +46,17 @@ class TornCommitError(PadronError):
         )
 
 
+class LostFileError(PadronError):
+    """A file of a table that is read at its newest version is gone, or not whole."""
+
+    def __init__(self, path: str, names: Iterable[str]) -> None:
+        super().__init__(
+            f"{path}: {', '.join(names)} is gone or not whole, as a machine that lost power leaves a file that it was writing. "
+            "Bring the folder back from a backup, or restore the table to the version before (Delta's RESTORE): what its "
+            "last commits said is then not known."
+        )
+
+
 def file_names(table: DeltaTable) -> list[str]:
     """The files of the opened version, below the table's folder.
 
@@ -97,6 +108,9 @@ class StoredTables:
                 raise LostVersionError(path, version) from None
             if is_missing:
                 return None
+            torn = None if version is not None else self._torn(path, 0)
+            if torn:
+                raise TornCommitError(path, torn) from None
             raise
         if version is not None and self._torn(path, version):
             raise LostVersionError(path, version)
@@ -195,25 +209,43 @@ class StoredTables:
         return self.whole(path, [version]) == [version]
 
     def whole(self, path: str, versions: Iterable[int]) -> list[int]:
-        """Those of ``versions`` that can still be read: their log and all their files are there."""
-        # Names of files are unique in a table, and the two sides may spell the root differently.
-        there = {info.path.rpartition("/")[2] for info in files.listing(self.uri(path), recursive=True)}
+        """Those of ``versions`` that can still be read: their log is there, and all their files as long as they were written."""
+        there = self._there(path)
         found = []
         for version in versions:
             named = self._files_of(path, version)
-            if named is not None and named <= there:
+            if named is not None and named.items() <= there.items():
                 found.append(version)
         return found
 
-    def _files_of(self, path: str, version: int) -> set[str] | None:
-        """Names of the version's files; None where its log is gone."""
+    def lost_files(self, path: str) -> list[str]:
+        """Files of the newest version that are gone or not as long as they were written, by name."""
+        there, table = self._there(path), self.newest(path)
+        named = {} if table is None else self._files_of(path, table.version()) or {}
+        return sorted(name for name, size in named.items() if there.get(name) != size)
+
+    def _there(self, path: str) -> dict[str, int]:
+        """Bytes of the files in the table's folder, by name; none where it is gone."""
+        # Names of files are unique in a table, and the two sides may spell the root differently.
+        try:
+            found = files.listing(self.uri(path), recursive=True)
+        except FileNotFoundError:
+            return {}
+        return {info.path.rpartition("/")[2]: info.size for info in found}
+
+    def _files_of(self, path: str, version: int) -> dict[str, int] | None:
+        """Bytes of the version's files, by name; None where its log is gone."""
         if self._torn(path, version):
             return None
         try:
             stored = DeltaTable(self.native(path), version=version)
         except DeltaError:
             return None
-        return {uri.rpartition("/")[2] for uri in stored.file_uris()}
+        actions = pa.table(stored.get_add_actions(flatten=True))
+        if not actions.num_rows:
+            return {}
+        names, sizes = (actions[column].to_pylist() for column in ("path", "size_bytes"))
+        return {name.rpartition("/")[2]: size for name, size in zip(names, sizes, strict=True)}
 
     def native(self, path: str) -> str:
         """The URI in the spelling of Rust's object stores (``s3a`` is Hadoop's)."""

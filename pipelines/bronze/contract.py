@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pyarrow import ArrowException
 
 from pipelines.bronze import columnar, delimited, jsonlines
+from pipelines.bronze.column_names import told_names
 from pipelines.bronze.landing import READERS, LandedFile
 from pipelines.bronze.problems import Problem, stop, warn
 from pipelines.bronze.secrets import secret_columns
@@ -228,7 +229,7 @@ def _against(file: LandedFile, source: Source, names: list[str], *, has_rows: bo
             warn(
                 "new_column",
                 file.path,
-                f"brings columns that {source.source}/{file.feed} does not declare: {', '.join(new)}; "
+                f"brings columns that {source.source}/{file.feed} does not declare: {', '.join(told_names(new))}; "
                 "they are landed in bronze only.",
             )
         )

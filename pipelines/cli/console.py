@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipelines.cli.logs import LoggedNight, log
+from pipelines.cli.standard_error import standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +27,19 @@ if TYPE_CHECKING:
 NARROW = 80
 
 
+class _Console(Console):
+    """Goes quiet where its reader, such as ``head``, has gone away: a night that is released ends with 0 all the same."""
+
+    def on_broken_pipe(self) -> None:
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+
+
 def _console(*, stderr: bool) -> Console:
     # Without a terminal (cron, a pipe) lines are as wide as they need to be.
     wide = None if (os.isatty(2 if stderr else 1)) else 100
-    return Console(stderr=stderr, width=wide, highlight=False, soft_wrap=True)
+    file = standard_error if stderr else None
+    return _Console(file=file, width=wide, highlight=False, soft_wrap=True)
 
 
 out = _console(stderr=False)

@@ -7,10 +7,11 @@ what a line is not about is null. What is told holds no value of a record, and s
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from pipelines.cli.standard_error import standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,8 +48,8 @@ class Log:
             "figures": figures or {},
         }
         with self._turn:
-            sys.stderr.write(f"{json.dumps(line, ensure_ascii=False)}\n")
-            sys.stderr.flush()
+            standard_error.write(f"{json.dumps(line, ensure_ascii=False)}\n")
+            standard_error.flush()
 
 
 log = Log()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
     from pipelines.spark import StartSpark
 
-NOTHING = "Nothing to do: everything that was delivered is released."
+NOTHING = "Nothing to do: of the files that can be taken in none is new."
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli import options
-from pipelines.cli.console import say
+from pipelines.cli.console import say, tell
 from pipelines.cli.options import example
 from pipelines.ops import releases
 from pipelines.storage import Warehouse
@@ -136,13 +136,14 @@ def list_releases(ctx: click.Context, warehouse: str, as_json: bool) -> int:
 def approve(ctx: click.Context, run: str | None, warehouse: str, by: str, why: str) -> int:
     """Agree to what stopped a night (default: the newest run); the next `padron run` releases it.
 
-    What was finished is not run again. The agreement holds for this night and these files, and up to the
-    values that the gates measured.
+    What was finished is not run again. The agreement holds for this night and these files, for the generation that it
+    adopts, and up to the values that the gates measured.
     """
     from pipelines.ops.sign_off import approve as agree
 
-    gates = agree(_house(ctx, warehouse), run, _decider(by, why))
-    say(f"Approved: {', '.join(gates)}. Run `padron run` again to release the night.")
+    agreed = agree(_house(ctx, warehouse), run, _decider(by, why))
+    same = f", with the same --generation ({agreed.adopts})," if agreed.adopts else ""
+    say(f"Approved: {', '.join(agreed.gates)}. Run `padron run` again{same} to release the night.")
     return 0
 
 
@@ -161,7 +162,7 @@ def reject(ctx: click.Context, run: str | None, warehouse: str, by: str, why: st
     from pipelines.ops.sign_off import reject as refuse
 
     made = refuse(_house(ctx, warehouse), run, _decider(by, why), _spark(config))
-    _told("Rejected", made)
+    _told("Rejected", made, warehouse)
     return 0
 
 
@@ -182,9 +183,11 @@ def rollback(
     from pipelines.ops.sign_off import rollback as go_back
 
     made = go_back(_house(ctx, warehouse), release_id, _decider(by, why), _spark(config))
-    _told("Rolled back", made)
+    _told("Rolled back", made, warehouse)
     return 0
 
 
-def _told(what: str, made: Release) -> None:
+def _told(what: str, made: Release, warehouse: str) -> None:
     say(f"{what}. Readers see {made.release_id}, built on {made.base_release}.")
+    if not releases.is_pointed_to(Warehouse(warehouse)):
+        tell("warning: release.json could not be written and names another release until padron runs again.")

@@ -39,7 +39,10 @@ def draft(file: str, name: str | None, feed: str | None, out: str | None) -> int
         )
     if out is not None and Path(out).exists():
         raise UsageError(f"{out} exists already: give another --out, or remove it.")
-    made = drafted(read_sample(file), wanted, feed or stem, Path(file).name)
+    for_feed = feed or stem
+    if not re.fullmatch(r"[A-Za-z0-9_]+", for_feed):
+        raise UsageError(f"--feed {for_feed}: a name has letters, digits and _.")
+    made = drafted(read_sample(file), wanted, for_feed, Path(file).name)
     if out is None:
         click.echo(made.text, nl=False)
         return 0

@@ -73,7 +73,9 @@ def _by_name(name: str) -> tuple[str, bool] | None:
     if words in KNOWN:
         return KNOWN[words], True
     inside = [alias for alias in KNOWN if f"_{alias}_" in f"_{words}_"]
-    field = KNOWN[max(inside, key=len)] if inside else None
+    # Whose it is says less than what it is: "email_cliente" is an e-mail.
+    what = [alias for alias in inside if KNOWN[alias] not in NAMES]
+    field = KNOWN[max(what or inside, key=len)] if inside else None
     # "id_cliente" and "numero_cliente" are not what "cliente" is; "home_phone_number" is a phone.
     if field is None or _IDS.intersection(words.split("_")):
         return None

@@ -34,8 +34,13 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def warned(conf: Alerts, warehouse: Warehouse, record: Record, warnings: Sequence[str], say: Say) -> None:
-    """Tell of ``warnings`` that a night went on with, or that its upkeep gave; nothing where there is none."""
+def warned(
+    conf: Alerts, warehouse: Warehouse, record: Record | None, warnings: Sequence[str], say: Say
+) -> None:
+    """Tell of ``warnings`` that a night went on with, or that its upkeep gave; nothing where there is none.
+
+    ``record``: of the night; None where no night was made.
+    """
     if warnings:
         summary = _summary(warehouse, "warned", 0, None, record)
         _send(conf, "warned", {**summary, "warnings": list(warnings)}, say)

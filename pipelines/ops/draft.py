@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipelines.bronze.column_names import told_names
+from pipelines.bronze.landing import feed_of
 from pipelines.bronze.secrets import is_secret_name
 from pipelines.config import validate
 from pipelines.config_problems import sentence
@@ -24,7 +26,7 @@ PEOPLE = ("full_name_raw", "given_name_raw", "surname_raw")
 CODED = ("status", "priority", "category", "case_type")
 CHANNELS = {"cases": "contact_centre"}
 GENDERS = ("gender", "sexo", "genero", "sex", "sexe", "genre", "geschlecht")
-_FEMALE = ("f", "female", "mujer", "femenino", "femme", "frau", "weiblich", "feminino")
+_FEMALE = ("f", "female", "mujer", "femenino", "femme", "frau", "w", "weiblich", "feminino")
 _MALE = ("male", "hombre", "masculino", "homme", "mann", "mannlich", "h", "v", "varon")
 MOMENTS = {
     "registered_at": "created_at registered_at fecha_alta alta registration_date created signup_date",
@@ -59,7 +61,7 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
     )
     _check_amounts(sample, maps, checks)
     _check_unused(sample, target, maps, key, checks)
-    is_delta = OP in sample.columns
+    is_delta = any(name.casefold() == OP for name in sample.columns)
     mode = "delta" if is_delta else "append" if target in EVENTS else "snapshot"
     checks.append(
         {
@@ -69,11 +71,16 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
         }[mode]
     )
     checks.append("cadence_days: how often does it deliver? One file does not say")
+    if feed_of(about.split(".")[0], [feed]) is None:
+        checks.append(
+            f"feed: have it delivered as {feed}, or {feed}-PART; under the name of {about} it is not taken in"
+        )
     secret = [name for name in sample.columns if is_secret_name(name)]
     checks += [f"{name} looks like a credential and is never stored" for name in secret]
     lines = [
         f"# Drafted from {about}, {sample.rows:,} rows. To be read by somebody who knows the source:",
-        *[f"# - {check}" for check in checks],
+        # A value that is shown may hold the end of a line.
+        *[f"# - {' '.join(check.split())}" for check in checks],
         f"source: {source}",
         f"owner: {PLACEHOLDERS[0]}",
         f"channel: {CHANNELS.get(target, 'orders' if target in EVENTS else 'crm')}",
@@ -161,6 +168,12 @@ def _says(sample: Sample, name: str) -> bool:
     return is_said or bool(date_formats(sample.values[name])) or words(name) in events.split()
 
 
+def _reaches(sample: Sample, name: str) -> bool:
+    """True for a column by which one person is reached or registered."""
+    people = recognised(sample.columns, sample.values)
+    return any(name in people.get(role, ()) for role in (*LISTS, "tax_id_raw"))
+
+
 def _key(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str]) -> list[str]:
     wanted = [roles[role] for role in KEYS.get(target, ())]
     if wanted and sample.is_key(*wanted):
@@ -177,8 +190,18 @@ def _key(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str
             f"key: is {unique[0]} the key? It is different in every row of the sample, and not called so"
         )
         return unique[:1]
-    # A column of credentials is no key: it is never stored.
-    others = [n for n in sample.columns if not is_secret_name(n)]
+    contact = [n for n in sample.columns if not likely and sample.is_key(n) and _reaches(sample, n)]
+    if contact:
+        checks.append(
+            f"key: {contact[0]} was taken, which is different in every row; whose changes is somebody else then. Does the "
+            "source have an id?"
+        )
+        return contact[:1]
+    # A column of credentials is no key: it is never stored. Nor are names: many people have the same.
+    people = recognised(sample.columns, sample.values)
+    named = {name for role in PEOPLE for name in people.get(role, ())}
+    safe = [n for n in sample.columns if not is_secret_name(n)]
+    others = [n for n in safe if n not in named] or safe
     if target == "bronze_only" or not others:
         checks.append("key: no column that can be one is different in every row; each row stands for itself")
         return ["_file", "_row"]
@@ -210,13 +233,15 @@ def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict
     gender = called(sample, " ".join(GENDERS))
     if gender is not None:
         seen = {v.lower() for v in sample.values[gender]}
-        # Beside an H (hombre) an M is a mujer.
-        m_is = "F" if "h" in seen else "M"
+        # Beside an H (hombre) or a V (varón) an M is a mujer.
+        m_is = "F" if seen & {"h", "v"} else "M"
         meant = {"m": m_is} | dict.fromkeys(_FEMALE, "F") | dict.fromkeys(_MALE, "M")
         told = codes([v for v in sample.values[gender] if plain(v) in meant], meant)
         if told:
             made["gender"] = f'{{column: {_name(gender)}, codes: {told}, unmapped: "null"}}'
-            checks.append("gender: are the codes translated right?")
+            other = sorted(v for v in seen if plain(v) not in meant and len(v) < 3)
+            left = f"; without a translation, and so NULL: {', '.join(other)}" if other else ""
+            checks.append(f"gender: are the codes translated right?{left}")
     for role, names in MOMENTS.items():
         column = called(sample, names)
         if column is not None and date_formats(sample.values[column]):
@@ -232,11 +257,15 @@ def _check_unused(
 ) -> None:
     content, node = parse("\n".join(f"{name}: {how}" for name, how in maps.items()), "draft")
     use = validate(Use, {"key": [*key], "target": target, "map": content}, node, "draft")
-    used = {OP, *key, *(column for part in use.parts for column in part.columns)}
-    left = [name for name in sample.columns if name not in used and not is_secret_name(name)]
+    used = {*key, *(column for part in use.parts for column in part.columns)}
+    left = [
+        name
+        for name in sample.columns
+        if name not in used and name.casefold() != OP and not is_secret_name(name)
+    ]
     if left:
         checks.append(
-            f"not used yet: {', '.join(left)}; does one of them say something about the {NOUNS.get(target, 'customer')}?"
+            f"not used yet: {', '.join(told_names(left))}; does one of them say something about the {NOUNS.get(target, 'customer')}?"
         )
 
 
@@ -290,22 +319,34 @@ def _amounts(sample: Sample, maps: Mapping[str, str]) -> list[tuple[str, list[st
 
 
 def _has_decimal_comma(sample: Sample, maps: Mapping[str, str]) -> bool:
-    for _, values in _amounts(sample, maps):
-        commas = sum(re.fullmatch(r"-?[\d.]*\d,\d{1,2}", v) is not None for v in values)
-        if values and commas > len(values) / 2:
-            return True
-    return False
+    """True where more values can only be read with a comma than only with a point; most can be read with either."""
+    return any(commas > points for commas, points in (_marks(values) for _, values in _amounts(sample, maps)))
+
+
+def _marks(values: Sequence[str]) -> tuple[int, int]:
+    """How many amounts can only have a decimal comma, and how many only a decimal point."""
+    return (
+        sum(
+            re.fullmatch(r"-?(\d+|\d{1,3}(\.\d{3})+),\d{1,2}|-?\d{1,3}(\.\d{3}){2,}", v) is not None
+            for v in values
+        ),
+        sum(
+            re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)\.\d{1,2}|-?\d{1,3}(,\d{3}){2,}", v) is not None
+            for v in values
+        ),
+    )
 
 
 def _check_amounts(sample: Sample, maps: Mapping[str, str], checks: list[str]) -> None:
     """Say where a point may part thousands or decimals."""
     for column, values in _amounts(sample, maps):
+        commas, points = _marks(values)
+        if commas and points:
+            checks.append(
+                f"{column}: some amounts have a decimal comma ({commas:,}), some a decimal point ({points:,}); which is right?"
+            )
         pointed = [v for v in values if "." in v]
-        if (
-            pointed
-            and all(re.fullmatch(r"-?\d{1,3}(\.\d{3})+", v) for v in pointed)
-            and "," not in "".join(values)
-        ):
+        if pointed and all(re.fullmatch(r"-?\d{1,3}(\.\d{3})+", v) for v in pointed) and not commas:
             checks.append(f'{column}: does the point of {pointed[0]} part thousands? Then write decimal: ","')
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
+
+from pipelines.bronze.secrets import without_secrets
 from pipelines.ops.sample import EMAIL, quoted
+from pipelines.standardise.name_evidence import evidence, without_particles
 from pipelines.standardise.text import plain
 
 MOST_CODES = 20
@@ -74,7 +78,7 @@ def about_codes(target: str, role: str, values: Sequence[str], rest: str = "as t
     seen = {v.lower() for v in values}
     personal = {v for v in seen if _is_personal(v)}
     withheld = (
-        f" ({len(personal)} left out here, which look like an e-mail, a telephone number or an id)"
+        f" ({len(personal)} left out here, which look like a name, an e-mail, a telephone number, an id or a credential)"
         if personal
         else ""
     )
@@ -90,7 +94,17 @@ def about_codes(target: str, role: str, values: Sequence[str], rest: str = "as t
 
 
 def _is_personal(value: str) -> bool:
-    return EMAIL.search(value) is not None or sum(c.isdigit() for c in value) >= PERSONAL_DIGITS
+    if EMAIL.search(value) is not None or sum(c.isdigit() for c in value) >= PERSONAL_DIGITS:
+        return True
+    return _names_somebody(value) or without_secrets(pa.array([value])).to_pylist() != [value]
+
+
+def _names_somebody(value: str) -> bool:
+    """True where a word is rather a given name than a surname or anything else: a code that is lost is added by hand."""
+    known = evidence()
+    return any(
+        known.is_given(word) and known.leans_to_given(word) > 0 for word in without_particles(plain(value))
+    )
 
 
 def date_formats(values: Sequence[str]) -> list[str]:

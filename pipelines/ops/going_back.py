@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -75,13 +75,7 @@ def go_back(
             # What stewards decided holds until they revoke it, whatever becomes of a night.
             tables |= {t.path: newest.tables[t.path] for t in GIVEN if t.path in newest.tables}
         lock.check()
-    except BaseException as error:
-        if again is None:
-            record.state("failed", f"{said}: {type(error).__name__}")
-        raise
-    releases.replace(
-        warehouse,
-        {
+        row = {
             "release_id": record.run_id,
             "business_date": newest.business_date,
             "at": datetime.now(UTC),
@@ -90,11 +84,24 @@ def go_back(
             **{k: facts[k] for k in ("base_release", "inputs_digest", "code_digest", "conf_digest")},
             "warnings": [said],
             "reason": said,
-        },
-        withdrawn,
-    )
+        }
+        _replace(warehouse, row, withdrawn)
+    except BaseException as error:
+        if again is None:
+            record.state("failed", f"{said}: {type(error).__name__}")
+        raise
     record.state("restored" if withdrawn else "released", said)
     return releases.required(warehouse)
+
+
+def _replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Release]) -> None:
+    """``releases.replace``; where only release.json cannot be written, the decision is carried out all the same."""
+    try:
+        releases.replace(warehouse, row, withdrawn)
+    except Exception:
+        newest = releases.newest(warehouse)
+        if newest is None or newest.release_id != row["release_id"]:
+            raise
 
 
 def _compensated(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipelines.bronze.column_names import told_names
 from pipelines.ops.deliveries import delivered
 from pipelines.ops.gates import listed
 from pipelines.ops.profiles import PROFILES
@@ -68,7 +69,10 @@ def undeclared(batches: Rows) -> list[tuple[str, str, str]]:
     """Source, feed and the fields of its newest file that conf/sources does not declare."""
     newest = {(b["source"], b["feed"]): b for b in sorted(batches, key=_age) if b["status"] == "landed"}
     return [
-        (*key, f"{listed(sorted(b['new_columns']))}: landed, not used; declare in conf/sources/{key[0]}.yml")
+        (
+            *key,
+            f"{listed(told_names(b['new_columns']))}: landed, not used; declare in conf/sources/{key[0]}.yml",
+        )
         for key, b in sorted(newest.items())
         if b["new_columns"]
     ]

@@ -6,7 +6,6 @@ So a column is gone where rows enough to have it have none, and whether one is n
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.bronze.batches import BATCHES
+from pipelines.bronze.column_names import looks_like_a_name
 from pipelines.bronze.contract import HEAD_ROWS, column_names
 from pipelines.bronze.tables import bronze_table, declared_columns
 from pipelines.ops.gates import DEFAULTS, Verdict, listed, owned, verdict
@@ -34,7 +34,6 @@ of new customers alone may rightly lack what half of all have.
 """
 LOOKED_AT = 10_000
 """Rows with keys of their own whose keys are read."""
-_NAME = re.compile(r"[^\W\d][\w-]{0,39}")
 Row = dict[str, Any]
 
 
@@ -105,7 +104,7 @@ def late_keys(project: Project, feed: str, keys: Collection[str]) -> list[Verdic
     """
     if not keys:
         return []
-    names = sorted(key for key in keys if _NAME.fullmatch(key))
+    names = sorted(filter(looks_like_a_name, keys))
     other = len(keys) - len(names)
     told = [listed(names)] if names else []
     told += [f"{other} that do not look like names"] if other else []

@@ -52,8 +52,8 @@ def recall(memory: Memory, key: str, warehouse: Warehouse) -> dict[str, int] | N
     outputs = memory.get(key)
     if outputs is None:
         return None
-    newest = {path: warehouse.version(path) for path in outputs}
-    if any((newest[path] is None or version > (newest[path] or 0)) for path, version in outputs.items()):
+    # A machine that loses power may keep the row about a table and lose the table's own files.
+    if not all(warehouse.is_whole(path, version) for path, version in outputs.items()):
         return None
     return dict(outputs)
 

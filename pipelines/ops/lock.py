@@ -18,13 +18,15 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from deltalake.exceptions import CommitFailedError, DeltaError
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
 
 from pipelines.access import check_writable
 from pipelines.errors import LockHeld, PadronError
 from pipelines.ops.failures import told
 from pipelines.ops.tables import LOCK
 from pipelines.storage import Warehouse
+from pipelines.stored import LostFileError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -80,7 +82,11 @@ def is_stale(row: dict[str, Any], now: datetime, host: str) -> bool:
 
 def holder(warehouse: Warehouse) -> dict[str, Any] | None:
     """Who holds the lock (owner, run, host, pid, heartbeat_at); None where nobody alive does."""
-    content = warehouse.arrow(LOCK.path)
+    try:
+        content = warehouse.arrow(LOCK.path)
+    except LostFileError:
+        # Whoever is alive writes it again within a heartbeat.
+        return None
     rows = [] if content is None else content.to_pylist()
     held = rows[0] if rows and rows[0]["owner"] is not None else None
     is_held = held is not None and not is_stale(held, datetime.now(UTC), this_host())
@@ -125,11 +131,10 @@ class Lock:
             if seen is None:
                 self.warehouse.create(LOCK, [self._row()])
             else:
-                rows = self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
-                held = rows[0] if rows and rows[0]["owner"] is not None else None
+                held = self._held(seen)
                 if held is not None:
                     is_own = held["pid"] is None and held["owner"] == self.night
-                    if not is_own and not self._is_abandoned(held):
+                    if not is_own and not self._is_abandoned(held, seen):
                         raise LockHeld(_message(held))
                     if is_own:
                         self._found = held
@@ -143,13 +148,39 @@ class Lock:
                 f"The lock of the warehouse {self.warehouse.root} cannot be written: {told(error)}."
             ) from None
         _mine.add(self.owner)
-        # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it.
-        self.warehouse.vacuum(LOCK.path, [], hours=24)
+        # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it. What cannot be deleted,
+        # by a role that may not or on a store that keeps everything, stops no night.
+        with suppress(Exception):
+            self.warehouse.vacuum(LOCK.path, [], hours=24)
         self._beat = threading.Thread(target=self._heartbeats, daemon=True)
         self._beat.start()
         return self
 
-    def _is_abandoned(self, held: dict[str, Any]) -> bool:
+    def _held(self, seen: DeltaTable) -> dict[str, Any] | None:
+        """Who holds the lock as it was ``seen``; None where nobody does.
+
+        A row whose file a machine that lost power took with it says nothing: its holder is watched like one on another
+        host. Raises LockHeld where that one is alive.
+        """
+        try:
+            rows = self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
+        except (pa.ArrowInvalid, FileNotFoundError):
+            if not self._is_silent(seen):
+                raise LockHeld("Another run holds the lock: wait for it to end.") from None
+            self.taken_over = "a lock whose file was lost, and which nobody renewed, taken over"
+            return None
+        return rows[0] if rows and rows[0]["owner"] is not None else None
+
+    def _is_silent(self, seen: DeltaTable) -> bool:
+        """True where for ``WATCHED`` nobody writes the lock after it was ``seen``."""
+        end = time.monotonic() + WATCHED.total_seconds()
+        while time.monotonic() < end:
+            time.sleep(WATCHED.total_seconds() / 9)
+            if self._is_newer(seen):
+                return False
+        return True
+
+    def _is_abandoned(self, held: dict[str, Any], seen: DeltaTable) -> bool:
         """True where the lock may be taken over.
 
         Clocks of two hosts may differ: a holder elsewhere whose heartbeat is far from now is watched for
@@ -159,13 +190,7 @@ class Lock:
         is_over = is_stale(held, now, self.host)
         if held["pid"] is None or held["host"] == self.host or abs(now - held["heartbeat_at"]) <= EXPIRY:
             return is_over
-        end = time.monotonic() + WATCHED.total_seconds()
-        while time.monotonic() < end:
-            time.sleep(WATCHED.total_seconds() / 9)
-            seen = self.warehouse.open(LOCK.path)
-            if seen is None or self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist() != [held]:
-                return False
-        return True
+        return self._is_silent(seen)
 
     def _is_newer(self, seen: DeltaTable | None) -> bool:
         """True where somebody wrote the lock after it was ``seen``: then the commit failed for that."""
@@ -176,17 +201,26 @@ class Lock:
 
     def _heartbeats(self) -> None:
         while not self._stop.wait(HEARTBEAT.total_seconds()):
-            # A beat that fails is followed by another; whether the lock is lost is asked before a release.
-            with suppress(CommitFailedError, DeltaError, OSError):
+            # A beat that fails, whatever a store that is out of reach for a while makes Delta say, is followed by another;
+            # whether the lock is lost is asked before a release.
+            with suppress(Exception):
                 seen = self._own()
                 self.is_lost = seen is None
                 if seen is not None:
                     self.warehouse.replace_rows(LOCK, [self._row()], seen)
 
     def _own(self) -> DeltaTable | None:
-        """The lock's table while this run holds it; None when another has taken it over."""
+        """The lock's table while this run holds it; None when another has taken it over.
+
+        Raises PadronError where there is no such table: it was there, so the store cannot be looked at.
+        """
         seen = self.warehouse.open(LOCK.path)
-        rows = [] if seen is None else self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
+        if seen is None:
+            raise PadronError(
+                f"The lock of the warehouse {self.warehouse.root} is not there any more: ops/lock was deleted, or the "
+                "storage cannot be reached. Nothing is released; run again when the warehouse is whole."
+            )
+        rows = self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
         return seen if rows and rows[0]["owner"] == self.owner else None
 
     def check(self) -> None:
@@ -215,7 +249,7 @@ class Lock:
         if self._beat is not None:
             self._beat.join()
         # A lock that cannot be given back is stale as soon as this process has ended; how the run ended matters more.
-        with suppress(CommitFailedError, DeltaError, OSError):
+        with suppress(Exception):
             seen = self._own()
             if seen is not None:
                 is_parked = self._parks is not None and kind is None

@@ -47,6 +47,8 @@ def _publish_again(warehouse: Warehouse, run: dict[str, Any]) -> tuple[str, bool
     try:
         for path, version in tables.items():
             warehouse.open(path, version)
+            if not warehouse.is_whole(path, version):
+                raise LostVersionError(path, version)
     except LostVersionError as error:
         mark(warehouse, run, "failed", f"its release was lost, and tables with it: {error}")
         return (

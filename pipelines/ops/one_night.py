@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.config import digest
 from pipelines.digests import LAYERS, libraries, program_digest
-from pipelines.errors import GateStopped, PadronError
+from pipelines.errors import GateStopped, LockHeld, PadronError
 from pipelines.night import GIVEN, published, stages
 from pipelines.night_gates import gates
 from pipelines.ops import releases
@@ -147,6 +147,8 @@ def run_night(
     # Runs whose files were others cannot be gone on with, only remembered.
     same = [r for r in prepared.resumable.values() if r["inputs_digest"] == facts["inputs_digest"]]
     joined = same[-1] if same and options.layer is not None else None
+    # Who agreed to what one generation changes has not seen what another one does.
+    alike = {r["run_id"] for r in same if r["adopts"] == facts["adopts"]}
     record = Record(warehouse, planned.business_date, facts, joined)
     records.append(record)
     is_waiting = joined is not None and joined["status"] == "waiting"
@@ -174,7 +176,7 @@ def run_night(
             watcher,
             memory=prepared.memory,
             judged=frozenset(judged),
-            approved=approvals(warehouse, {r["run_id"] for r in same}),
+            approved=approvals(warehouse, alike),
             may_go_on=lock.check_known,
         )
         runner.run(prepared.stages, gates(settings.sources), rerun)
@@ -196,11 +198,22 @@ def run_night(
     return record, record.run_id
 
 
+def _check_base(warehouse: Warehouse, base_release: str | None) -> None:
+    """Raises LockHeld where another release came since the night began: a host that stood still for longer than a lock
+    holds does not know that it lost it."""
+    newest = releases.newest(warehouse)
+    if newest is not None and newest.release_id != base_release:
+        raise LockHeld(
+            f"Another run released {newest.release_id} while this one stood still: nothing is released by this one. Run again."
+        )
+
+
 def _publish(
     prepared: Prepared, warehouse: Warehouse, record: Record, versions: Mapping[str, int], watcher: Watcher
 ) -> None:
-    """Release what the night made. What fails when it is released is a warning."""
+    """Release what the night made. What fails when it is released is a warning. Raises LockHeld of ``_check_base``."""
     facts = prepared.facts
+    _check_base(warehouse, facts["base_release"])
     try:
         releases.publish(
             warehouse,

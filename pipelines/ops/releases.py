@@ -188,7 +188,7 @@ def is_pointed_to(warehouse: Warehouse) -> bool:
         return True
     try:
         content = json.loads(files.read_text(files.join(warehouse.root, "release.json")))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("release_id") == release.release_id
 

@@ -124,14 +124,19 @@ def run(
     warehouse = warehouse_of(options, settings)
     records: list[Record] = []
 
+    def unreleased() -> list[Record]:
+        """The record of the last night, where it neither is released nor waits for its next job: neither has failed,
+        whatever is still done after it.
+        """
+        return [record for record in records[-1:] if record.status not in ("released", "waiting")]
+
     def tell(error: Exception, nights: Sequence[Record]) -> None:
         asked = None if records or options.since else options.date
         alerts.failed(settings.project.alerts, warehouse, error, nights, watcher.warned, asked)
 
     def last_words(error: Terminated) -> None:
-        # A night that is released has not failed, whatever is still done after it. One that has may have lost Spark to
-        # the same signal.
-        ended = [record for record in records[-1:] if record.status in ("started", "failed")]
+        # One that has failed may have lost Spark to the same signal.
+        ended = [record for record in unreleased() if record.status in ("started", "failed")]
         for record in ended:
             if record.status == "started":
                 failed(record, error)
@@ -144,11 +149,11 @@ def run(
             check()
             return _run(options, settings, warehouse, start_spark, watcher, records, report)
     except PadronError as error:
-        tell(error, records)
+        tell(error, unreleased())
         raise
     except Exception as error:
         failure = run_failed(error)
-        tell(failure, records)
+        tell(failure, unreleased())
         raise failure from error
 
 
@@ -221,6 +226,10 @@ def _run(
             # Another run that has the lock writes it itself.
             with suppress(LockHeld), Lock(warehouse, "padron run, writing release.json"):
                 _point(warehouse, watcher)
+        # Without a night no gate says that a source stays away, nor anything else that these are about.
+        for text in outcome.warnings:
+            watcher.warned(text)
+        alerts.warned(settings.project.alerts, warehouse, None, outcome.warnings, watcher.warned)
         return outcome
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
@@ -299,9 +308,9 @@ def _started(start_spark: Callable[[], SparkSession], settings: Settings) -> Spa
 
 def _keep_up(warehouse: Warehouse, settings: Settings, watcher: Watcher) -> list[str]:
     """Upkeep when it is due, and its warnings; a night that is released is released, whatever becomes of it."""
-    if not is_due(warehouse, settings.project.maintain_every):
-        return []
     try:
+        if not is_due(warehouse, settings.project.maintain_every):
+            return []
         done = maintain(warehouse, [table.path for table in catalogue(settings.sources)])
         warnings = [kept.warning for kept in done if kept.warning]
     except Exception as error:

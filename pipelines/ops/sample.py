@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import re
+import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def read_sample(path: str, rows: int = ROWS) -> Sample:
         if kind == "jsonl":
             return _json_lines(path, encoding, is_gzip, rows)
         return _delimited(path, encoding, is_gzip, rows, "\t" if extension == "tsv" else None)
-    except (OSError, EOFError, UnicodeDecodeError, pa.ArrowException) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, pa.ArrowException) as error:
         raise UsageError(f"{path} cannot be read ({type(error).__name__}): is it whole?") from None
 
 
@@ -220,5 +221,6 @@ def _check_once(path: str, columns: Iterable[str]) -> None:
 
 
 def quoted(text: str) -> str:
-    """A text as YAML reads it back."""
-    return json.dumps(text, ensure_ascii=False)
+    """A text as YAML reads it back, in one line."""
+    shown = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in shown)

@@ -99,11 +99,16 @@ def _of_csv(path: str) -> tuple[list[str], list[Row]]:
         raise UsageError(f"{path} is not UTF-8: save it as CSV UTF-8.") from None
     # Spreadsheets of many countries write semicolons.
     first = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
-    found = [
-        (reader.line_num, {name: _as_written(value or "") for name, value in row.items() if name})
-        for row in reader
-    ]
+    # An old Mac ends its lines with \r.
+    lines = io.StringIO(text, newline=None)
+    reader = csv.DictReader(lines, delimiter=";" if first.count(";") > first.count(",") else ",")
+    try:
+        found = [
+            (reader.line_num, {name: _as_written(value or "") for name, value in row.items() if name})
+            for row in reader
+        ]
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {reader.line_num + 1}: {error}; save it as CSV UTF-8 anew.") from None
     return list(reader.fieldnames or ()), found
 
 

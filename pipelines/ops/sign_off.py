@@ -58,11 +58,20 @@ class Decider:
         return cls(who, why)
 
 
-def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[str]:
-    """Agree to what stopped a night (None: the newest one): the names of the gates agreed to.
+@dataclass(frozen=True)
+class Approved:
+    """What was agreed to."""
 
-    The next `padron run` of that night, with the same files, repeats nothing that was finished, lets
-    these gates pass up to the values they had, and releases. Raises UsageError where no gate stopped it.
+    gates: list[str]
+    adopts: str | None
+    """The generation that the night adopts; the run that releases it has to ask for it again."""
+
+
+def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> Approved:
+    """Agree to what stopped a night (None: the newest one).
+
+    The next `padron run` of that night, with the same files and the same generation, repeats nothing that was finished,
+    lets these gates pass up to the values they had, and releases. Raises UsageError where no gate stopped it.
     """
     _check_used(warehouse)
     name = run_id or _newest_night(warehouse)
@@ -88,7 +97,7 @@ def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> list[
             ],
         )
         mark(warehouse, run, "approved", f"{', '.join(g['gate'] for g in blocked)} approved {decider}")
-    return [g["gate"] for g in blocked]
+    return Approved([g["gate"] for g in blocked], run["adopts"])
 
 
 def reject(
@@ -119,8 +128,8 @@ def _reject(
     newest = releases.newest(warehouse)
     if newest is not None and (newest.reason or "").startswith(f"{REJECT} {name} "):
         # Whoever rejected it died before these last rows.
-        releases.write_pointer(warehouse)
         _settle(warehouse, run, decider)
+        releases.write_pointer(warehouse)
         return newest
     known = {r.release_id: r for r in releases.all_releases(warehouse)}
     if not is_named and name in known:

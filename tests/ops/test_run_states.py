@@ -97,7 +97,7 @@ def test_a_night_after_one_with_a_clock_ahead_is_running_and_can_be_decided_abou
         assert asked()[:2] == (4, "running")
     stopped(shop)
     assert asked()[:2] == (3, "stopped")
-    assert sign_off.approve(shop.house, None, MARIA) == ["volume"]
+    assert sign_off.approve(shop.house, None, MARIA).gates == ["volume"]
     assert asked()[:2] == (3, "approved")
     assert shop.run().released == ["2026-07-02.3"]
     assert asked()[:2] == (0, "released")

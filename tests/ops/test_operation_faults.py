@@ -1,0 +1,305 @@
+"""Faults around a night, not inside its stages: storage, lock, terminal and decisions; on small nights without Spark."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tiny_night import COUNTS, PEOPLE, Tiny, Watch, tiny
+
+from pipelines.cli import execute
+from pipelines.errors import GateStopped, LockHeld, PadronError, UsageError
+from pipelines.ops import lock, one_night, releases
+from pipelines.ops import run as run_module
+from pipelines.ops.lock import Lock, holder
+from pipelines.ops.record import last_states
+from pipelines.ops.sign_off import Decider
+from pipelines.ops.tables import LOCK, RELEASES, RUNS
+from pipelines.storage import Warehouse
+from pipelines.stored import LostFileError, TornCommitError
+
+MARIA = Decider("maria", "seen")
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """One released night."""
+    made = tiny(monkeypatch, tmp_path)
+    made.deliver("2026-07-01", {"1": "ana", "2": "eva"})
+    made.run()
+    return made
+
+
+@pytest.fixture
+def alerts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """What was alerted: event, summary."""
+    sent: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(
+        "pipelines.ops.alerts._send", lambda conf, event, summary, say: sent.append((event, summary))
+    )
+    return sent
+
+
+def stopping(inputs: Any) -> list[dict[str, Any]]:
+    found = {"gate": "volume", "status": "blocked", "severity": "fail", "value": 2.0, "bound": 1.0}
+    return [{**found, "message": "2 people."}]
+
+
+def newest_file(house: Warehouse, path: str) -> Path:
+    table = house.open(path)
+    assert table is not None
+    return Path(table.file_uris()[-1])
+
+
+def newest_commit(house: Warehouse, path: str) -> Path:
+    return Path(house.uri(path), "_delta_log", f"{house.version(path):020d}.json")
+
+
+@pytest.mark.parametrize("lost", [newest_file, newest_commit])
+def test_what_a_power_loss_took_of_a_finished_stage_is_made_again(shop: Tiny, lost: Any) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    shop.gates["identity.assign"] = stopping
+    with pytest.raises(GateStopped):
+        shop.run()
+    lost(shop.house, PEOPLE.path).write_bytes(b"")
+    shop.gates.clear()
+    watch = Watch()
+    assert shop.run(watch).released == ["2026-07-02.2"]
+    assert {n for n, s in watch.stages.items() if s == "done"} >= {"silver.build", "linkage.link"}
+    assert [r["name"] for r in shop.content()[PEOPLE.path]] == ["ana", "eva", "leo"]
+
+
+def test_a_release_whose_files_are_lost_too_is_not_published_again(shop: Tiny) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    shop.run()
+    newest_commit(shop.house, RELEASES.path).write_bytes(b"")
+    newest_file(shop.house, PEOPLE.path).unlink()
+    newest_commit(shop.house, RELEASES.path).unlink()
+    watch = Watch()
+    assert shop.run(watch).released == ["2026-07-02.2"]
+    assert "cannot be published again, for its tables were lost too" in watch.said[0]
+
+
+def test_a_release_with_a_truncated_file_is_not_whole(shop: Tiny) -> None:
+    file = newest_file(shop.house, COUNTS.path)
+    version = shop.house.version(COUNTS.path) or 0
+    assert shop.house.is_whole(COUNTS.path, version)
+    file.write_bytes(file.read_bytes()[:-1])
+    assert not shop.house.is_whole(COUNTS.path, version)
+
+
+def test_the_first_commit_of_a_table_that_is_empty_is_named(shop: Tiny) -> None:
+    log = Path(shop.house.uri("ops/claims"), "_delta_log")
+    log.mkdir(parents=True)
+    (log / f"{0:020d}.json").write_bytes(b"")
+    with pytest.raises(TornCommitError, match=r"ops/claims.*0\.json is empty.*Delete that file"):
+        shop.house.open("ops/claims")
+
+
+def test_rows_of_a_version_whose_log_is_gone_name_the_table(shop: Tiny) -> None:
+    with pytest.raises(PadronError, match="gold/none: version 3, which a release names"):
+        shop.house.rows("gold/none", 3)
+
+
+@pytest.mark.parametrize("loses", [lambda file: file.write_bytes(b""), lambda file: file.unlink()])
+class TestALostFileOf:
+    """A file that a machine without power was writing: empty, or not there."""
+
+    def test_the_record_is_named(self, shop: Tiny, loses: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        file = newest_file(shop.house, RUNS.path)
+        loses(file)
+        with pytest.raises(LostFileError):
+            shop.house.arrow(RUNS.path)
+        assert execute(["status", "--warehouse", str(shop.warehouse)]) == 1
+        assert f"ops/runs: {file.name}" in " ".join(capsys.readouterr().err.split()).replace("- ", "-")
+
+    def test_the_lock_is_taken_over_when_nobody_renews_it(
+        self, shop: Tiny, loses: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lock, "WATCHED", timedelta(seconds=0.2))
+        loses(newest_file(shop.house, LOCK.path))
+        assert holder(shop.house) is None
+        with Lock(shop.house, "next") as taken:
+            assert "whose file was lost" in str(taken.taken_over)
+            assert (holder(shop.house) or {})["run"] == "next"
+
+    def test_a_lock_that_is_renewed_is_not_taken(
+        self, shop: Tiny, loses: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lock, "WATCHED", timedelta(seconds=0.2))
+        loses(newest_file(shop.house, LOCK.path))
+        opened, looks = Warehouse.open, []
+
+        def beating(self: Warehouse, path: str) -> Any:
+            seen = opened(self, path)
+            looks.append(seen)
+            if len(looks) == 2:
+                row = {"owner": "x", "run": "r", "host": "h", "pid": 1, "heartbeat_at": datetime.now(UTC)}
+                shop.house.replace_rows(LOCK, [row], seen)
+            return seen
+
+        monkeypatch.setattr(Warehouse, "open", beating)
+        with pytest.raises(LockHeld):
+            Lock(shop.house, "next").__enter__()
+
+
+def test_a_heartbeat_that_fails_is_followed_by_another(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "HEARTBEAT", timedelta(seconds=0.01))
+    with Lock(shop.house, "a night") as held:
+        opened, looks = Warehouse.open, []
+
+        def refusing(self: Warehouse, path: str) -> Any:
+            looks.append(path)
+            if len(looks) == 1:
+                raise UsageError("may not be read")
+            return None if len(looks) == 2 else opened(self, path)
+
+        monkeypatch.setattr(Warehouse, "open", refusing)
+        while len(looks) < 4:
+            assert not held.is_lost, "a table that is out of sight is not somebody else's"
+        held.check()
+
+
+def test_a_lock_table_that_cannot_be_cleaned_stops_no_night(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> int:
+        raise PermissionError("may not delete")
+
+    monkeypatch.setattr(Warehouse, "vacuum", refused)
+    for run in ("one", "two"):
+        with Lock(shop.house, run):
+            pass
+
+
+def test_who_agreed_to_one_generation_has_not_agreed_to_another(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run_module, "check_fields", lambda generation, conf: None)
+    a, b = (SimpleNamespace(generation_id=name, digest=name) for name in "ab")
+    shop.gates["silver.build"] = stopping
+    with pytest.raises(GateStopped):
+        shop.run(generation=a)
+    asked = ["release", "approve", "--by", "maria", "--why", "seen", "--warehouse", str(shop.warehouse)]
+    assert execute(asked) == 0
+    assert "with the same --generation (a)" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(GateStopped):
+        shop.run(generation=b)
+    assert shop.run(generation=a).released == ["2026-07-01.4"]
+
+
+def test_upkeep_that_cannot_be_asked_for_does_not_fail_a_released_night(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    def out_of_reach(*_: Any) -> bool:
+        raise OSError("timed out")
+
+    monkeypatch.setattr(run_module, "is_due", out_of_reach)
+    shop.deliver("2026-07-02", {"3": "leo"})
+    assert shop.run().released == ["2026-07-02.1"]
+    assert [event for event, _ in alerts] == ["warned"]
+
+
+def test_the_alert_of_a_night_that_could_not_begin_is_not_about_the_one_before(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    prepared = one_night.prepare
+
+    def second_fails(planned: Any, *rest: Any) -> Any:
+        if planned.business_date.day == 3:
+            raise OSError("out of reach")
+        return prepared(planned, *rest)
+
+    monkeypatch.setattr(run_module, "prepare", second_fails)
+    for day in ("2026-07-02", "2026-07-03"):
+        shop.deliver(day, {"3": day})
+    with pytest.raises(PadronError):
+        shop.run()
+    ((event, summary),) = alerts
+    assert (event, summary["run_id"], summary["release_id"]) == ("failed", None, "2026-07-02.1")
+
+
+def test_what_lies_beside_the_landing_is_told_where_there_is_no_night(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.deliver("2026-7-02", {"3": "leo"})
+    watch = Watch()
+    assert shop.run(watch).released == []
+    assert any("2026-7-02" in text for text in watch.said)
+    ((event, summary),) = alerts
+    assert event == "warned"
+    assert summary["warnings"] == watch.said
+
+
+def test_a_rejection_that_could_not_write_release_json_is_carried_out(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    shop.gates["silver.build"] = stopping
+    with pytest.raises(GateStopped):
+        shop.run()
+    pointer = shop.warehouse / "release.json"
+    pointer.unlink()
+    pointer.mkdir()
+    asked = ["release", "reject", "2026-07-02.1", "--by", "maria", "--why", "half a file"]
+    assert execute([*asked, "--warehouse", str(shop.warehouse)]) == 0
+    assert "release.json could not be written" in " ".join(capsys.readouterr().err.split())
+    states = {run: row["status"] for run, row in last_states(shop.house).items()}
+    assert states == {"2026-07-01.1": "released", "2026-07-02.1": "rejected", "2026-07-02.2": "released"}
+
+
+def test_a_night_is_not_released_over_a_release_that_it_does_not_know(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    known, checked = releases.newest, Lock.check
+
+    def stands_still(self: Lock) -> None:
+        checked(self)
+        other = SimpleNamespace(**{**vars(known(shop.house)), "release_id": "2026-07-01.9"})
+        monkeypatch.setattr(releases, "newest", lambda house: other)
+
+    monkeypatch.setattr(Lock, "check", stands_still)
+    with pytest.raises(LockHeld, match=r"Another run released 2026-07-01\.9"):
+        shop.run()
+    monkeypatch.setattr(releases, "newest", known)
+    assert releases.required(shop.house).release_id == "2026-07-01.1"
+
+
+PROGRAM = """
+import sys
+from datetime import date
+from pipelines.cli.console import conclude, log_as, night_progress
+log_as(sys.argv[1])
+sys.stdin.readline()
+progress = night_progress()
+for _ in range(3):
+    progress.warned("x" * 100_000)
+    progress.night_released(date(2026, 7, 1), 1.0)
+conclude("released")
+progress.stop()
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("stream", ["stderr", "stdout"])
+def test_a_reader_that_goes_away_ends_no_night(form: str, stream: str) -> None:
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: subprocess.PIPE}
+    program = [sys.executable, "-c", PROGRAM, form]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, **pipes) as run:
+        getattr(run, stream).close()
+        assert run.stdin is not None
+        run.stdin.close()
+        assert run.wait(timeout=60) == 0
+
+
+def test_a_full_disk_under_the_log_ends_no_night() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        program = [sys.executable, "-c", PROGRAM, "json"]
+        made = subprocess.run(program, stdin=subprocess.DEVNULL, stderr=full, stdout=full, check=False)
+    assert made.returncode == 0
