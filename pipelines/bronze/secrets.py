@@ -25,7 +25,7 @@ REMOVED = "[secret removed]"
 WITHHELD = "[row withheld: its file has a column of credentials]"
 """What stands in place of a malformed row: nobody knows which part of it is the credential."""
 
-_ALONE = "pin|nip|pass|pw|secreto|geheimnis|authorization"
+_ALONE = "pin|nip|pass|pass_word|pw|secreto|geheimnis|authorization|bearer"
 _LAST = "token|secret|otp|totp|jwt"
 """Credentials as the whole name or its last word: ``token_count`` holds none."""
 _WORDS = "|".join(
@@ -41,11 +41,15 @@ _WORDS = "|".join(
         "clave_internet",
         "clave_api",
         "clave_firma",
+        "clave_temporal",
+        "llave_secreta",
+        "llave_privada",
         "clave_cajero",
         "palabra_de_paso",
         "palavra_passe",
         "motdepasse",
         "codigo_seguridad",
+        "cod_seguridad",
         "codigo_de_seguridad",
         "codigo_secreto",
         "respuesta_secreta",
@@ -56,6 +60,7 @@ _WORDS = "|".join(
         "token_acceso",
         "token_de_acceso",
         "token_hash",
+        "nip_banco",
         "nip_cajero",
         "nip_tarjeta",
         "pin_tarjeta",
@@ -66,6 +71,7 @@ _WORDS = "|".join(
         "user_pin",
         "user_pass",
         "pass_hash",
+        "hash_pass",
         "pw_hash",
         "pw_md5",
         "userpwd",
@@ -80,8 +86,12 @@ _WORDS = "|".join(
         "accesstoken",
         "secret_code",
         "recovery_code",
+        "backup_code",
         "connection_string",
         "encryption_key",
+        "signing_key",
+        "hmac_key",
+        "auth_key",
         "secret_key",
         "secret_answer",
         "security_answer",
@@ -123,7 +133,7 @@ Within a name such a word says nothing: ``password_reset_token`` is one.
 
 _SPOKEN = (
     r"passw(?:or)?d|passwort|passphrase|passcode|kennwort|contrase(?:ñ|n\x{0303}|ni?)a|mot[ _-]de[ _-]passe|"
-    r"api[_-]?key|client[_-]?secret|(?:\b|_)(?:pwd|pswd|senha)"
+    r"api[ _-]?key|client[ _-]?secret|(?:clave|llave) (?:de acceso|secreta|privada)|(?:\b|_)(?:pwd|pswd|senha)"
 )
 _IS = r"[\s\x{00a0}\x{202f}]*[:=][\s\x{00a0}\x{202f}]*"
 _PART = r"[^\s\"<>{}]"
@@ -166,6 +176,8 @@ _FORMS = (
     r"\bdop_v1_[a-f0-9]{64}",
     r"\bdapi[a-f0-9]{32}\b",
     r"\bhvs\.[A-Za-z0-9_-]{20,}",
+    r"\bATATT3[A-Za-z0-9_=-]{20,}",
+    r"[?&]sig=[A-Za-z0-9%/+=]{8,}",
     r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){4}",
     r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     # Hashes of passwords.
@@ -187,6 +199,7 @@ _FORMS = (
     # What is called so in so many words.
     r"(?i:\b(?:cvv2?|cvc2?)\s*[:=]\s*\d{3,4}\b)",
     r"(?i:\b(?:pin|nip)\s+(?:de\s+(?:la\s+)?)?(?:tarjeta|card|cajero)\s*[:=]\s*\d{4,6}\b)",
+    rf"(?i:(?:{_SPOKEN})\s+(?:is|es|é|ist|est)\s+[\"']?(?:{_figured(6)}))",
     # With a capital it is a friend, a gift or a brand: Amigo secreto: 24/12/2025, Victoria's Secret: Bombshell2023.
     rf"(?:(?:\b|_)(?:secret|SECRET|geheimnis){_IS}[\"']?(?:{_figured(8)}))",
     rf"(?i:(?:\b|_)secreto{_IS}[\"']?(?:{_figured(16)}))",

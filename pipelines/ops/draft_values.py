@@ -76,7 +76,7 @@ def about_codes(target: str, role: str, values: Sequence[str], rest: str = "as t
     """What to ask about the codes of a column; ``rest``: as what those without a translation count."""
     meant = standard_codes(target, role)
     seen = {v.lower() for v in values}
-    personal = {v for v in seen if _is_personal(v)}
+    personal = {v.lower() for v in values if _is_personal(v)}
     withheld = (
         f" ({len(personal)} left out here, which look like a name, an e-mail, a telephone number, an id or a credential)"
         if personal
@@ -155,8 +155,9 @@ def codes(values: Sequence[str], meant: Mapping[str, str] | None = None) -> str 
     seen = sorted({" ".join(v.split()).lower() for v in values})
     if not 0 < len(seen) <= MOST_CODES or any(len(v) > 30 or len(v.split()) > 3 for v in seen):
         return None
+    personal = {" ".join(v.split()).lower() for v in values if _is_personal(v)}
     told = (
-        {v: _slug(v) or v for v in seen if not _is_personal(v)}
+        {v: _slug(v) or v for v in seen if v not in personal}
         if meant is None
         else {v: meant[k] for v in seen if (k := plain(v)) in meant}
     )

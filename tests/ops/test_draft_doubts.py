@@ -190,7 +190,7 @@ def test_a_file_of_which_every_column_is_called_by_a_value_is_refused(tmp_path: 
     assert "ana" not in str(refused.value)
 
 
-PERSONAL = "{} left out here, which look like an e-mail, a telephone number or an id"
+PERSONAL = "{} left out here, which look like a name, an e-mail, a telephone number, an id or a credential"
 
 
 def test_a_code_that_may_be_of_a_person_is_not_written(tmp_path: Path) -> None:

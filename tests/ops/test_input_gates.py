@@ -64,6 +64,25 @@ def tonight(rows: int, history: list[dict[str, Any]] = USUAL) -> dict[str, tuple
     return {v["gate"]: (v["status"], v["message"]) for v in found}
 
 
+@pytest.mark.parametrize(
+    ("earlier", "rows", "status"),
+    [
+        ([0, 0, 0, 0, 0], 120, "passed"),
+        ([0, 0, 0, 5, 150], 150, "passed"),
+        ([0, 0, 0, 200, 150], 160, "passed"),
+        ([3, 4, 5, 900, 3, 4], 880, "warned"),
+        ([3, 4, 5, 900, 3, 4], 1_880, "blocked"),
+    ],
+)
+def test_what_a_mostly_empty_feed_or_one_with_bulks_brings_is_told_by_what_came(
+    earlier: list[int], rows: int, status: str
+) -> None:
+    history = [batch(at, each) for at, each in enumerate(earlier, 1)]
+    last = len(earlier) + 1
+    found = volumes(Project(), [*history, batch(last, rows)], {f"b{last}"})
+    assert [v["status"] for v in found if v["gate"].startswith("volume_high")] == [status]
+
+
 def test_a_ten_fold_volume_stops_and_a_three_fold_warns() -> None:
     status, message = tonight(11_000)["volume_high erp/customers"]
     assert status == "blocked"
