@@ -68,6 +68,10 @@ def padron(ctx: click.Context, debug: bool) -> None:
     ctx.obj = debug
 
 
+INTERRUPTED = 130
+"""Exit code of what was ended at the keyboard (SIGINT), as shells say it."""
+
+
 def execute(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; never a traceback unless ``--debug``."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -83,8 +87,9 @@ def execute(arguments: list[str] | None = None) -> int:
             error.show()
         return error.exit_code
     except click.exceptions.Abort:
-        complain("Stopped.", 1)
-        return 1
+        again = " Run the same command again: the night goes on from its last finished stage."
+        complain(f"Stopped.{again if arguments[:1] == ['run'] else ''}", INTERRUPTED)
+        return INTERRUPTED
     except PadronError as error:
         if debug:
             traceback.print_exc()
@@ -93,6 +98,9 @@ def execute(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            complain(f"{error.filename} cannot be used ({error.strerror}).", 1)
+            return 1
         complain(
             f"Unexpected {type(error).__name__}: run again with --debug to see where (it may show personal data).",
             1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def sql(query: str, warehouse: str, run: str | None, limit: int, as_json: bool, 
     house = Warehouse(warehouse)
     found = Reader(house).arrow(query) if run is None else asked_of_run(house, past_run(house, run), query)
     if as_json:
-        click.echo(json.dumps(found.to_pylist(), default=str))
+        click.echo(json.dumps(_finite(found.to_pylist()), default=str))
         return 0
     if as_csv:
         click.echo(",".join(found.column_names))
@@ -82,6 +83,15 @@ def sql(query: str, warehouse: str, run: str | None, limit: int, as_json: bool, 
     if found.num_rows > limit:
         say(f"… {found.num_rows - limit:,} more rows (--limit)")
     return 0
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with NULL for the numbers that JSON does not know: infinite ones, and what is none."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _show_rows(rows: pa.Table) -> None:
@@ -126,7 +136,7 @@ def show(customer_id: str, warehouse: str, as_json: bool) -> int:
 
     found = show_customer(warehouse, customer_id)
     if as_json:
-        click.echo(json.dumps(found, default=str))
+        click.echo(json.dumps(_finite(found), default=str))
         return 0
     for block, rows in found.items():
         out.rule(block, align="left", style="dim")

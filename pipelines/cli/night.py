@@ -133,7 +133,7 @@ def run(
     asked = Options(
         landing,
         warehouse,
-        date=_day_before(settings) if last == "yesterday" else last,
+        date=day_before(settings) if last == "yesterday" else last,
         since=since,
         full=full,
         from_stage=from_stage,
@@ -151,7 +151,7 @@ def run(
     return 0
 
 
-def _day_before(settings: Settings) -> date:
+def day_before(settings: Settings) -> date:
     """The day that is over in the business zone."""
     return datetime.now(settings.project.zone).date() - timedelta(days=1)
 

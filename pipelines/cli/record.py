@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import groupby
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from rich.table import Table
 from pipelines.bronze.batches import high_water_marks
 from pipelines.cli import options
 from pipelines.cli.console import out, say
-from pipelines.cli.options import Day, example
+from pipelines.cli.options import Days, Yesterday, example
+from pipelines.errors import UsageError
 from pipelines.ops import releases
 from pipelines.ops.deliveries import delivered
 from pipelines.ops.gate_trends import nights_before
@@ -43,17 +44,21 @@ EXITS = {
 @options.warehouse
 @click.option(
     "--date",
-    "business_date",
-    type=Day(),
+    "asked",
+    type=Days(),
     default=None,
-    help="Of this business date (default: the newest run).",
+    help="Of this business date, or yesterday's (default: the newest run).",
 )
 @click.option("--issues", "with_issues", is_flag=True, help="List what is open, by who answers for it.")
 @options.config
 @options.as_json
 @example("padron status --date 2026-07-01")
 def status(
-    warehouse: str, business_date: date | None, with_issues: bool, config: str | None, as_json: bool
+    warehouse: str,
+    asked: tuple[date | None, date | Yesterday] | None,
+    with_issues: bool,
+    config: str | None,
+    as_json: bool,
 ) -> int:
     """How the newest run ended.
 
@@ -63,7 +68,7 @@ def status(
     newest), or no run of that date: run the night (again);
     2 no folder, or one that cannot be read.
     """
-    house = Warehouse(warehouse)
+    house, business_date = Warehouse(warehouse), _one_date(asked, config)
     runs = [r for r in releases.run_states(house).values() if business_date in (None, r["business_date"])]
     release = releases.newest(house)
     # By their starts: a run whose lock was taken over may say last that it failed.
@@ -80,7 +85,7 @@ def status(
         "run_id": last["run_id"] if last else None,
         "business_date": str(last["business_date"] if last else business_date or "") or None,
         "status": state,
-        "seconds": last["seconds"] if last else None,
+        "seconds": _seconds(last, state) if last else None,
         "message": message,
         "release_id": release.release_id if release else None,
         "delivered_up_to": {source: day.isoformat() for source, day in sorted(marks.items())},
@@ -104,6 +109,26 @@ def status(
         for issue in found:
             say(f"  {issue.status:<8} {issue.about}: {issue.message}")
     return EXITS.get(state, 1)
+
+
+def _one_date(asked: tuple[date | None, date | Yesterday] | None, config: str | None) -> date | None:
+    """The date that was asked for. Raises UsageError for a range."""
+    from pipelines.cli.night import day_before
+    from pipelines.settings import load_settings
+
+    since, day = asked or (None, None)
+    if since is not None:
+        raise UsageError("--date takes one date here, no range.")
+    return day_before(load_settings(config)) if day == "yesterday" else day
+
+
+def _seconds(run: dict[str, Any], state: str) -> float | None:
+    """How long the run took so far; one that is at work has not recorded it yet."""
+    recorded: float | None = run["seconds"]
+    if state != "running":
+        return recorded
+    since: datetime = run["at"]
+    return (recorded or 0.0) + max((datetime.now(UTC) - since).total_seconds(), 0.0)
 
 
 def _issues(

@@ -29,6 +29,8 @@ def told(error: BaseException) -> str:
     """The error as the record keeps it: a padron error's own line, else its kind and what it amounts to."""
     if isinstance(error, PadronError):
         return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped at the keyboard (Ctrl-C)"
     text, name = str(error), kind(error)
     if any(sign in text for sign in FULL):
         return f"the disk is full ({name})"

@@ -73,15 +73,15 @@ def listed(texts: Sequence[str], separator: str = ", ") -> str:
 
 def check_names(project: Project) -> None:
     """Raises UsageError for a gate in conf/padron.yml that does not exist, or a bound that nothing reads."""
-    for key, given, known in (
-        ("gates", project.gates, {*DEFAULTS, *BOUNDS}),
-        ("bounds", project.bounds, set(BOUNDS)),
+    for key, given, known, what in (
+        ("gates", project.gates, {*DEFAULTS, *BOUNDS}, "no gate"),
+        ("bounds", project.bounds, set(BOUNDS), "no gate that has bounds"),
     ):
         for name in given:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}."
-                raise UsageError(f"conf/padron.yml: {key}: {name} is no gate that has them. {hint}")
+                raise UsageError(f"conf/padron.yml: {key}: {name} is {what}. {hint}")
 
 
 def bounds_of(project: Project, gate: str) -> Bounds:

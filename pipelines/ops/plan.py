@@ -46,7 +46,7 @@ def plan_nights(
     code and configuration are those of the newest release. With ``asked`` it is one night that
     takes in every folder up to that date; without, one night a folder, and late files go with
     the first. With ``since`` it is a range: one night a folder from ``since`` to ``asked``, and what
-    is older goes with the first. Raises UsageError for a date before the newest release.
+    is older goes with the first. Raises UsageError for a date before the newest release, and for a first night without files.
     """
     newest = release.business_date if release else None
     files = sorted(pending, key=lambda f: (f.landing_date, f.source, f.feed, f.name))
@@ -61,6 +61,11 @@ def plan_nights(
         files = [f for f in files if f.landing_date <= asked]
     if asked is not None and since is None:
         taken = tuple(files)
+        if newest is None and not taken:
+            raise UsageError(
+                f"There are no files to take in up to {asked}: check --landing, whose folders are named YYYY-MM-DD, and --date. "
+                "A first night of nothing would choose the model by which all later ones link."
+            )
         if asked == newest and not taken and same_program and not full:
             return []
         return [PlannedNight(asked, taken, _late(taken, newest))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,13 @@ def asked(connection: Connection, query: str, parameters: Parameters | None = No
             raise UsageError("The query was not accepted: it asks for nothing; begin with SELECT.")
         return found.to_arrow_table()
     except duckdb.Error as error:
-        first = str(error).strip().splitlines()[0]
-        raise UsageError(f"The query was not accepted: {first}") from None
+        first, *more = str(error).strip().splitlines()
+        hints = [line.strip() for line in more if line.strip().startswith(("Did you mean", "Candidate"))]
+        if re.search(r"\b(bronze|ops)\.", query, re.IGNORECASE):
+            hints.append(
+                "Bronze and the record of runs and gates are not asked in SQL: `padron runs RUN` tells them, and Delta has them."
+            )
+        raise UsageError(f"The query was not accepted: {' '.join([first, *hints])}") from None
 
 
 def asked_of_run(warehouse: Warehouse, run: PastRun, query: str) -> pa.Table:

@@ -95,6 +95,8 @@ def _check_is_data(path: str, head: bytes, encoding: str) -> None:
         )
     if head.startswith(_OLD_EXCEL):
         raise UsageError(f"{path} is an Excel file (.xls): export it as CSV.")
+    if "\0" in head.decode(codec(encoding), errors="ignore"):
+        raise UsageError(f"{path} is no text: have it exported as CSV or JSON lines in UTF-8.")
     if head.decode(codec(encoding), errors="ignore").lstrip()[:20].lower().startswith(_PAGE):
         raise UsageError(
             f"{path} is a web page and no data, such as the login page that a failed export leaves behind: export it again."

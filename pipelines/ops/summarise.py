@@ -160,8 +160,8 @@ def _nights(house: Warehouse, reader: Reader, settings: Settings) -> tuple[summa
     brought = _records_in(house, reader.release, settings)
     happened = _by_date(
         reader,
-        """SELECT business_date AS day, count_if(event IN ('created', 'added') AND cause <> 'rename') AS new,
-        count_if(event = 'changed') AS changed, count_if(event = 'retired' AND cause <> 'rename') AS deleted
+        """SELECT business_date AS day, count_if(event IN ('created', 'added') AND cause <> 'rename')::BIGINT AS new,
+        count_if(event = 'changed')::BIGINT AS changed, count_if(event = 'retired' AND cause <> 'rename')::BIGINT AS deleted
         FROM identity.events GROUP BY ALL""",
     )
     # Ids, not records: an id of the day before that lost all its records to others was merged away.
@@ -222,7 +222,7 @@ def _sources(reader: Reader) -> tuple[summary.SourceRecords, ...]:
 
 def _customers(reader: Reader) -> summary.CustomerCounts:
     (row,) = reader.rows(
-        """SELECT count(*) AS live, count_if(len(sources_present) >= 2) AS with_two_sources,
+        """SELECT count(*) AS live, count_if(len(sources_present) >= 2)::BIGINT AS with_two_sources,
         coalesce(sum(record_count), 0)::BIGINT AS records FROM gold.customers WHERE is_live"""
     )
     return summary.CustomerCounts(**row)  # type: ignore[arg-type]
@@ -267,7 +267,7 @@ def _feeds(reader: Reader) -> tuple[summary.FeedProfile, ...] | None:
         return None
     rows = reader.rows(
         """SELECT source, feed, business_date::VARCHAR AS business_date, max(rows) AS rows, count(*) AS columns,
-            count_if(filled = 0) AS empty, sum(unmapped)::BIGINT AS unmapped, max(drift) AS drift,
+            count_if(filled = 0)::BIGINT AS empty, sum(unmapped)::BIGINT AS unmapped, max(drift) AS drift,
             arg_max("column", drift) FILTER (drift > 0) AS drifted
         FROM (SELECT *, max(business_date) OVER (PARTITION BY source, feed) AS newest FROM ops.profiles)
         WHERE business_date = newest GROUP BY ALL ORDER BY source, feed"""
@@ -316,7 +316,7 @@ def _tiers(reader: Reader) -> tuple[summary.TierCount, ...]:
 
 def _cases(reader: Reader) -> tuple[summary.CaseCounts, ...] | None:
     rows = reader.rows(
-        """SELECT case_type, count(*) AS cases, count_if(is_open) AS open_cases,
+        """SELECT case_type, count(*) AS cases, count_if(is_open)::BIGINT AS open_cases,
             median(date_diff('second', opened_at, first_response_at) / 60.0) AS first_response_minutes
         FROM silver.cases GROUP BY case_type ORDER BY case_type"""
     )

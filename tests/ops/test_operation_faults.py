@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -303,3 +304,82 @@ def test_a_full_disk_under_the_log_ends_no_night() -> None:
         program = [sys.executable, "-c", PROGRAM, "json"]
         made = subprocess.run(program, stdin=subprocess.DEVNULL, stderr=full, stdout=full, check=False)
     assert made.returncode == 0
+
+
+def test_a_first_night_without_files_chooses_no_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = tiny(monkeypatch, tmp_path)
+    shop.landing.mkdir()
+    with pytest.raises(UsageError, match="There are no files to take in up to 2026-06-01"):
+        shop.run(date=date(2026, 6, 1))
+    assert releases.newest(shop.house) is None
+
+
+def test_a_night_that_was_stopped_at_the_keyboard_says_so(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(inputs: Any) -> list[dict[str, Any]]:
+        raise KeyboardInterrupt
+
+    shop.deliver("2026-07-02", {"3": "leo"})
+    shop.gates["silver.build"] = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        shop.run()
+    assert execute(["status", "--warehouse", str(shop.warehouse)]) == 1
+    assert "failed (stopped at the keyboard (Ctrl-C))" in " ".join(capsys.readouterr().out.split())
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.cli.night.run_nights", stop)
+    assert execute(["run", "--warehouse", str(shop.warehouse), "--landing", str(shop.landing)]) == 130
+    assert "goes on from its last finished stage" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_running_night_says_for_how_long(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(minutes=5)
+
+    monkeypatch.setattr("pipelines.cli.record.datetime", Later)
+    with Lock(shop.house, "padron run"):
+        run = {**last_states(shop.house)["2026-07-01.1"], "run_id": "2026-07-02.1", "seconds": 0.1}
+        shop.house.append_rows(RUNS, [{**run, "status": "started", "at": datetime.now(UTC)}])
+        assert execute(["status", "--json", "--warehouse", str(shop.warehouse)]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"] == "running"
+    assert 300 <= told["seconds"] < 400
+
+
+def test_status_takes_yesterday_and_no_range(shop: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["status", "--warehouse", str(shop.warehouse), "--date"]
+    assert execute([*asked, "2026-07-01"]) == 0
+    assert execute([*asked, "yesterday"]) == 1
+    assert "No run of" in " ".join(capsys.readouterr().out.split())
+    assert execute([*asked, "2026-07-01..2026-07-02"]) == 2
+
+
+def test_sql_in_json_is_json_and_what_it_refuses_is_explained(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = ["--warehouse", str(shop.warehouse)]
+    assert execute(["sql", "--json", "select 'nan'::double a, ['inf'::double, 1.5] b", *house]) == 0
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [{"a": None, "b": [None, 1.5]}]
+    assert execute(["sql", "select * from bronze.batches", *house]) == 2
+    assert "padron runs RUN" in " ".join(capsys.readouterr().err.split())
+    assert execute(["sql", "select * from silver.peopl", *house]) == 2
+    assert "Did you mean" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("id,nombre\n1,Ana\n", encoding="utf-8")
+    assert execute(["source", "draft", str(people), "--out", str(people / "x.yml")]) == 1
+    assert "people.csv cannot be used" in " ".join(capsys.readouterr().err.split()).replace("- ", "")
+    people.write_bytes(b"id\0\1\2\n")
+    assert execute(["source", "draft", str(people)]) == 2
+    assert "is no text" in " ".join(capsys.readouterr().err.split())
