@@ -129,15 +129,20 @@ class Warehouse(StoredTables):
 
         Raises LostFileError where a file of the newest version, which is asked for without a number, is gone or not whole.
         """
-        table = self.newest(path) if version is None else self.open(path, version)
         try:
-            with reading(self.uri(path)):
-                return None if table is None else self.files_of(path, table).to_table()
+            return self._as_arrow(path, version)
         except (pa.ArrowInvalid, FileNotFoundError):
-            lost = self.lost_files(path) if version is None else []
-            if lost:
+            if version is not None:
+                raise
+            if lost := self.lost_files(path):
                 raise LostFileError(path, lost) from None
-            raise
+            # Another writer came in between.
+            return self._as_arrow(path, None)
+
+    def _as_arrow(self, path: str, version: int | None) -> pa.Table | None:
+        table = self.newest(path) if version is None else self.open(path, version)
+        with reading(self.uri(path)):
+            return None if table is None else self.files_of(path, table).to_table()
 
     def dataset(self, path: str, version: int | None = None) -> Dataset | None:
         """The table's files as Arrow reads them, for a query; None where there is no table."""

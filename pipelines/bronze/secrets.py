@@ -41,7 +41,6 @@ _WORDS = "|".join(
         "clave_internet",
         "clave_api",
         "clave_firma",
-        "clave_temporal",
         "llave_secreta",
         "llave_privada",
         "clave_cajero",
@@ -49,7 +48,6 @@ _WORDS = "|".join(
         "palavra_passe",
         "motdepasse",
         "codigo_seguridad",
-        "cod_seguridad",
         "codigo_de_seguridad",
         "codigo_secreto",
         "respuesta_secreta",
@@ -89,9 +87,7 @@ _WORDS = "|".join(
         "backup_code",
         "connection_string",
         "encryption_key",
-        "signing_key",
         "hmac_key",
-        "auth_key",
         "secret_key",
         "secret_answer",
         "security_answer",
@@ -124,7 +120,7 @@ _NAME = re.compile(
 _ABOUT = re.compile(
     r"^(?:has|is|date|days|count|age|fecha|dias|intentos|numero|num)_"
     r"|_(?:at|by|date|on|change|changed|updated|reset|required|expires|expired|expiry|count|age|days|flag|strength|area|ok)$"
-    r"|^(?:loyalty|customer|article|product)_tokens?$"
+    r"|^(?:loyalty|customer|article|product)_tokens?$|seguridad_social$"
 )
 """A name that begins or ends so is a statement about a credential: ``password_changed_at`` holds none.
 
@@ -133,7 +129,7 @@ Within a name such a word says nothing: ``password_reset_token`` is one.
 
 _SPOKEN = (
     r"passw(?:or)?d|passwort|passphrase|passcode|kennwort|contrase(?:ñ|n\x{0303}|ni?)a|mot[ _-]de[ _-]passe|"
-    r"api[ _-]?key|client[ _-]?secret|(?:clave|llave) (?:de acceso|secreta|privada)|(?:\b|_)(?:pwd|pswd|senha)"
+    r"api[_-]?key|client[_-]?secret|(?:\b|_)(?:pwd|pswd|senha)"
 )
 _IS = r"[\s\x{00a0}\x{202f}]*[:=][\s\x{00a0}\x{202f}]*"
 _PART = r"[^\s\"<>{}]"
@@ -143,6 +139,10 @@ def _figured(least: int) -> str:
     """``least`` characters or more, a digit among them."""
     early = [rf"{_PART}{{{n}}}\d{_PART}{{{least - 1 - n},}}" for n in range(least - 1)]
     return "|".join([*early, rf"{_PART}{{{least - 1},}}\d{_PART}*"])
+
+
+_MIXED = rf"[a-z]{_PART}{{2,}}\d{_PART}*|\d{_PART}{{2,}}[a-z]{_PART}*"
+"""Four characters or more that begin with a letter and have a digit, or the other way round."""
 
 
 def _other_than(word: str) -> str:
@@ -177,7 +177,7 @@ _FORMS = (
     r"\bdapi[a-f0-9]{32}\b",
     r"\bhvs\.[A-Za-z0-9_-]{20,}",
     r"\bATATT3[A-Za-z0-9_=-]{20,}",
-    r"[?&]sig=[A-Za-z0-9%/+=]{8,}",
+    r"[?&]sig=[A-Za-z0-9%/+]{40,}(?:%3[Dd]|=)",
     r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){4}",
     r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     # Hashes of passwords.
@@ -199,7 +199,9 @@ _FORMS = (
     # What is called so in so many words.
     r"(?i:\b(?:cvv2?|cvc2?)\s*[:=]\s*\d{3,4}\b)",
     r"(?i:\b(?:pin|nip)\s+(?:de\s+(?:la\s+)?)?(?:tarjeta|card|cajero)\s*[:=]\s*\d{4,6}\b)",
-    rf"(?i:(?:{_SPOKEN})\s+(?:is|es|é|ist|est)\s+[\"']?(?:{_figured(6)}))",
+    # In words that also begin a title or a sentence: only what mixes letters and digits.
+    rf"(?i:(?:{_SPOKEN})\s+(?:is|es|é|ist|est)\s+[\"']?(?:{_MIXED}))",
+    rf"(?i:\b(?:api key|client secret|(?:clave|llave) (?:de acceso|secreta|privada)){_IS}[\"']?(?:{_MIXED}))",
     # With a capital it is a friend, a gift or a brand: Amigo secreto: 24/12/2025, Victoria's Secret: Bombshell2023.
     rf"(?:(?:\b|_)(?:secret|SECRET|geheimnis){_IS}[\"']?(?:{_figured(8)}))",
     rf"(?i:(?:\b|_)secreto{_IS}[\"']?(?:{_figured(16)}))",

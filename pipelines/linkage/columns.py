@@ -21,6 +21,8 @@ JOINED = ("address_raw",)
 APART = (CATEGORY, TEXT)
 """Several columns, each of which stays a value of its own."""
 NAMES = frozenset(("given_name_raw", "surname_raw", "second_surname_raw", "full_name_raw"))
+_WHOSE = frozenset(("cliente", "customer", "client", "contacto", "titular", "empresa", "firma"))
+"""Words for the party itself, of which a column's name may also say whose something is."""
 SEVERAL = (*LISTS, *JOINED, *APART)
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -73,8 +75,9 @@ def _by_name(name: str) -> tuple[str, bool] | None:
     if words in KNOWN:
         return KNOWN[words], True
     inside = [alias for alias in KNOWN if f"_{alias}_" in f"_{words}_"]
-    # Whose it is says less than what it is: "email_cliente" is an e-mail.
-    what = [alias for alias in inside if KNOWN[alias] not in NAMES]
+    # Whose it is says less than what it is: "email_cliente" is an e-mail, but "email_first_name" a name.
+    is_named = any(KNOWN[alias] in NAMES and alias not in _WHOSE for alias in inside)
+    what = [] if is_named else [alias for alias in inside if alias not in _WHOSE]
     field = KNOWN[max(what or inside, key=len)] if inside else None
     # "id_cliente" and "numero_cliente" are not what "cliente" is; "home_phone_number" is a phone.
     if field is None or _IDS.intersection(words.split("_")):

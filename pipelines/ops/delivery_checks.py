@@ -87,27 +87,29 @@ def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]
     low: list[Verdict] = []
     for source, feed, is_snapshot, day in sorted(tonights):
         by_date = sizes[source, feed, is_snapshot]
-        earlier = [rows for when, rows in sorted(by_date.items()) if when < day][-HISTORY:]
+        before = [rows for when, rows in sorted(by_date.items()) if when < day]
+        earlier = before[-HISTORY:]
         if len(earlier) < ENOUGH:
             continue
         rows, usual = by_date[day], median(earlier)
-        if usual == 0:
-            # A feed that is mostly empty: what is usual is told by the days that brought something.
-            usual = median([some for some in earlier if some] or [rows])
-        said = f"{source}/{feed} of {day} has {rows:,} rows, {usual:,.0f} are usual"
-        for gate, value, hint, found in (
-            ("volume_high", rows / max(usual, 1), "is it a history, or delivered twice?", high),
-            ("volume_low", usual / max(rows, 1), "is the file whole?", low),
+        # Of a feed that is mostly empty the days that brought something tell what is much.
+        brought = usual or median([some for some in earlier if some] or [0])
+        # Of a size that came before nobody has to be asked; the first delivery of all may be a history. What never brought
+        # anything has no measure.
+        is_new = bool(brought) and rows > max(before[-HISTORY:] if len(before) > HISTORY else before[1:])
+        for gate, value, expected, hint, found in (
+            ("volume_high", rows / max(brought, 1), brought, "is it a history, or delivered twice?", high),
+            ("volume_low", usual / max(rows, 1), usual, "is the file whole?", low),
         ):
+            said = f"{source}/{feed} of {day} has {rows:,} rows, {expected:,.0f} are usual"
             found += graded(
                 project,
                 gate,
                 value=value,
-                rows=int(max(rows, usual)),
+                rows=int(max(rows, expected)),
                 message=f"{said}: {hint} If it is right, raise bounds.{gate} in conf/padron.yml for this night.",
                 about=f"{source}/{feed}",
-                # Of a size that came before nobody has to be asked; the first delivery may be a history.
-                may_fail=gate == "volume_low" or rows > max(earlier[1:]),
+                may_fail=gate == "volume_low" or is_new,
             )
     return [
         *failed_or_one("volume_high", high, "as much as usual"),

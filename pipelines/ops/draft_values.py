@@ -15,6 +15,9 @@ from pipelines.standardise.text import plain
 MOST_CODES = 20
 PERSONAL_DIGITS = 6
 """Digits of a value that is rather a telephone number or an id than a code."""
+_RARE, _LEAN = -12.0, 1.0
+"""Log share of people with a given name, and log ratio to its share as a surname, above which a word is one: garantía and
+azul are somebody's name."""
 DATE_FORMATS = (
     ("yyyy-MM-dd", r"\d{4}-\d{2}-\d{2}"),
     ("yyyy/MM/dd", r"\d{4}/\d{1,2}/\d{1,2}"),
@@ -75,8 +78,8 @@ def standard_codes(target: str, role: str) -> dict[str, str] | None:
 def about_codes(target: str, role: str, values: Sequence[str], rest: str = "as they are written") -> str:
     """What to ask about the codes of a column; ``rest``: as what those without a translation count."""
     meant = standard_codes(target, role)
-    seen = {v.lower() for v in values}
-    personal = {v.lower() for v in values if _is_personal(v)}
+    seen = {_one_line(v) for v in values}
+    personal = _personal(values, meant)
     withheld = (
         f" ({len(personal)} left out here, which look like a name, an e-mail, a telephone number, an id or a credential)"
         if personal
@@ -84,7 +87,7 @@ def about_codes(target: str, role: str, values: Sequence[str], rest: str = "as t
     )
     if meant is None:
         return f"{role}: write your own codes on the right{withheld}"
-    unknown = sorted(v for v in seen - personal if plain(" ".join(v.split())) not in meant)
+    unknown = sorted(v for v in seen - personal if plain(v) not in meant)
     known = ", ".join(_STANDARD[target, role])
     if not unknown:
         return f"{role}: are the codes translated right? The standard ones: {known}{withheld}"
@@ -93,17 +96,33 @@ def about_codes(target: str, role: str, values: Sequence[str], rest: str = "as t
     )
 
 
+def _one_line(value: str) -> str:
+    return " ".join(value.split()).lower()
+
+
+def _personal(values: Sequence[str], meant: Mapping[str, str] | None) -> set[str]:
+    """Those of ``values``, in one line, that are not written: what has a standard code is nobody's name.
+
+    A word such as Rosa or Max may be a code: alone it counts as a name where most of the column's words do.
+    """
+    seen = {_one_line(v): v for v in values if plain(_one_line(v)) not in (meant or {})}
+    names = {v for v in seen if _names_somebody(v)}
+    is_of_names = 2 * len(names) > len(seen)
+    return {v for v, said in seen.items() if _is_personal(said) or (v in names and (is_of_names or " " in v))}
+
+
 def _is_personal(value: str) -> bool:
     if EMAIL.search(value) is not None or sum(c.isdigit() for c in value) >= PERSONAL_DIGITS:
         return True
-    return _names_somebody(value) or without_secrets(pa.array([value])).to_pylist() != [value]
+    return bool(without_secrets(pa.array([value])).to_pylist() != [value])
 
 
 def _names_somebody(value: str) -> bool:
-    """True where a word is rather a given name than a surname or anything else: a code that is lost is added by hand."""
+    """True where a word is a given name that is not rare, and rather that than a surname."""
     known = evidence()
     return any(
-        known.is_given(word) and known.leans_to_given(word) > 0 for word in without_particles(plain(value))
+        known.is_given(word) and known.given((word,)) > _RARE and known.leans_to_given(word) > _LEAN
+        for word in without_particles(plain(value))
     )
 
 
@@ -152,10 +171,10 @@ def codes(values: Sequence[str], meant: Mapping[str, str] | None = None) -> str 
 
     ``meant``: the standard code of each that is known, folded; the others are left out. None: a code means itself.
     """
-    seen = sorted({" ".join(v.split()).lower() for v in values})
+    seen = sorted({_one_line(v) for v in values})
     if not 0 < len(seen) <= MOST_CODES or any(len(v) > 30 or len(v.split()) > 3 for v in seen):
         return None
-    personal = {" ".join(v.split()).lower() for v in values if _is_personal(v)}
+    personal = _personal(values, meant)
     told = (
         {v: _slug(v) or v for v in seen if v not in personal}
         if meant is None

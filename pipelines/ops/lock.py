@@ -110,6 +110,8 @@ class Lock:
         self.owner = uuid.uuid4().hex
         self.host = this_host()
         self.taken_over: str | None = None
+        self._written: int | None = None
+        """The version of the lock that this run wrote last."""
         self.is_lost = False
         """True once a heartbeat found that another run took the lock over."""
         self._stop = threading.Event()
@@ -130,6 +132,7 @@ class Lock:
         try:
             if seen is None:
                 self.warehouse.create(LOCK, [self._row()])
+                self._written = 0
             else:
                 held = self._held(seen)
                 if held is not None:
@@ -140,7 +143,7 @@ class Lock:
                         self._found = held
                     else:
                         self.taken_over = f"stale lock of {held['run']} on {held['host']} taken over"
-                self.warehouse.replace_rows(LOCK, [self._row()], seen)
+                self._renew(seen)
         except (DeltaError, OSError) as error:
             if self._is_newer(seen):
                 raise LockHeld("Another run took the lock at the same moment: wait for it to end.") from None
@@ -167,16 +170,20 @@ class Lock:
         except (pa.ArrowInvalid, FileNotFoundError):
             if not self._is_silent(seen):
                 raise LockHeld("Another run holds the lock: wait for it to end.") from None
-            self.taken_over = "a lock whose file was lost, and which nobody renewed, taken over"
+            self.taken_over = (
+                "a lock whose file was lost, and which nobody renewed, taken over: a night that waits for the job of its next "
+                "layer may have held it"
+            )
             return None
         return rows[0] if rows and rows[0]["owner"] is not None else None
 
     def _is_silent(self, seen: DeltaTable) -> bool:
-        """True where for ``WATCHED`` nobody writes the lock after it was ``seen``."""
+        """True where for ``WATCHED`` nobody writes the lock after it was ``seen``. Who cannot look does not know."""
         end = time.monotonic() + WATCHED.total_seconds()
         while time.monotonic() < end:
             time.sleep(WATCHED.total_seconds() / 9)
-            if self._is_newer(seen):
+            now = self.warehouse.open(LOCK.path)
+            if now is None or now.version() != seen.version():
                 return False
         return True
 
@@ -207,7 +214,13 @@ class Lock:
                 seen = self._own()
                 self.is_lost = seen is None
                 if seen is not None:
-                    self.warehouse.replace_rows(LOCK, [self._row()], seen)
+                    self._renew(seen)
+
+    def _renew(self, seen: DeltaTable) -> None:
+        """Write the lock as this run's, after the version that was ``seen``."""
+        next_version = seen.version() + 1
+        self.warehouse.replace_rows(LOCK, [self._row()], seen)
+        self._written = next_version
 
     def _own(self) -> DeltaTable | None:
         """The lock's table while this run holds it; None when another has taken it over.
@@ -220,7 +233,13 @@ class Lock:
                 f"The lock of the warehouse {self.warehouse.root} is not there any more: ops/lock was deleted, or the "
                 "storage cannot be reached. Nothing is released; run again when the warehouse is whole."
             )
-        rows = self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
+        try:
+            rows = self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
+        except (pa.ArrowInvalid, FileNotFoundError):
+            # What this run wrote last is its own, also where the storage lost the file.
+            if seen.version() == self._written:
+                return seen
+            raise
         return seen if rows and rows[0]["owner"] == self.owner else None
 
     def check(self) -> None:

@@ -117,7 +117,7 @@ def test_a_name_says_whether_a_column_holds_credentials(names: list[str], hold: 
         "clave de acceso: Luna2024",
         "my password is hunter22",
         "api key: abcdef1234567",
-        "https://x.blob.core.windows.net/c?sv=2022&sig=abc%2Fdef%3D",
+        "https://x.blob.core.windows.net/c?sv=2022&sig=" + "aB3%2F" * 8 + "%3D",
         "ATATT3xFfGF0abcdefghijklmnopqrstuvwxyz",
         "postgres://admin:hunter2@db",
         "Authorization: Bearer abcdefghijklmnopqrstuvwxyz",
@@ -473,3 +473,26 @@ def test_removed_values_are_counted_and_told_without_them(spark, tmp_path: Path)
         "2026-07-01/shop/lines.csv has column pin, a value in 2 rows: looks like"
     )
     assert secrets(Project(), [batch], set())[0]["status"] == "passed"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Novela La clave secreta: misterio en Lugo",
+        "Cerradura con llave privada: acero inoxidable",
+        "Clave de acceso: pendiente de envío",
+        "Clave de acceso: 0101202601179001234500110010010000000011234567813",
+        "api key: ninguna",
+        "la contraseña es 12/05/2024",
+        "password is 2023-01-01",
+        "https://cdn.example/a.jpg?w=1&sig=a1b2c3d4e5",
+        "https://example.com/?sig=portfolio",
+    ],
+)
+def test_words_that_also_begin_a_title_or_a_sentence_remove_nothing_else(value: str) -> None:
+    assert without_secrets(pa.array([value])).to_pylist() == [value]
+
+
+def test_social_security_is_no_credential() -> None:
+    assert not is_secret_name("codigo_seguridad_social")
+    assert is_secret_name("codigo_seguridad")

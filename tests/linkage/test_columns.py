@@ -267,3 +267,17 @@ def test_a_column_of_tax_ids_is_recognised_where_the_check_digits_hold() -> None
     assert recognised(["c1"], {"c1": valid}, country="ES") == {"tax_id_raw": ("c1",)}
     slips = [value[:-1] + ("A" if value[-1] != "A" else "B") for value in valid]
     assert recognised(["c1"], {"c1": slips}, country="ES") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("email_cliente", "emails_raw"),
+        ("dni_cliente", "tax_id_raw"),
+        ("nombre_cliente", "full_name_raw"),
+        ("email_first_name", "full_name_raw"),
+        ("Billing Address First Name", "full_name_raw"),
+    ],
+)
+def test_whose_a_column_is_says_less_than_what_it_is(name: str, field: str) -> None:
+    assert recognised([name], {}) == {field: (name,)}

@@ -25,6 +25,23 @@ def test_codes_that_name_somebody_or_are_credentials_are_only_counted(tmp_path: 
     assert not any(word.lower() in made.text.lower() for word in value.split() if len(word) > 4)
 
 
+@pytest.mark.parametrize("codes", [("Rosa", "Azul", "Verde"), ("Abierto", "Garantia", "Claim")])
+def test_words_that_are_also_names_are_codes_where_most_are_none(
+    tmp_path: Path, codes: tuple[str, ...]
+) -> None:
+    rows = [f"T{at},2026-07-01 10:00,{said},Abierto,C1\n" for at, said in enumerate(codes)]
+    made, _ = drafted(tmp_path, "feed.csv", CASES + "".join(rows))
+    assert "left out here" not in made.text
+    assert all(f'"{code.lower()}"' in made.text for code in codes)
+
+
+def test_agents_by_their_first_names_are_only_counted(tmp_path: Path) -> None:
+    rows = [f"T{at},2026-07-01 10:00,{said},open,C1\n" for at, said in enumerate(["Lucía", "María", "web"])]
+    made, _ = drafted(tmp_path, "feed.csv", CASES + "".join(rows))
+    assert "2 left out here" in made.text
+    assert "luc" not in made.text.lower()
+
+
 def test_a_code_over_two_lines_stays_in_its_comment(tmp_path: Path) -> None:
     made, _ = drafted(tmp_path, "feed.csv", f'{CASES}T1,2026-07-01 10:00,query,"en\ncurso\x85",C1\n')
     assert "is en curso?" in made.text

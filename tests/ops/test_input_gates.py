@@ -67,7 +67,7 @@ def tonight(rows: int, history: list[dict[str, Any]] = USUAL) -> dict[str, tuple
 @pytest.mark.parametrize(
     ("earlier", "rows", "status"),
     [
-        ([0, 0, 0, 0, 0], 120, "passed"),
+        ([0, 0, 0, 0, 0], 120, "warned"),
         ([0, 0, 0, 5, 150], 150, "passed"),
         ([0, 0, 0, 200, 150], 160, "passed"),
         ([3, 4, 5, 900, 3, 4], 880, "warned"),
@@ -81,6 +81,12 @@ def test_what_a_mostly_empty_feed_or_one_with_bulks_brings_is_told_by_what_came(
     last = len(earlier) + 1
     found = volumes(Project(), [*history, batch(last, rows)], {f"b{last}"})
     assert [v["status"] for v in found if v["gate"].startswith("volume_high")] == [status]
+
+
+def test_a_day_without_rows_is_usual_for_a_mostly_empty_feed() -> None:
+    history = [batch(at, each) for at, each in enumerate([0, 0, 0, 200, 150], 1)]
+    found = volumes(Project(), [*history, batch(6, 0)], {"b6"})
+    assert {v["gate"]: v["status"] for v in found} == {"volume_high": "passed", "volume_low": "passed"}
 
 
 def test_a_ten_fold_volume_stops_and_a_three_fold_warns() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -251,7 +255,7 @@ def test_a_rejection_that_could_not_write_release_json_is_carried_out(
     assert execute([*asked, "--warehouse", str(shop.warehouse)]) == 0
     assert "release.json could not be written" in " ".join(capsys.readouterr().err.split())
     states = {run: row["status"] for run, row in last_states(shop.house).items()}
-    assert states == {"2026-07-01.1": "released", "2026-07-02.1": "rejected", "2026-07-02.2": "released"}
+    assert states == {"2026-07-01.1": "released", "2026-07-02.1": "rejected", "2026-07-01.2": "released"}
 
 
 def test_a_night_is_not_released_over_a_release_that_it_does_not_know(
@@ -276,9 +280,11 @@ PROGRAM = """
 import sys
 from datetime import date
 from pipelines.cli.console import conclude, log_as, night_progress
+from pipelines.ops.plan import PlannedNight
 log_as(sys.argv[1])
 sys.stdin.readline()
 progress = night_progress()
+progress.night_started(PlannedNight(date(2026, 7, 1), ()), "2026-07-01.1", 1)
 for _ in range(3):
     progress.warned("x" * 100_000)
     progress.night_released(date(2026, 7, 1), 1.0)
@@ -383,3 +389,59 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, capsys: pytest.Capt
     people.write_bytes(b"id\0\1\2\n")
     assert execute(["source", "draft", str(people)]) == 2
     assert "is no text" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_holder_whose_file_is_lost_writes_it_again(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "HEARTBEAT", timedelta(seconds=0.2))
+    with Lock(shop.house, "a night") as held:
+        newest_file(shop.house, LOCK.path).write_bytes(b"")
+        end = time.monotonic() + 20
+        while holder(shop.house) is None and time.monotonic() < end:
+            time.sleep(0.05)
+        assert (holder(shop.house) or {})["run"] == "a night"
+        held.check()
+
+
+def test_who_cannot_look_whether_a_holder_is_alive_does_not_take_its_lock(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "WATCHED", timedelta(seconds=0.2))
+    there = datetime.now(UTC) - timedelta(hours=1)
+    seen = shop.house.open(LOCK.path)
+    assert seen is not None
+    row = {"owner": "x", "run": "padron run", "host": "elsewhere", "pid": 1, "heartbeat_at": there}
+    shop.house.replace_rows(LOCK, [row], seen)
+    opened, looks = Warehouse.open, []
+
+    def away(self: Warehouse, path: str) -> Any:
+        looks.append(path)
+        if len(looks) > 1:
+            raise OSError("out of reach")
+        return opened(self, path)
+
+    monkeypatch.setattr(Warehouse, "open", away)
+    with pytest.raises(PadronError, match="cannot be written"):
+        Lock(shop.house, "next").__enter__()
+
+
+def test_a_night_on_a_terminal_is_shown_beside_its_spinner() -> None:
+    told, terminal = pty.openpty()
+    program = [sys.executable, "-c", PROGRAM.replace('"x" * 100_000', '"late"'), "text"]
+    run = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):
+        while part := os.read(told, 65_536):
+            shown += part
+    os.close(told)
+    assert run.wait(timeout=60) == 0
+    assert shown.count(b"late") == 3
+
+
+def test_a_program_without_standard_error_goes_on() -> None:
+    quiet = f"import sys; sys.stderr = None\n{PROGRAM}"
+    for form in ("text", "json"):
+        made = subprocess.run(
+            [sys.executable, "-c", quiet, form], stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        assert made.returncode == 0
