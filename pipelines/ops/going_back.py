@@ -30,12 +30,12 @@ class CannotDecide(UsageError):
 
 
 def check_whole(warehouse: Warehouse, release: Release) -> None:
-    """Raises CannotDecide where upkeep has deleted files of the release, which readers would be sent to."""
+    """Raises CannotDecide where files of the release, which readers would be sent to, are deleted or lost."""
     gone = [path for path, version in release.tables.items() if not warehouse.is_whole(path, version)]
     if gone:
         raise CannotDecide(
             f"Release {release.release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it is older than "
-            "retention_days or retention_by_layer in conf/padron.yml promise."
+            "retention_days or retention_by_layer in conf/padron.yml promise, or the storage lost files of it."
         )
 
 
