@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import ClassVar
@@ -68,7 +69,7 @@ def padron(ctx: click.Context, debug: bool) -> None:
     ctx.obj = debug
 
 
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
 """Exit code of what was ended at the keyboard (SIGINT), as shells say it."""
 
 

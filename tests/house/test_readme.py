@@ -79,5 +79,5 @@ def test_the_exit_codes_of_the_operators_page_are_those_of_the_program() -> None
         for code in row.split(", ")
     ]
     raised = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
-    killed = {128 + signal.SIGHUP, 128 + signal.SIGKILL, 128 + signal.SIGTERM}
+    killed = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)}
     assert sorted(told) == sorted({*EXIT.values(), *raised, *killed})
