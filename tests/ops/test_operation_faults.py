@@ -179,7 +179,7 @@ def test_a_lock_table_that_cannot_be_cleaned_stops_no_night(
     monkeypatch.setattr(Warehouse, "vacuum", refused)
     for run in ("one", "two"):
         with Lock(shop.house, run):
-            pass
+            assert (holder(shop.house) or {})["run"] == run
 
 
 def test_who_agreed_to_one_generation_has_not_agreed_to_another(
