@@ -71,7 +71,8 @@ def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]
     """``volume_high`` and ``volume_low``: tonight's rows of a feed against its usual delivery.
 
     Usual is the median of its ``HISTORY`` newest deliveries of the same kind (full snapshots with
-    full snapshots), from ``ENOUGH`` on. The value is rows ÷ usual, or usual ÷ rows.
+    full snapshots), from ``ENOUGH`` on. The value is rows ÷ usual, or usual ÷ rows. Of a feed that is mostly empty the
+    days that brought something say what is much. ``volume_high`` stops only what is larger than all that came before.
     """
     sizes: dict[tuple[str, str, bool], dict[date, int]] = {}
     tonights: set[tuple[str, str, bool, date]] = set()
@@ -92,11 +93,9 @@ def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]
         if len(earlier) < ENOUGH:
             continue
         rows, usual = by_date[day], median(earlier)
-        # Of a feed that is mostly empty the days that brought something tell what is much.
         brought = usual or median([some for some in earlier if some] or [0])
-        # Of a size that came before nobody has to be asked; the first delivery of all may be a history. What never brought
-        # anything has no measure.
-        is_new = bool(brought) and rows > max(before[-HISTORY:] if len(before) > HISTORY else before[1:])
+        # The first delivery of all may be a history. What never brought anything has no measure.
+        is_new = bool(brought) and rows > max(before[1:][-HISTORY:])
         for gate, value, expected, hint, found in (
             ("volume_high", rows / max(brought, 1), brought, "is it a history, or delivered twice?", high),
             ("volume_low", usual / max(rows, 1), usual, "is the file whole?", low),

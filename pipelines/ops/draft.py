@@ -325,16 +325,14 @@ def _has_decimal_comma(sample: Sample, maps: Mapping[str, str]) -> bool:
 
 def _marks(values: Sequence[str]) -> tuple[int, int]:
     """How many amounts can only have a decimal comma, and how many only a decimal point."""
-    return (
-        sum(
-            re.fullmatch(r"-?(\d+|\d{1,3}(\.\d{3})+),\d{1,2}|-?\d{1,3}(\.\d{3}){2,}", v) is not None
-            for v in values
-        ),
-        sum(
-            re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)\.\d{1,2}|-?\d{1,3}(,\d{3}){2,}", v) is not None
-            for v in values
-        ),
-    )
+    return _only(",", ".", values), _only(".", ",", values)
+
+
+def _only(decimal: str, thousands: str, values: Sequence[str]) -> int:
+    """Amounts in which ``decimal`` stands before one or two digits at the end, or ``thousands`` more than once."""
+    mark, parts = re.escape(decimal), rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})"
+    form = re.compile(rf"-?(\d+|{parts}+){mark}\d{{1,2}}|-?{parts}{{2,}}")
+    return sum(form.fullmatch(value) is not None for value in values)
 
 
 def _check_amounts(sample: Sample, maps: Mapping[str, str], checks: list[str]) -> None:

@@ -68,7 +68,7 @@ def asked(connection: Connection, query: str, parameters: Parameters | None = No
     except duckdb.Error as error:
         first, *more = str(error).strip().splitlines()
         hints = [line.strip() for line in more if line.strip().startswith(("Did you mean", "Candidate"))]
-        if re.search(r"\b(bronze|ops)\.", query, re.IGNORECASE):
+        if re.search(r"\b(bronze\.|ops\.(runs|stages|gates|releases)\b)", query, re.IGNORECASE):
             hints.append(
                 "Bronze and the record of runs and gates are not asked in SQL: `padron runs RUN` tells them, and Delta has them."
             )
