@@ -56,6 +56,12 @@ BATCHES = Table(
         Column("modified_at", TIMESTAMP, "When the storage says that the file was last written."),
         Column("rows", LONG, "Rows without header and blank lines, malformed ones included.", unit="rows"),
         Column("malformed", LONG, "Rows of them that could not be read into columns.", unit="rows"),
+        Column(
+            "is_cut_off",
+            BOOLEAN,
+            "True where its last line, which has no line end, is only the beginning of a row. NULL: landed by a version "
+            "that did not look.",
+        ),
         Column("columns", STRINGS, "Columns of the file, in its own order."),
         Column("new_columns", STRINGS, "Columns that the feed does not declare."),
         Column("missing_columns", STRINGS, "Declared columns that the file lacks."),
@@ -114,6 +120,7 @@ def batches_frame(
             "is_snapshot": head.is_snapshot,
             "bytes": head.file.bytes,
             "modified_at": None if head.file.modified_at is None else micros(head.file.modified_at),
+            "is_cut_off": head.is_cut_off,
             "columns": list(head.columns),
             "new_columns": list(head.new_columns),
             "missing_columns": list(head.missing_columns),

@@ -10,7 +10,7 @@ import csv
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pyarrow import ArrowException
@@ -47,6 +47,8 @@ class FileHead:
     secret_columns: tuple[str, ...] = ()
     """Of ``columns``, those that hold credentials: they are never stored."""
     problems: tuple[Problem, ...] = ()
+    is_cut_off: bool = False
+    """True where a text file ends in the middle of a row."""
 
 
 def delimiter_of(file: LandedFile, source: Source) -> str:
@@ -70,7 +72,7 @@ def inspect(file: LandedFile, source: Source) -> FileHead:
     """
     encoding = source.encoding_of(file.feed)
     known_codec(encoding, source.source)
-    problem = None if file.format == "parquet" else check_text(file, encoding)
+    problem, last = (None, "") if file.format == "parquet" else check_text(file, encoding)
     if problem is not None:
         return FileHead(file, problems=(problem,))
     if file.format == "delimited":
@@ -81,7 +83,11 @@ def inspect(file: LandedFile, source: Source) -> FileHead:
         names, has_rows, problem = _parquet_head(file)
     if problem is not None:
         return FileHead(file, problems=(problem,))
-    return _against(file, source, names, has_rows=has_rows)
+    if file.format == "delimited":
+        is_cut = delimited.is_cut_off(last, delimiter_of(file, source), len(names))
+    else:
+        is_cut = jsonlines.is_cut_off(last)
+    return replace(_against(file, source, names, has_rows=has_rows), is_cut_off=is_cut)
 
 
 Head = tuple[list[str], bool, Problem | None]

@@ -65,6 +65,11 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
         yield number, values, text, reason
 
 
+def is_cut_off(last: str) -> bool:
+    """True where ``last``, a last line without a line end, is only the beginning of an object."""
+    return last.lstrip().startswith("{") and _row(last) == (None, "invalid_json")
+
+
 def _row(text: str) -> tuple[dict[str, str | None] | None, str | None]:
     if "\0" in text:
         return None, "nul_byte"

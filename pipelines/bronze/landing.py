@@ -97,6 +97,8 @@ class Pending:
 
     new: tuple[LandedFile, ...]
     redelivered: tuple[LandedFile, ...]
+    rejected: tuple[LandedFile, ...]
+    """Those of ``redelivered`` that went out with a night that somebody rejected."""
     same_content: tuple[LandedFile, ...]
     problems: tuple[Problem, ...]
 
@@ -262,17 +264,20 @@ def pending(landing: Landing, known: pa.Table | None) -> Pending:
     The same rows under another date or name are new, and warned about.
     """
     rows: list[dict[str, Any]] = [] if known is None else known.to_pylist()
-    taken = {(r["file"], r["feed"], r["digest"]) for r in rows}
+    taken = {(r["file"], r["feed"], r["digest"]): r["status"] for r in rows}
     # An empty delivery is the same every day.
     first = {
         (r["source"], r["feed"], r["digest"]): r["file"]
         for r in sorted(rows, key=lambda r: str(r["file"]), reverse=True)
         if r["rows"] and r["status"] == "landed"
     }
-    new, redelivered, same, problems = [], [], [], []
+    new, redelivered, rejected, same, problems = [], [], [], [], []
     for file in landing.files:
-        if (file.path, file.feed, file.digest) in taken:
+        status = taken.get((file.path, file.feed, file.digest))
+        if status is not None:
             redelivered.append(file)
+            if status == "rejected":
+                rejected.append(file)
             continue
         new.append(file)
         content = (file.source, file.feed, file.digest)
@@ -283,4 +288,4 @@ def pending(landing: Landing, known: pa.Table | None) -> Pending:
             )
         else:
             first[content] = file.path
-    return Pending(tuple(new), tuple(redelivered), tuple(same), tuple(problems))
+    return Pending(tuple(new), tuple(redelivered), tuple(rejected), tuple(same), tuple(problems))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipelines import files
+from pipelines.bronze.delimited import MAX_CHARACTERS
 from pipelines.bronze.problems import Problem, stop
 from pipelines.errors import UsageError
 
@@ -69,8 +70,9 @@ def open_text(uri: str, encoding: str, *, is_gzip: bool) -> Iterator[io.TextIOWr
         yield text
 
 
-def check_text(file: LandedFile, encoding: str) -> Problem | None:
-    """Read the whole file once: what makes it unreadable, or None.
+def check_text(file: LandedFile, encoding: str) -> tuple[Problem | None, str]:
+    """Read the whole file once: what makes it unreadable, or None; and of a readable one what stands after its last line
+    end, which is empty where the last line has its own.
 
     Codes: empty_file, truncated_gzip, corrupt_gzip, misnamed_gzip, wrong_encoding.
     """
@@ -79,30 +81,32 @@ def check_text(file: LandedFile, encoding: str) -> Problem | None:
         with open_bytes(file.uri, is_gzip=file.is_gzip) as stream:
             return _check_stream(file, stream, encoding)
     except EOFError:
-        return stop("truncated_gzip", file.path, f"the gzip file is cut off. {again}")
+        return stop("truncated_gzip", file.path, f"the gzip file is cut off. {again}"), ""
     except (gzip.BadGzipFile, zlib.error):
-        return stop("corrupt_gzip", file.path, f"is no valid gzip file. {again}")
+        return stop("corrupt_gzip", file.path, f"is no valid gzip file. {again}"), ""
 
 
-def _check_stream(file: LandedFile, stream: BinaryIO, encoding: str) -> Problem | None:
+def _check_stream(file: LandedFile, stream: BinaryIO, encoding: str) -> tuple[Problem | None, str]:
     name = codecs.lookup(encoding).name
     decode = codecs.getincrementaldecoder(codec(encoding))("strict").decode
     as_utf8 = codecs.getincrementaldecoder("utf-8")("strict").decode
     may_be_utf8, is_ascii, lines, first = not name.startswith("utf"), True, 0, True
+    last = ""
     while True:
         chunk = bytes(stream.read(files.CHUNK))
         if first:
             problem = _check_start(file, chunk, name)
             if problem is not None:
-                return problem
+                return problem, ""
             first = False
         try:
-            lines += decode(chunk, not chunk).count("\n")
+            text = decode(chunk, not chunk)
         except UnicodeDecodeError as error:
             line = lines + error.object[: error.start].count(b"\n") + 1
-            return _wrong(
-                file, f"line {line} is not valid {encoding}, the encoding declared for {file.source}"
-            )
+            what = f"line {line} is not valid {encoding}, the encoding declared for {file.source}"
+            return _wrong(file, what), ""
+        lines += text.count("\n")
+        last = _after_line_ends(last, text)
         if may_be_utf8:
             is_ascii = is_ascii and chunk.isascii()
             try:
@@ -112,8 +116,14 @@ def _check_stream(file: LandedFile, stream: BinaryIO, encoding: str) -> Problem 
         if not chunk:
             break
     if may_be_utf8 and not is_ascii:
-        return _wrong(file, f"is UTF-8, but {encoding} is declared for {file.source}")
-    return None
+        return _wrong(file, f"is UTF-8, but {encoding} is declared for {file.source}"), ""
+    return None, last
+
+
+def _after_line_ends(before: str, text: str) -> str:
+    """What stands after the last line end of ``before`` and ``text``; no more than a record may have."""
+    end = max(text.rfind("\n"), text.rfind("\r"))
+    return (before + text if end < 0 else text[end + 1 :])[: MAX_CHARACTERS + 1]
 
 
 def _check_start(file: LandedFile, chunk: bytes, encoding: str) -> Problem | None:

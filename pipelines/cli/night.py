@@ -17,13 +17,27 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from pipelines.linkage.generations import Generation
-    from pipelines.ops.run import Options
+    from pipelines.ops.run import Options, Outcome
     from pipelines.ops.summary import Summary
     from pipelines.ops.training_reports import TrainingReport
     from pipelines.settings import Settings
     from pipelines.spark import StartSpark
 
 NOTHING = "Nothing to do: of the files that can be taken in none is new."
+
+
+def nothing(outcome: Outcome) -> str:
+    """What a run says that had nothing to do; of files that were rejected too, for they look as if they were new."""
+    from pipelines.ops.gates import listed
+
+    files = outcome.rejected
+    if not files:
+        return NOTHING
+    stay, them, they_are = ("stays", "it", "it is") if len(files) == 1 else ("stay", "them", "they are")
+    return (
+        f"{NOTHING} {listed(files)} {stay} out: the night that brought {them} was rejected. Delivered anew with other "
+        f"content {they_are} taken in."
+    )
 
 
 @click.command()
@@ -146,8 +160,7 @@ def run(
         return _repeat(repeat, asked, settings)
     if dry_run:
         return _foretell(asked, settings)
-    if not run_nights(asked, settings, truth):
-        conclude(NOTHING)
+    run_nights(asked, settings, truth)
     return 0
 
 
@@ -176,11 +189,11 @@ def _repeat(run_id: str, asked: Options, settings: Settings) -> int:
 def _foretell(asked: Options, settings: Settings) -> int:
     from pipelines.ops.run import foreseen
 
-    nights, warehouse, problems = foreseen(asked, settings)
-    for text in problems:
+    nights, warehouse, outcome = foreseen(asked, settings)
+    for text in outcome.warnings:
         say(f"warning: {text}")
     if not nights:
-        say(NOTHING)
+        say(nothing(outcome))
     for at, prepared in enumerate(nights):
         planned = prepared.planned
         base = prepared.facts["base_release"] if at == 0 else "the night before"
@@ -233,8 +246,8 @@ def _start(settings: Settings) -> StartSpark:
     return start
 
 
-def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> bool:
-    """Run nights, their progress and the last one's summary on the terminal; False where there was nothing to do."""
+def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> None:
+    """Run nights, their progress and the last one's summary on the terminal, or that there was nothing to do."""
     from pipelines.ops.run import run as run_all
     from pipelines.ops.terminal import terminal
 
@@ -264,13 +277,13 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
         progress.stop()
     if outcome.waits_for is not None:
         conclude(f"The {outcome.waits_for} layer is next.")
-        return True
+    elif not outcome.released:
+        conclude(nothing(outcome))
     for summary, page in told:
         if log.is_on:
             conclude(f"Report: {page}")
         else:
             terminal(summary, out, report=page)
-    return bool(outcome.released)
 
 
 @click.command()

@@ -20,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pipelines
+from pipelines import files
 from pipelines.errors import GateStopped, LockHeld, PadronError
 from pipelines.ops import releases
 from pipelines.ops.failures import kind
@@ -34,16 +35,46 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def warned(
-    conf: Alerts, warehouse: Warehouse, record: Record | None, warnings: Sequence[str], say: Say
-) -> None:
-    """Tell of ``warnings`` that a night went on with, or that its upkeep gave; nothing where there is none.
+TOLD = ("ops", "alerted.json")
+"""What was alerted last where no night was made: texts of warnings."""
 
-    ``record``: of the night; None where no night was made.
-    """
+
+def warned(conf: Alerts, warehouse: Warehouse, record: Record, warnings: Sequence[str], say: Say) -> None:
+    """Tell of ``warnings`` that a night went on with, or that its upkeep gave; nothing where there is none."""
     if warnings:
         summary = _summary(warehouse, "warned", 0, None, record)
         _send(conf, "warned", {**summary, "warnings": list(warnings)}, say)
+
+
+def warned_without_night(conf: Alerts, warehouse: Warehouse, warnings: Sequence[str], say: Say) -> None:
+    """Tell of ``warnings`` of a run that had nothing to do, each once: a scheduler may ask every hour. What is gone, and
+    comes again, is told again.
+    """
+    told = _told(warehouse)
+    known = {text for text in warnings if text in told or _is_of_release(warehouse, text)}
+    new = [text for text in warnings if text not in known]
+    if new:
+        summary = _summary(warehouse, "warned", 0, None, None)
+        if _send(conf, "warned", {**summary, "warnings": new}, say):
+            known.update(new)
+    if told != known:
+        # Where it cannot be remembered, it is told once more.
+        with suppress(OSError):
+            files.write_text(files.join(warehouse.root, *TOLD), json.dumps(sorted(known)))
+
+
+def _told(warehouse: Warehouse) -> set[str]:
+    try:
+        found = json.loads(files.read_text(files.join(warehouse.root, *TOLD)))
+    except (OSError, ValueError):
+        return set()
+    return {text for text in found if isinstance(text, str)} if isinstance(found, list) else set()
+
+
+def _is_of_release(warehouse: Warehouse, text: str) -> bool:
+    """True where the newest release warns of it: its night has told."""
+    release = releases.newest(warehouse)
+    return release is not None and any(text in warning for warning in release.warnings)
 
 
 def failed(
@@ -98,9 +129,10 @@ def _summary(
     }
 
 
-def _send(conf: Alerts, event: str, summary: dict[str, Any], say: Say) -> None:
+def _send(conf: Alerts, event: str, summary: dict[str, Any], say: Say) -> bool:
+    """True where everybody who is to be told was."""
     if event not in conf.events:
-        return
+        return True
     body = json.dumps(summary).encode()
     hooks: list[tuple[str, Callable[[], None]]] = []
     if conf.command:
@@ -113,6 +145,7 @@ def _send(conf: Alerts, event: str, summary: dict[str, Any], say: Say) -> None:
         if error is not None:
             # The address may hold a secret: neither it nor what the other side said is repeated.
             say(f"The alert's {name} failed ({_why(error)}); the night itself is not affected.")
+    return not any(failed.values())
 
 
 def _in_time(deliver: Callable[[], None], seconds: float) -> Exception | None:

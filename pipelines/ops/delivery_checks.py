@@ -37,6 +37,7 @@ def delivered(inputs: Inputs) -> list[Verdict]:
     return [
         *volumes(project, rows, tonight),
         *late_files(project, rows, tonight),
+        *cut_off(project, rows, tonight),
         *new_columns(project, rows, tonight),
         *lost_columns(project, rows, tonight, {f.batch_id for f in night.files if f.format == "jsonl"}),
         *secrets(project, rows, tonight),
@@ -198,6 +199,16 @@ def late_files(project: Project, batches: Iterable[Batch], tonight: Collection[s
     return by_source(
         project, "late_files", late, "dated before the newest release, applied at that date's place."
     )
+
+
+def cut_off(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
+    """``cut_off``: text files that end in the middle of a row, as those do of which only a part was transferred."""
+    cut = [(b["source"], b["file"]) for b in batches if b["batch_id"] in tonight and b.get("is_cut_off")]
+    hint = (
+        "cut off in the middle of a row, which is held back; what followed may be missing. Have it delivered again, whole, "
+        "under the same name."
+    )
+    return by_source(project, "cut_off", cut, hint)
 
 
 def new_columns(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:

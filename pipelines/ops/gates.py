@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = {
     "component_size": "warn",
+    "cut_off": "warn",
     "decisions": "warn",
     "deleted_share": "fail",
     "future_date": "fail",

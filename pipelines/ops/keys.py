@@ -73,10 +73,14 @@ class Expected:
     why: str
 
 
+CHANGED = "code, a library, configuration or what stewards decided changed"
+"""Why a stage is run again that an unfinished run of the night ended."""
+
+
 def _why(stage: Stage, night: Night, *, is_ended: bool) -> str:
     """Why a stage is run that waits for none that is; ``is_ended``: an unfinished run of the night ended it."""
     if is_ended:
-        return "code, a library, configuration or what stewards decided changed"
+        return CHANGED
     if night.base and not night.is_same_program:
         return "code, a library or configuration changed since the last release"
     if night.base and stage.takes_files and night.files:

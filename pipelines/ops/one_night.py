@@ -15,7 +15,7 @@ from pipelines.night_gates import gates
 from pipelines.ops import releases
 from pipelines.ops.configurations import keep_configuration, makes_the_same
 from pipelines.ops.failures import told
-from pipelines.ops.keys import Expected, forecast
+from pipelines.ops.keys import CHANGED, Expected, forecast
 from pipelines.ops.past_run import changed_program
 from pipelines.ops.record import Record, approvals, finished, remembered, unfinished
 from pipelines.ops.runner import Runner
@@ -265,7 +265,7 @@ def _changed(prepared: Prepared, settings: Settings, warehouse: Warehouse) -> st
     last = list(prepared.resumable.values())[-1]
     what = changed_program(last) + (["configuration"] if last["conf_digest"] != settings.digest else [])
     expected = prepared.expected(settings, warehouse) if what else []
-    first = next((e.stage for e in expected if e.why.endswith("changed") and not e.is_reused), None)
+    first = next((e.stage for e in expected if e.why == CHANGED), None)
     if first is None:
         return None
     return f"{' and '.join(what)} changed since {last['run_id']}: {first} and what follows from it run again."

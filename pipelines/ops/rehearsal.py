@@ -87,7 +87,8 @@ def rehearsed(
     Decisions that wait are in it. None where there is nothing to do. The tables can be read inside the ``with`` only. Raises
     UsageError, GateStopped where files cannot be landed, or a PadronError of a stage.
     """
-    nights, below, problems = foreseen(options, settings)
+    nights, below, outcome = foreseen(options, settings)
+    problems = outcome.warnings
     for text in problems:
         watcher.warned(text)
     base = releases.newest(below)

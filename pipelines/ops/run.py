@@ -91,6 +91,8 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     waits_for: str | None = None
     """The layer whose job goes on with the night."""
+    rejected: tuple[str, ...] = ()
+    """Files in the landing folder that stay out, because their night was rejected."""
 
 
 def configured(
@@ -157,7 +159,7 @@ def run(
         raise failure from error
 
 
-def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Warehouse, list[str]]:
+def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Warehouse, Outcome]:
     """The nights that a run would make, what it found besides, and nothing changed.
 
     Only of the first night it is known what will be reused: the others build on what it makes.
@@ -173,7 +175,7 @@ def foreseen(options: Options, settings: Settings) -> tuple[list[Prepared], Ware
         check_contracts_can_be_asked(settings)
     adopted = _adopted(options, warehouse)
     found = [prepare(n, options, settings, warehouse, outcome.warnings, adopted) for n in nights]
-    return found, warehouse, outcome.warnings
+    return found, warehouse, outcome
 
 
 def warehouse_of(options: Options, settings: Settings) -> Warehouse:
@@ -229,7 +231,7 @@ def _run(
         # Without a night no gate says that a source stays away, nor anything else that these are about.
         for text in outcome.warnings:
             watcher.warned(text)
-        alerts.warned(settings.project.alerts, warehouse, None, outcome.warnings, watcher.warned)
+        alerts.warned_without_night(settings.project.alerts, warehouse, outcome.warnings, watcher.warned)
         return outcome
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
@@ -329,6 +331,7 @@ def _plan(options: Options, settings: Settings, warehouse: Warehouse, outcome: O
         landing = discover(options.landing, settings.sources, upto=options.date, known=known)
         sorted_out = pending(landing, known)
         outcome.warnings = [p.text for p in (*sorted_out.problems, *landing.problems)]
+        outcome.rejected = tuple(file.path for file in sorted_out.rejected)
         new = list(sorted_out.new)
     same = release is not None and releases.is_of(release, settings)
     # Who asks for a stage again wants it also where nothing is new.

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from landing_box import SHOP, Box
 
+from pipelines import files
 from pipelines.bronze.problems import stop_message
 from pipelines.errors import UsageError
 from pipelines.sources import Source
@@ -108,6 +109,37 @@ def test_a_new_column_is_landed_and_reported(tmp_path: Path) -> None:
     assert head.missing_columns == ("note",)
     assert [(p.code, p.severity) for p in head.problems] == [("new_column", "warn")]
     assert box.rows()[0]["Score__%_"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_cut_off"),
+    [
+        ("people.csv", "id,name,note\n1,Ana,\n2,Eva", True),
+        ("people.csv", "id,name,note\r2,Eva", True),
+        ("people.csv.gz", "id,name,note\n1,Ana,\n2,E", True),
+        ("people.csv", 'id,name,note\n1,Ana,"lives in Lu', True),
+        ("old.csv", "id;name;note\n1;Ana", True),
+        ("people.jsonl", '{"id": 1, "name": "Ana"}\n{"id": 2, "na', True),
+        ("people.csv", "id,name,note\n1,Ana,\n2,Eva,", False),
+        ("people.csv", "id,name,note\n1,Ana,\n2,Eva\n", False),
+        ("people.csv", "id,name,note\n1,Ana,\n \x1a", False),
+        ("people.csv", 'id,name,note\n1,Ana,"two\nlines"', False),
+        ("people.csv", 'id,note,name\n1,"two\nlines",Ana', False),
+        ("people.csv", "id,name,note", False),
+        ("people.jsonl", '{"id": 1, "name": "Ana"}', False),
+        ("people.jsonl", '{"id": 1, "name": "Ana"}\nend of file', False),
+    ],
+)
+def test_a_file_that_ends_in_the_middle_of_a_row_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str, is_cut_off: bool
+) -> None:
+    box = Box(tmp_path)
+    box.put(name, content)
+    head = box.head()
+    assert head.is_cut_off is is_cut_off
+    assert stop_message(head.problems) is None
+    monkeypatch.setattr(files, "CHUNK", 7)
+    assert box.head().is_cut_off is is_cut_off
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pipelines.gold.rfm import RFM
 from pipelines.gold.service import SERVICE
 from pipelines.gold.xref import XREF
 from pipelines.ops.delivery_checks import (
+    cut_off,
     freshness,
     future_date,
     held_back,
@@ -148,13 +149,23 @@ def test_each_source_is_told_about_its_own_files() -> None:
     files = [
         batch(4, 9),
         batch(5, 9, is_late=True, new_columns=["zone"]),
-        batch(6, 9, is_late=True, new_columns=[], source="crm", file="2026-07-06/crm/contacts.csv"),
+        batch(
+            6,
+            9,
+            is_late=True,
+            new_columns=[],
+            is_cut_off=True,
+            source="crm",
+            file="2026-07-06/crm/contacts.csv",
+        ),
     ]
-    found = [*late_files(Project(), files, {"b5", "b6"}), *new_columns(Project(), files, {"b5", "b6"})]
+    gates = (late_files, new_columns, cut_off)
+    found = [v for gate in gates for v in gate(Project(), files, {"b5", "b6"})]
     assert [(v["gate"], v["status"], v["value"]) for v in found] == [
         ("late_files crm", "warned", 1),
         ("late_files erp", "warned", 1),
         ("new_columns erp", "warned", 1),
+        ("cut_off crm", "warned", 1),
     ]
     assert found[2]["message"].startswith("2026-07-05/erp/customers.csv has zone: landed, not used")
     (fine,) = late_files(Project(), files, set())

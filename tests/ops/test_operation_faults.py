@@ -21,6 +21,7 @@ from pipelines.cli import execute
 from pipelines.errors import GateStopped, LockHeld, PadronError, UsageError
 from pipelines.ops import lock, one_night, releases
 from pipelines.ops import run as run_module
+from pipelines.ops.checks import landing
 from pipelines.ops.lock import Lock, holder
 from pipelines.ops.record import last_states
 from pipelines.ops.sign_off import Decider
@@ -44,9 +45,12 @@ def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
 def alerts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """What was alerted: event, summary."""
     sent: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(
-        "pipelines.ops.alerts._send", lambda conf, event, summary, say: sent.append((event, summary))
-    )
+
+    def send(conf: Any, event: str, summary: dict[str, Any], say: Any) -> bool:
+        sent.append((event, summary))
+        return True
+
+    monkeypatch.setattr("pipelines.ops.alerts._send", send)
     return sent
 
 
@@ -239,6 +243,73 @@ def test_what_lies_beside_the_landing_is_told_where_there_is_no_night(
     ((event, summary),) = alerts
     assert event == "warned"
     assert summary["warnings"] == watch.said
+
+
+def test_where_there_is_no_night_each_warning_is_alerted_once(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """A scheduler that asks every hour has one alert, not one an hour."""
+
+    def told() -> list[str]:
+        alerts.clear()
+        shop.run()
+        return [text.split("/")[0].split(":")[0] for _, summary in alerts for text in summary["warnings"]]
+
+    shop.deliver("2026-7-02", {"3": "leo"})
+    assert told() == ["2026-7-02"]
+    assert told() == []
+    shop.deliver("2026-7-03", {"3": "leo"})
+    assert told() == ["2026-7-03"]
+    mended = shop.landing.parent / "mended"
+    (shop.landing / "2026-7-02").rename(mended)
+    assert told() == []
+    mended.rename(shop.landing / "2026-7-02")
+    assert told() == ["2026-7-02"], "it came again"
+    (shop.warehouse / "ops" / "alerted.json").write_text("{", "utf-8")
+    assert told() == ["2026-7-02", "2026-7-03"], "what cannot be read any more is told once more"
+
+
+def test_what_a_night_warned_of_is_not_alerted_again_without_one(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.gates["bronze.land"] = landing
+    shop.deliver("2026-7-02", {"3": "leo"})
+    shop.deliver("2026-07-03", {"3": "leo"})
+    assert shop.run().released == ["2026-07-03.1"]
+    assert [len(summary["warnings"]) for _, summary in alerts] == [1]
+    alerts.clear()
+    assert shop.run().released == []
+    assert alerts == []
+
+
+def test_an_alert_that_reached_nobody_is_sent_again(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.deliver("2026-7-02", {"3": "leo"})
+    with monkeypatch.context() as away:
+        away.setattr("pipelines.ops.alerts._send", lambda *_: False)
+        shop.run()
+    shop.run()
+    assert len(alerts) == 1
+
+
+def test_files_of_a_rejected_night_are_named_where_there_is_no_night(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.deliver("2026-07-02", {"2": "eva"})
+    shop.gates["silver.build"] = stopping
+    with pytest.raises(GateStopped):
+        shop.run()
+    shop.gates.clear()
+    where = ["--warehouse", str(shop.warehouse)]
+    assert execute(["release", "reject", "2026-07-02.1", "--by", "maria", "--why", "closed", *where]) == 0
+    capsys.readouterr()
+    for more in ([], ["--dry-run"]):
+        assert execute(["run", "--landing", str(shop.landing), *where, *more]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "2026-07-02/crm/contacts.csv stays out: the night that brought it was rejected." in said
+    shop.deliver("2026-07-02", {"2": "eva", "3": "leo"})
+    assert len(shop.run().released) == 1
 
 
 def test_a_rejection_that_could_not_write_release_json_is_carried_out(

@@ -177,8 +177,16 @@ def test_a_delivery_that_is_wrong_throughout_stops_before_it_counts(
         for row in tickets(TONIGHT, 130)
     ]
     delivered(tonight.landing, TONIGHT, "support/tickets", moved)
+    # Of the orders a third was transferred, the last of them in part.
     delivered(tonight.landing, TONIGHT, "orders/orders", orders(TONIGHT, 40))
-    half = {"volume_low orders/orders": "has 40 rows, 120 are usual: is the file whole?"}
+    part = tonight.landing / TONIGHT / "orders" / "orders.csv"
+    lines = part.read_text("utf-8").splitlines()
+    part.write_text("\n".join([*lines[:-1], lines[-1].rsplit(",", 1)[0]]), "utf-8")
+    half = {
+        "volume_low orders/orders": "has 40 rows, 120 are usual: is the file whole?",
+        "cut_off orders": "orders/orders.csv: cut off in the middle of a row, which is held back",
+        "quarantine orders/orders": "1 of 40 rows of orders/orders are held back",
+    }
     found = stops(
         tonight,
         capsys,
