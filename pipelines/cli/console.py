@@ -36,10 +36,11 @@ class _Console(Console):
 
 
 def _console(*, stderr: bool) -> Console:
-    # Without a terminal (cron, a pipe) lines are as wide as they need to be.
-    wide = None if (os.isatty(2 if stderr else 1)) else 100
+    # Without a terminal (cron, a pipe) lines are as long as they need to be; on one they break between words.
+    is_terminal = os.isatty(2 if stderr else 1)
     file = standard_error if stderr else None
-    return _Console(file=file, width=wide, highlight=False, soft_wrap=True)
+    width = None if is_terminal else 100
+    return _Console(file=file, width=width, highlight=False, soft_wrap=not is_terminal)
 
 
 out = _console(stderr=False)

@@ -12,6 +12,7 @@ import click
 from rich.cells import cell_len
 from rich.markup import escape
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 
 from pipelines.cli import options
@@ -19,6 +20,8 @@ from pipelines.cli.console import out, say, tell
 from pipelines.cli.options import Day, example
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
 _LONGEST_WORD = 40
@@ -95,7 +98,9 @@ def _finite(value: Any) -> Any:
 
 
 def _show_rows(rows: pa.Table) -> None:
-    """A table in which texts wrap and no id is cut: rather a line is wider than the terminal."""
+    """A table in which texts wrap and no id is cut. Rows for which a terminal is too narrow are shown one below the other,
+    a line a column; elsewhere lines are as long as they need to be.
+    """
     table = Table(box=None, pad_edge=False)
     texts = [["" if v is None else str(v) for v in column.to_pylist()] for column in rows.columns]
     for name, kind, column in zip(rows.column_names, rows.schema.types, texts, strict=True):
@@ -108,9 +113,30 @@ def _show_rows(rows: pa.Table) -> None:
         )
     for row in zip(*texts, strict=True):
         table.add_row(*map(escape, row))
+    if out.is_terminal and _width(table) > out.width:
+        for number, row in enumerate(zip(*texts, strict=True), 1):
+            out.rule(f"row {number}", align="left", style="dim")
+            out.print(_one_row(dict(zip(rows.column_names, row, strict=True))))
+        return
     least = Measurement.get(out, out.options.update(max_width=sys.maxsize), table).minimum
     table.width = least if least > out.width else None
     out.print(table, soft_wrap=False, crop=False)
+
+
+def _width(table: Table) -> int:
+    """Columns of the terminal that ``table`` takes: as many as its widest line, for no id is cut."""
+    lines = Segment.split_lines(out.render(table, out.options))
+    return max(cell_len("".join(part.text for part in line).rstrip()) for line in lines)
+
+
+def _one_row(values: Mapping[str, str]) -> Table:
+    """A row of which each column has a line of its own."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in values.items():
+        table.add_row(escape(name), escape(value))
+    return table
 
 
 def _is_number(kind: str) -> bool:
@@ -141,11 +167,5 @@ def show(customer_id: str, warehouse: str, as_json: bool) -> int:
     for block, rows in found.items():
         out.rule(block, align="left", style="dim")
         for row in rows:
-            table = Table(box=None, show_header=False, pad_edge=False)
-            table.add_column(style="dim")
-            table.add_column()
-            for name, value in row.items():
-                if value is not None and value != []:
-                    table.add_row(name, str(value))
-            out.print(table)
+            out.print(_one_row({name: str(value) for name, value in row.items() if value not in (None, [])}))
     return 0

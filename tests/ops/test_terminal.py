@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
+import pyarrow as pa
 import pytest
 from rich.console import Console
 from summaries import BARE, WHOLE
 
-from pipelines.cli import execute
+from pipelines.cli import data, execute
 from pipelines.ops.summary import Summary
 from pipelines.ops.terminal import terminal
 
@@ -66,3 +68,43 @@ def test_what_the_terminals_encoding_does_not_have_ends_no_command(
     assert execute(["run", "--landing", "extracciones→"]) == 2
     arrow = "→" if encoding == "utf-8" else "?"
     assert f"extracciones{arrow} does not exist" in written.getvalue().decode(encoding)
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, object]], **options: object) -> list[str]:
+    """The lines of ``padron sql`` on a console of 80 columns."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, highlight=False, **options)  # type: ignore[arg-type]
+    monkeypatch.setattr(data, "out", console)
+    data._show_rows(pa.Table.from_pylist(rows))
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue()).splitlines()]
+
+
+WIDE = {
+    "customer_id": "CVD2SBXNBT8KT12DWWQVG757N",
+    "party_type": "person",
+    "full_name": "Manuel Herrera Pereira",
+}
+
+
+def test_rows_that_a_terminal_has_no_room_for_have_a_line_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[dict[str, object]] = [
+        {**WIDE, "emails": ["manuel.herrera@example.com"]},
+        {**WIDE, "emails": None},
+    ]
+    lines = shown(monkeypatch, rows, force_terminal=True)
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.startswith("row ")][1].startswith("row 2 ")
+    assert lines.count("customer_id  CVD2SBXNBT8KT12DWWQVG757N") == 2
+    assert "emails       ['manuel.herrera@example.com']" in lines
+    # In a pipe a row is a row: whoever reads it has room.
+    piped = shown(monkeypatch, rows, soft_wrap=True)
+    assert [line for line in piped if line.startswith("row ")] == []
+    assert "['manuel.herrera@example.com']" in "\n".join(piped)
+
+
+def test_rows_that_fit_are_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = shown(monkeypatch, [dict(WIDE)], force_terminal=True)
+    assert lines == [
+        "customer_id                party_type  full_name",
+        "CVD2SBXNBT8KT12DWWQVG757N  person      Manuel Herrera Pereira",
+    ]
