@@ -51,4 +51,6 @@ def draft(file: str, name: str | None, feed: str | None, out: str | None) -> int
     say(
         f"{out} drafted: rows become {made.target}. Read the {len(made.checks)} points at its top, and name the owner."
     )
+    if made.doubt is not None:
+        say(made.doubt)
     return 0

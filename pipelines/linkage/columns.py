@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelines.linkage.contents import alike, field_by_content, names_by_content
-from pipelines.linkage.headers import BOOKKEEPING, CATEGORY, FIELDS, NAME_OR_SURNAME, TEXT
+from pipelines.linkage.headers import BOOKKEEPING, CATEGORY, FIELDS, NAME_OR_SURNAME, STAFF, TEXT
 from pipelines.standardise.text import plain
 
 KNOWN = {alias: field for field, aliases in FIELDS.items() for alias in aliases}
@@ -23,6 +23,8 @@ APART = (CATEGORY, TEXT)
 NAMES = frozenset(("given_name_raw", "surname_raw", "second_surname_raw", "full_name_raw"))
 _WHOSE = frozenset(("cliente", "customer", "client", "contacto", "titular", "empresa", "firma"))
 """Words for the party itself, of which a column's name may also say whose something is."""
+_PARTY = NAMES.union((*LISTS, "tax_id_raw"))
+"""Fields of which one is enough for a file to be about somebody."""
 SEVERAL = (*LISTS, *JOINED, *APART)
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -71,7 +73,9 @@ def folded(name: str) -> str:
 
 def _by_name(name: str) -> tuple[str, bool] | None:
     """The field that a column's name means, and whether the whole name says so or words in it."""
-    words = re.sub(r"_?\d+$", "", folded(name))
+    whole = folded(name)
+    # "apellido2" is another one, "email2" one more.
+    words = whole if whole in KNOWN else re.sub(r"_?\d+$", "", whole)
     if words in KNOWN:
         return KNOWN[words], True
     inside = [alias for alias in KNOWN if f"_{alias}_" in f"_{words}_"]
@@ -85,6 +89,16 @@ def _by_name(name: str) -> tuple[str, bool] | None:
     if field == "full_name_raw" and _NUMBERS.intersection(words.split("_")):
         return None
     return field, False
+
+
+def is_of_staff(name: str) -> bool:
+    """True for a column about those who served the party, not about the party itself.
+
+    >>> [is_of_staff(n) for n in ("vendedor", "agentEmail", "Atendido por", "nombre_comercial", "num_empleados")]
+    [True, True, True, False, False]
+    """
+    words = f"_{folded(name)}_"
+    return any(f"_{word}_" in words for word in STAFF)
 
 
 def _is_category(values: Sequence[str], distinct: float) -> bool:
@@ -113,11 +127,26 @@ def recognised(
 
     ``sample``: some values of each column, blanks left out; ``distinct``: the share of different values
     among all that are known, where the sample cannot tell; ``country``: of phones without a prefix. A name that means a field goes before
-    content, and of several columns of one value the first counts. Columns that nobody knows are left out.
+    content, and of several columns of one value the first counts. Columns that nobody knows are left out, and so are
+    those of staff, unless nobody else is named: then the file is about them.
 
     >>> recognised(["id", "first_name", "surname", "contact"], {"contact": ["ana@x.es", "leo@x.es"]})
     {'given_name_raw': ('first_name',), 'surname_raw': ('surname',), 'emails_raw': ('contact',)}
+    >>> recognised(["name", "agent_name", "agent_email"], {})
+    {'full_name_raw': ('name',)}
     """
+    every = [*columns]
+    of_party = _fields([name for name in every if not is_of_staff(name)], sample, distinct or {}, country)
+    return of_party if _PARTY.intersection(of_party) else _fields(every, sample, distinct or {}, country)
+
+
+def _fields(
+    columns: Sequence[str],
+    sample: Mapping[str, Sequence[str]],
+    distinct: Mapping[str, float],
+    country: str,
+) -> dict[str, tuple[str, ...]]:
+    """Field → the columns that fill it."""
     found: dict[str, list[str]] = {}
     meant = {name: _by_name(name) for name in columns}
     for is_whole in (True, False):
@@ -128,7 +157,7 @@ def recognised(
             if is_whole or meaning[0] in (*LISTS, *APART) or meaning[0] not in found:
                 found.setdefault(meaning[0], []).append(name)
     silent = [name for name, meaning in meant.items() if meaning is None and _says_something(name, sample)]
-    _add_by_content(found, silent, sample, distinct or {}, country)
+    _add_by_content(found, silent, sample, distinct, country)
     _settle_names(found, sample)
     return {field: tuple(names if field in SEVERAL else names[:1]) for field, names in found.items()}
 

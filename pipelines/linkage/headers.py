@@ -25,19 +25,19 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "given_name_raw": _words(
         """given_name first_name firstname forename fname first_names given_names givenname
-        nombre nombres nombre_de_pila nombre_pila primer_nombre
+        nombre nombres nom_cte nombre_de_pila nombre_pila primer_nombre
         prenom prenoms premier_prenom vorname vornamen rufname
         nome primeiro_nome nome_proprio nomes_proprios prenome"""
     ),
     "surname_raw": _words(
         """surname last_name lastname family_name familyname lname
-        apellido apellidos primer_apellido apellido_paterno ap_paterno paterno apellido_1 primer_ap
+        apellido apellidos primer_apellido apellido_paterno ap_paterno paterno ap_pat apellido_1 apellido1 primer_ap
         nom_de_famille nom_famille nom_usuel nom_d_usage
         nachname familienname zuname
         sobrenome sobrenomes apelido apelidos ultimo_nome nome_de_familia"""
     ),
     "second_surname_raw": _words(
-        """second_surname second_last_name segundo_apellido apellido_materno ap_materno materno
+        """second_surname second_last_name segundo_apellido apellido_materno ap_materno materno ap_mat apellido_2 apellido2
         deuxieme_nom second_nom zweiter_nachname segundo_sobrenome segundo_apelido"""
     ),
     "birth_date_raw": _words(
@@ -48,7 +48,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         data_nascimento data_de_nascimento dt_nascimento dt_nasc data_nasc nascimento"""
     ),
     "tax_id_raw": _words(
-        """tax_id tax_number tin vat vat_id vat_number nif dni nie cif rfc curp rut cedula documento
+        """tax_id tax_number tin vat vat_id vat_number nif n_i_f dni d_n_i nie cif c_i_f rfc r_f_c curp rut cedula documento
         numero_fiscal no_fiscal siren siret tva no_tva numero_tva
         steuernummer steuer_id steuernr ust_id ust_idnr ustid umsatzsteuer_id
         cpf cnpj contribuinte numero_de_contribuinte"""
@@ -60,7 +60,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "phones_raw": _words(
         """phone phones phone_number telephone telephone_number tel mobile cell cellphone mobile_number landline
-        telefono telefono_movil movil celular fijo telefonos
+        telefono telefono_movil movil celular cel fijo telefonos telef telf tlf tlfno tfno
         portable fixe tel_portable numero_de_telephone
         telefon telefonnummer handy handynummer mobil mobilnummer mobiltelefon rufnummer festnetz
         telefone telemovel fone numero_de_telefone"""
@@ -77,7 +77,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         quartier arrondissement ortsteil stadtteil bairro freguesia"""
     ),
     "postal_code_raw": _words(
-        """postal_code postalcode postcode post_code zip zip_code zipcode cp codigo_postal cod_postal
+        """postal_code postalcode postcode post_code zip zip_code zipcode cp c_p codigo_postal cod_postal
         code_postal plz postleitzahl cep cod_post"""
     ),
     "city_raw": _words(
@@ -85,7 +85,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         ville commune localite ort stadt wohnort gemeinde cidade localidade concelho"""
     ),
     "state_raw": _words(
-        """state province county region estado provincia departement bundesland kanton uf distrito"""
+        """state province county region estado edo provincia departement bundesland kanton uf distrito"""
     ),
     "country_raw": _words(
         "country country_code nation pais codigo_pais pays code_pays land landercode laendercode"
@@ -138,3 +138,18 @@ BOOKKEEPING = frozenset(
     )
 )
 """Words of columns about the record and not about whom it describes: no evidence, whatever they hold."""
+
+STAFF = frozenset(
+    _words(
+        """seller salesman saleswoman salesperson salesrep sales_rep agent employee staff clerk cashier operator advisor
+        adviser assignee assigned_to account_manager store_manager courier driver by
+        vendedor vendedora agente empleado empleada cajero cajera asesor asesora operador operadora ejecutivo ejecutiva
+        gestor gestora repartidor repartidora mensajero promotor promotora cobrador dependiente dependienta asignado_a
+        comercial_asignado del_comercial por
+        vendeur vendeuse caissier caissiere employe conseiller conseillere
+        verkaeufer verkaufer mitarbeiter mitarbeiterin kassierer kassiererin berater sachbearbeiter
+        funcionario funcionaria atendente"""
+    )
+)
+"""Words for those who served the party, and of what they did ("created_by", "atendido por"): a name or a contact in such a
+column is theirs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,25 +12,36 @@ from pipelines.config import validate
 from pipelines.config_problems import sentence
 from pipelines.config_yaml import parse
 from pipelines.errors import UsageError
-from pipelines.linkage.columns import folded, recognised
-from pipelines.ops.draft_events import EVENTS, KEYS, PARSES, also_orders, called, event_of, words
+from pipelines.linkage.columns import JOINED, LISTS, is_of_staff
+from pipelines.ops.draft_amounts import check_amounts, has_decimal_comma
+from pipelines.ops.draft_events import (
+    EVENTS,
+    PARSES,
+    also_orders,
+    called,
+    document_of,
+    event_of,
+    order_named,
+    thing_of,
+)
+from pipelines.ops.draft_keys import PEOPLE, key_of, numbered, people_of
 from pipelines.ops.draft_values import about_codes, check_dates, codes, date_formats, standard_codes
-from pipelines.ops.sample import Sample, quoted
+from pipelines.ops.sample import Sample, named, quoted
 from pipelines.silver.targets import TARGETS, check_sources
 from pipelines.sources import OP, PLACEHOLDERS, Source, Use
 from pipelines.standardise.text import plain
 
-LISTS, JOINED = ("emails_raw", "phones_raw"), ("address_raw",)
-PEOPLE = ("full_name_raw", "given_name_raw", "surname_raw")
 CODED = ("status", "priority", "category", "case_type")
 CHANNELS = {"cases": "contact_centre"}
 GENDERS = ("gender", "sexo", "genero", "sex", "sexe", "genre", "geschlecht")
 _FEMALE = ("f", "female", "mujer", "femenino", "femme", "frau", "w", "weiblich", "feminino")
 _MALE = ("male", "hombre", "masculino", "homme", "mann", "mannlich", "h", "v", "varon")
 MOMENTS = {
-    "registered_at": "created_at registered_at fecha_alta alta registration_date created signup_date",
+    "registered_at": "created_at registered_at fecha_alta fec_alta alta fecha_registro fecha_creacion registration_date created "
+    "created_on date_created signup_date signup_ts",
     "updated_at": "updated_at modified_at fecha_modificacion fecha_ultima_modificacion ultima_modificacion "
-    "fecha_actualizacion fecha_ultima_actualizacion ultima_actualizacion last_modified updated",
+    "fecha_actualizacion fecha_ultima_actualizacion ultima_actualizacion last_modified last_updated updated updated_on "
+    "date_updated",
 }
 MOST_PLACES = 5
 """Columns that are told by their place."""
@@ -45,6 +55,8 @@ class Draft:
     text: str
     target: str
     checks: tuple[str, ...]
+    doubt: str | None = None
+    """Why the rows may be something else, or become nothing."""
 
 
 def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
@@ -52,17 +64,21 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
     checks = _left_out(sample)
     if not sample.columns:
         raise UsageError(sentence("; ".join([f"{about} has no columns", *checks])))
-    target, roles = _target(sample)
-    key = _key(sample, target, roles, checks)
+    target, roles, doubt = _target(sample)
+    checks += [doubt] if doubt is not None else []
+    if target == "order_lines":
+        roles = numbered(sample, roles, checks)
+    key = key_of(sample, target, roles, checks)
     maps = (
         _customer_map(sample, key, checks)
         if target == "customer_records"
         else _event_map(sample, target, roles, checks)
     )
-    _check_amounts(sample, maps, checks)
+    check_amounts(sample, maps, checks)
     _check_unused(sample, target, maps, key, checks)
     is_delta = any(name.casefold() == OP for name in sample.columns)
-    mode = "delta" if is_delta else "append" if target in EVENTS else "snapshot"
+    is_event = target in EVENTS or document_of(sample) is not None
+    mode = "delta" if is_delta else "append" if is_event else "snapshot"
     checks.append(
         {
             "delta": "mode: every file has op, so it is a delta",
@@ -90,9 +106,9 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
         "feeds:",
         f"  {feed}:",
         f"    mode: {mode}",
-        f"    key: [{', '.join(_name(k) for k in key)}]",
+        f"    key: [{', '.join(named(k) for k in key)}]",
         f"    target: {target}",
-        *(['    decimal: ","'] if _has_decimal_comma(sample, maps) else []),
+        *(['    decimal: ","'] if has_decimal_comma(sample, maps) else []),
         *_birth_formats(sample, maps),
         "    columns:",
         *[_column(sample, name, key) for name in sample.columns],
@@ -101,7 +117,7 @@ def draft(sample: Sample, source: str, feed: str, about: str) -> Draft:
     text = "\n".join(lines) + "\n"
     content, node = parse(text, "draft")
     check_sources({source: validate(Source, content, node, "draft")})
-    return Draft(text, target, tuple(checks))
+    return Draft(text, target, tuple(checks), doubt)
 
 
 def _left_out(sample: Sample) -> list[str]:
@@ -121,115 +137,92 @@ def _left_out(sample: Sample) -> list[str]:
     return told
 
 
-def _name(column: str) -> str:
-    return (
-        column
-        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _WORDS
-        else quoted(column)
-    )
-
-
-_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
-
-
 def _column(sample: Sample, name: str, key: Sequence[str]) -> str:
     is_full = len(sample.values[name]) == sample.rows > 0
     note = f"  # {len(sample.values[name]) / max(sample.rows, 1):.0%} filled" if not is_full else ""
-    return f"      {_name(name)}: {{required: true}}" if name in key else f"      {_name(name)}:{note}"
+    return f"      {named(name)}: {{required: true}}" if name in key else f"      {named(name)}:{note}"
 
 
-def _target(sample: Sample) -> tuple[str, dict[str, str]]:
-    """What the rows become, and for events which column is what."""
+def _target(sample: Sample) -> tuple[str, dict[str, str], str | None]:
+    """What the rows become, for events which column is what, and why it may be otherwise."""
     event = event_of(sample)
+    document = document_of(sample) if event is None or event[0] in ("orders", "order_lines") else None
+    if document is not None:
+        return _of_document(sample, *document, event)
     if event is not None:
-        return event
-    found = recognised(sample.columns, sample.values)
-    is_people = (
-        any(role in found for role in PEOPLE)
-        or len(set(found) & {"emails_raw", "phones_raw", "tax_id_raw"}) > 1
-    )
-    return ("customer_records" if is_people else "bronze_only"), {}
-
-
-_ID = {"id", "no", "num", "key", "code", "codigo", "cod", "clave", "nr", "numero"}
-"""Words in the names of keys."""
-
-
-def _says(sample: Sample, name: str) -> bool:
-    """True for a column of what people or events are, have or pay: it may be different in every row by chance."""
-    events = " ".join(
-        names
-        for target in ("orders", "cases")
-        for role, names in EVENTS[target].items()
-        if not role.endswith("_id")
-    )
-    people = recognised(sample.columns, sample.values)
-    is_said = any(name in people.get(role, ()) for role in (*PEOPLE, *LISTS, *JOINED, "birth_date_raw"))
-    return is_said or bool(date_formats(sample.values[name])) or words(name) in events.split()
-
-
-def _reaches(sample: Sample, name: str) -> bool:
-    """True for a column by which one person is reached or registered."""
-    people = recognised(sample.columns, sample.values)
-    return any(name in people.get(role, ()) for role in (*LISTS, "tax_id_raw"))
-
-
-def _key(sample: Sample, target: str, roles: Mapping[str, str], checks: list[str]) -> list[str]:
-    wanted = [roles[role] for role in KEYS.get(target, ())]
-    if wanted and sample.is_key(*wanted):
-        return wanted
-    likely = [n for n in sample.columns if _ID & set(folded(n).split("_")) and not is_secret_name(n)]
-    for name in likely:
-        if sample.is_key(name):
-            return [name]
-    unique = [
-        n for n in sample.columns if sample.is_key(n) and not is_secret_name(n) and not _says(sample, n)
-    ]
-    if unique and not likely:
-        checks.append(
-            f"key: is {unique[0]} the key? It is different in every row of the sample, and not called so"
+        return *event, None
+    thing = thing_of(sample)
+    if thing is not None:
+        return (
+            "bronze_only",
+            {},
+            f"target: the rows look like {thing} ({sample.columns[0]}), of which no table is made: they are landed, and become "
+            "nothing else",
         )
-        return unique[:1]
-    contact = [n for n in sample.columns if not likely and sample.is_key(n) and _reaches(sample, n)]
-    if contact:
-        checks.append(
-            f"key: {contact[0]} was taken, which is different in every row; whose changes is somebody else then. Does the "
-            "source have an id?"
-        )
-        return contact[:1]
-    # A column of credentials is no key: it is never stored. Nor are names: many people have the same.
-    people = recognised(sample.columns, sample.values)
-    named = {name for role in PEOPLE for name in people.get(role, ())}
-    safe = [n for n in sample.columns if not is_secret_name(n)]
-    others = [n for n in safe if n not in named] or safe
-    if target == "bronze_only" or not others:
-        checks.append("key: no column that can be one is different in every row; each row stands for itself")
-        return ["_file", "_row"]
-    taken = wanted or [*likely, *others][:1]
-    checks.append(
-        f"key: no column that can be one is different in every row; {' with '.join(taken)} was taken, rows with the same "
-        "value replace each other"
+    if _are_people(sample):
+        return "customer_records", {}, _of_purchases(sample)
+    return (
+        "bronze_only",
+        {},
+        "target: nothing says that the rows are customers, orders, their lines, returns or cases: they are landed, and become "
+        "nothing else",
     )
-    return taken
+
+
+def _are_people(sample: Sample) -> bool:
+    found = people_of(sample)
+    has_contacts = len(set(found) & {"emails_raw", "phones_raw", "tax_id_raw"}) > 1
+    return has_contacts or any(role in found for role in PEOPLE)
+
+
+def _of_purchases(sample: Sample) -> str | None:
+    """What to ask about rows that hold people, and money."""
+    money = called(sample, EVENTS["orders"]["amount"])
+    if money is None:
+        return None
+    return (
+        f"target: the rows name people and have money ({money}): are they purchases? Then map their number, date and amount to "
+        "orders, and have the customers made of them too (derive)"
+    )
+
+
+def _of_document(
+    sample: Sample, kind: str, number: str, event: tuple[str, dict[str, str]] | None
+) -> tuple[str, dict[str, str], str]:
+    """Payments become nothing, for one order has several; invoices are orders where no column names the orders."""
+    order = order_named(sample)
+    if kind == "invoices" and order is None and event is not None:
+        return (
+            *event,
+            f"target: the rows look like invoices ({number}), and may be no orders: where orders are delivered too, what was "
+            "sold would count twice; write bronze_only then, without a map",
+        )
+    besides = f" of orders ({order})" if order is not None else ""
+    return (
+        "bronze_only",
+        {},
+        f"target: the rows look like {kind} ({number}){besides}, of which no table is made: they are landed, and become nothing "
+        "else. As orders, one with several would count as often; write orders only where nothing else says what was sold",
+    )
 
 
 def _moment(column: str, values: Sequence[str]) -> str:
     formats = ", ".join(quoted(p) for p in date_formats(values))
-    return f"{{column: {_name(column)}, parse: timestamp" + (f", formats: [{formats}]}}" if formats else "}")
+    return f"{{column: {named(column)}, parse: timestamp" + (f", formats: [{formats}]}}" if formats else "}")
 
 
 def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict[str, str]:
-    found = recognised([c for c in sample.columns if not is_secret_name(c)], sample.values)
+    found = people_of(sample)
     known = set(TARGETS["customer_records"].columns)
-    made = {"record_id": _name(key[0])}
+    made = {"record_id": named(key[0])}
     for role, columns in found.items():
-        named = ", ".join(_name(c) for c in columns)
+        several = ", ".join(named(c) for c in columns)
         if role in LISTS:
-            made[role] = f"[{named}]"
+            made[role] = f"[{several}]"
         elif role in JOINED and len(columns) > 1:
-            made[role] = f"{{join: [{named}]}}"
+            made[role] = f"{{join: [{several}]}}"
         elif role in known:
-            made[role] = _name(columns[0])
+            made[role] = named(columns[0])
     gender = called(sample, " ".join(GENDERS))
     if gender is not None:
         seen = {v.lower() for v in sample.values[gender]}
@@ -238,7 +231,7 @@ def _customer_map(sample: Sample, key: Sequence[str], checks: list[str]) -> dict
         meant = {"m": m_is} | dict.fromkeys(_FEMALE, "F") | dict.fromkeys(_MALE, "M")
         told = codes([v for v in sample.values[gender] if plain(v) in meant], meant)
         if told:
-            made["gender"] = f'{{column: {_name(gender)}, codes: {told}, unmapped: "null"}}'
+            made["gender"] = f'{{column: {named(gender)}, codes: {told}, unmapped: "null"}}'
             other = sorted(v for v in seen if plain(v) not in meant and len(v) < 3)
             left = f"; without a translation, and so NULL: {', '.join(other)}" if other else ""
             checks.append(f"gender: are the codes translated right?{left}")
@@ -263,6 +256,11 @@ def _check_unused(
         for name in sample.columns
         if name not in used and name.casefold() != OP and not is_secret_name(name)
     ]
+    staff = [name for name in left if is_of_staff(name)]
+    if staff:
+        told = ", ".join(told_names(staff))
+        checks.append(f"of those who served and not of the customer, so without a role: {told}")
+        left = [name for name in left if name not in staff]
     if left:
         checks.append(
             f"not used yet: {', '.join(told_names(left))}; does one of them say something about the {NOUNS.get(target, 'customer')}?"
@@ -274,19 +272,19 @@ def _event_map(sample: Sample, target: str, roles: Mapping[str, str], checks: li
     if target == "cases" and "case_type" not in roles and "category" in roles:
         made |= _type_by_category(roles["category"], sample, checks)
     for role, column in roles.items():
-        values = sample.values[column]
+        values = sample.values.get(column, ())
         if role.endswith("_at"):
             made[role] = _moment(column, values)
             check_dates(role, column, values, checks)
         elif role in PARSES:
-            made[role] = f"{{column: {_name(column)}, parse: {PARSES[role]}}}"
+            made[role] = f"{{column: {named(column)}, parse: {PARSES[role]}}}"
         elif role in CODED and (told := codes(values, standard_codes(target, role))) is not None:
-            made[role] = f"{{column: {_name(column)}, codes: {told}, unmapped: keep}}"
+            made[role] = f"{{column: {named(column)}, codes: {told}, unmapped: keep}}"
             checks.append(about_codes(target, role, values))
         else:
-            made[role] = _name(column)
+            made[role] = named(column)
     if "unit_price" in made and "amount" not in made:
-        factors = ", ".join(_name(roles[role]) for role in ("quantity", "unit_price"))
+        factors = ", ".join(named(roles[role]) for role in ("quantity", "unit_price"))
         made["amount"] = f"{{product: [{factors}]}}"
         checks.append("amount: is it quantity times unit price, before discounts?")
     if "record_id" in EVENTS.get(target, ()) and "record_id" not in made:
@@ -309,48 +307,12 @@ def _type_by_category(column: str, sample: Sample, checks: list[str]) -> dict[st
     if told in (None, "{}"):
         return {}
     checks.append(about_codes("cases", "case_type", sample.values[column], "as other"))
-    return {"case_type": f"{{column: {_name(column)}, codes: {told}, unmapped: other}}"}
-
-
-def _amounts(sample: Sample, maps: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """The columns of amounts, and their values without signs of currencies."""
-    named = [c for c in sample.columns if f"{{column: {_name(c)}, parse: amount}}" in maps.values()]
-    return [(c, [re.sub(r"[^\d.,-]", "", v) for v in sample.values[c]]) for c in named]
-
-
-def _has_decimal_comma(sample: Sample, maps: Mapping[str, str]) -> bool:
-    """True where more values can only be read with a comma than only with a point; most can be read with either."""
-    return any(commas > points for commas, points in (_marks(values) for _, values in _amounts(sample, maps)))
-
-
-def _marks(values: Sequence[str]) -> tuple[int, int]:
-    """How many amounts can only have a decimal comma, and how many only a decimal point."""
-    return _only(",", ".", values), _only(".", ",", values)
-
-
-def _only(decimal: str, thousands: str, values: Sequence[str]) -> int:
-    """Amounts in which ``decimal`` stands before one or two digits at the end, or ``thousands`` more than once."""
-    mark, parts = re.escape(decimal), rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})"
-    form = re.compile(rf"-?(\d+|{parts}+){mark}\d{{1,2}}|-?{parts}{{2,}}")
-    return sum(form.fullmatch(value) is not None for value in values)
-
-
-def _check_amounts(sample: Sample, maps: Mapping[str, str], checks: list[str]) -> None:
-    """Say where a point may part thousands or decimals."""
-    for column, values in _amounts(sample, maps):
-        commas, points = _marks(values)
-        if commas and points:
-            checks.append(
-                f"{column}: some amounts have a decimal comma ({commas:,}), some a decimal point ({points:,}); which is right?"
-            )
-        pointed = [v for v in values if "." in v]
-        if pointed and all(re.fullmatch(r"-?\d{1,3}(\.\d{3})+", v) for v in pointed) and not commas:
-            checks.append(f'{column}: does the point of {pointed[0]} part thousands? Then write decimal: ","')
+    return {"case_type": f"{{column: {named(column)}, codes: {told}, unmapped: other}}"}
 
 
 def _birth_formats(sample: Sample, maps: Mapping[str, str]) -> list[str]:
     told = maps.get("birth_date_raw")
-    formats = next((date_formats(sample.values[c]) for c in sample.columns if _name(c) == told), [])
+    formats = next((date_formats(sample.values[c]) for c in sample.columns if named(c) == told), [])
     return (
         [f"    birth_date_formats: [{', '.join(quoted(p) for p in formats)}]"]
         if formats and formats != ["yyyy-MM-dd"]

@@ -8,16 +8,13 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from pipelines.bronze.secrets import without_secrets
-from pipelines.ops.sample import EMAIL, quoted
-from pipelines.standardise.name_evidence import evidence, without_particles
+from pipelines.ops.draft_personal import EMAIL, names_somebody
+from pipelines.ops.sample import quoted
 from pipelines.standardise.text import plain
 
 MOST_CODES = 20
 PERSONAL_DIGITS = 6
 """Digits of a value that is rather a telephone number or an id than a code."""
-_RARE, _LEAN = -12.0, 1.0
-"""Log share of people with a given name, and log ratio to its share as a surname, above which a word is one: garantía and
-azul are somebody's name."""
 DATE_FORMATS = (
     ("yyyy-MM-dd", r"\d{4}-\d{2}-\d{2}"),
     ("yyyy/MM/dd", r"\d{4}/\d{1,2}/\d{1,2}"),
@@ -40,11 +37,11 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 """What is read without a pattern."""
 _STANDARD: dict[tuple[str, str], dict[str, str]] = {
     ("orders", "status"): {
-        "completed": "completed complete completado completada entregado entregada delivered pagado pagada paid facturado "
+        "completed": "completed complete wc-completed surtido surtida completado completada entregado entregada delivered pagado pagada paid facturado "
         "facturada finalizado finalizada enviado enviada shipped",
-        "returned": "returned devuelto devuelta devolucion refunded reembolsado reembolsada",
-        "cancelled": "cancelled canceled cancelado cancelada anulado anulada void",
-        "pending": "pending pendiente processing en_proceso en_preparacion",
+        "returned": "returned wc-refunded devuelto devuelta devolucion refunded reembolsado reembolsada",
+        "cancelled": "cancelled canceled wc-cancelled cancelado cancelada anulado anulada void",
+        "pending": "pending pendiente wc-pending wc-processing wc-on-hold processing en_proceso en_preparacion",
     },
     ("cases", "status"): {
         "open": "open abierto abierta new nuevo nueva",
@@ -106,7 +103,7 @@ def _personal(values: Sequence[str], meant: Mapping[str, str] | None) -> set[str
     A word such as Rosa or Max may be a code: alone it counts as a name where most of the column's words do.
     """
     seen = {_one_line(v): v for v in values if plain(_one_line(v)) not in (meant or {})}
-    names = {v for v in seen if _names_somebody(v)}
+    names = {v for v in seen if names_somebody(v)}
     is_of_names = 2 * len(names) > len(seen)
     return {v for v, said in seen.items() if _is_personal(said) or (v in names and (is_of_names or " " in v))}
 
@@ -115,15 +112,6 @@ def _is_personal(value: str) -> bool:
     if EMAIL.search(value) is not None or sum(c.isdigit() for c in value) >= PERSONAL_DIGITS:
         return True
     return bool(without_secrets(pa.array([value])).to_pylist() != [value])
-
-
-def _names_somebody(value: str) -> bool:
-    """True where a word is a given name that is not rare, and rather that than a surname."""
-    known = evidence()
-    return any(
-        known.is_given(word) and known.given((word,)) > _RARE and known.leans_to_given(word) > _LEAN
-        for word in without_particles(plain(value))
-    )
 
 
 def date_formats(values: Sequence[str]) -> list[str]:

@@ -19,6 +19,8 @@ from pipelines.bronze.landing import FORMATS
 from pipelines.bronze.tables import stored_name
 from pipelines.bronze.text import MARKS, codec, open_bytes, open_text
 from pipelines.errors import UsageError
+from pipelines.ops.draft_header import is_row_of_data
+from pipelines.ops.draft_personal import is_contact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,9 +31,9 @@ ENCODINGS = ("utf-8", "cp1252")
 """Tried in this order; what is no UTF-8 is most likely the second, which reads nearly everything."""
 DELIMITERS = ",;\t|"
 HEAD = 20
-"""Lines that tell the delimiter, and whether the first of them is a header."""
-EMAIL = re.compile(r"[^@\s]@[^@\s]+\.[^\W\d_]{2,}")
-PHONE = re.compile(r"\+?(?:[ ().-]*\d){9,15}")
+"""Lines that tell the delimiter, and whether the first of them is a title."""
+TOLD_BY = 200
+"""Rows that tell whether the header is one."""
 _ARCHIVE, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 """How they begin; PK alone does not tell, for a column may be called so."""
 _PAGE = ("<!doctype html", "<html")
@@ -153,6 +155,7 @@ def _delimited(path: str, encoding: str, is_gzip: bool, rows: int, delimiter: st
     found = [fields for _, fields, _, _ in read if fields]
     if read and not found:
         raise UsageError(_no_header(path))
+    _check_header(path, header, found)
     return _sample(path, header, found, encoding, delimiter, _reasons(read))
 
 
@@ -177,11 +180,22 @@ def _no_header(path: str) -> str:
     )
 
 
+def _check_header(path: str, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
+    """Refuse a first row in the place of the names: they would be values, and a night takes that row for them too."""
+    if is_row_of_data(header, rows[:TOLD_BY]):
+        raise UsageError(
+            f"{path}: where the names of its columns should be stands what looks like a row of data. Have it delivered with a "
+            "header: a night takes the first line for one."
+        )
+
+
 def _parquet(path: str, rows: int) -> Sample:
     names = columnar.schema(path).names
     batch = next(iter(columnar.batches(path, rows)), None)
     texts = [columnar.as_text(column).to_pylist() for column in batch.columns] if batch is not None else []
-    return _sample(path, names, zip(*texts, strict=True))
+    found = [*zip(*texts, strict=True)]
+    _check_header(path, names, found)
+    return _sample(path, names, found)
 
 
 def _sample(
@@ -194,7 +208,7 @@ def _sample(
 ) -> Sample:
     received = [*names]
     columns = [stored_name(name) or f"column_{i}" for i, name in enumerate(received, 1)]
-    misnamed = tuple(i for i, name in enumerate(received, 1) if _is_somebody(name))
+    misnamed = tuple(i for i, name in enumerate(received, 1) if is_contact(name))
     _check_once(path, [c if i not in misnamed else f"number {i}" for i, c in enumerate(columns, 1)])
     values: dict[str, list[str]] = {name: [] for name in columns}
     count = 0
@@ -206,11 +220,6 @@ def _sample(
     for place in misnamed:
         values.pop(columns[place - 1], None)
     return Sample(tuple(values), count, values, encoding, delimiter, malformed or {}, misnamed)
-
-
-def _is_somebody(name: str) -> bool:
-    """True for a name of a column that is a value: a key of JSON gone wrong, or the first row of a file without a header."""
-    return EMAIL.search(name) is not None or PHONE.fullmatch(name.strip()) is not None
 
 
 def _check_once(path: str, columns: Iterable[str]) -> None:
@@ -226,3 +235,12 @@ def quoted(text: str) -> str:
     """A text as YAML reads it back, in one line."""
     shown = json.dumps(text, ensure_ascii=False)
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in shown)
+
+
+_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+
+
+def named(column: str) -> str:
+    """A column's name as YAML reads it back: bare where it can be."""
+    is_bare = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _WORDS
+    return column if is_bare else quoted(column)

@@ -48,6 +48,10 @@ from pipelines.linkage.link import link_night
             ["given_name", "surname", "second_surname", "category", "category", "postal_code"],
         ),
         (
+            ["NOM_CTE", "Apellido1", "apellido_2", "Tlf. 1", "C.P.", "Edo."],
+            ["given_name", "surname", "second_surname", "phones", "postal_code", "state"],
+        ),
+        (
             ["forename", "last_name", "dob", "birth_place", "town", "gender", "notes"],
             ["given_name", "surname", "birth_date", "category", "city", "category", "text"],
         ),
@@ -281,3 +285,19 @@ def test_a_column_of_tax_ids_is_recognised_where_the_check_digits_hold() -> None
 )
 def test_whose_a_column_is_says_less_than_what_it_is(name: str, field: str) -> None:
     assert recognised([name], {}) == {field: (name,)}
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        (["nombre completo", "correo", "vendedor", "correo_vendedor"], ["full_name", "emails", None, None]),
+        (["name", "agentEmail", "created_by_email", "email"], ["full_name", None, None, "emails"]),
+        (["seller_name", "seller_email"], ["full_name", "emails"]),
+    ],
+)
+def test_staff_are_left_out_where_somebody_else_is_named(
+    columns: list[str], fields: list[str | None]
+) -> None:
+    found = recognised(columns, {})
+    of_column = {name: field.removesuffix("_raw") for field, names in found.items() for name in names}
+    assert [of_column.get(name) for name in columns] == fields

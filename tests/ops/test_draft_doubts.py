@@ -185,8 +185,8 @@ def test_days_and_years_are_names_of_columns(tmp_path: Path) -> None:
 
 
 def test_a_file_of_which_every_column_is_called_by_a_value_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a\.csv has no columns; .*has the file no header") as refused:
-        drafted(tmp_path, "a.csv", "ana@x.es,612345678\nleo@x.es,612345679\n")
+    with pytest.raises(UsageError, match=r"a\.jsonl has no columns; .*or a value for a key") as refused:
+        drafted(tmp_path, "a.jsonl", '{"ana@x.es": 1, "612345678": 2}\n')
     assert "ana" not in str(refused.value)
 
 
