@@ -318,12 +318,24 @@ class Warehouse(StoredTables):
         assert version is not None
         return version
 
-    def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Append a few rows without Spark (ops tables)."""
+    def seen(self, table: Table) -> DeltaTable:
+        """The table as it is now; made where there is none."""
         self._create(table)
+        return DeltaTable(self.native(table.path))
+
+    def append_rows(
+        self, table: Table, rows: Iterable[Mapping[str, Any]], seen: DeltaTable | None = None
+    ) -> None:
+        """Append a few rows without Spark (ops tables).
+
+        With ``seen``, raises CommitFailedError where another writer came since.
+        """
         content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
+        once = None if seen is None else CommitProperties(max_commit_retries=0)
         # A warehouse of an older version has fewer columns.
-        write_deltalake(self.native(table.path), content, mode="append", schema_mode="merge")
+        write_deltalake(
+            seen or self.seen(table), content, mode="append", schema_mode="merge", commit_properties=once
+        )
 
     def delete_rows(self, path: str, column: str, values: Iterable[str]) -> None:
         """Delete the rows whose ``column`` is one of ``values``; earlier versions keep them until a vacuum."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import digest
@@ -213,7 +214,6 @@ def _publish(
 ) -> None:
     """Release what the night made. What fails when it is released is a warning. Raises LockHeld of ``_check_base``."""
     facts = prepared.facts
-    _check_base(warehouse, facts["base_release"])
     try:
         releases.publish(
             warehouse,
@@ -229,6 +229,7 @@ def _publish(
                 "conf_digest": facts["conf_digest"],
                 "warnings": record.warnings,
             },
+            partial(_check_base, warehouse, facts["base_release"]),
         )
     except Exception as error:
         newest = releases.newest(warehouse)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
+
+from deltalake.exceptions import CommitFailedError
 
 from pipelines import files
 from pipelines.access import writing
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
 
 
+ATTEMPTS = 5
+"""Times that a release is tried to be committed while others write ops/releases, as upkeep does."""
 LOST = "its release was lost from ops/releases; the next `padron run` publishes it again"
 
 
@@ -152,9 +156,22 @@ def taken_back(warehouse: Warehouse) -> frozenset[str]:
     return frozenset(run for run, row in states.items() if row["status"] in ("rejected", "withdrawn"))
 
 
-def publish(warehouse: Warehouse, row: dict[str, Any]) -> None:
-    """Make a night visible: one row in ops/releases, after all that are there, then release.json beside the tables."""
-    warehouse.append_rows(RELEASES, [{**row, "at": after_all(warehouse, row["at"], RELEASES.path)}])
+def publish(warehouse: Warehouse, row: dict[str, Any], may_go_on: Callable[[], None] = lambda: None) -> None:
+    """Make a night visible: one row in ops/releases, after all that are there, then release.json beside the tables.
+
+    ``may_go_on`` raises where it must not become visible: nobody publishes between its answer and the commit.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        seen = warehouse.seen(RELEASES)
+        may_go_on()
+        try:
+            warehouse.append_rows(
+                RELEASES, [{**row, "at": after_all(warehouse, row["at"], RELEASES.path)}], seen
+            )
+            break
+        except CommitFailedError:
+            if attempt == ATTEMPTS:
+                raise
     write_pointer(warehouse)
 
 

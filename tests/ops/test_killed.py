@@ -258,11 +258,11 @@ def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(
         failing(patch, full, tiny_night.PEOPLE.path)
         append = storage.Warehouse.append_rows
 
-        def refused(self: Any, table: Any, rows: Any) -> None:
+        def refused(self: Any, table: Any, rows: Any, *seen: Any) -> None:
             found = list(rows)
             if any(r.get("status") == "failed" for r in found):
                 raise full
-            append(self, table, found)
+            append(self, table, found, *seen)
 
         patch.setattr(storage.Warehouse, "append_rows", refused)
         replace = storage.Warehouse.replace_rows
@@ -291,10 +291,10 @@ def test_a_disk_that_is_full_outside_a_stage_is_told_and_made_good_by_the_rerun(
 ) -> None:
     append = storage.Warehouse.append_rows
 
-    def refused(self: Any, into: Any, rows: Any) -> None:
+    def refused(self: Any, into: Any, rows: Any, *seen: Any) -> None:
         if into.path == table.path:
             raise NO_ROOM
-        append(self, into, rows)
+        append(self, into, rows, *seen)
 
     with monkeypatch.context() as patch:
         patch.setattr(storage.Warehouse, "append_rows", refused)
@@ -313,11 +313,11 @@ def test_what_fails_when_the_night_is_released_is_a_warning(
 ) -> None:
     append, watch = storage.Warehouse.append_rows, Watch()
 
-    def refused(self: Any, into: Any, rows: Any) -> None:
+    def refused(self: Any, into: Any, rows: Any, *seen: Any) -> None:
         found = list(rows)
         if into.path == RUNS.path and found[0]["status"] == "released":
             raise NO_ROOM
-        append(self, into, found)
+        append(self, into, found, *seen)
 
     def no_pointer(warehouse: Any) -> None:
         raise NO_ROOM

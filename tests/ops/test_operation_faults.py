@@ -23,7 +23,7 @@ from pipelines.ops import lock, one_night, releases
 from pipelines.ops import run as run_module
 from pipelines.ops.checks import landing
 from pipelines.ops.lock import Lock, holder
-from pipelines.ops.record import last_states
+from pipelines.ops.record import last_states, rows_of
 from pipelines.ops.sign_off import Decider
 from pipelines.ops.tables import LOCK, RELEASES, RUNS
 from pipelines.storage import Warehouse
@@ -345,6 +345,39 @@ def test_a_night_is_not_released_over_a_release_that_it_does_not_know(
         shop.run()
     monkeypatch.setattr(releases, "newest", known)
     assert releases.required(shop.house).release_id == "2026-07-01.1"
+
+
+def test_two_nights_never_commit_on_one_release(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that stands still after it asked, and just before its commit."""
+    shop.deliver("2026-07-02", {"3": "leo"})
+    asked, (first,) = one_night._check_base, rows_of(shop.house, RELEASES.path)
+    other = {**first, "release_id": "2026-07-01.9", "base_release": "2026-07-01.1", "at": datetime.now(UTC)}
+
+    def stands_still(warehouse: Warehouse, base_release: str | None) -> None:
+        asked(warehouse, base_release)
+        warehouse.append_rows(RELEASES, [other])
+
+    monkeypatch.setattr(one_night, "_check_base", stands_still)
+    with pytest.raises(LockHeld, match=r"Another run released 2026-07-01\.9"):
+        shop.run()
+    assert [r.release_id for r in releases.all_releases(shop.house)] == ["2026-07-01.1", "2026-07-01.9"]
+
+
+def test_a_release_waits_for_others_who_write_where_releases_stand(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    asked, left = one_night._check_base, [2]
+
+    def upkeep(warehouse: Warehouse, base_release: str | None) -> None:
+        asked(warehouse, base_release)
+        if left[0]:
+            left[0] -= 1
+            warehouse.append_rows(RELEASES, [])
+
+    monkeypatch.setattr(one_night, "_check_base", upkeep)
+    assert shop.run().released == ["2026-07-02.1"]
+    assert left == [0]
 
 
 PROGRAM = """
