@@ -20,6 +20,7 @@ from pipelines.errors import UsageError
 from pipelines.ops import releases
 from pipelines.ops.deliveries import delivered
 from pipelines.ops.gate_trends import nights_before
+from pipelines.ops.judgements import standing
 from pipelines.ops.lock import holder
 from pipelines.ops.past_run import PastRun, known_run, nothing_to_repeat, past_run, stages_of
 from pipelines.ops.record import is_decision, rows_of
@@ -228,9 +229,8 @@ def runs(run: str | None, warehouse: str, show: str | None, as_json: bool) -> in
         say(f"No run is recorded in the warehouse {house.root}.")
     else:
         _table(columns, rows)
-    for gate in rows_of(house, GATES.path) if show else []:
-        if gate["run_id"] == show:
-            say(f"gate {gate['gate']}: {gate['status']} {gate['message'] or ''}".rstrip())
+    for gate in standing(g for g in rows_of(house, GATES.path) if g["run_id"] == show) if show else []:
+        say(f"gate {gate['gate']}: {gate['status']} {gate['message'] or ''}".rstrip())
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,7 @@ def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]
     Usual is the median of its ``HISTORY`` newest deliveries of the same kind (full snapshots with
     full snapshots), from ``ENOUGH`` on. The value is rows ÷ usual, or usual ÷ rows. Of a feed that is mostly empty the
     days that brought something say what is much. ``volume_high`` stops only what is larger than all that came before.
+    Of several days that a night takes in the worst one is told, with the number of the others.
     """
     sizes: dict[tuple[str, str, bool], dict[date, int]] = {}
     tonights: set[tuple[str, str, bool, date]] = set()
@@ -85,8 +86,7 @@ def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]
         by_date[b["landing_date"]] = by_date.get(b["landing_date"], 0) + int(b["rows"] or 0)
         if b["batch_id"] in tonight:
             tonights.add((*key, b["landing_date"]))
-    high: list[Verdict] = []
-    low: list[Verdict] = []
+    found: dict[tuple[str, str], list[Verdict]] = {}
     for source, feed, is_snapshot, day in sorted(tonights):
         by_date = sizes[source, feed, is_snapshot]
         before = [rows for when, rows in sorted(by_date.items()) if when < day]
@@ -97,24 +97,41 @@ def volumes(project: Project, batches: Iterable[Batch], tonight: Collection[str]
         brought = usual or median([some for some in earlier if some] or [0])
         # The first delivery of all may be a history. What never brought anything has no measure.
         is_new = bool(brought) and rows > max(before[1:][-HISTORY:])
-        for gate, value, expected, hint, found in (
-            ("volume_high", rows / max(brought, 1), brought, "is it a history, or delivered twice?", high),
-            ("volume_low", usual / max(rows, 1), usual, "is the file whole?", low),
+        for gate, value, expected, hint in (
+            ("volume_high", rows / max(brought, 1), brought, "is it a history, or delivered twice?"),
+            ("volume_low", usual / max(rows, 1), usual, "is the file whole?"),
         ):
             said = f"{source}/{feed} of {day} has {rows:,} rows, {expected:,.0f} are usual"
-            found += graded(
-                project,
-                gate,
-                value=value,
-                rows=int(max(rows, expected)),
-                message=f"{said}: {hint} If it is right, raise bounds.{gate} in conf/padron.yml for this night.",
-                about=f"{source}/{feed}",
-                may_fail=gate == "volume_low" or is_new,
+            found.setdefault((gate, f"{source}/{feed}"), []).extend(
+                graded(
+                    project,
+                    gate,
+                    value=value,
+                    rows=int(max(rows, expected)),
+                    message=f"{said}: {hint} If it is right, raise bounds.{gate} in conf/padron.yml for this night.",
+                    about=f"{source}/{feed}",
+                    may_fail=gate == "volume_low" or is_new,
+                )
             )
+    worst = {of: _worst(days) for of, days in found.items() if days}
     return [
-        *failed_or_one("volume_high", high, "as much as usual"),
-        *failed_or_one("volume_low", low, "as much as usual"),
+        verdict
+        for gate in ("volume_high", "volume_low")
+        for verdict in failed_or_one(
+            gate, [v for (name, _), v in worst.items() if name == gate], "as much as usual"
+        )
     ]
+
+
+def _worst(days: Sequence[Verdict]) -> Verdict:
+    """The verdict on the day that says most, of a night that took in several: a gate has one verdict on one feed."""
+    rank = {"passed": 0, "warned": 1, "blocked": 2}
+    worst = max(days, key=lambda day: (rank[day["status"]], day["value"]))
+    others = sum(day["status"] != "passed" for day in days) - 1
+    if others < 1:
+        return worst
+    of_others = f"{others} other day{'s' if others > 1 else ''} of the night likewise."
+    return {**worst, "message": f"{worst['message']} {of_others}"}
 
 
 def lost_columns(

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    Night = dict[tuple[str, str | None], tuple[datetime, dict[str, float]]]
+    """By gate and stage: when it was judged, and the values by the names of its verdicts."""
+
 Points = tuple[tuple[str, float], ...]
 """Business date and value, oldest first."""
 BEFORE = 5
@@ -23,28 +26,27 @@ def gate_trends(
     ``left_out``. Where a night has nothing to say of a part, its verdict on all parts counts, whose value is the highest
     of them. Contracts, which are kept or broken, have no trend.
     """
-    nights: dict[date, dict[str, tuple[datetime, dict[str, float]]]] = {}
+    nights: dict[date, Night] = {}
     for row in rows:
         gate = row["gate"].partition(" ")[0]
         if row["business_date"] > upto or row["run_id"] in left_out or gate == "contract":
             continue
         judged = nights.setdefault(row["business_date"], {})
-        # The verdicts of a gate are written at once: another moment is another judgement.
-        at, values = judged.get(gate, (row["at"], {}))
+        # The verdicts of a gate after a stage are written at once: another moment is another judgement.
+        of_stage = gate, row.get("stage")
+        at, values = judged.get(of_stage, (row["at"], {}))
         values = values if at == row["at"] else {}
         if row["value"] is not None:
             values[row["gate"]] = row["value"]
-        judged[gate] = row["at"], values
+        judged[of_stage] = row["at"], values
     names = {name for night in nights.values() for _, values in night.values() for name in values}
     return {name: tuple(_points(nights, name)) for name in names}
 
 
-def _points(
-    nights: Mapping[date, Mapping[str, tuple[datetime, Mapping[str, float]]]], name: str
-) -> Iterable[tuple[str, float]]:
+def _points(nights: Mapping[date, Night], name: str) -> Iterable[tuple[str, float]]:
     gate = name.partition(" ")[0]
     for day, judged in sorted(nights.items()):
-        _, values = judged.get(gate, (None, {}))
+        values = {n: v for (of, _), (_, found) in judged.items() if of == gate for n, v in found.items()}
         value = values.get(name, values.get(gate))
         if value is not None:
             yield day.isoformat(), value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.bronze.column_names import told_names
 from pipelines.ops.deliveries import delivered
 from pipelines.ops.gates import listed
+from pipelines.ops.judgements import standing
 from pipelines.ops.profiles import PROFILES
 from pipelines.ops.reading import Reader
 from pipelines.ops.record import rows_of
@@ -18,6 +19,8 @@ from pipelines.silver.quarantine import QUARANTINE
 from pipelines.silver.targets import uses
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pipelines.ops.releases import Release
     from pipelines.quality.contracts import Contract
     from pipelines.sources import Source
@@ -52,34 +55,46 @@ def open_issues(
 
 
 def judged(gates: Rows, *, is_released: bool = True) -> list[Issue]:
-    """The gates that did not pass, by their last verdict; a warning that stands open anyway is not said twice.
+    """The gates of a run that did not pass, by the verdicts that hold; a warning that stands open anyway is not said twice.
 
     ``is_released``: the tables that readers see, from which what stands open is told, are those of the gates' run.
     """
-    newest = {row["gate"]: row for row in gates}
     return [
-        Issue(row.get("owner") or NOBODYS, gate, row["status"], row["message"] or "")
-        for gate, row in newest.items()
+        Issue(row.get("owner") or NOBODYS, row["gate"], row["status"], row["message"] or "")
+        for row in standing(gates)
         if row["status"] != "passed"
-        and not (is_released and row["status"] == "warned" and gate.partition(" ")[0] in STANDING)
+        and not (is_released and row["status"] == "warned" and _stands_open(row["gate"]))
     ]
+
+
+def _stands_open(gate: str) -> bool:
+    """True for a gate whose findings are told from the release's tables. Those know new columns of files, for which one is
+    named by its source; new keys of a feed's rows they do not.
+    """
+    name, _, about = gate.partition(" ")
+    return name in STANDING and not (name == "new_columns" and "/" in about)
 
 
 def undeclared(batches: Rows) -> list[tuple[str, str, str]]:
-    """Source, feed and the fields of its newest file that conf/sources does not declare."""
-    newest = {(b["source"], b["feed"]): b for b in sorted(batches, key=_age) if b["status"] == "landed"}
+    """Source, feed and the fields of the files of its newest landing date that conf/sources does not declare."""
+    landed = [b for b in batches if b["status"] == "landed"]
+    newest: dict[tuple[str, str], date] = {}
+    for b in landed:
+        key = b["source"], b["feed"]
+        newest[key] = max(b["landing_date"], newest.get(key, b["landing_date"]))
+    new: dict[tuple[str, str], set[str]] = {}
+    for b in landed:
+        key = b["source"], b["feed"]
+        if b["landing_date"] == newest[key]:
+            new.setdefault(key, set()).update(b["new_columns"] or ())
     return [
         (
             *key,
-            f"{listed(told_names(b['new_columns']))}: landed, not used; declare in conf/sources/{key[0]}.yml",
+            f"{listed(told_names(sorted(names)))}: landed, not used; declare in conf/sources/{key[0]}.yml",
         )
-        for key, b in sorted(newest.items())
-        if b["new_columns"]
+        for key, names in sorted(new.items())
+        if names
     ]
-
-
-def _age(batch: Mapping[str, Any]) -> tuple[Any, str]:
-    return batch["landing_date"], batch["file"]
 
 
 def untranslated(columns: Rows) -> list[tuple[str, str, str]]:

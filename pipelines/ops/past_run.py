@@ -14,6 +14,7 @@ from pipelines.errors import UsageError
 from pipelines.ops import releases
 from pipelines.ops.configurations import configuration
 from pipelines.ops.gate_trends import Points, gate_trends
+from pipelines.ops.judgements import standing
 from pipelines.ops.record import finished, is_decision, rows_of
 from pipelines.ops.releases import run_states
 from pipelines.ops.tables import GATES, RUNS, STAGES
@@ -80,7 +81,7 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
         generation=next((r["generation"] for r in reversed(own) if r["generation"]), None),
         files=_files(warehouse, outputs.get(BATCHES.path), base.tables if base else {}),
         stages=own,
-        gates=[g for g in gates if g["run_id"] == run_id],
+        gates=standing(g for g in gates if g["run_id"] == run_id),
         gate_trends=gate_trends(gates, run["business_date"], releases.taken_back(warehouse) - {run_id}),
         outputs=outputs,
         base=dict(base.tables) if base else {},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pipelines
 from pipelines.errors import UsageError
+from pipelines.ops.judgements import standing
 from pipelines.ops.tables import GATES, RUNS, STAGES
 from pipelines.stages import StageResult
 from pipelines.storage import Warehouse
@@ -136,9 +137,14 @@ class Record:
         }
         self.warehouse.append_rows(STAGES, [row])
 
-    def gates(self, verdicts: list[dict[str, Any]]) -> None:
-        """Record verdicts of gates: rows of ops/gates without run, date and time."""
-        common = {"run_id": self.run_id, "business_date": self.business_date, "at": self._now()}
+    def gates(self, stage: str, verdicts: list[dict[str, Any]]) -> None:
+        """Record all verdicts of a stage's gate: rows of ops/gates without run, date, time and stage."""
+        common = {
+            "run_id": self.run_id,
+            "business_date": self.business_date,
+            "at": self._now(),
+            "stage": stage,
+        }
         rows = [{**common, **verdict} for verdict in verdicts]
         self._gates.extend(rows)
         if rows:
@@ -146,7 +152,7 @@ class Record:
 
     @property
     def warnings(self) -> list[str]:
-        """What gates warned about, or somebody agreed to; a gate that was judged twice by its last verdict."""
+        """What gates warned about, or somebody agreed to, by the verdicts that hold."""
         return _warnings(self._gates)
 
     @property
@@ -156,9 +162,8 @@ class Record:
 
 
 def _warnings(gates: Iterable[dict[str, Any]]) -> list[str]:
-    newest = {g["gate"]: g for g in gates}
     told = {"warned": "", "approved": "approved: "}
-    return [f"{n}: {told[g['status']]}{g['message']}" for n, g in newest.items() if g["status"] in told]
+    return [f"{g['gate']}: {told[g['status']]}{g['message']}" for g in standing(gates) if g["status"] in told]
 
 
 def mark(warehouse: Warehouse, run: dict[str, Any], status: str, message: str) -> None:

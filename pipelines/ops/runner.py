@@ -156,7 +156,7 @@ class Runner:
             # The record may not be writable either; what went wrong first is what to tell.
             with suppress(Exception):
                 if isinstance(error, UnusableFiles):
-                    self.record.gates([unusable_files(error)])
+                    self.record.gates(stage.name, [unusable_files(error)])
                 self._ended(result, begun)
             if failure is error:
                 raise
@@ -223,7 +223,7 @@ class Runner:
         for row in verdicts:
             if row["status"] == "blocked" and row["value"] <= self.approved.get(row["gate"], -inf):
                 row["status"] = "approved"
-        self.record.gates(verdicts)
+        self.record.gates(stage, verdicts)
         self.progress.judged(stage, verdicts)
         blocked = [v for v in verdicts if v["status"] == "blocked"]
         if blocked:

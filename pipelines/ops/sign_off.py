@@ -15,6 +15,7 @@ from pipelines.errors import PadronError, UsageError
 from pipelines.ops import releases
 from pipelines.ops.gates import UNUSABLE_FILES
 from pipelines.ops.going_back import CannotDecide, check_whole, go_back
+from pipelines.ops.judgements import standing
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import (
     OPEN,
@@ -81,9 +82,7 @@ def approve(warehouse: Warehouse, run_id: str | None, decider: Decider) -> Appro
         if base is not None and run["base_release"] != base.release_id:
             _not_the_newest(run["run_id"], base)
         gates = [g for g in rows_of(warehouse, GATES.path) if g["run_id"] == run["run_id"]]
-        # A run that went on after an earlier approval has judged its gates again.
-        newest = {g["gate"]: g for g in gates}
-        blocked = [g for g in newest.values() if g["status"] == "blocked" and g["gate"] != UNUSABLE_FILES]
+        blocked = [g for g in standing(gates) if g["status"] == "blocked" and g["gate"] != UNUSABLE_FILES]
         if not blocked:
             raise UsageError(
                 f"Run {run['run_id']} was not stopped by a gate that can be approved: {run['message']}"

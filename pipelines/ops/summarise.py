@@ -18,6 +18,7 @@ from pipelines.ops import releases, report, summary
 from pipelines.ops.deliveries import delivered
 from pipelines.ops.gate_trends import gate_trends
 from pipelines.ops.issues import open_issues
+from pipelines.ops.judgements import standing
 from pipelines.ops.profiles import PROFILES
 from pipelines.ops.reading import Reader
 from pipelines.ops.summary import Summary
@@ -343,7 +344,7 @@ def _quarantine(reader: Reader) -> tuple[summary.QuarantineReason, ...]:
 def _gates(house: Warehouse, release: Release) -> tuple[summary.GateVerdict, ...]:
     every = _rows(house, GATES.path)
     nights = gate_trends(every, release.business_date, releases.taken_back(house))
-    rows = [row for row in every if row["run_id"] == release.release_id]
+    rows = standing(row for row in every if row["run_id"] == release.release_id)
     return tuple(
         summary.GateVerdict(
             r["gate"],

@@ -104,6 +104,12 @@ GATES = Table(
         Column("gate", STRING, "Name of the gate.", required=True),
         Column("at", TIMESTAMP, "When it was checked.", required=True),
         Column(
+            "stage",
+            STRING,
+            "Stage after which it was checked, with all gates of that stage; the last time counts. NULL: checked by a version "
+            "that did not note it.",
+        ),
+        Column(
             "status",
             STRING,
             "passed, warned, blocked, or approved: it would fail, and somebody agreed to it.",

@@ -172,6 +172,16 @@ def test_each_source_is_told_about_its_own_files() -> None:
     assert (fine["gate"], fine["status"]) == ("late_files", "passed")
 
 
+def test_of_several_days_of_a_feed_the_worst_one_is_the_verdict() -> None:
+    days = [batch(5, 12_000), batch(6, 11_000), batch(7, 1_000)]
+    usual = [batch(day, rows) for day, rows in ((1, 1_000), (2, 1_000), (3, 1_100), (4, 900))]
+    (high, low) = volumes(Project(), [*usual, *days], {"b5", "b6", "b7"})
+    assert (high["gate"], high["status"], high["value"]) == ("volume_high erp/customers", "blocked", 12)
+    assert "of 2026-07-05 has 12,000 rows" in high["message"]
+    assert high["message"].endswith("1 other day of the night likewise.")
+    assert (low["gate"], low["status"]) == ("volume_low", "passed")
+
+
 @pytest.mark.parametrize("rows", [525, 500], ids=["half of the usual", "less"])
 def test_half_a_file_warns(rows: int) -> None:
     status, message = tonight(rows)["volume_low erp/customers"]

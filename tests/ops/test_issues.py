@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,15 +25,17 @@ from pipelines.storage import Warehouse, arrow_schema
 from pipelines.tables import Table
 
 DAY, AT = dt.date(2026, 7, 2), dt.datetime(2026, 7, 2, tzinfo=dt.UTC)
+_later = itertools.count()
 
 
 def gate(name: str, status: str, owner: str | None = None, message: str = "seen") -> dict[str, Any]:
-    return {"gate": name, "status": status, "owner": owner, "message": message}
+    at = AT + dt.timedelta(seconds=next(_later))
+    return {"gate": name, "status": status, "owner": owner, "message": message, "at": at}
 
 
 def batch(file: str, *new: str, status: str = "landed") -> dict[str, Any]:
     day, source, name = file.split("/")
-    feed = name.partition(".")[0]
+    feed = re.split("[-.]", name)[0]
     names = {
         "batch_id": file,
         "source": source,
@@ -62,11 +66,17 @@ def test_of_a_gate_the_last_verdict_counts_and_what_stands_open_anyway_is_said_o
     ]
 
 
-def test_fields_that_conf_does_not_know_are_those_of_the_newest_file() -> None:
+def test_new_keys_that_only_the_rows_have_are_told_by_their_gate() -> None:
+    found = judged([gate("new_columns crm", "warned"), gate("new_columns crm/contacts", "warned")])
+    assert [i.about for i in found] == ["new_columns crm/contacts"]
+
+
+def test_fields_that_conf_does_not_know_are_those_of_the_newest_date() -> None:
     found = undeclared(
         [
             batch("2026-07-01/crm/contacts.csv", "antes"),
-            batch("2026-07-02/crm/contacts.csv", "nuevo", "alta"),
+            batch("2026-07-02/crm/contacts-1.csv", "nuevo", "alta"),
+            batch("2026-07-02/crm/contacts-2.csv"),
             batch("2026-07-01/web/users.csv", "beta"),
             batch("2026-07-02/web/users.csv"),
             batch("2026-07-03/crm/contacts.csv", "wrong", status="rejected"),
