@@ -12,12 +12,21 @@ import difflib
 import hashlib
 import json
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from pipelines.access import reading
 from pipelines.config_names import PREFIX, unknown_variables, unread_files
@@ -37,6 +46,22 @@ KEPT_LAYERS = ("bronze", "silver", "linkage", "identity", "gold", "ops")
 Model = TypeVar("Model", bound=BaseModel)
 
 
+def _country(value: str) -> str:
+    if re.fullmatch("[A-Z]{2}", value) is None:
+        raise ValueError("expected a country's code of two capitals (ISO 3166-1), such as MX")
+    return value
+
+
+def _currency(value: str) -> str:
+    if re.fullmatch("[A-Z]{3}", value) is None:
+        raise ValueError("expected a currency's code of three capitals (ISO 4217), such as EUR")
+    return value
+
+
+Country = Annotated[str, AfterValidator(_country)]
+Currency = Annotated[str, AfterValidator(_currency)]
+
+
 class Strict(BaseModel):
     """Frozen and closed: an unknown key is an error."""
 
@@ -54,10 +79,12 @@ class ProblemsError(ValueError):
 class Bounds(Strict):
     """What a gate's value may be at the most; null: never."""
 
-    warn: float | None = Field(default=None, description="Above it the gate warns.")
-    fail: float | None = Field(default=None, description="Above it the gate stops the night.")
+    warn: float | None = Field(default=None, ge=0, description="Above it the gate warns.")
+    fail: float | None = Field(default=None, ge=0, description="Above it the gate stops the night.")
     least: int | None = Field(
-        default=None, description="Rows that the value must rest on; on fewer the gate warns at the most."
+        default=None,
+        ge=0,
+        description="Rows that the value must rest on; on fewer the gate warns at the most.",
     )
 
     @model_serializer(mode="wrap")
@@ -90,9 +117,9 @@ class Project(Strict):
     """conf/padron.yml: what holds for the whole project."""
 
     timezone: str = Field("Europe/Madrid", description="Business time zone: dates are dates there.")
-    country: str = Field("MX", description="Country of records that name none (ISO 3166-1 alpha-2).")
-    reporting_currency: str | None = Field(
-        None, description="Currency that rates convert to; none: money stays as it is."
+    country: Country = Field("MX", description="Country of records that name none (ISO 3166-1 alpha-2).")
+    reporting_currency: Currency | None = Field(
+        None, description="Currency that rates convert to (ISO 4217); none: money stays as it is."
     )
     retention_days: int = Field(60, ge=7, description="Days that released versions stay readable.")
     retention_by_layer: dict[str, Annotated[int, Field(ge=7)]] = Field(

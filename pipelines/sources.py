@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from pipelines.config import Conf, Strict, text_of, validate
+from pipelines.config import Conf, Country, Strict, text_of, validate
 from pipelines.config_yaml import parse
 from pipelines.errors import UsageError
 
@@ -194,7 +194,9 @@ class Source(Strict):
     encoding: str = Field("utf-8", description="Encoding of its text files, as Python names it.")
     delimiter: str = Field(",", min_length=1, max_length=1)
     timezone: str | None = Field(None, description="Zone of its naive timestamps; null: the business zone.")
-    country: str | None = Field(None, description="Country of records that name none; null: the project's.")
+    country: Country | None = Field(
+        None, description="Country of records that name none (ISO 3166-1 alpha-2); null: the project's."
+    )
     feeds: dict[str, Feed]
 
     def cadence_of(self, feed: str) -> int | None:

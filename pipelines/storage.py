@@ -92,6 +92,10 @@ def _base_of(table: Table, content: TakenOver, base: int | None) -> int:
     return base
 
 
+class OvertakenError(Exception):
+    """Another writer committed to a table since it was seen."""
+
+
 class Warehouse(StoredTables):
     """Reads and writes the tables: every one by its declaration, at a version."""
 
@@ -326,16 +330,18 @@ class Warehouse(StoredTables):
     def append_rows(
         self, table: Table, rows: Iterable[Mapping[str, Any]], seen: DeltaTable | None = None
     ) -> None:
-        """Append a few rows without Spark (ops tables).
-
-        With ``seen``, raises CommitFailedError where another writer came since.
-        """
+        """Append a few rows without Spark (ops tables). With ``seen``, raises OvertakenError where another writer came since."""
         content = pa.Table.from_pylist([dict(r) for r in rows], schema=arrow_schema(table))
         once = None if seen is None else CommitProperties(max_commit_retries=0)
         # A warehouse of an older version has fewer columns.
-        write_deltalake(
-            seen or self.seen(table), content, mode="append", schema_mode="merge", commit_properties=once
-        )
+        try:
+            write_deltalake(
+                seen or self.seen(table), content, mode="append", schema_mode="merge", commit_properties=once
+            )
+        except CommitFailedError as error:
+            if seen is None:
+                raise
+            raise OvertakenError(table.path) from error
 
     def delete_rows(self, path: str, column: str, values: Iterable[str]) -> None:
         """Delete the rows whose ``column`` is one of ``values``; earlier versions keep them until a vacuum."""

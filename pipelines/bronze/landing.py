@@ -110,6 +110,11 @@ def _parts(name: str) -> tuple[str, str]:
     return (found["stem"], found["ext"].lower()) if found else (plain, "")
 
 
+def format_of(name: str) -> Format | None:
+    """What a file of that name, or path, holds; None where nobody reads it."""
+    return FORMATS.get(_parts(name.rpartition("/")[2])[1])
+
+
 def _is_readable(name: str) -> bool:
     extension = _parts(name)[1]
     # Parquet compresses inside: its footer cannot be reached through gzip.

@@ -105,6 +105,8 @@ def status(
     say(f"Readers see: {release.release_id if release else 'nothing yet'}")
     for source, day in sorted(marks.items()):
         say(f"  {source:<12} delivered up to {day}")
+    if with_issues and not issues:
+        say("No issue is open.")
     for owner, found in groupby(issues, key=lambda issue: issue.owner):
         say(f"Issues of {owner}")
         for issue in found:
@@ -221,7 +223,8 @@ def runs(run: str | None, warehouse: str, show: str | None, as_json: bool) -> in
         rows = stages_of(house, show)
         columns = ["stage", "status", "rows_in", "rows_out", "seconds"]
     if as_json:
-        click.echo(json.dumps([{c: r[c] for c in columns} for r in rows], default=str))
+        more = [] if show is not None else ["business_date", "base_release", "is_full"]
+        click.echo(json.dumps([{c: r[c] for c in [*columns, *more]} for r in rows], default=str))
         return 0
     if show is not None and not rows:
         say(nothing_to_repeat(house, show))

@@ -86,7 +86,7 @@ def _why(stage: Stage, night: Night, *, is_ended: bool) -> str:
     if night.base and stage.takes_files and night.files:
         return "new files"
     is_again = night.base_date == night.business_date and not night.files
-    return "the night is run again" if is_again else "not finished yet"
+    return "the night is run again" if is_again else "not run yet"
 
 
 def forecast(

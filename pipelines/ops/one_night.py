@@ -16,7 +16,7 @@ from pipelines.night_gates import gates
 from pipelines.ops import releases
 from pipelines.ops.configurations import keep_configuration, makes_the_same
 from pipelines.ops.failures import told
-from pipelines.ops.keys import CHANGED, Expected, forecast
+from pipelines.ops.keys import CHANGED, Expected, forecast, stage_key
 from pipelines.ops.past_run import changed_program
 from pipelines.ops.record import Record, approvals, finished, remembered, unfinished
 from pipelines.ops.runner import Runner
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipelines.linkage.generations import Generation
     from pipelines.ops.lock import Lock
     from pipelines.ops.plan import PlannedNight
+    from pipelines.ops.releases import Release
     from pipelines.ops.run import Options, Watcher
     from pipelines.settings import Settings
     from pipelines.stages import Stage
@@ -74,25 +75,29 @@ def prepare(
     origin = {base.release_id} if base and not options.full else set()
     todo = stages(settings.sources)
     names = [s.name for s in todo]
+    night = Night(
+        business_date=planned.business_date,
+        run_id="",
+        started_at=datetime.now(UTC),
+        landing=options.landing,
+        files=planned.files,
+        base=base.tables if base else {},
+        given=given_versions(warehouse),
+        base_date=base.business_date if base else None,
+        is_same_program=base is not None
+        and base.code_digest == program_digest()
+        and makes_the_same(warehouse, base.conf_digest, settings),
+        is_full=options.full,
+        problems=tuple(problems),
+        generation=adopted,
+        is_approved=options.is_approved,
+    )
+    memory = remembered(warehouse, set(resumable) | origin)
+    if options.from_stage and base is not None and _is_again(night):
+        memory = _of_release(base, night, todo, settings, warehouse) | memory
     return Prepared(
         planned=planned,
-        night=Night(
-            business_date=planned.business_date,
-            run_id="",
-            started_at=datetime.now(UTC),
-            landing=options.landing,
-            files=planned.files,
-            base=base.tables if base else {},
-            given=given_versions(warehouse),
-            base_date=base.business_date if base else None,
-            is_same_program=base is not None
-            and base.code_digest == program_digest()
-            and makes_the_same(warehouse, base.conf_digest, settings),
-            is_full=options.full,
-            problems=tuple(problems),
-            generation=adopted,
-            is_approved=options.is_approved,
-        ),
+        night=night,
         facts={
             "base_release": base_release,
             "inputs_digest": digest([(f.path, f.digest) for f in planned.files]),
@@ -107,9 +112,31 @@ def prepare(
         stages=tuple(_up_to(options.layer, todo)),
         rerun=set(names[names.index(options.from_stage) :]) if options.from_stage else set(),
         resumable=resumable,
-        memory=remembered(warehouse, set(resumable) | origin),
+        memory=memory,
         next_layer=_after(options.layer),
     )
+
+
+def _is_again(night: Night) -> bool:
+    """True for a released night that is run once more: on the state that it left, of which every stage finds itself."""
+    is_same = night.base_date == night.business_date and not night.files
+    return is_same and not night.is_full and night.generation is None
+
+
+def _of_release(
+    base: Release, night: Night, todo: Sequence[Stage], settings: Settings, warehouse: Warehouse
+) -> dict[str, dict[str, int]]:
+    """What the stages of a release wrote, by the keys that they have in the same night on top of it.
+
+    Not of a stage whose code or configuration is another by now.
+    """
+    ended = {row["stage"]: row for row in finished(warehouse, {base.release_id})}
+    found: dict[str, dict[str, int]] = {}
+    for stage in todo:
+        key, row = stage_key(stage, night, {**night.base, **night.given}, settings), ended.get(stage.name)
+        if row is not None and (row["code_digest"], row["conf_digest"]) == (key.code_digest, key.conf_digest):
+            found[key.value] = dict(row["outputs"])
+    return found
 
 
 def given_versions(warehouse: Warehouse) -> dict[str, int]:

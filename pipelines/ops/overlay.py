@@ -18,7 +18,6 @@ from pipelines.taken_over import TakenOver
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -91,9 +90,7 @@ class Overlay(Warehouse):
         self._made.setdefault(table.path, {})[number] = _Parts(stands.below, above)
         return number
 
-    def append_rows(
-        self, table: Table, rows: Iterable[Mapping[str, Any]], seen: DeltaTable | None = None
-    ) -> None:
+    def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], seen: object = None) -> None:
         # Nobody else writes here.
         content = pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema(table))
         self.write(table, content, self.version(table.path))

@@ -46,7 +46,7 @@ def plan_nights(
     code and configuration are those of the newest release. With ``asked`` it is one night that
     takes in every folder up to that date; without, one night a folder, and late files go with
     the first. With ``since`` it is a range: one night a folder from ``since`` to ``asked``, and what
-    is older goes with the first. Raises UsageError for a date before the newest release, and for a first night without files.
+    is older and not late goes with the first of them; where there is none, with a night of ``since``. Raises UsageError for a date before the newest release, and for a first night without files.
     """
     newest = release.business_date if release else None
     files = sorted(pending, key=lambda f: (f.landing_date, f.source, f.feed, f.name))
@@ -72,11 +72,15 @@ def plan_nights(
     nights: dict[date, list[LandedFile]] = {}
     late = []
     for file in files:
-        day = file.landing_date if since is None else max(file.landing_date, since)
-        if newest is not None and day <= newest:
+        if newest is not None and file.landing_date <= newest:
             late.append(file)
         else:
-            nights.setdefault(day, []).append(file)
+            nights.setdefault(file.landing_date, []).append(file)
+    if since is not None:
+        older = [file for day in sorted(nights) if day < since for file in nights.pop(day)]
+        if older:
+            first = min(nights, default=since)
+            nights[first] = [*older, *nights.get(first, [])]
     if newest is None:
         if not nights:
             raise UsageError("There are no files to take in: check --landing, or name a --date.")

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from deltalake.exceptions import CommitFailedError
-
 from pipelines import files
 from pipelines.access import writing
 from pipelines.digests import program_digest
 from pipelines.errors import PadronError
 from pipelines.ops.record import after_all, is_decision, last_states, rows_of
 from pipelines.ops.tables import RELEASES, RUNS
-from pipelines.storage import Warehouse
+from pipelines.storage import OvertakenError, Warehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -169,7 +167,7 @@ def publish(warehouse: Warehouse, row: dict[str, Any], may_go_on: Callable[[], N
                 RELEASES, [{**row, "at": after_all(warehouse, row["at"], RELEASES.path)}], seen
             )
             break
-        except CommitFailedError:
+        except OvertakenError:
             if attempt == ATTEMPTS:
                 raise
     write_pointer(warehouse)

@@ -45,7 +45,7 @@ class Unrecorded:
     def stage(self, result: StageResult) -> None:
         self.results.append(result)
 
-    def gates(self, verdicts: list[dict[str, Any]]) -> None: ...
+    def gates(self, stage: str, verdicts: list[dict[str, Any]]) -> None: ...
 
 
 def repeat(

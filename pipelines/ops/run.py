@@ -200,8 +200,21 @@ def _check(options: Options, settings: Settings, warehouse: Warehouse) -> None:
         raise UsageError(
             "--layer runs a layer of one night: give --date one date, and a job of its own to each night."
         )
+    _check_countries(settings)
     if options.generation is not None:
         check_fields(options.generation, settings.linkage)
+
+
+def _check_countries(settings: Settings) -> None:
+    """Raises UsageError for a country that there is not: by it all phones without a prefix would be invalid."""
+    from pipelines.standardise.phones import is_country_code
+
+    named = {
+        f"sources/{name}.yml": s.country for name, s in settings.sources.items() if s.country is not None
+    }
+    for file, code in {"padron.yml": settings.project.country, **named}.items():
+        if not is_country_code(code):
+            raise UsageError(f"conf/{file}: country: {code} is no country's code (ISO 3166-1).")
 
 
 def _run(

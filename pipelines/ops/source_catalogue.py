@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from pipelines.bronze.landing import format_of
 from pipelines.bronze.tables import declared_columns, stored_name
 from pipelines.silver.targets import TARGETS, personal_of, uses
 from pipelines.sources import OP
@@ -102,7 +103,7 @@ def _of_feed(source: Source, name: str, files: Sequence[Mapping[str, Any]]) -> l
         required.add(OP)
     personal, fills = personal_of(feed), _fills(feed)
     # Of JSON lines the columns are what the first rows have: a key that only later ones have may be missing.
-    may_hide = any(str(file["file"]).removesuffix(".gz").endswith(".jsonl") for file in files)
+    may_hide = any(format_of(str(file["file"])) == "jsonl" for file in files)
     common = {
         "source": source.source,
         "feed": name,

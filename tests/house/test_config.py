@@ -294,6 +294,14 @@ def denied_at(closed: Path, method: Callable[..., Any]) -> Callable[..., Any]:
             "timezone: Europe/Madris\n",
             "conf/padron.yml:1: timezone: unknown time zone; did you mean Europe/Madrid?",
         ),
+        (
+            "country: Mexico\n",
+            "conf/padron.yml:1: country: expected a country's code of two capitals (ISO 3166-1), such as MX.",
+        ),
+        (
+            "reporting_currency: euro\n",
+            "conf/padron.yml:1: reporting_currency: expected a currency's code of three capitals (ISO 4217), such as EUR.",
+        ),
         ("country: ES\ntimezone: 2026-13-40\n", "conf/padron.yml:2: this is no timestamp that there is."),
         ("? [a]\n: b\n", "conf/padron.yml:1: a key is one value."),
     ],

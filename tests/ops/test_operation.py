@@ -153,6 +153,13 @@ def test_what_only_judges_a_night_makes_nothing_run_again(shop: Tiny) -> None:
     assert watch.said == []
 
 
+def test_a_country_that_there_is_not_is_refused_before_the_night(shop: Tiny) -> None:
+    conf = shop.config / "padron.yml"
+    conf.write_text(conf.read_text(encoding="utf-8").replace("country: MX", "country: XX"), encoding="utf-8")
+    with pytest.raises(UsageError, match="country: XX is no country's code"):
+        shop.run()
+
+
 def test_from_runs_a_stage_and_all_later_ones_again(shop: Tiny) -> None:
     stopped_at(shop, "gold.counts")
     watch = Watch()
@@ -162,9 +169,19 @@ def test_from_runs_a_stage_and_all_later_ones_again(shop: Tiny) -> None:
         "gold.counts",
         "gold.totals",
     }
-    # Also where nothing is new: the newest date is published once more.
+    # Also where nothing is new: the newest date is published once more, and what comes before is not repeated.
+    before, watch = shop.content(), Watch()
     assert shop.run(watch, from_stage="gold.totals").released == [f"{DAY}.3"]
-    assert watch.stages["gold.totals"] == "done"
+    assert {n for n, s in watch.stages.items() if s == "done"} == {"gold.totals"}
+    assert shop.content() == before
+    watch = Watch()
+    assert shop.run(watch, from_stage="identity.assign").released == [f"{DAY}.4"]
+    assert {n for n, s in watch.stages.items() if s == "reused"} == {
+        "bronze.land",
+        "silver.build",
+        "linkage.link",
+    }
+    assert shop.content() == before
     with pytest.raises(UsageError, match=r"--from identity is not a stage\. Stages: bronze\.land"):
         shop.run(from_stage="identity")
 
@@ -317,7 +334,7 @@ def test_a_dry_run_says_what_would_run_and_why_and_changes_nothing(
     said = capsys.readouterr().out
     assert "Night 2026-07-01  1 files, builds on nothing" in said
     assert "file   2026-07-01/crm/contacts.csv" in said
-    assert "run    bronze.land: not finished yet" in said
+    assert "run    bronze.land: not run yet" in said
     stopped_at(shop, "linkage.link")
     shop.deliver("2026-07-02", {"9": "zoe"})
     before = sorted(p for p in shop.warehouse.rglob("*"))
@@ -331,7 +348,7 @@ def test_a_dry_run_says_what_would_run_and_why_and_changes_nothing(
     assert foretold(shop) == 0
     assert "Nothing to do" in capsys.readouterr().out
     assert foretold(shop, "--date", "2026-07-09") == 0
-    assert "run    bronze.land: not finished yet" in capsys.readouterr().out, "a night in which nothing came"
+    assert "run    bronze.land: not run yet" in capsys.readouterr().out, "a night in which nothing came"
     conf = shop.config / "padron.yml"
     text = conf.read_text(encoding="utf-8")
     conf.write_text(text.replace("bounds: {}", "bounds: {volume_high: {warn: 7}}"), encoding="utf-8")

@@ -42,8 +42,9 @@ def plan(
     asked: date | None = None,
     same: bool = True,
     full: bool = False,
+    since: date | None = None,
 ) -> list[tuple[int, int, int]]:
-    nights = plan_nights(files, release, asked=asked, same_program=same, full=full)  # type: ignore[arg-type]
+    nights = plan_nights(files, release, asked=asked, same_program=same, full=full, since=since)  # type: ignore[arg-type]
     return [(n.business_date.day, len(n.files), n.late) for n in nights]
 
 
@@ -57,6 +58,14 @@ def test_a_date_takes_in_every_folder_up_to_it_as_one_night() -> None:
 
 def test_late_files_go_with_the_first_night() -> None:
     assert plan([File(day(1)), File(day(3))], released(2)) == [(3, 2, 1)]
+
+
+def test_a_range_is_one_night_a_folder_and_what_is_late_or_older_goes_with_the_first() -> None:
+    late, older, within = File(day(1)), File(day(3)), File(day(6))
+    assert plan([late, within], released(2), asked=day(6), since=day(5)) == [(6, 2, 1)]
+    assert plan([late, older, within], released(2), asked=day(6), since=day(5)) == [(6, 3, 1)]
+    assert plan([older], released(2), asked=day(6), since=day(5)) == [(5, 1, 0)]
+    assert plan([late], released(2), asked=day(6), since=day(5)) == [(2, 1, 1)]
 
 
 def test_late_files_alone_run_the_newest_date_again() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.ops.source_catalogue import SOURCES, source_catalogue
@@ -110,3 +111,12 @@ def test_a_field_of_the_newest_file_that_nobody_declared_is_in_the_catalogue() -
         date(2026, 7, 2)
     }
     assert found["visits", "id"]["last_delivered"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "is_delivered"),
+    [("members.csv", False), ("members.jsonl", None), ("members.ndjson.gz", None), ("members.JSON", None)],
+)
+def test_of_json_lines_a_field_may_hide_in_later_rows(name: str, is_delivered: bool | None) -> None:
+    found = catalogued({**batch(2, ["id"], []), "file": f"2026-07-02/club/{name}"})
+    assert found["members", "sexo"]["is_delivered"] is is_delivered
