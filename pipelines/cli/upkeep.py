@@ -67,6 +67,6 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
     own = [f", {layer} for {days}" for layer, days in project.retention_by_layer.items()]
     say(
         f"{len(done)} tables looked at, {len(touched)} {'would change' if dry_run else 'changed'}; releases stay "
-        f"readable for {project.retention_days} days{''.join(own)}."
+        f"readable for {project.retention_days} days{''.join(own)}, after the next one took their place."
     )
     return code

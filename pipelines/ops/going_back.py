@@ -34,8 +34,8 @@ def check_whole(warehouse: Warehouse, release: Release) -> None:
     gone = [path for path, version in release.tables.items() if not warehouse.is_whole(path, version)]
     if gone:
         raise CannotDecide(
-            f"Release {release.release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it is older than "
-            "retention_days or retention_by_layer in conf/padron.yml promise, or the storage lost files of it."
+            f"Release {release.release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it was replaced "
+            "longer ago than retention_days or retention_by_layer in conf/padron.yml promise, or the storage lost files of it."
         )
 
 

@@ -1,8 +1,8 @@
 """Upkeep of the tables: small files joined, rows of past runs and files deleted that nobody needs any more.
 
-A released version stays readable for ``retention_days`` after its release (``retention_by_layer`` for the tables
-of a layer that has its own), and the newest release for as long as it is the newest; what is older goes. Bronze and the other tables that nights append to join their
-small files when they are written; the operation's own tables and what stewards write join them here.
+The newest release stays readable for as long as it is the newest, and ``retention_days`` more (``retention_by_layer`` for
+the tables of a layer that has its own); what was replaced longer ago goes. Bronze and the other tables that nights append
+to join their small files when they are written; the operation's own tables and what stewards write join them here.
 
 The stages and gates of a run stay for the retention of ``ops``, and as long as a release of it is readable or it can be
 gone on with. The states of runs and releases (``ops/runs``, ``ops/releases``) stay: they are the record of who released what.
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pipelines.linkage.decisions import DECISIONS
@@ -67,10 +68,14 @@ class Kept:
 
 
 def promised(found: Sequence[Release], now: datetime, retention_days: int) -> list[Release]:
-    """The releases that must stay readable: standing ones younger than the retention, and the newest of all."""
+    """The releases that must stay readable: of those that stand the newest, and who was it within the retention.
+
+    However long a release was the newest, readers have it open and may want it back when another takes its place.
+    """
     standing = [r for r in found if r.status == "released"]
     since = now - timedelta(days=retention_days)
-    return [r for i, r in enumerate(standing) if r.at >= since or i == len(standing) - 1]
+    replaced = [r for r, by in pairwise(standing) if by.at > since]
+    return [*replaced, *standing[-1:]]
 
 
 def versions_of(found: Iterable[Release]) -> dict[str, list[int]]:
