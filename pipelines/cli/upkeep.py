@@ -21,8 +21,8 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
     """Join small files and delete those that no release needs any more (retention_days in conf/padron.yml).
 
     The stages and gates of runs that old go too, but for runs that a release or a night still needs; what was run and
-    released stays on record. Nights do it by themselves every maintain_every releases. Exit code 1: a version that a
-    release promises cannot be read any more.
+    released stays on record. Nights do it by themselves maintain_every releases after it was last done. Exit code 1:
+    a version that a release promises cannot be read any more.
     """
     from rich.table import Table
 

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
-from pipelines.ops.record import OPEN, is_decision, last_states
-from pipelines.ops.tables import CLAIMS, CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES
+from pipelines.ops.record import OPEN, last_states, rows_of
+from pipelines.ops.tables import CLAIMS, CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES, UPKEEPS
 
 if TYPE_CHECKING:
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
 
-OWN = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, CLAIMS, DECISIONS, JUDGEMENTS)
+OWN = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, UPKEEPS, CLAIMS, DECISIONS, JUDGEMENTS)
 """Tables that get a file for every few rows, and whose files no write joins. Joining changes no reader's rows: they
 are read at their newest version, or at one that a release keeps."""
 
@@ -120,7 +120,7 @@ def maintain(
 ) -> list[Kept]:
     """Upkeep of ``tables`` (``layer/table``) and of every table that a release names, by path.
 
-    The caller holds the lock. With ``dry_run`` nothing is changed; ``rows`` and ``removed`` count what would be deleted.
+    The caller holds the lock. Last of all it is recorded as done. With ``dry_run`` nothing is changed; ``rows`` and ``removed`` count what would be deleted.
     """
     known = releases.all_releases(warehouse)
     now = now or datetime.now(UTC)
@@ -145,20 +145,14 @@ def maintain(
         joined = warehouse.compact(path) if path in own and not dry_run else 0
         removed = warehouse.vacuum(path, there, dry_run=dry_run)
         done.append(Kept(path, joined, rows, removed, len(there), lost))
+    if not dry_run:
+        warehouse.append_rows(UPKEEPS, [{"at": datetime.now(UTC), "releases": len(known)}])
     return done
 
 
 def is_due(warehouse: Warehouse, every: int | None) -> bool:
-    """True after the night with which another ``every`` releases are full; never for None.
-
-    A rejection or a rollback may be the release that fills them: it keeps nothing up, so that the next night does.
-    """
+    """True where ``every`` releases or more were made since the last upkeep that ended; never for None."""
     if every is None:
         return False
-    states = last_states(warehouse)
-    known = [release.release_id for release in releases.all_releases(warehouse)]
-    by_nights = [
-        place for place, run in enumerate(known, 1) if run not in states or not is_decision(states[run])
-    ]
-    before = max((place for place in by_nights if place < len(known)), default=0)
-    return len(known) // every > before // every
+    before = max((row["releases"] for row in rows_of(warehouse, UPKEEPS.path)), default=0)
+    return len(releases.all_releases(warehouse)) - before >= every

@@ -19,10 +19,10 @@ from pipelines.errors import UsageError
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
-from pipelines.ops.record import REJECT, last_states, rows_of
+from pipelines.ops.record import last_states, rows_of
 from pipelines.ops.repeat import repeat
 from pipelines.ops.tables import CLAIMS, GATES, RUNS, STAGES
-from pipelines.ops.upkeep import is_due, maintain, promised
+from pipelines.ops.upkeep import maintain, promised
 from pipelines.storage import Warehouse
 from pipelines.stored import LostVersionError
 from pipelines.tables import BOOLEAN, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
@@ -395,15 +395,6 @@ def test_of_a_run_whose_stages_have_gone_is_said_so(
     day = str((NOW - timedelta(days=21)).date())
     assert execute(["status", "--date", day, "--warehouse", house.root]) == 0
     assert "Run night 0: released" in capsys.readouterr().out
-
-
-def test_nights_keep_themselves_up_every_so_many_releases(house: Warehouse) -> None:
-    assert [is_due(house, every) for every in (1, 2, 3, 4, None)] == [True, True, False, True, False]
-    third = releases.all_releases(house)[2].release_id
-    house.append_rows(
-        RUNS, [{**run_row(third, "restored", 0), "message": f"{REJECT} a run by ana: half a file"}]
-    )
-    assert is_due(house, 3), "the third release was a rejection, which kept nothing up"
 
 
 def test_the_command_says_what_it_would_do_and_takes_the_lock(
