@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
-from pipelines.ops import releases
+from pipelines.ops import releases, tried
 from pipelines.ops.record import OPEN, last_states, rows_of
 from pipelines.ops.tables import CLAIMS, CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES, UPKEEPS
 
@@ -38,7 +38,7 @@ OF_RUNS = (STAGES, GATES)
 
 @dataclass(frozen=True)
 class Kept:
-    """What upkeep did to one table."""
+    """What upkeep did to one table, or to a folder that a tried night left."""
 
     table: str
     joined: int
@@ -62,6 +62,11 @@ class Kept:
             f"{self.table}: version {numbers} should stay readable and cannot be read any more: another program deleted "
             "files of the warehouse, or retention_days was shorter at an earlier upkeep."
         )
+
+    @property
+    def is_left_over(self) -> bool:
+        """True of a folder that a process left which died while it tried a night."""
+        return self.table.startswith(tried.FOLDER)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -118,9 +123,10 @@ def _forget(warehouse: Warehouse, path: str, needed: set[str], *, dry_run: bool)
 def maintain(
     warehouse: Warehouse, tables: Iterable[str], *, dry_run: bool = False, now: datetime | None = None
 ) -> list[Kept]:
-    """Upkeep of ``tables`` (``layer/table``) and of every table that a release names, by path.
+    """Upkeep of ``tables`` (``layer/table``) and of every table that a release names, by path; then of what tried nights left.
 
-    The caller holds the lock. Last of all it is recorded as done. With ``dry_run`` nothing is changed; ``rows`` and ``removed`` count what would be deleted.
+    The caller holds the lock. Last of all it is recorded as done. With ``dry_run`` nothing is changed; ``rows`` and
+    ``removed`` count what would be deleted.
     """
     known = releases.all_releases(warehouse)
     now = now or datetime.now(UTC)
@@ -145,6 +151,8 @@ def maintain(
         joined = warehouse.compact(path) if path in own and not dry_run else 0
         removed = warehouse.vacuum(path, there, dry_run=dry_run)
         done.append(Kept(path, joined, rows, removed, len(there), lost))
+    left = tried.clear(warehouse, dry_run=dry_run)
+    done += [Kept(folder, 0, 0, removed, 0, ()) for folder, removed in left.items()]
     if not dry_run:
         warehouse.append_rows(UPKEEPS, [{"at": datetime.now(UTC), "releases": len(known)}])
     return done

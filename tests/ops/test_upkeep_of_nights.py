@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from pipelines.cli import execute
 from pipelines.ops import releases, upkeep
 from pipelines.ops.record import rows_of
 from pipelines.ops.tables import UPKEEPS
+from pipelines.ops.tried import FOLDER
 from pipelines.ops.upkeep import is_due
 
 
@@ -84,3 +88,24 @@ def test_a_warehouse_whose_upkeeps_are_not_on_record_is_kept_up_by_its_next_nigh
     assert is_due(shop.house, 1)
     assert not is_due(shop.house, 4)
     assert not is_due(shop.house, None)
+
+
+def test_what_a_killed_rehearsal_left_goes_after_a_day_and_what_one_writes_now_stays(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nights(shop, 1)
+    left, at_work, begun = (shop.warehouse / f"{FOLDER}{name}" for name in ("dead", "at-work", "begun"))
+    for folder, hours in ((left, 25), (at_work, 23)):
+        (folder / "silver").mkdir(parents=True)
+        (folder / "silver" / "part.parquet").write_text("ana")
+        then = time.time() - 3600 * hours
+        os.utime(folder / "silver" / "part.parquet", (then, then))
+    begun.mkdir()
+    asked = ["maintain", "--warehouse", str(shop.warehouse)]
+    assert execute([*asked, "--dry-run"]) == 0
+    assert f"{left.name} would be deleted (1 file)" in " ".join(capsys.readouterr().out.split())
+    assert left.exists()
+    assert execute([*asked, "--json"]) == 0
+    (told,) = [row for row in json.loads(capsys.readouterr().out) if row["table"].startswith(FOLDER)]
+    assert (told["table"], told["removed"]) == (left.name, 1)
+    assert [folder.exists() for folder in (left, at_work, begun)] == [False, True, True]
