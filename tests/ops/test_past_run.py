@@ -108,6 +108,7 @@ def test_a_decision_is_told_as_one(shop: Tiny, capsys: pytest.CaptureFixture[str
     said = "is a decision and no night (reject of 2026-07-03.1 by maria: a test system's)"
     for asked in ([made.release_id], ["--stages", made.release_id]):
         assert f"{made.release_id} {said}: there is nothing to repeat." in told(shop, capsys, *asked)
+    assert "Generation none" in told(shop, capsys, made.release_id)
 
 
 def test_of_a_table_that_grows_the_rows_of_the_night_are_counted(shop: Tiny) -> None:
