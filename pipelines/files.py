@@ -216,6 +216,12 @@ def write_bytes(uri: str, content: bytes) -> None:
         raise
 
 
+def move(uri: str, to: str) -> None:
+    """Give a file another name in its store; a file of that name is replaced."""
+    system, path = _resolve(uri)
+    system.move(path, _resolve(to)[1])
+
+
 def open_new(uri: str) -> NativeFile:
     """A new file to write piece by piece, which nobody may look for before it is closed."""
     system, path = _resolve(uri)

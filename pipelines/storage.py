@@ -22,7 +22,7 @@ from pipelines.access import reading
 from pipelines.data_files import BROKEN, copy_rows, write_files
 from pipelines.errors import PadronError
 from pipelines.queries import both, is_local, no_rows
-from pipelines.stored import CLEANUP, FEW_FILES, LostFileError, StoredTables, file_names
+from pipelines.stored import CLEANUP, FEW_FILES, LOG_KEPT, LostFileError, StoredTables, file_names
 from pipelines.tables import Kind, Table
 from pipelines.taken_over import TakenOver
 
@@ -364,7 +364,7 @@ class Warehouse(StoredTables):
         keep = f"interval {self.retention(table.path)} days"
         return {
             "delta.deletedFileRetentionDuration": keep,
-            "delta.logRetentionDuration": keep,
+            LOG_KEPT: keep,
             # Whoever writes would delete the log by the age of commits alone. A table that seldom changes is named at an
             # old version by the newest release: only upkeep knows which versions are needed.
             CLEANUP: "false",

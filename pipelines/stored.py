@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CLEANUP = "delta.enableExpiredLogCleanup"
+LOG_KEPT = "delta.logRetentionDuration"
 _LOST = ("No table metadata or protocol found", "LogSegment end version")
 """What Delta says of a version of which a part of the log is gone."""
 FEW_FILES = 32
@@ -190,6 +191,12 @@ class StoredTables:
         stored = DeltaTable(self.native(path))
         if stored.metadata().configuration.get(CLEANUP) != "false":
             stored.alter.set_table_properties({CLEANUP: "false"})
+
+    def shorten_log(self, path: str, days: int) -> None:
+        """See that ``vacuum`` keeps the table's log for so many days, whatever the retention of its layer."""
+        stored, kept = DeltaTable(self.native(path)), f"interval {days} days"
+        if stored.metadata().configuration.get(LOG_KEPT) != kept:
+            stored.alter.set_table_properties({LOG_KEPT: kept})
 
     def _clean_log(self, path: str, keep: list[int]) -> None:
         """Delete the commits, older than the retention, that neither the newest version nor any of ``keep`` needs.

@@ -250,7 +250,8 @@ def _explain(found: PastRun) -> None:
         for line in wrap(used, 65):
             say(f"{'':15}{line}")
     say(f"Configuration  {run['conf_digest']}")
-    say(f"Generation     {found.generation or ('none' if found.stages else 'not on record any more')}")
+    has_none = found.stages or is_decision({"message": found.states[0][2]})
+    say(f"Generation     {found.generation or ('none' if has_none else 'not on record any more')}")
     say(f"Builds on      {run['base_release'] or 'nothing'}{', computed in full' if run['is_full'] else ''}")
     say(f"Files          {len(found.files) or run['files'] or 0}")
     for file in found.files:

@@ -188,6 +188,11 @@ def rollback(
 
 
 def _told(what: str, made: Release, warehouse: str) -> None:
+    from pipelines.ops.withdrawn_pages import left_standing
+
     say(f"{what}. Readers see {made.release_id}, built on {made.base_release}.")
-    if not releases.is_pointed_to(Warehouse(warehouse)):
+    house = Warehouse(warehouse)
+    for line in left_standing(house, made):
+        tell(f"warning: {line}")
+    if not releases.is_pointed_to(house):
         tell("warning: release.json could not be written and names another release until padron runs again.")

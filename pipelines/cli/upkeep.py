@@ -20,9 +20,10 @@ from pipelines.cli.options import example
 def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -> int:
     """Join small files and delete those that no release needs any more (retention_days in conf/padron.yml).
 
+    What a killed padron plan left a day ago or earlier is deleted, for it holds personal data.
     The stages and gates of runs that old go too, but for runs that a release or a night still needs; what was run and
-    released stays on record. Nights do it by themselves every maintain_every releases. Exit code 1: a version that a
-    release promises cannot be read any more.
+    released stays on record. Nights do it by themselves maintain_every releases after it was last done. Exit code 1:
+    a version that a release promises cannot be read any more.
     """
     from rich.table import Table
 
@@ -51,7 +52,8 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
     if as_json:
         click.echo(json.dumps([kept.as_dict() for kept in done], indent=2))
         return code
-    touched = [kept for kept in done if kept.joined or kept.rows or kept.removed]
+    tables = [kept for kept in done if not kept.is_left_over]
+    touched = [kept for kept in tables if kept.joined or kept.rows or kept.removed]
     if touched:
         deleted = "to delete" if dry_run else "deleted"
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -62,11 +64,15 @@ def maintain(warehouse: str, config: str | None, dry_run: bool, as_json: bool) -
             counts = (kept.joined, kept.rows, kept.removed, kept.versions)
             table.add_row(kept.table, *[f"{n:,}" for n in counts])
         out.print(table)
+    for left in filter(lambda kept: kept.is_left_over, done):
+        is_gone = "would be deleted" if dry_run else "deleted"
+        files = "1 file" if left.removed == 1 else f"{left.removed:,} files"
+        say(f"{left.table} {is_gone} ({files}): a process that tried nights left it and is dead.")
     for warning in filter(None, (kept.warning for kept in done)):
         say(warning)
     own = [f", {layer} for {days}" for layer, days in project.retention_by_layer.items()]
     say(
-        f"{len(done)} tables looked at, {len(touched)} {'would change' if dry_run else 'changed'}; releases stay "
-        f"readable for {project.retention_days} days{''.join(own)}."
+        f"{len(tables)} tables looked at, {len(touched)} {'would change' if dry_run else 'changed'}; releases stay "
+        f"readable for {project.retention_days} days{''.join(own)}, after the next one took their place."
     )
     return code

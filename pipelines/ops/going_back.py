@@ -15,6 +15,7 @@ from pipelines.night import GIVEN, IDENTITY
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import Record
+from pipelines.ops.withdrawn_pages import set_aside
 from pipelines.queries import at_once
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def check_whole(warehouse: Warehouse, release: Release) -> None:
     gone = [path for path, version in release.tables.items() if not warehouse.is_whole(path, version)]
     if gone:
         raise CannotDecide(
-            f"Release {release.release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it is older than "
-            "retention_days or retention_by_layer in conf/padron.yml promise, or the storage lost files of it."
+            f"Release {release.release_id} is not readable whole any more ({', '.join(sorted(gone)[:3])}): it was replaced "
+            "longer ago than retention_days or retention_by_layer in conf/padron.yml promise, or the storage lost files of it."
         )
 
 
@@ -50,7 +51,8 @@ def go_back(
     """Release ``tables``, which are the target's but for bronze, in the place of all after the target.
 
     ``said``: what was decided, by whom and why. ``again``: the row of ops/runs of the same decision, made before, which
-    stays its newest until it is carried out: who dies on the way leaves it to the next run.
+    stays its newest until it is carried out: who dies on the way leaves it to the next run. The pages of what is
+    withdrawn are set aside.
     """
     warehouse = lock.warehouse
     newest = releases.required(warehouse)
@@ -90,6 +92,7 @@ def go_back(
         if again is None:
             record.state("failed", f"{said}: {type(error).__name__}")
         raise
+    set_aside(warehouse, withdrawn)
     record.state("restored" if withdrawn else "released", said)
     return releases.required(warehouse)
 

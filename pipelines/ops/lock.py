@@ -39,6 +39,8 @@ WATCHED = 3 * HEARTBEAT
 """How long a holder on another host is looked at before its lock is taken over."""
 PARKED = timedelta(hours=12)
 """How long a night may wait for the job of its next layer."""
+DAYS_KEPT = 1
+"""Days that the lock's past stays: nobody reads it but who looks into what happened."""
 FREE: dict[str, Any] = {"owner": None, "run": None, "host": None, "pid": None, "heartbeat_at": None}
 
 _FIRST_NAMESPACE = 0xEFFFFFFC
@@ -151,10 +153,11 @@ class Lock:
                 f"The lock of the warehouse {self.warehouse.root} cannot be written: {told(error)}."
             ) from None
         _mine.add(self.owner)
-        # Every heartbeat leaves a file. Whoever holds the lock is the only one who writes to it. What cannot be deleted,
-        # by a role that may not or on a store that keeps everything, stops no night.
+        # Every heartbeat leaves a file and a commit. Whoever holds the lock is the only one who writes to it. What cannot
+        # be deleted, by a role that may not or on a store that keeps everything, stops no night.
         with suppress(Exception):
-            self.warehouse.vacuum(LOCK.path, [], hours=24)
+            self.warehouse.shorten_log(LOCK.path, DAYS_KEPT)
+            self.warehouse.vacuum(LOCK.path, [], hours=24 * DAYS_KEPT)
         self._beat = threading.Thread(target=self._heartbeats, daemon=True)
         self._beat.start()
         return self

@@ -15,6 +15,7 @@ from pipelines.ops.going_back import CannotDecide
 from pipelines.ops.one_night import given_versions
 from pipelines.ops.record import Record, finished, is_decision, mark
 from pipelines.ops.sign_off import decide_again, open_again
+from pipelines.ops.withdrawn_pages import left_standing
 from pipelines.stored import LostVersionError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _decide_again(
 ) -> tuple[str, bool]:
     name, what = run["run_id"], run["message"]
     try:
-        decide_again(lock, run, start_spark)
+        made = decide_again(lock, run, start_spark)
     except (CannotDecide, LostVersionError) as error:
         open_again(lock.warehouse, run)
         mark(
@@ -74,7 +75,8 @@ def _decide_again(
             f"{name} ({what}) was lost from ops/releases, and could not be carried out again: {error} Decide again: "
             "`padron release reject` or `rollback`."
         ), False
-    return f"{name} ({what}) was lost from ops/releases, and is carried out again.", True
+    again = f"{name} ({what}) was lost from ops/releases, and is carried out again."
+    return " ".join([again, *left_standing(lock.warehouse, made)]), True
 
 
 def _given_up(warehouse: Warehouse, below: str, above: list[dict[str, Any]]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from pipelines.ops.judgements import standing
 from pipelines.ops.record import finished, is_decision, rows_of
 from pipelines.ops.releases import run_states
 from pipelines.ops.tables import GATES, RUNS, STAGES
+from pipelines.queries import at_once
 
 if TYPE_CHECKING:
     from pipelines.storage import Warehouse
@@ -44,8 +45,10 @@ class PastRun:
     """Versions of the release that it built on, by table."""
     configuration: dict[str, Any] | None
     """What it was configured with, by part; None where an older program did not keep it."""
+    gone: list[str]
+    """Tables, of those that a repetition reads or compares with, whose versions are not kept any more."""
     repeat: list[str]
-    """How to repeat it, and what stands in the way; of a run that wrote nothing, that there is nothing to repeat."""
+    """How to repeat it, and what stands in the way; of a run that cannot be repeated, why not."""
 
     def as_dict(self) -> dict[str, Any]:
         """For programs."""
@@ -69,6 +72,8 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
     for row in finished(warehouse, {run_id}):
         outputs |= dict(row["outputs"])
     own = stages_of(warehouse, run_id)
+    tables = dict(base.tables) if base else {}
+    gone = _gone(warehouse, [tables, outputs, *_read(own)]) if outputs else []
     gates = rows_of(warehouse, GATES.path)
     kept = configuration(warehouse, run["conf_digest"])
     return PastRun(
@@ -79,14 +84,15 @@ def past_run(warehouse: Warehouse, run_id: str) -> PastRun:
             if r["run_id"] == run_id
         ],
         generation=next((r["generation"] for r in reversed(own) if r["generation"]), None),
-        files=_files(warehouse, outputs.get(BATCHES.path), base.tables if base else {}),
+        files=[] if BATCHES.path in gone else _files(warehouse, outputs.get(BATCHES.path), tables),
         stages=own,
         gates=standing(g for g in gates if g["run_id"] == run_id),
         gate_trends=gate_trends(gates, run["business_date"], releases.taken_back(warehouse) - {run_id}),
         outputs=outputs,
-        base=dict(base.tables) if base else {},
+        base=tables,
         configuration=kept,
-        repeat=_repeat(run, has_configuration=kept is not None)
+        gone=gone,
+        repeat=_repeat(run, gone, has_configuration=kept is not None)
         if outputs
         else [nothing_to_repeat(warehouse, run_id)],
     )
@@ -111,6 +117,26 @@ def nothing_to_repeat(warehouse: Warehouse, run_id: str) -> str:
     )
 
 
+def _read(own: Iterable[dict[str, Any]]) -> list[dict[str, int]]:
+    """The versions that the stages read when they ended last, by table: those of what stewards wrote stand nowhere else."""
+    ended = {row["stage"]: row for row in own if row["status"] in ("done", "reused")}
+    return [dict(row["inputs"] or {}) for row in ended.values()]
+
+
+def _gone(warehouse: Warehouse, needed: Iterable[Mapping[str, int]]) -> list[str]:
+    """The tables of which not all versions that are needed can be read."""
+    versions: dict[str, set[int]] = {}
+    for tables in needed:
+        for path, version in tables.items():
+            versions.setdefault(path, set()).add(version)
+
+    def is_gone(path: str) -> bool:
+        return len(warehouse.whole(path, versions[path])) < len(versions[path])
+
+    paths = sorted(versions)
+    return [path for path, is_lost in zip(paths, at_once(is_gone, paths), strict=True) if is_lost]
+
+
 def _files(warehouse: Warehouse, version: int | None, base: dict[str, int]) -> list[dict[str, Any]]:
     """The batches that are in ``version`` and not in the base's."""
     found = None if version is None else warehouse.arrow(BATCHES.path, version)
@@ -121,8 +147,15 @@ def _files(warehouse: Warehouse, version: int | None, base: dict[str, int]) -> l
     return sorted((r for r in rows if r["batch_id"] not in known), key=lambda r: str(r["file"]))
 
 
-def _repeat(run: dict[str, Any], *, has_configuration: bool) -> list[str]:
-    """What a repetition takes, and where today's program is another."""
+def _repeat(run: dict[str, Any], gone: list[str], *, has_configuration: bool) -> list[str]:
+    """What a repetition takes, and where today's program is another; that there is none where versions are gone."""
+    if gone:
+        more = f" and {len(gone) - 3} more tables" if gone[3:] else ""
+        return [
+            f"Run {run['run_id']} cannot be repeated: versions that it read or wrote of {', '.join(gone[:3])}{more} are not "
+            "kept any more. They are older than retention_days or retention_by_layer in conf/padron.yml promise, no release "
+            "kept them, or the storage lost files of them."
+        ]
     by = (
         "its configuration as recorded"
         if has_configuration

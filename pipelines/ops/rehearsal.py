@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from pipelines.ops.plan import PlannedNight
 from pipelines.ops.repeat import Unrecorded
 from pipelines.ops.run import foreseen, records_of
 from pipelines.ops.runner import Runner
+from pipelines.ops.tried import FOLDER, clear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,12 +36,6 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
     from pipelines.spark import StartSpark
     from pipelines.stages import Inputs
-    from pipelines.storage import Warehouse
-
-FOLDER = "_tried-"
-"""Before the names of folders in the warehouse that hold tried nights."""
-LEFT_OVER = timedelta(days=1)
-"""After so long without a write such a folder is a dead process's."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,7 @@ def rehearsed(
     if not nights:
         yield None
         return
-    _clear(below)
+    clear(below)
     folder = files.join(below.root, FOLDER + secrets.token_hex(4))
     house = Overlay(below, folder)
     try:
@@ -149,14 +144,3 @@ def _run(
         tables = {path: version for path, version in runner.versions.items() if published(path)}
         base_date = planned.business_date
     return tables
-
-
-def _clear(below: Warehouse) -> None:
-    """Delete what processes left that died while they tried a night: it holds personal data."""
-    for name in files.folders(below.root):
-        if not name.startswith(FOLDER):
-            continue
-        folder = files.join(below.root, name)
-        written = [info.modified_at for info in files.listing(folder, recursive=True) if info.modified_at]
-        if max(written, default=datetime.min.replace(tzinfo=UTC)) < datetime.now(UTC) - LEFT_OVER:
-            files.delete(folder)

@@ -59,12 +59,12 @@ def repeat(
     """Run ``run_id`` again from the versions that it read: by table that it wrote, rows that differ now.
 
     ``settings``: the configuration of today; where the run's was another, its own is used (``_as_recorded``).
-    Its tables are written as versions that no release names. Raises UsageError where a file that
-    it took in is not in the landing folder any more.
+    Its tables are written as versions that no release names. Raises UsageError where they
+    are not kept any more, or a file that it took in is not in the landing folder.
     """
     check_version(warehouse)
     past = past_run(warehouse, run_id)
-    if not past.outputs:
+    if past.gone or not past.outputs:
         raise UsageError(past.repeat[0])
     for line in past.repeat[1:]:
         watcher.warned(line)

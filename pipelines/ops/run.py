@@ -31,7 +31,7 @@ from pipelines.ops.one_night import failed, prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
 from pipelines.ops.record import Record, check_version
 from pipelines.ops.runner import Progress
-from pipelines.ops.tables import CONFIGURATIONS, GATES, RELEASES, RUNS, STAGES
+from pipelines.ops.tables import CONFIGURATIONS, GATES, RELEASES, RUNS, STAGES, UPKEEPS
 from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
 from pipelines.ops.upkeep import is_due, maintain
@@ -289,7 +289,7 @@ def _point(warehouse: Warehouse, watcher: Watcher) -> None:
 def _written(settings: Settings) -> list[str]:
     """What a run writes: the tables of its stages and of its record."""
     of_stages = [table.path for stage in stages(settings.sources) for table in stage.writes]
-    return [*of_stages, *(table.path for table in (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS))]
+    return [*of_stages, *(table.path for table in (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, UPKEEPS))]
 
 
 def records_of(nights: Sequence[PlannedNight], warehouse: Warehouse) -> int:

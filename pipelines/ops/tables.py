@@ -213,4 +213,17 @@ CONFIGURATIONS = Table(
     ),
 )
 
-OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, LOCK, CLAIMS)
+UPKEEPS = Table(
+    layer="ops",
+    name="upkeeps",
+    grain="One row an upkeep of the tables that ended.",
+    key=("at",),
+    kind=Kind.APPEND,
+    owner=OWNER,
+    columns=(
+        Column("at", TIMESTAMP, "When it ended.", required=True),
+        Column("releases", LONG, "Releases that there were.", required=True, unit="releases"),
+    ),
+)
+
+OPS_TABLES = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, UPKEEPS, LOCK, CLAIMS)

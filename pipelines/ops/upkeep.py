@@ -1,8 +1,8 @@
 """Upkeep of the tables: small files joined, rows of past runs and files deleted that nobody needs any more.
 
-A released version stays readable for ``retention_days`` after its release (``retention_by_layer`` for the tables
-of a layer that has its own), and the newest release for as long as it is the newest; what is older goes. Bronze and the other tables that nights append to join their
-small files when they are written; the operation's own tables and what stewards write join them here.
+The newest release stays readable for as long as it is the newest, and ``retention_days`` more (``retention_by_layer`` for
+the tables of a layer that has its own); what was replaced longer ago goes. Bronze and the other tables that nights append
+to join their small files when they are written; the operation's own tables and what stewards write join them here.
 
 The stages and gates of a run stay for the retention of ``ops``, and as long as a release of it is readable or it can be
 gone on with. The states of runs and releases (``ops/runs``, ``ops/releases``) stay: they are the record of who released what.
@@ -14,19 +14,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
-from pipelines.ops import releases
-from pipelines.ops.record import OPEN, is_decision, last_states
-from pipelines.ops.tables import CLAIMS, CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES
+from pipelines.ops import releases, tried
+from pipelines.ops.record import OPEN, last_states, rows_of
+from pipelines.ops.tables import CLAIMS, CONFIGURATIONS, GATES, LOCK, RELEASES, RUNS, STAGES, UPKEEPS
 
 if TYPE_CHECKING:
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
 
-OWN = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, CLAIMS, DECISIONS, JUDGEMENTS)
+OWN = (RUNS, STAGES, GATES, RELEASES, CONFIGURATIONS, UPKEEPS, CLAIMS, DECISIONS, JUDGEMENTS)
 """Tables that get a file for every few rows, and whose files no write joins. Joining changes no reader's rows: they
 are read at their newest version, or at one that a release keeps."""
 
@@ -37,7 +38,7 @@ OF_RUNS = (STAGES, GATES)
 
 @dataclass(frozen=True)
 class Kept:
-    """What upkeep did to one table."""
+    """What upkeep did to one table, or to a folder that a tried night left."""
 
     table: str
     joined: int
@@ -62,15 +63,24 @@ class Kept:
             "files of the warehouse, or retention_days was shorter at an earlier upkeep."
         )
 
+    @property
+    def is_left_over(self) -> bool:
+        """True of a folder that a process left which died while it tried a night."""
+        return self.table.startswith(tried.FOLDER)
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def promised(found: Sequence[Release], now: datetime, retention_days: int) -> list[Release]:
-    """The releases that must stay readable: standing ones younger than the retention, and the newest of all."""
+    """The releases that must stay readable: of those that stand the newest, and who was it within the retention.
+
+    However long a release was the newest, readers have it open and may want it back when another takes its place.
+    """
     standing = [r for r in found if r.status == "released"]
     since = now - timedelta(days=retention_days)
-    return [r for i, r in enumerate(standing) if r.at >= since or i == len(standing) - 1]
+    replaced = [r for r, by in pairwise(standing) if by.at > since]
+    return [*replaced, *standing[-1:]]
 
 
 def versions_of(found: Iterable[Release]) -> dict[str, list[int]]:
@@ -113,9 +123,10 @@ def _forget(warehouse: Warehouse, path: str, needed: set[str], *, dry_run: bool)
 def maintain(
     warehouse: Warehouse, tables: Iterable[str], *, dry_run: bool = False, now: datetime | None = None
 ) -> list[Kept]:
-    """Upkeep of ``tables`` (``layer/table``) and of every table that a release names, by path.
+    """Upkeep of ``tables`` (``layer/table``) and of every table that a release names, by path; then of what tried nights left.
 
-    The caller holds the lock. With ``dry_run`` nothing is changed; ``rows`` and ``removed`` count what would be deleted.
+    The caller holds the lock. Last of all it is recorded as done. With ``dry_run`` nothing is changed; ``rows`` and
+    ``removed`` count what would be deleted.
     """
     known = releases.all_releases(warehouse)
     now = now or datetime.now(UTC)
@@ -140,20 +151,16 @@ def maintain(
         joined = warehouse.compact(path) if path in own and not dry_run else 0
         removed = warehouse.vacuum(path, there, dry_run=dry_run)
         done.append(Kept(path, joined, rows, removed, len(there), lost))
+    left = tried.clear(warehouse, dry_run=dry_run)
+    done += [Kept(folder, 0, 0, removed, 0, ()) for folder, removed in left.items()]
+    if not dry_run:
+        warehouse.append_rows(UPKEEPS, [{"at": datetime.now(UTC), "releases": len(known)}])
     return done
 
 
 def is_due(warehouse: Warehouse, every: int | None) -> bool:
-    """True after the night with which another ``every`` releases are full; never for None.
-
-    A rejection or a rollback may be the release that fills them: it keeps nothing up, so that the next night does.
-    """
+    """True where ``every`` releases or more were made since the last upkeep that ended; never for None."""
     if every is None:
         return False
-    states = last_states(warehouse)
-    known = [release.release_id for release in releases.all_releases(warehouse)]
-    by_nights = [
-        place for place, run in enumerate(known, 1) if run not in states or not is_decision(states[run])
-    ]
-    before = max((place for place in by_nights if place < len(known)), default=0)
-    return len(known) // every > before // every
+    before = max((row["releases"] for row in rows_of(warehouse, UPKEEPS.path)), default=0)
+    return len(releases.all_releases(warehouse)) - before >= every

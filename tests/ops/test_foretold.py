@@ -17,6 +17,7 @@ from pipelines.gold.rfm import RFM
 from pipelines.gold.xref import XREF
 from pipelines.identity.tables import ASSIGNMENTS, EVENTS
 from pipelines.ops import rehearsal
+from pipelines.ops import tried as tried_nights
 from pipelines.ops.foretold import SegmentMove, foretell
 from pipelines.ops.run import Options
 from pipelines.ops.sales import Basis
@@ -148,7 +149,7 @@ def test_tried_nights_are_what_the_run_makes_and_leave_no_trace(asked: Any) -> N
 
     tried(asked, look)
     assert bytes_of(asked.warehouse) == before
-    assert not [name for name in files.folders(str(asked.warehouse)) if name.startswith(rehearsal.FOLDER)]
+    assert not [name for name in files.folders(str(asked.warehouse)) if name.startswith(tried_nights.FOLDER)]
     asked.run()
     for row in seen["bronze/batches"]:
         row.pop("ingested_at")
@@ -185,11 +186,11 @@ def test_a_stage_that_fails_leaves_nothing_behind_either(asked: Any) -> None:
 
 
 def test_what_a_dead_process_left_is_deleted_a_day_later(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = asked.warehouse / f"{rehearsal.FOLDER}dead"
+    left = asked.warehouse / f"{tried_nights.FOLDER}dead"
     left.mkdir()
     (left / "part.parquet").write_text("x")
     tried(asked, lambda found: None)
     assert left.exists(), "it may be another plan that is at work"
-    monkeypatch.setattr(rehearsal, "LEFT_OVER", -rehearsal.LEFT_OVER)
+    monkeypatch.setattr(tried_nights, "LEFT_OVER", -tried_nights.LEFT_OVER)
     tried(asked, lambda found: None)
     assert not left.exists()

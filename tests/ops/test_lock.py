@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
+from test_upkeep import aged
 
 from pipelines.errors import LockHeld, PadronError
 from pipelines.ops import lock
-from pipelines.ops.lock import EXPIRY, Lock, is_stale, this_host
+from pipelines.ops.lock import EXPIRY, FREE, Lock, is_stale, this_host
 from pipelines.ops.tables import LOCK
 from pipelines.storage import Warehouse
 
@@ -134,3 +135,23 @@ def test_on_another_host_the_heartbeat_decides(age: timedelta, stale: bool) -> N
     now = datetime(2026, 7, 1, tzinfo=UTC)
     held = {"host": "elsewhere", "pid": 1, "heartbeat_at": now - age}
     assert is_stale(held, now, "here") is stale
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["new table", "table of an older program"])
+def test_the_commits_of_heartbeats_go_after_a_day_whatever_the_retention_of_ops(
+    tmp_path: Path, is_old: bool
+) -> None:
+    house = Warehouse(str(tmp_path), retention_days=60)
+    if is_old:
+        house.create(LOCK, [FREE])
+    beats, left = 10, []
+    for night in range(5):
+        with Lock(house, f"night {night}") as held:
+            left.append(len(list((tmp_path / LOCK.path / "_delta_log").glob("*.json"))))
+            for _ in range(beats):
+                seen = house.open(LOCK.path)
+                assert seen is not None
+                held._renew(seen)
+        aged(house, LOCK.path, 2)
+    assert left[-1] < 3 * beats, left
+    assert left[-1] == left[-2], left

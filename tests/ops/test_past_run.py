@@ -6,16 +6,22 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tiny_night import CONTACTS, Tiny, tiny
+from test_upkeep import log_cleaned
+from tiny_night import CONTACTS, PEOPLE, Tiny, Watch, tiny
 
+from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
+from pipelines.errors import UsageError
 from pipelines.ops import releases, sign_off
 from pipelines.ops.record import last_states, mark, rows_of
+from pipelines.ops.repeat import repeat
 from pipelines.ops.sign_off import Decider
-from pipelines.ops.tables import CONFIGURATIONS, STAGES
+from pipelines.ops.tables import CONFIGURATIONS, LOCK, STAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipelines.tables import Table
 
 
 @pytest.fixture
@@ -77,6 +83,23 @@ def test_a_run_that_wrote_nothing_is_not_advised_to_be_repeated(
     assert "To repeat it: padron run --repeat 2026-07-02.1" in told(shop, capsys, "2026-07-02.1")
 
 
+@pytest.mark.parametrize("table", [PEOPLE, BATCHES], ids=lambda table: table.path)
+def test_a_run_whose_versions_are_gone_is_not_advised_to_be_repeated(
+    shop: Tiny, capsys: pytest.CaptureFixture[str], table: Table
+) -> None:
+    newest = releases.required(shop.house).tables[table.path]
+    log_cleaned(shop.house, table.path, newest)
+    locked, watch = shop.house.version(LOCK.path), Watch()
+    for name in ("2026-07-01.1", "2026-07-02.1"):
+        why = f"Run {name} cannot be repeated: versions that it read or wrote of {table.path} are not kept any more."
+        said = told(shop, capsys, name)
+        assert why in said
+        assert "--repeat" not in said
+        with pytest.raises(UsageError, match=why):
+            repeat(name, str(shop.landing), None, shop.house, None, watch)  # type: ignore[arg-type]
+    assert (shop.house.version(LOCK.path), watch.said) == (locked, [])
+
+
 def test_a_decision_is_told_as_one(shop: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
     shop.deliver("2026-07-03", {"3": "leo"})
     shop.run(layer="bronze")
@@ -85,6 +108,7 @@ def test_a_decision_is_told_as_one(shop: Tiny, capsys: pytest.CaptureFixture[str
     said = "is a decision and no night (reject of 2026-07-03.1 by maria: a test system's)"
     for asked in ([made.release_id], ["--stages", made.release_id]):
         assert f"{made.release_id} {said}: there is nothing to repeat." in told(shop, capsys, *asked)
+    assert "Generation none" in told(shop, capsys, made.release_id)
 
 
 def test_of_a_table_that_grows_the_rows_of_the_night_are_counted(shop: Tiny) -> None:

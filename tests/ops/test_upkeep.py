@@ -19,10 +19,10 @@ from pipelines.errors import UsageError
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.linkage.judgements import JUDGEMENTS
 from pipelines.ops import releases
-from pipelines.ops.record import REJECT, last_states, rows_of
+from pipelines.ops.record import last_states, rows_of
 from pipelines.ops.repeat import repeat
 from pipelines.ops.tables import CLAIMS, GATES, RUNS, STAGES
-from pipelines.ops.upkeep import is_due, maintain, promised
+from pipelines.ops.upkeep import maintain, promised
 from pipelines.storage import Warehouse
 from pipelines.stored import LostVersionError
 from pipelines.tables import BOOLEAN, LONG, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
@@ -60,7 +60,7 @@ def release(house: Warehouse, night: int, tables: dict[str, int], at: datetime) 
 @pytest.fixture
 def house(tmp_path: Path) -> Warehouse:
     """Four nights, three weeks, two weeks, one week ago and today, each with another shelf; then one that was stopped."""
-    house = Warehouse(str(tmp_path), retention_days=10)
+    house = Warehouse(str(tmp_path), retention_days=6)
     version: int | None = None
     for night in range(4):
         version = house.write(SHELF, books(f"book {night}"), version)
@@ -89,12 +89,28 @@ def titles(house: Warehouse, version: int | None) -> list[str]:
 
 def test_releases_of_the_promised_days_are_kept_and_the_newest_for_as_long_as_it_is(house: Warehouse) -> None:
     known = releases.all_releases(house)
-    assert [r.release_id for r in promised(known, NOW, 10)] == ["night 2", "night 3"]
-    assert [r.release_id for r in promised(known, NOW + timedelta(days=400), 10)] == ["night 3"]
+    assert [r.release_id for r in promised(known, NOW, 6)] == ["night 2", "night 3"]
+    assert [r.release_id for r in promised(known, NOW + timedelta(days=400), 6)] == ["night 3"]
+
+
+def test_after_a_pause_the_release_that_was_just_replaced_is_kept_for_the_promised_days(
+    tmp_path: Path,
+) -> None:
+    house = Warehouse(str(tmp_path), retention_days=10)
+    first = house.write(SHELF, books("of long ago"), None)
+    release(house, 0, {SHELF.path: first}, datetime.now(UTC) - timedelta(days=40))
+    aged(house, SHELF.path, 40)
+    release(house, 1, {SHELF.path: house.write(SHELF, books("of today"), first)}, datetime.now(UTC))
+    left_over = tmp_path / SHELF.path / "left-over.parquet"
+    left_over.touch()
+    os.utime(left_over, (0, 0))
+    (kept,) = [k for k in maintain(house, []) if k.table == SHELF.path]
+    assert (kept.removed, kept.versions, kept.lost) == (1, 2, ())
+    assert readable(house) == ["of long ago", "of today"]
 
 
 def test_what_no_promised_release_needs_is_deleted(house: Warehouse) -> None:
-    keep = [r.tables[SHELF.path] for r in promised(releases.all_releases(house), NOW, 10)]
+    keep = [r.tables[SHELF.path] for r in promised(releases.all_releases(house), NOW, 6)]
     assert house.vacuum(SHELF.path, keep, dry_run=True, hours=0) == 2
     assert len(readable(house)) == 4
     assert house.vacuum(SHELF.path, keep, hours=0) == 2
@@ -132,8 +148,8 @@ def test_upkeep_deletes_what_the_days_of_conf_no_longer_promise(tmp_path: Path, 
     second = house.write(SHELF, books("released"), first)
     third = house.write(SHELF, books("released too"), second)
     now = datetime.now(UTC)
-    release(house, 0, {SHELF.path: first}, now - timedelta(days=days))
-    release(house, 1, {SHELF.path: second}, now - timedelta(days=2))
+    release(house, 0, {SHELF.path: first}, now - timedelta(days=15))
+    release(house, 1, {SHELF.path: second}, now - timedelta(days=days))
     release(house, 2, {SHELF.path: third}, now)
     aged(house, SHELF.path, days)
     (kept,) = [k for k in maintain(house, []) if k.table == SHELF.path]
@@ -321,7 +337,7 @@ def test_stages_and_gates_stay_for_the_days_of_ops_and_of_runs_that_are_needed(h
     stay = [
         run_row("night 2", "released", 7),
         run_row("night 3", "released", 0),
-        run_row("rejected lately", "rejected", 10, "night 1"),
+        run_row("rejected lately", "rejected", 6, "night 1"),
         run_row("stopped, to be approved", "stopped", 14, "night 3"),
     ]
     with_stages_and_gates(house, [*gone, *stay])
@@ -350,7 +366,7 @@ def test_the_newest_release_keeps_its_stages_however_old_it_is(house: Warehouse)
 
 
 def test_a_release_of_which_a_table_is_readable_keeps_its_stages(house: Warehouse) -> None:
-    longer = Warehouse(house.root, retention_days=10, by_layer={"gold": 20})
+    longer = Warehouse(house.root, retention_days=6, by_layer={"gold": 10})
     with_stages_and_gates(longer, [run_row("night 0", "released", 21), run_row("night 1", "released", 14)])
     maintain(longer, [STAGES.path], now=NOW)
     assert runs_with(longer, STAGES) == ["night 1"]
@@ -381,15 +397,6 @@ def test_of_a_run_whose_stages_have_gone_is_said_so(
     assert "Run night 0: released" in capsys.readouterr().out
 
 
-def test_nights_keep_themselves_up_every_so_many_releases(house: Warehouse) -> None:
-    assert [is_due(house, every) for every in (1, 2, 3, 4, None)] == [True, True, False, True, False]
-    third = releases.all_releases(house)[2].release_id
-    house.append_rows(
-        RUNS, [{**run_row(third, "restored", 0), "message": f"{REJECT} a run by ana: half a file"}]
-    )
-    assert is_due(house, 3), "the third release was a rejection, which kept nothing up"
-
-
 def test_the_command_says_what_it_would_do_and_takes_the_lock(
     house: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -402,23 +409,19 @@ def test_the_command_says_what_it_would_do_and_takes_the_lock(
 
 
 def test_a_layer_may_have_days_of_its_own(house: Warehouse) -> None:
-    other = Warehouse(house.root, retention_days=10, by_layer={"gold": 20, "bronze": 400})
-    assert [other.retention(path) for path in ("bronze/crm_contacts", SHELF.path, LOANS.path)] == [
-        400,
-        20,
-        10,
-    ]
+    other = Warehouse(house.root, retention_days=6, by_layer={"gold": 10, "bronze": 400})
+    assert [other.retention(path) for path in ("bronze/crm_contacts", SHELF.path, LOANS.path)] == [400, 10, 6]
     (kept,) = [k for k in maintain(other, [], dry_run=True, now=NOW) if k.table == SHELF.path]
     assert kept.versions == 3
     other.write(LOANS, books("a loan"), None)
     made = other.open(LOANS.path)
     assert made is not None
-    assert made.metadata().configuration["delta.logRetentionDuration"] == "interval 10 days"
+    assert made.metadata().configuration["delta.logRetentionDuration"] == "interval 6 days"
 
 
 def test_what_is_deleted_is_known_to_be_gone(house: Warehouse) -> None:
     known = releases.all_releases(house)
-    house.vacuum(SHELF.path, [r.tables[SHELF.path] for r in promised(known, NOW, 10)], hours=0)
+    house.vacuum(SHELF.path, [r.tables[SHELF.path] for r in promised(known, NOW, 6)], hours=0)
     assert [house.is_whole(SHELF.path, r.tables[SHELF.path]) for r in known] == [False, False, True, True]
     assert not house.is_whole(SHELF.path, 99)
 
