@@ -92,8 +92,11 @@ def _base_of(table: Table, content: TakenOver, base: int | None) -> int:
     return base
 
 
-class OvertakenError(Exception):
+class OvertakenError(PadronError):
     """Another writer committed to a table since it was seen."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path}: another program commits to it again and again. Run again.")
 
 
 class Warehouse(StoredTables):
@@ -316,8 +319,13 @@ class Warehouse(StoredTables):
         """
         if self.version(table.path) != base:
             self._restore(table.path, base)
-        content = content.select(arrow_schema(table).names).cast(arrow_schema(table))
-        write_deltalake(self.native(table.path), content, mode="overwrite")
+        schema = arrow_schema(table)
+        for field in schema:
+            # A warehouse of an older version has fewer columns.
+            if field.name not in content.column_names:
+                content = content.append_column(field, pa.nulls(content.num_rows, field.type))
+        content = content.select(schema.names).cast(schema)
+        write_deltalake(self.native(table.path), content, mode="overwrite", schema_mode="merge")
         version = self.version(table.path)
         assert version is not None
         return version

@@ -83,9 +83,10 @@ def inspect(file: LandedFile, source: Source) -> FileHead:
         names, has_rows, problem = _parquet_head(file)
     if problem is not None:
         return FileHead(file, problems=(problem,))
+    is_cut = False
     if file.format == "delimited":
         is_cut = delimited.is_cut_off(last, delimiter_of(file, source), len(names))
-    else:
+    elif file.format == "jsonl":
         is_cut = jsonlines.is_cut_off(last)
     return replace(_against(file, source, names, has_rows=has_rows), is_cut_off=is_cut)
 

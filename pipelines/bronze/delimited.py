@@ -82,16 +82,15 @@ def _stands_alone(line: str, delimiter: str, width: int) -> bool:
 def is_cut_off(last: str, delimiter: str, width: int) -> bool:
     """True where ``last``, a last line without a line end, is only the beginning of a record of ``width`` fields.
 
-    The end of a record of several lines cannot always be told from one: what is in doubt is none. Nor is the sign by
-    which old systems end a file.
+    The sign by which old systems end a file is none. ``last`` begins a record: no quoted text of a line before goes on in it.
     """
-    if not last.strip(" \t\x1a") or len(last) > MAX_CHARACTERS:
+    if not last.strip(" \t\x1a"):
         return False
     try:
         (fields,) = _reader([last], delimiter)
     except csv.Error as error:
         return "unexpected end" in str(error)
-    return len(fields) < width and last.count('"') % 2 == 0
+    return len(fields) < width
 
 
 def records(lines: Iterable[str], delimiter: str, width: int | None = None) -> Iterator[Record]:

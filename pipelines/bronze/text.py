@@ -72,7 +72,8 @@ def open_text(uri: str, encoding: str, *, is_gzip: bool) -> Iterator[io.TextIOWr
 
 def check_text(file: LandedFile, encoding: str) -> tuple[Problem | None, str]:
     """Read the whole file once: what makes it unreadable, or None; and of a readable one what stands after its last line
-    end, which is empty where the last line has its own.
+    end: nothing where the last line has its own, where it is longer than a row may be, and where a quoted text may have
+    begun in a line before.
 
     Codes: empty_file, truncated_gzip, corrupt_gzip, misnamed_gzip, wrong_encoding.
     """
@@ -91,7 +92,7 @@ def _check_stream(file: LandedFile, stream: BinaryIO, encoding: str) -> tuple[Pr
     decode = codecs.getincrementaldecoder(codec(encoding))("strict").decode
     as_utf8 = codecs.getincrementaldecoder("utf-8")("strict").decode
     may_be_utf8, is_ascii, lines, first = not name.startswith("utf"), True, 0, True
-    last = ""
+    last, quotes = "", 0
     while True:
         chunk = bytes(stream.read(files.CHUNK))
         if first:
@@ -106,6 +107,7 @@ def _check_stream(file: LandedFile, stream: BinaryIO, encoding: str) -> tuple[Pr
             what = f"line {line} is not valid {encoding}, the encoding declared for {file.source}"
             return _wrong(file, what), ""
         lines += text.count("\n")
+        quotes += text.count('"')
         last = _after_line_ends(last, text)
         if may_be_utf8:
             is_ascii = is_ascii and chunk.isascii()
@@ -117,7 +119,8 @@ def _check_stream(file: LandedFile, stream: BinaryIO, encoding: str) -> tuple[Pr
             break
     if may_be_utf8 and not is_ascii:
         return _wrong(file, f"is UTF-8, but {encoding} is declared for {file.source}"), ""
-    return None, last
+    is_within = file.format == "delimited" and (quotes - last.count('"')) % 2 == 1
+    return None, "" if is_within or len(last) > MAX_CHARACTERS else last
 
 
 def _after_line_ends(before: str, text: str) -> str:

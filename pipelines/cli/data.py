@@ -20,7 +20,7 @@ from pipelines.cli.console import out, say, tell
 from pipelines.cli.options import Day, example
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     import pyarrow as pa
 
@@ -116,7 +116,7 @@ def _show_rows(rows: pa.Table) -> None:
     if out.is_terminal and _width(table) > out.width:
         for number, row in enumerate(zip(*texts, strict=True), 1):
             out.rule(f"row {number}", align="left", style="dim")
-            out.print(_one_row(dict(zip(rows.column_names, row, strict=True))))
+            out.print(_one_row(zip(rows.column_names, row, strict=True)))
         return
     least = Measurement.get(out, out.options.update(max_width=sys.maxsize), table).minimum
     table.width = least if least > out.width else None
@@ -129,12 +129,12 @@ def _width(table: Table) -> int:
     return max(cell_len("".join(part.text for part in line).rstrip()) for line in lines)
 
 
-def _one_row(values: Mapping[str, str]) -> Table:
+def _one_row(values: Iterable[tuple[str, str]]) -> Table:
     """A row of which each column has a line of its own."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in values.items():
+    for name, value in values:
         table.add_row(escape(name), escape(value))
     return table
 
@@ -167,5 +167,5 @@ def show(customer_id: str, warehouse: str, as_json: bool) -> int:
     for block, rows in found.items():
         out.rule(block, align="left", style="dim")
         for row in rows:
-            out.print(_one_row({name: str(value) for name, value in row.items() if value not in (None, [])}))
+            out.print(_one_row((name, str(value)) for name, value in row.items() if value not in (None, [])))
     return 0

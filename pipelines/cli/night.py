@@ -277,7 +277,7 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
         progress.stop()
     if outcome.waits_for is not None:
         conclude(f"The {outcome.waits_for} layer is next.")
-    elif not outcome.released:
+    elif not outcome.released and asked.takes_files:
         conclude(nothing(outcome))
     for summary, page in told:
         if log.is_on:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelines.linkage.contents import alike, field_by_content, names_by_content
-from pipelines.linkage.headers import BOOKKEEPING, CATEGORY, FIELDS, NAME_OR_SURNAME, STAFF, TEXT
+from pipelines.linkage.headers import BOOKKEEPING, CATEGORY, DONE_BY, FIELDS, NAME_OR_SURNAME, STAFF, TEXT
 from pipelines.standardise.text import plain
 
 KNOWN = {alias: field for field, aliases in FIELDS.items() for alias in aliases}
@@ -23,8 +23,6 @@ APART = (CATEGORY, TEXT)
 NAMES = frozenset(("given_name_raw", "surname_raw", "second_surname_raw", "full_name_raw"))
 _WHOSE = frozenset(("cliente", "customer", "client", "contacto", "titular", "empresa", "firma"))
 """Words for the party itself, of which a column's name may also say whose something is."""
-_PARTY = NAMES.union((*LISTS, "tax_id_raw"))
-"""Fields of which one is enough for a file to be about somebody."""
 SEVERAL = (*LISTS, *JOINED, *APART)
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -97,8 +95,8 @@ def is_of_staff(name: str) -> bool:
     >>> [is_of_staff(n) for n in ("vendedor", "agentEmail", "Atendido por", "nombre_comercial", "num_empleados")]
     [True, True, True, False, False]
     """
-    words = f"_{folded(name)}_"
-    return any(f"_{word}_" in words for word in STAFF)
+    words = folded(name)
+    return any(f"_{word}_" in f"_{words}_" for word in STAFF) or DONE_BY.search(words) is not None
 
 
 def _is_category(values: Sequence[str], distinct: float) -> bool:
@@ -137,7 +135,7 @@ def recognised(
     """
     every = [*columns]
     of_party = _fields([name for name in every if not is_of_staff(name)], sample, distinct or {}, country)
-    return of_party if _PARTY.intersection(of_party) else _fields(every, sample, distinct or {}, country)
+    return of_party if NAMES.intersection(of_party) else _fields(every, sample, distinct or {}, country)
 
 
 def _fields(

@@ -6,6 +6,8 @@ without accents, words joined by ``_``.
 
 from __future__ import annotations
 
+import re
+
 CATEGORY, TEXT = "category", "text"
 """Columns of few values that repeat, and of free text: each stays a column of its own."""
 
@@ -142,14 +144,15 @@ BOOKKEEPING = frozenset(
 STAFF = frozenset(
     _words(
         """seller salesman saleswoman salesperson salesrep sales_rep agent employee staff clerk cashier operator advisor
-        adviser assignee assigned_to account_manager store_manager courier driver by
+        adviser assignee assigned_to account_manager store_manager courier
         vendedor vendedora agente empleado empleada cajero cajera asesor asesora operador operadora ejecutivo ejecutiva
         gestor gestora repartidor repartidora mensajero promotor promotora cobrador dependiente dependienta asignado_a
-        comercial_asignado del_comercial por
+        comercial_asignado del_comercial
         vendeur vendeuse caissier caissiere employe conseiller conseillere
         verkaeufer verkaufer mitarbeiter mitarbeiterin kassierer kassiererin berater sachbearbeiter
         funcionario funcionaria atendente"""
     )
 )
-"""Words for those who served the party, and of what they did ("created_by", "atendido por"): a name or a contact in such a
-column is theirs."""
+"""Words for those who served the party: a name or a contact in such a column is theirs."""
+DONE_BY = re.compile(r"(?:ed|en|made)_by(?:_|$)|(?:[ai]d[oa]|hecho)_por(?:_|$)")
+"""Who did something ("created_by", "atendido por"), and not how ("contact_by_email")."""

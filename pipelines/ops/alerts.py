@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pipelines
 from pipelines import files
+from pipelines.config import digest
 from pipelines.errors import GateStopped, LockHeld, PadronError
 from pipelines.ops import releases
 from pipelines.ops.failures import kind
@@ -36,7 +37,8 @@ Say = Callable[[str], None]
 
 
 TOLD = ("ops", "alerted.json")
-"""What was alerted last where no night was made: texts of warnings."""
+"""What was alerted where no night was made: digests of warnings by the digest of their landing folder. No texts, for they
+name files."""
 
 
 def warned(conf: Alerts, warehouse: Warehouse, record: Record, warnings: Sequence[str], say: Say) -> None:
@@ -46,35 +48,38 @@ def warned(conf: Alerts, warehouse: Warehouse, record: Record, warnings: Sequenc
         _send(conf, "warned", {**summary, "warnings": list(warnings)}, say)
 
 
-def warned_without_night(conf: Alerts, warehouse: Warehouse, warnings: Sequence[str], say: Say) -> None:
-    """Tell of ``warnings`` of a run that had nothing to do, each once: a scheduler may ask every hour. What is gone, and
-    comes again, is told again.
+def warned_without_night(
+    conf: Alerts, warehouse: Warehouse, landing: str, warnings: Sequence[str], say: Say
+) -> None:
+    """Tell of ``warnings`` of a run on ``landing`` that had nothing to do, each once: a scheduler may ask every hour.
+
+    What is gone, and comes again, is told again; so is what nobody was told. Of two runs at once both may tell.
     """
     told = _told(warehouse)
-    known = {text for text in warnings if text in told or _is_of_release(warehouse, text)}
+    place = digest(landing)
+    known = {text for text in warnings if digest(text) in told.get(place, ())}
+    release = releases.newest(warehouse)
+    if release is not None:
+        # Its night has told.
+        known |= {text for text in warnings if any(text in warning for warning in release.warnings)}
     new = [text for text in warnings if text not in known]
     if new:
         summary = _summary(warehouse, "warned", 0, None, None)
         if _send(conf, "warned", {**summary, "warnings": new}, say):
             known.update(new)
-    if told != known:
+    here = sorted(digest(text) for text in known)
+    if told.get(place, []) != here:
         # Where it cannot be remembered, it is told once more.
         with suppress(OSError):
-            files.write_text(files.join(warehouse.root, *TOLD), json.dumps(sorted(known)))
+            files.write_text(files.join(warehouse.root, *TOLD), json.dumps({**told, place: here}))
 
 
-def _told(warehouse: Warehouse) -> set[str]:
+def _told(warehouse: Warehouse) -> dict[str, list[str]]:
     try:
         found = json.loads(files.read_text(files.join(warehouse.root, *TOLD)))
     except (OSError, ValueError):
-        return set()
-    return {text for text in found if isinstance(text, str)} if isinstance(found, list) else set()
-
-
-def _is_of_release(warehouse: Warehouse, text: str) -> bool:
-    """True where the newest release warns of it: its night has told."""
-    release = releases.newest(warehouse)
-    return release is not None and any(text in warning for warning in release.warnings)
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, list)} if isinstance(found, dict) else {}
 
 
 def failed(
@@ -130,9 +135,9 @@ def _summary(
 
 
 def _send(conf: Alerts, event: str, summary: dict[str, Any], say: Say) -> bool:
-    """True where everybody who is to be told was."""
+    """True where somebody was told."""
     if event not in conf.events:
-        return True
+        return False
     body = json.dumps(summary).encode()
     hooks: list[tuple[str, Callable[[], None]]] = []
     if conf.command:
@@ -145,7 +150,7 @@ def _send(conf: Alerts, event: str, summary: dict[str, Any], say: Say) -> bool:
         if error is not None:
             # The address may hold a secret: neither it nor what the other side said is repeated.
             say(f"The alert's {name} failed ({_why(error)}); the night itself is not affected.")
-    return not any(failed.values())
+    return any(error is None for error in failed.values())
 
 
 def _in_time(deliver: Callable[[], None], seconds: float) -> Exception | None:

@@ -37,8 +37,8 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 """What is read without a pattern."""
 _STANDARD: dict[tuple[str, str], dict[str, str]] = {
     ("orders", "status"): {
-        "completed": "completed complete wc-completed surtido surtida completado completada entregado entregada delivered pagado pagada paid facturado "
-        "facturada finalizado finalizada enviado enviada shipped",
+        "completed": "completed complete wc-completed surtido surtida completado completada entregado entregada delivered "
+        "pagado pagada paid facturado facturada finalizado finalizada enviado enviada shipped",
         "returned": "returned wc-refunded devuelto devuelta devolucion refunded reembolsado reembolsada",
         "cancelled": "cancelled canceled wc-cancelled cancelado cancelada anulado anulada void",
         "pending": "pending pendiente wc-pending wc-processing wc-on-hold processing en_proceso en_preparacion",

@@ -34,6 +34,9 @@ def gate_trends(
         judged = nights.setdefault(row["business_date"], {})
         # The verdicts of a gate after a stage are written at once: another moment is another judgement.
         of_stage = gate, row.get("stage")
+        if of_stage[1] is not None:
+            # Of a version that did not note the stage.
+            judged.pop((gate, None), None)
         at, values = judged.get(of_stage, (row["at"], {}))
         values = values if at == row["at"] else {}
         if row["value"] is not None:

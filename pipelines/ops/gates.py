@@ -83,12 +83,11 @@ def check_names(project: Project) -> None:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}."
                 raise UsageError(f"conf/padron.yml: {key}: {name} is {what}. {hint}")
-    for name in project.bounds:
-        both = bounds_of(project, name)
-        if both.warn is not None and both.fail is not None and both.warn > both.fail:
+    for name, own in project.bounds.items():
+        if own.warn is not None and own.fail is not None and own.warn > own.fail:
             raise UsageError(
-                f"conf/padron.yml: bounds: {name} would stop a night above {both.fail:g} and warn above {both.warn:g}: what "
-                "warns comes first."
+                f"conf/padron.yml: bounds: {name} would stop a night above {own.fail:g} and warn above {own.warn:g}: what warns "
+                "comes first."
             )
 
 

@@ -15,6 +15,7 @@ from pipelines.night import GIVEN, IDENTITY
 from pipelines.ops import releases
 from pipelines.ops.lock import Lock
 from pipelines.ops.record import Record
+from pipelines.ops.tables import RELEASES
 from pipelines.ops.withdrawn_pages import set_aside
 from pipelines.queries import at_once
 
@@ -55,6 +56,7 @@ def go_back(
     withdrawn are set aside.
     """
     warehouse = lock.warehouse
+    seen = warehouse.seen(RELEASES)
     newest = releases.required(warehouse)
     standing = [r for r in releases.all_releases(warehouse) if r.status == "released"]
     # After the target in the order of publication, and not before it by date.
@@ -87,7 +89,7 @@ def go_back(
             "warnings": [said],
             "reason": said,
         }
-        _replace(warehouse, row, withdrawn)
+        _replace(warehouse, row, withdrawn, seen)
     except BaseException as error:
         if again is None:
             record.state("failed", f"{said}: {type(error).__name__}")
@@ -97,10 +99,10 @@ def go_back(
     return releases.required(warehouse)
 
 
-def _replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Release]) -> None:
+def _replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Release], seen: Any) -> None:
     """``releases.replace``; where only release.json cannot be written, the decision is carried out all the same."""
     try:
-        releases.replace(warehouse, row, withdrawn)
+        releases.replace(warehouse, row, withdrawn, seen)
     except Exception:
         newest = releases.newest(warehouse)
         if newest is None or newest.release_id != row["release_id"]:

@@ -77,7 +77,9 @@ def _stands_open(gate: str) -> bool:
 
 def undeclared(batches: Rows) -> list[tuple[str, str, str]]:
     """Source, feed and the fields of the files of its newest landing date that conf/sources does not declare."""
-    landed = [b for b in batches if b["status"] == "landed"]
+    # Of a file that was delivered again with other content the last one counts.
+    ordered = sorted(batches, key=lambda b: b["ingested_at"])
+    landed = list({b["file"]: b for b in ordered if b["status"] == "landed"}.values())
     newest: dict[tuple[str, str], date] = {}
     for b in landed:
         key = b["source"], b["feed"]

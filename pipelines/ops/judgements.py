@@ -24,12 +24,15 @@ def standing(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found: dict[str | None, Verdicts] = {}
     for (stage, _), verdicts in at_once.items():
         stood = found.get(stage, {})
-        # Versions before did not note the stage: what they recorded holds by its name alone.
+        # Versions before did not note the stage: what they recorded holds by its name, until a stage is asked again.
         is_more = stage is None or all(
             row["status"] == "approved" and stood.get(gate, {}).get("status") == "blocked"
             for gate, row in verdicts.items()
         )
         found[stage] = {**stood, **verdicts} if is_more else verdicts
+        if stage is not None and (noted := found.get(None)):
+            asked = {gate.partition(" ")[0] for gate in verdicts}
+            found[None] = {gate: row for gate, row in noted.items() if gate.partition(" ")[0] not in asked}
     return [row for verdicts in found.values() for row in verdicts.values()]
 
 

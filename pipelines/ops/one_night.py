@@ -128,13 +128,16 @@ def _of_release(
 ) -> dict[str, dict[str, int]]:
     """What the stages of a release wrote, by the keys that they have in the same night on top of it.
 
-    Not of a stage whose code or configuration is another by now.
+    Not of a stage whose code, configuration or inputs are others by now: a decision of a steward that waits is one.
     """
     ended = {row["stage"]: row for row in finished(warehouse, {base.release_id})}
     found: dict[str, dict[str, int]] = {}
     for stage in todo:
         key, row = stage_key(stage, night, {**night.base, **night.given}, settings), ended.get(stage.name)
-        if row is not None and (row["code_digest"], row["conf_digest"]) == (key.code_digest, key.conf_digest):
+        if row is None:
+            continue
+        was = row["code_digest"], row["conf_digest"], dict(row["inputs"])
+        if was == (key.code_digest, key.conf_digest, key.inputs):
             found[key.value] = dict(row["outputs"])
     return found
 
@@ -177,6 +180,9 @@ def run_night(
     joined = same[-1] if same and options.layer is not None else None
     # Who agreed to what one generation changes has not seen what another one does.
     alike = {r["run_id"] for r in same if r["adopts"] == facts["adopts"]}
+    if _is_again(night):
+        # What was agreed to of the night holds when it is run once more.
+        alike.add(facts["base_release"])
     record = Record(warehouse, planned.business_date, facts, joined)
     records.append(record)
     is_waiting = joined is not None and joined["status"] == "waiting"

@@ -46,7 +46,8 @@ def plan_nights(
     code and configuration are those of the newest release. With ``asked`` it is one night that
     takes in every folder up to that date; without, one night a folder, and late files go with
     the first. With ``since`` it is a range: one night a folder from ``since`` to ``asked``, and what
-    is older and not late goes with the first of them; where there is none, with a night of ``since``. Raises UsageError for a date before the newest release, and for a first night without files.
+    is older and not late goes with the first of them; where there is none, with a night of ``since``.
+    Raises UsageError for a date before the newest release, and for a first night without files.
     """
     newest = release.business_date if release else None
     files = sorted(pending, key=lambda f: (f.landing_date, f.source, f.feed, f.name))

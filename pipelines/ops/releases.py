@@ -173,8 +173,11 @@ def publish(warehouse: Warehouse, row: dict[str, Any], may_go_on: Callable[[], N
     write_pointer(warehouse)
 
 
-def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Release]) -> None:
-    """Publish ``row`` and withdraw releases in one commit, so that readers never see neither."""
+def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Release], seen: Any) -> None:
+    """Publish ``row`` and withdraw releases in one commit, so that readers never see neither.
+
+    Raises OvertakenError where ops/releases is another than was ``seen``.
+    """
     at = after_all(warehouse, row["at"], RELEASES.path)
     gone = [
         {
@@ -192,7 +195,7 @@ def replace(warehouse: Warehouse, row: dict[str, Any], withdrawn: Sequence[Relea
         }
         for r in withdrawn
     ]
-    warehouse.append_rows(RELEASES, [*gone, {**row, "at": at}])
+    warehouse.append_rows(RELEASES, [*gone, {**row, "at": at}], seen)
     write_pointer(warehouse)
 
 

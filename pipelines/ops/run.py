@@ -214,7 +214,9 @@ def _check_countries(settings: Settings) -> None:
     }
     for file, code in {"padron.yml": settings.project.country, **named}.items():
         if not is_country_code(code):
-            raise UsageError(f"conf/{file}: country: {code} is no country's code (ISO 3166-1).")
+            raise UsageError(
+                f"conf/{file}: country: {code} is no code of a country with telephones (ISO 3166-1)."
+            )
 
 
 def _run(
@@ -244,7 +246,10 @@ def _run(
         # Without a night no gate says that a source stays away, nor anything else that these are about.
         for text in outcome.warnings:
             watcher.warned(text)
-        alerts.warned_without_night(settings.project.alerts, warehouse, outcome.warnings, watcher.warned)
+        if options.takes_files:
+            alerts.warned_without_night(
+                settings.project.alerts, warehouse, options.landing, outcome.warnings, watcher.warned
+            )
         return outcome
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:

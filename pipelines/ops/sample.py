@@ -175,7 +175,7 @@ def _is_title(fields: Sequence[str], after: Sequence[str], delimiters: str) -> b
 
 def _no_header(path: str) -> str:
     return (
-        f"{path}: its first line has another number of fields than the lines after it: is it a title? Have it delivered with "
+        f"{path}: its first line has another number of fields than the lines after it: is it a title? Have it delivered with a "
         "its header first."
     )
 
@@ -185,7 +185,7 @@ def _check_header(path: str, header: Sequence[str], rows: Sequence[Sequence[str 
     if is_row_of_data(header, rows[:TOLD_BY]):
         raise UsageError(
             f"{path}: where the names of its columns should be stands what looks like a row of data. Have it delivered with a "
-            "header: a night takes the first line for one."
+            "header: a night takes what stands there for one."
         )
 
 

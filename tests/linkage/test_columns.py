@@ -293,6 +293,8 @@ def test_whose_a_column_is_says_less_than_what_it_is(name: str, field: str) -> N
         (["nombre completo", "correo", "vendedor", "correo_vendedor"], ["full_name", "emails", None, None]),
         (["name", "agentEmail", "created_by_email", "email"], ["full_name", None, None, "emails"]),
         (["seller_name", "seller_email"], ["full_name", "emails"]),
+        (["employee_name", "employee_email", "company_phone"], ["full_name", "emails", "phones"]),
+        (["name", "contact_by_email", "contacto_por_email"], ["full_name", "emails", "emails"]),
     ],
 )
 def test_staff_are_left_out_where_somebody_else_is_named(

@@ -34,6 +34,21 @@ def test_a_night_counts_once_as_its_last_run_judged_it_last() -> None:
     assert gate_trends(rows, date(2026, 7, 2), {"2026-07-02.1"}) == {"volume_high": (first,)}
 
 
+def test_what_was_judged_again_with_its_stage_replaces_what_was_noted_without_it() -> None:
+    rows = [
+        row(1, "volume_low o/o", 3.0),
+        {**row(1, "volume_low", 1.0, run=2, hour=4), "stage": "bronze.land"},
+        {**row(1, "new_columns", 0.0, run=2, hour=4), "stage": "bronze.land"},
+        {**row(1, "new_columns o/o", 2.0, run=2, hour=5), "stage": "silver.build"},
+    ]
+    found = gate_trends(rows, date(2026, 7, 1))
+    assert {name: points[-1][1] for name, points in found.items()} == {
+        "volume_low": 1.0,
+        "new_columns": 0.0,
+        "new_columns o/o": 2.0,
+    }
+
+
 def test_a_part_has_its_own_values_and_those_of_all_where_nothing_was_said_of_it() -> None:
     rows = [
         row(1, "quarantine", 0.002),

@@ -74,7 +74,9 @@ def test_a_gate_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="bounds: reconciliation is no gate that has bounds"):
         check_names(Project.model_validate({"bounds": {"reconciliation": {"warn": 1}}}))
     with pytest.raises(UsageError, match=r"id_jitter would stop a night above 0\.02 and warn above 0\.3"):
-        check_names(Project.model_validate({"bounds": {"id_jitter": {"warn": 0.3}}}))
+        check_names(Project.model_validate({"bounds": {"id_jitter": {"warn": 0.3, "fail": 0.02}}}))
+    # Who stops earlier than by default need not say when to warn.
+    check_names(Project.model_validate({"bounds": {"id_jitter": {"fail": 0.001}}}))
     (tmp_path / "padron.yml").write_text("gates: {landin: off}\n", encoding="utf-8")
     with pytest.raises(UsageError, match="Did you mean landing"):
         load_settings(tmp_path)

@@ -44,6 +44,7 @@ def batch(file: str, *new: str, status: str = "landed") -> dict[str, Any]:
         "status": status,
         "is_late": False,
         "is_snapshot": True,
+        "ingested_at": AT,
     }
     return {**names, "landing_date": dt.date.fromisoformat(day), "new_columns": list(new)}
 
@@ -64,6 +65,12 @@ def test_of_a_gate_the_last_verdict_counts_and_what_stands_open_anyway_is_said_o
         ("Web team", "quarantine web/users", "blocked"),
         ("data engineering", "id_jitter", "warned"),
     ]
+
+
+def test_of_a_file_that_was_corrected_the_last_content_counts() -> None:
+    wrong = batch("2026-07-02/crm/contacts.csv", "apodo")
+    corrected = {**batch("2026-07-02/crm/contacts.csv"), "ingested_at": AT + dt.timedelta(days=1)}
+    assert undeclared([corrected, wrong]) == []
 
 
 def test_new_keys_that_only_the_rows_have_are_told_by_their_gate() -> None:

@@ -52,6 +52,14 @@ def test_of_two_verdicts_of_one_name_the_worse_one_holds() -> None:
     assert held(*twice) == held(*reversed(twice)) == {"volume_high crm/contacts": "blocked"}
 
 
+def test_a_stage_that_is_asked_again_replaces_what_was_noted_without_it() -> None:
+    assert held(
+        row(1, None, "quarantine shop/o", "blocked"),
+        row(1, None, "freshness erp", "warned"),
+        row(2, SILVER, "quarantine", "passed"),
+    ) == {"freshness erp": "warned", "quarantine": "passed"}
+
+
 def test_without_a_stage_the_last_verdict_of_each_name_holds() -> None:
     assert held(
         row(1, None, "volume_high crm/contacts", "blocked"),

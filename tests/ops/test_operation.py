@@ -7,17 +7,19 @@ import runpy
 import shutil
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from deltalake.exceptions import DeltaError
-from tiny_night import ROOT, STAGES, Tiny, Watch, tiny
+from tiny_night import ROOT, STAGES, Tiny, Watch, install, tiny
 
 from pipelines.cli import execute, night
 from pipelines.digests import LAYERS, program_digest
 from pipelines.errors import LockHeld, PadronError, UsageError
+from pipelines.linkage.decisions import DECISIONS
 from pipelines.ops import lock, one_night, releases, summarise
 from pipelines.ops.claims import Claims
 from pipelines.ops.lock import PARKED, Lock, holder
@@ -153,10 +155,33 @@ def test_what_only_judges_a_night_makes_nothing_run_again(shop: Tiny) -> None:
     assert watch.said == []
 
 
+def test_a_decision_that_waits_is_taken_in_when_a_later_stage_is_run_again(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = tuple(
+        replace(s, reads=(*s.reads, DECISIONS)) if s.name == "identity.assign" else s for s in STAGES
+    )
+    install(monkeypatch.setattr, asks, shop.gates)
+    shop.run()
+    decided = dict.fromkeys(DECISIONS.arrow.names) | {
+        c.name: datetime.now(UTC) if c.name == "decided_at" else "x" for c in DECISIONS.columns if c.required
+    }
+    shop.house.append_rows(
+        DECISIONS, [decided | {"left_records": ["crm:1"], "right_records": ["crm:2"], "kind": "match"}]
+    )
+    watch = Watch()
+    shop.run(watch, from_stage="gold.totals")
+    assert {n for n, s in watch.stages.items() if s == "done"} == {
+        "identity.assign",
+        "gold.counts",
+        "gold.totals",
+    }
+
+
 def test_a_country_that_there_is_not_is_refused_before_the_night(shop: Tiny) -> None:
     conf = shop.config / "padron.yml"
     conf.write_text(conf.read_text(encoding="utf-8").replace("country: MX", "country: XX"), encoding="utf-8")
-    with pytest.raises(UsageError, match="country: XX is no country's code"):
+    with pytest.raises(UsageError, match="country: XX is no code of a country"):
         shop.run()
 
 

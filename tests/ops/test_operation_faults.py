@@ -21,9 +21,8 @@ from pipelines.cli import execute
 from pipelines.errors import GateStopped, LockHeld, PadronError, UsageError
 from pipelines.ops import lock, one_night, releases
 from pipelines.ops import run as run_module
-from pipelines.ops.checks import landing
 from pipelines.ops.lock import Lock, holder
-from pipelines.ops.record import last_states, rows_of
+from pipelines.ops.record import last_states
 from pipelines.ops.sign_off import Decider
 from pipelines.ops.tables import LOCK, RELEASES, RUNS
 from pipelines.storage import Warehouse
@@ -233,85 +232,6 @@ def test_the_alert_of_a_night_that_could_not_begin_is_not_about_the_one_before(
     assert (event, summary["run_id"], summary["release_id"]) == ("failed", None, "2026-07-02.1")
 
 
-def test_what_lies_beside_the_landing_is_told_where_there_is_no_night(
-    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
-) -> None:
-    shop.deliver("2026-7-02", {"3": "leo"})
-    watch = Watch()
-    assert shop.run(watch).released == []
-    assert any("2026-7-02" in text for text in watch.said)
-    ((event, summary),) = alerts
-    assert event == "warned"
-    assert summary["warnings"] == watch.said
-
-
-def test_where_there_is_no_night_each_warning_is_alerted_once(
-    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
-) -> None:
-    """A scheduler that asks every hour has one alert, not one an hour."""
-
-    def told() -> list[str]:
-        alerts.clear()
-        shop.run()
-        return [text.split("/")[0].split(":")[0] for _, summary in alerts for text in summary["warnings"]]
-
-    shop.deliver("2026-7-02", {"3": "leo"})
-    assert told() == ["2026-7-02"]
-    assert told() == []
-    shop.deliver("2026-7-03", {"3": "leo"})
-    assert told() == ["2026-7-03"]
-    mended = shop.landing.parent / "mended"
-    (shop.landing / "2026-7-02").rename(mended)
-    assert told() == []
-    mended.rename(shop.landing / "2026-7-02")
-    assert told() == ["2026-7-02"], "it came again"
-    (shop.warehouse / "ops" / "alerted.json").write_text("{", "utf-8")
-    assert told() == ["2026-7-02", "2026-7-03"], "what cannot be read any more is told once more"
-
-
-def test_what_a_night_warned_of_is_not_alerted_again_without_one(
-    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
-) -> None:
-    shop.gates["bronze.land"] = landing
-    shop.deliver("2026-7-02", {"3": "leo"})
-    shop.deliver("2026-07-03", {"3": "leo"})
-    assert shop.run().released == ["2026-07-03.1"]
-    assert [len(summary["warnings"]) for _, summary in alerts] == [1]
-    alerts.clear()
-    assert shop.run().released == []
-    assert alerts == []
-
-
-def test_an_alert_that_reached_nobody_is_sent_again(
-    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.deliver("2026-7-02", {"3": "leo"})
-    with monkeypatch.context() as away:
-        away.setattr("pipelines.ops.alerts._send", lambda *_: False)
-        shop.run()
-    shop.run()
-    assert len(alerts) == 1
-
-
-def test_files_of_a_rejected_night_are_named_where_there_is_no_night(
-    shop: Tiny, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shop.deliver("2026-07-02", {"2": "eva"})
-    shop.gates["silver.build"] = stopping
-    with pytest.raises(GateStopped):
-        shop.run()
-    shop.gates.clear()
-    where = ["--warehouse", str(shop.warehouse)]
-    assert execute(["release", "reject", "2026-07-02.1", "--by", "maria", "--why", "closed", *where]) == 0
-    capsys.readouterr()
-    for more in ([], ["--dry-run"]):
-        assert execute(["run", "--landing", str(shop.landing), *where, *more]) == 0
-        said = " ".join(capsys.readouterr().out.split())
-        assert "2026-07-02/crm/contacts.csv stays out: the night that brought it was rejected." in said
-    shop.deliver("2026-07-02", {"2": "eva", "3": "leo"})
-    assert len(shop.run().released) == 1
-
-
 def test_a_rejection_that_could_not_write_release_json_is_carried_out(
     shop: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -327,57 +247,6 @@ def test_a_rejection_that_could_not_write_release_json_is_carried_out(
     assert "release.json could not be written" in " ".join(capsys.readouterr().err.split())
     states = {run: row["status"] for run, row in last_states(shop.house).items()}
     assert states == {"2026-07-01.1": "released", "2026-07-02.1": "rejected", "2026-07-01.2": "released"}
-
-
-def test_a_night_is_not_released_over_a_release_that_it_does_not_know(
-    shop: Tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.deliver("2026-07-02", {"3": "leo"})
-    known, checked = releases.newest, Lock.check
-
-    def stands_still(self: Lock) -> None:
-        checked(self)
-        other = SimpleNamespace(**{**vars(known(shop.house)), "release_id": "2026-07-01.9"})
-        monkeypatch.setattr(releases, "newest", lambda house: other)
-
-    monkeypatch.setattr(Lock, "check", stands_still)
-    with pytest.raises(LockHeld, match=r"Another run released 2026-07-01\.9"):
-        shop.run()
-    monkeypatch.setattr(releases, "newest", known)
-    assert releases.required(shop.house).release_id == "2026-07-01.1"
-
-
-def test_two_nights_never_commit_on_one_release(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that stands still after it asked, and just before its commit."""
-    shop.deliver("2026-07-02", {"3": "leo"})
-    asked, (first,) = one_night._check_base, rows_of(shop.house, RELEASES.path)
-    other = {**first, "release_id": "2026-07-01.9", "base_release": "2026-07-01.1", "at": datetime.now(UTC)}
-
-    def stands_still(warehouse: Warehouse, base_release: str | None) -> None:
-        asked(warehouse, base_release)
-        warehouse.append_rows(RELEASES, [other])
-
-    monkeypatch.setattr(one_night, "_check_base", stands_still)
-    with pytest.raises(LockHeld, match=r"Another run released 2026-07-01\.9"):
-        shop.run()
-    assert [r.release_id for r in releases.all_releases(shop.house)] == ["2026-07-01.1", "2026-07-01.9"]
-
-
-def test_a_release_waits_for_others_who_write_where_releases_stand(
-    shop: Tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.deliver("2026-07-02", {"3": "leo"})
-    asked, left = one_night._check_base, [2]
-
-    def upkeep(warehouse: Warehouse, base_release: str | None) -> None:
-        asked(warehouse, base_release)
-        if left[0]:
-            left[0] -= 1
-            warehouse.append_rows(RELEASES, [])
-
-    monkeypatch.setattr(one_night, "_check_base", upkeep)
-    assert shop.run().released == ["2026-07-02.1"]
-    assert left == [0]
 
 
 PROGRAM = """

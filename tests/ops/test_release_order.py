@@ -45,5 +45,5 @@ def test_the_night_after_one_with_a_clock_ahead_is_the_newest_release(tmp_path: 
 
 def test_a_release_of_a_clock_ahead_can_be_withdrawn(tmp_path: Path) -> None:
     warehouse = _ahead(tmp_path)
-    releases.replace(warehouse, _night(2), [releases.required(warehouse)])
+    releases.replace(warehouse, _night(2), [releases.required(warehouse)], warehouse.seen(RELEASES))
     assert [r.status for r in releases.all_releases(warehouse)] == ["withdrawn", "released"]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tiny_night import Tiny, tiny
+import tiny_night
+from tiny_night import Tiny, install, tiny
 
 from pipelines.bronze.batches import BATCHES
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, PadronError, UsageError
 from pipelines.ops import going_back, one_night, record, releases, sign_off
+from pipelines.ops.judgements import standing
 from pipelines.ops.lock import PARKED, Lock, holder
 from pipelines.ops.record import last_states, mark, rows_of
 from pipelines.ops.sign_off import Decider
@@ -214,6 +217,49 @@ def test_with_a_night_all_its_open_attempts_are_rejected(shop: Tiny, asked: Any)
     stands = {b["file"]: b["status"] for b in shop.content()[BATCHES.path]}
     assert stands["2026-07-02/crm/contacts.csv"] == "rejected"
     assert stands["2026-07-02/crm/contacts-more.csv"] == "landed", "only the other attempt took it in"
+
+
+def test_a_night_that_an_older_version_landed_can_be_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its table of batches lacks the columns that came since."""
+    older = replace(BATCHES, columns=tuple(c for c in BATCHES.columns if c.name != "is_cut_off"))
+    known = tiny_night.STAGES
+    then = [replace(s, writes=tuple(older if t is BATCHES else t for t in s.writes)) for s in known]
+    with monkeypatch.context() as before:
+        before.setattr(tiny_night, "BATCHES", older)
+        before.setattr(tiny_night, "STAGES", tuple(then))
+        old = tiny(before, tmp_path)
+        old.deliver("2026-07-01", {"1": "ana"})
+        old.run()
+        old.deliver("2026-07-02", {"2": "eva"})
+        stopped(old)
+    landed = old.house.arrow(BATCHES.path)
+    assert landed is not None
+    assert "is_cut_off" not in landed.column_names
+    install(monkeypatch.setattr, known, {})
+    assert sign_off.reject(old.house, "2026-07-02.1", MARIA, no_spark).release_id == "2026-07-01.2"
+    old.deliver("2026-07-03", {"3": "leo"})
+    assert old.run().released == ["2026-07-03.1"]
+
+
+def test_a_verdict_that_nobody_asks_for_any_more_holds_no_more(shop: Tiny) -> None:
+    shop.gates["silver.build"] = two_people
+    with pytest.raises(GateStopped):
+        shop.run(layer="silver")
+    shop.gates["silver.build"] = lambda inputs: []
+    for layer in ("silver", "linkage", "identity", "gold"):
+        shop.run(layer=layer)
+    assert releases.required(shop.house).release_id == "2026-07-02.1"
+    held = standing(g for g in rows_of(shop.house, GATES.path) if g["run_id"] == "2026-07-02.1")
+    assert {g["status"] for g in held} == {"passed"}
+
+
+def test_what_was_agreed_to_of_a_night_holds_when_it_is_run_once_more(shop: Tiny) -> None:
+    stopped(shop)
+    sign_off.approve(shop.house, None, MARIA)
+    assert shop.run().released == ["2026-07-02.2"]
+    assert shop.run(from_stage="gold.totals").released == ["2026-07-02.3"]
 
 
 def test_a_stopped_night_whose_base_was_replaced_is_to_be_run_again(shop: Tiny, asked: Any) -> None:

@@ -102,6 +102,14 @@ def test_rows_that_a_terminal_has_no_room_for_have_a_line_a_column(monkeypatch: 
     assert "['manuel.herrera@example.com']" in "\n".join(piped)
 
 
+def test_columns_of_one_name_are_shown_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(data, "out", Console(file=stream, width=40, highlight=False, force_terminal=True))
+    data._show_rows(pa.table([["A" * 30], ["B" * 30]], names=["id", "id"]))
+    assert "A" * 30 in stream.getvalue()
+    assert "B" * 30 in stream.getvalue()
+
+
 def test_rows_that_fit_are_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = shown(monkeypatch, [dict(WIDE)], force_terminal=True)
     assert lines == [

@@ -1,0 +1,167 @@
+"""A run that has nothing to do says and alerts what lies beside the landing, once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_night import Tiny, Watch, tiny
+
+from pipelines.cli import execute
+from pipelines.errors import GateStopped
+from pipelines.ops import alerts as alerting
+from pipelines.ops.checks import landing
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """One released night."""
+    made = tiny(monkeypatch, tmp_path)
+    made.deliver("2026-07-01", {"1": "ana", "2": "eva"})
+    made.run()
+    return made
+
+
+@pytest.fixture
+def alerts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """What was alerted: event, summary."""
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    def send(conf: Any, event: str, summary: dict[str, Any], say: Any) -> bool:
+        sent.append((event, summary))
+        return True
+
+    monkeypatch.setattr("pipelines.ops.alerts._send", send)
+    return sent
+
+
+def stopping(inputs: Any) -> list[dict[str, Any]]:
+    found = {"gate": "volume", "status": "blocked", "severity": "fail", "value": 2.0, "bound": 1.0}
+    return [{**found, "message": "2 people."}]
+
+
+def test_what_lies_beside_the_landing_is_told_where_there_is_no_night(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.deliver("2026-7-02", {"3": "leo"})
+    watch = Watch()
+    assert shop.run(watch).released == []
+    assert any("2026-7-02" in text for text in watch.said)
+    ((event, summary),) = alerts
+    assert event == "warned"
+    assert summary["warnings"] == watch.said
+
+
+def test_where_there_is_no_night_each_warning_is_alerted_once(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """A scheduler that asks every hour has one alert, not one an hour."""
+
+    def told() -> list[str]:
+        alerts.clear()
+        shop.run()
+        return [text.split("/")[0].split(":")[0] for _, summary in alerts for text in summary["warnings"]]
+
+    shop.deliver("2026-7-02", {"3": "leo"})
+    assert told() == ["2026-7-02"]
+    assert told() == []
+    shop.deliver("2026-7-03", {"3": "leo"})
+    assert told() == ["2026-7-03"]
+    mended = shop.landing.parent / "mended"
+    (shop.landing / "2026-7-02").rename(mended)
+    assert told() == []
+    mended.rename(shop.landing / "2026-7-02")
+    assert told() == ["2026-7-02"], "it came again"
+    (shop.warehouse / "ops" / "alerted.json").write_text("{", "utf-8")
+    assert told() == ["2026-7-02", "2026-7-03"], "what cannot be read any more is told once more"
+
+
+def test_what_a_night_warned_of_is_not_alerted_again_without_one(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.gates["bronze.land"] = landing
+    shop.deliver("2026-7-02", {"3": "leo"})
+    shop.deliver("2026-07-03", {"3": "leo"})
+    assert shop.run().released == ["2026-07-03.1"]
+    assert [len(summary["warnings"]) for _, summary in alerts] == [1]
+    alerts.clear()
+    assert shop.run().released == []
+    assert alerts == []
+
+
+def test_an_alert_that_reached_nobody_is_sent_again(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.deliver("2026-7-02", {"3": "leo"})
+    with monkeypatch.context() as away:
+        away.setattr("pipelines.ops.alerts._send", lambda *_: False)
+        shop.run()
+    shop.run()
+    assert len(alerts) == 1
+
+
+def test_files_of_a_rejected_night_are_named_where_there_is_no_night(
+    shop: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.deliver("2026-07-02", {"2": "eva"})
+    shop.gates["silver.build"] = stopping
+    with pytest.raises(GateStopped):
+        shop.run()
+    shop.gates.clear()
+    where = ["--warehouse", str(shop.warehouse)]
+    assert execute(["release", "reject", "2026-07-02.1", "--by", "maria", "--why", "closed", *where]) == 0
+    capsys.readouterr()
+    for more in ([], ["--dry-run"]):
+        assert execute(["run", "--landing", str(shop.landing), *where, *more]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "2026-07-02/crm/contacts.csv stays out: the night that brought it was rejected." in said
+    shop.deliver("2026-07-02", {"2": "eva", "3": "leo"})
+    assert len(shop.run().released) == 1
+
+
+def test_what_is_told_of_one_landing_folder_says_nothing_of_another_and_an_adoption_nothing_of_any(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    other = Tiny(shop.landing.parent / "other", shop.warehouse)
+    shop.deliver("2026-7-02", {"3": "leo"})
+    other.deliver("2026-7-05", {"3": "leo"})
+    for _ in range(3):
+        shop.run()
+        other.run()
+        shop.run(takes_files=False)
+    assert len(alerts) == 2
+
+
+def test_what_is_remembered_of_an_alert_is_no_text(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.deliver("Ana_García", {"3": "leo"})
+    shop.run()
+    assert len(alerts) == 1
+    kept = (shop.warehouse / "ops" / "alerted.json").read_text("utf-8")
+    assert [len(digests) for digests in json.loads(kept).values()] == [1]
+    assert "Ana" not in kept
+    assert str(shop.landing) not in kept
+
+
+def test_somebody_who_was_told_is_not_told_again_because_another_hook_fails(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def fails(*_: Any) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(alerting, "_run", lambda *_: calls.append("command"))
+    monkeypatch.setattr(alerting, "_post", fails)
+    shop.config = shop.landing.parent / "conf"
+    shop.config.mkdir()
+    (shop.config / "padron.yml").write_text("alerts: {command: [mail], webhook: 'https://x.test'}\n", "utf-8")
+    shop.run(date=None)
+    calls.clear()
+    shop.deliver("2026-7-02", {"3": "leo"})
+    shop.run()
+    shop.run()
+    assert calls == ["command"]
