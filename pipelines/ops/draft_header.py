@@ -33,7 +33,8 @@ _COLUMNS = frozenset(
 def is_row_of_data(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bool:
     """True where a field of the first line has the form that the values under it have, which no name of a column has.
 
-    Numbers, and values that repeat, may be names (of years, of sizes): they count where no field is a name for certain.
+    Numbers, short codes and values that repeat may be names (of years, of sizes, of shops): they count where no field is a
+    name for certain.
 
     >>> is_row_of_data(["1", "Ana", "14/03/1975"], [["2", "Leo", "3/4/1980"]]), is_row_of_data(["id", "2025"], [["7", "80"]])
     (True, False)
@@ -52,7 +53,8 @@ def is_row_of_data(header: Sequence[str], rows: Sequence[Sequence[str | None]]) 
 
 def _is_value(name: str, values: Sequence[str]) -> bool:
     """True where ``name`` is of the values' form, or somebody's as they are."""
-    if _shared(name, values) - {_FIGURE, _CALENDAR}:
+    is_short = name.isalnum() and sum(c.isdigit() for c in name) < _LEAST_DIGITS
+    if not is_short and _shared(name, values) - {_FIGURE, _CALENDAR}:
         return True
     if recognised([name], {}) or not names_somebody(name):
         return False
@@ -60,7 +62,7 @@ def _is_value(name: str, values: Sequence[str]) -> bool:
 
 
 def _may_be_value(name: str, values: Sequence[str]) -> bool:
-    """True for a number over numbers, for what is often a value of its column, and for what is no word where nothing stands under it."""
+    """True for what is like the values under it or is often one of them, and for what is no word where nothing stands there."""
     if not values:
         return is_contact(name) or (_forms(name) == {_FIGURE} and name.isascii())
     return bool(_shared(name, values)) or _is_often(name, values)

@@ -31,6 +31,7 @@ SAID = "stands what looks like a row of data. Have it delivered with a header"
         "2026-07-01 10:00:00;login\n2026-07-02 10:30:00;login\n",
         "Tarjeta;10,50 €\nEfectivo;9,00 €\n",
         "1001;García;ana@x.es\n",
+        "A1;B1\nA2;B2\n",
     ],
 )
 def test_a_row_of_data_in_the_place_of_a_header_is_refused(tmp_path: Path, rows: str) -> None:
@@ -51,6 +52,7 @@ def test_a_row_of_data_in_the_place_of_a_header_is_refused(tmp_path: Path, rows:
         "tienda;01/07/2026;02/07/2026\nS1;3;4\n",
         "Q1;Q2;Q3\nA1;B2;5\nA1;B3;5\n",
         "rosa;azul;verde\n1;2;3\n",
+        "store;T1;T2\nMad;T3;T9\n",
         "pieza;grupo\n1;A\npieza;grupo\n2;B\n",
         "id;nombre\n",
     ],

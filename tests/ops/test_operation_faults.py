@@ -19,7 +19,7 @@ from tiny_night import COUNTS, PEOPLE, Tiny, Watch, tiny
 
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, LockHeld, PadronError, UsageError
-from pipelines.ops import lock, one_night, releases
+from pipelines.ops import lock, releases
 from pipelines.ops import run as run_module
 from pipelines.ops.lock import Lock, holder
 from pipelines.ops.record import last_states
@@ -38,19 +38,6 @@ def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     made.deliver("2026-07-01", {"1": "ana", "2": "eva"})
     made.run()
     return made
-
-
-@pytest.fixture
-def alerts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What was alerted: event, summary."""
-    sent: list[tuple[str, dict[str, Any]]] = []
-
-    def send(conf: Any, event: str, summary: dict[str, Any], say: Any) -> bool:
-        sent.append((event, summary))
-        return True
-
-    monkeypatch.setattr("pipelines.ops.alerts._send", send)
-    return sent
 
 
 def stopping(inputs: Any) -> list[dict[str, Any]]:
@@ -199,37 +186,6 @@ def test_who_agreed_to_one_generation_has_not_agreed_to_another(
     with pytest.raises(GateStopped):
         shop.run(generation=b)
     assert shop.run(generation=a).released == ["2026-07-01.4"]
-
-
-def test_upkeep_that_cannot_be_asked_for_does_not_fail_a_released_night(
-    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
-) -> None:
-    def out_of_reach(*_: Any) -> bool:
-        raise OSError("timed out")
-
-    monkeypatch.setattr(run_module, "is_due", out_of_reach)
-    shop.deliver("2026-07-02", {"3": "leo"})
-    assert shop.run().released == ["2026-07-02.1"]
-    assert [event for event, _ in alerts] == ["warned"]
-
-
-def test_the_alert_of_a_night_that_could_not_begin_is_not_about_the_one_before(
-    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
-) -> None:
-    prepared = one_night.prepare
-
-    def second_fails(planned: Any, *rest: Any) -> Any:
-        if planned.business_date.day == 3:
-            raise OSError("out of reach")
-        return prepared(planned, *rest)
-
-    monkeypatch.setattr(run_module, "prepare", second_fails)
-    for day in ("2026-07-02", "2026-07-03"):
-        shop.deliver(day, {"3": day})
-    with pytest.raises(PadronError):
-        shop.run()
-    ((event, summary),) = alerts
-    assert (event, summary["run_id"], summary["release_id"]) == ("failed", None, "2026-07-02.1")
 
 
 def test_a_rejection_that_could_not_write_release_json_is_carried_out(

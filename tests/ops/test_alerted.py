@@ -1,4 +1,4 @@
-"""A run that has nothing to do says and alerts what lies beside the landing, once."""
+"""Who is told of what where no night was made, or where it is not the night that failed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 from tiny_night import Tiny, Watch, tiny
 
 from pipelines.cli import execute
-from pipelines.errors import GateStopped
+from pipelines.errors import GateStopped, PadronError
 from pipelines.ops import alerts as alerting
+from pipelines.ops import one_night
+from pipelines.ops import run as run_module
 from pipelines.ops.checks import landing
 
 
@@ -165,3 +167,34 @@ def test_somebody_who_was_told_is_not_told_again_because_another_hook_fails(
     shop.run()
     shop.run()
     assert calls == ["command"]
+
+
+def test_upkeep_that_cannot_be_asked_for_does_not_fail_a_released_night(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    def out_of_reach(*_: Any) -> bool:
+        raise OSError("timed out")
+
+    monkeypatch.setattr(run_module, "is_due", out_of_reach)
+    shop.deliver("2026-07-02", {"3": "leo"})
+    assert shop.run().released == ["2026-07-02.1"]
+    assert [event for event, _ in alerts] == ["warned"]
+
+
+def test_the_alert_of_a_night_that_could_not_begin_is_not_about_the_one_before(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    prepared = one_night.prepare
+
+    def second_fails(planned: Any, *rest: Any) -> Any:
+        if planned.business_date.day == 3:
+            raise OSError("out of reach")
+        return prepared(planned, *rest)
+
+    monkeypatch.setattr(run_module, "prepare", second_fails)
+    for day in ("2026-07-02", "2026-07-03"):
+        shop.deliver(day, {"3": day})
+    with pytest.raises(PadronError):
+        shop.run()
+    ((event, summary),) = alerts
+    assert (event, summary["run_id"], summary["release_id"]) == ("failed", None, "2026-07-02.1")
