@@ -41,8 +41,12 @@ TOLD = ("ops", "alerted.json")
 name files."""
 
 
-def warned(conf: Alerts, warehouse: Warehouse, record: Record, warnings: Sequence[str], say: Say) -> None:
-    """Tell of ``warnings`` that a night went on with, or that its upkeep gave; nothing where there is none."""
+def warned(
+    conf: Alerts, warehouse: Warehouse, record: Record | None, warnings: Sequence[str], say: Say
+) -> None:
+    """Tell of ``warnings`` that a night went on with, that its upkeep gave, or, without a ``record``, that it found before it
+    began; nothing where there is none.
+    """
     if warnings:
         summary = _summary(warehouse, "warned", 0, None, record)
         _send(conf, "warned", {**summary, "warnings": list(warnings)}, say)

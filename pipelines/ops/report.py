@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NIGHTS_SHOWN = 31
 STATUS = {
     "released": ("good", "✓", "Released"),
+    "restored": ("warn", "↩", "An older release, gone back to"),
     "stopped": ("bad", "■", "Stopped by a gate"),
     "failed": ("bad", "✕", "Failed"),
     "passed": ("good", "✓", "passed"),
@@ -93,7 +94,7 @@ def tiles(summary: Summary) -> list[Tile]:
         rows = sum(o.bronze_rows + (o.history or 0) for o in summary.outcomes)
         held = sum(o.quarantined for o in summary.outcomes)
         made.append(Tile("In quarantine", count(held), f"of {count(rows)} bronze rows"))
-    if summary.gates is not None:
+    if summary.gates:
         passed = sum(g.status == "passed" for g in summary.gates)
         made.append(Tile("Gates passed", f"{passed} of {len(summary.gates)}"))
     if summary.quality is not None:

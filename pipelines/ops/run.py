@@ -232,8 +232,7 @@ def _run(
     check_all_writable(warehouse.root, _written(settings))
     if releases.lost(warehouse):
         with Lock(warehouse, "padron run, publishing a lost release again") as lock:
-            if lock.taken_over:
-                watcher.warned(lock.taken_over)
+            _tell_of_the_dead(lock, settings, watcher)
             for text in publish_again(lock, start_spark):
                 watcher.warned(text)
     outcome = Outcome()
@@ -253,8 +252,7 @@ def _run(
         return outcome
     first = str(nights[0].business_date)
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
-        if lock.taken_over:
-            watcher.warned(lock.taken_over)
+        _tell_of_the_dead(lock, settings, watcher)
         _point(warehouse, watcher)
         nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
@@ -280,6 +278,14 @@ def _run(
                 report()
                 tell(_keep_up(warehouse, settings, watcher))
     return outcome
+
+
+def _tell_of_the_dead(lock: Lock, settings: Settings, watcher: Watcher) -> None:
+    """Say and alert whose lock was taken over: who was killed could tell nobody, and nobody told of a job that never came."""
+    if lock.taken_over:
+        watcher.warned(lock.taken_over)
+        text = f"{lock.taken_over}: whoever held it was killed, or never came back"
+        alerts.warned(settings.project.alerts, lock.warehouse, None, [text], watcher.warned)
 
 
 def _point(warehouse: Warehouse, watcher: Watcher) -> None:

@@ -270,7 +270,7 @@ class Summary:
     """Release that readers see; None where nothing was ever released."""
     run_id: str
     status: str
-    """released, stopped or failed."""
+    """released, restored (an older release was gone back to), stopped or failed."""
     seconds: float | None = None
     version: str | None = None
     """Version of the program."""

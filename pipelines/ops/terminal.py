@@ -23,6 +23,7 @@ WIDTH = 80
 _BAR = 20
 _WORDS = {
     "released": ("green", "released"),
+    "restored": ("yellow", "gone back to an older release"),
     "stopped": ("red", "stopped by a gate"),
     "failed": ("red", "failed"),
 }
@@ -102,7 +103,7 @@ def _figures(summary: Summary) -> Table:
         rows.append(
             ("Quarantine", count(held), f"{reasons} reason{plural}" if held else "no row was held back")
         )
-    if summary.gates is not None:
+    if summary.gates:
         failed = [g.gate for g in summary.gates if g.status != "passed"]
         passed = f"{len(summary.gates) - len(failed)} of {len(summary.gates)}"
         rows.append(("Gates passed", passed, f"not: {', '.join(failed)}" if failed else ""))

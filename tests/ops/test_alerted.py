@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_night import Tiny, Watch, tiny
+from tiny_night import Killed, Tiny, Watch, blocking, dying, released
 
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, PadronError
@@ -20,10 +20,7 @@ from pipelines.ops.checks import landing
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     """One released night."""
-    made = tiny(monkeypatch, tmp_path)
-    made.deliver("2026-07-01", {"1": "ana", "2": "eva"})
-    made.run()
-    return made
+    return released(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -37,11 +34,6 @@ def alerts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
 
     monkeypatch.setattr("pipelines.ops.alerts._send", send)
     return sent
-
-
-def stopping(inputs: Any) -> list[dict[str, Any]]:
-    found = {"gate": "volume", "status": "blocked", "severity": "fail", "value": 2.0, "bound": 1.0}
-    return [{**found, "message": "2 people."}]
 
 
 def test_what_lies_beside_the_landing_is_told_where_there_is_no_night(
@@ -108,7 +100,7 @@ def test_files_of_a_rejected_night_are_named_where_there_is_no_night(
     shop: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop.deliver("2026-07-02", {"2": "eva"})
-    shop.gates["silver.build"] = stopping
+    shop.gates["silver.build"] = blocking
     with pytest.raises(GateStopped):
         shop.run()
     shop.gates.clear()
@@ -198,3 +190,20 @@ def test_the_alert_of_a_night_that_could_not_begin_is_not_about_the_one_before(
         shop.run()
     ((event, summary),) = alerts
     assert (event, summary["run_id"], summary["release_id"]) == ("failed", None, "2026-07-02.1")
+
+
+def test_a_run_that_was_killed_is_told_of_by_the_next_one(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    with dying(monkeypatch, after=4), pytest.raises(Killed):
+        shop.run()
+    assert not alerts
+    watch = Watch()
+    assert shop.run(watch).released == ["2026-07-02.2"]
+    ((event, summary),) = alerts
+    assert (event, summary["exit_code"], summary["release_id"]) == ("warned", 0, "2026-07-01.1")
+    (text,) = summary["warnings"]
+    assert text.startswith("stale lock of padron run 2026-07-02 on ")
+    assert text.endswith(" taken over: whoever held it was killed, or never came back")
+    assert any(text.startswith(said) for said in watch.said)

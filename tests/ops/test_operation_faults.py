@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tiny_night import COUNTS, PEOPLE, Tiny, Watch, tiny
+from tiny_night import COUNTS, PEOPLE, Tiny, Watch, blocking, released, tiny
 
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, LockHeld, PadronError, UsageError
@@ -34,15 +34,7 @@ MARIA = Decider("maria", "seen")
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     """One released night."""
-    made = tiny(monkeypatch, tmp_path)
-    made.deliver("2026-07-01", {"1": "ana", "2": "eva"})
-    made.run()
-    return made
-
-
-def stopping(inputs: Any) -> list[dict[str, Any]]:
-    found = {"gate": "volume", "status": "blocked", "severity": "fail", "value": 2.0, "bound": 1.0}
-    return [{**found, "message": "2 people."}]
+    return released(monkeypatch, tmp_path)
 
 
 def newest_file(house: Warehouse, path: str) -> Path:
@@ -58,7 +50,7 @@ def newest_commit(house: Warehouse, path: str) -> Path:
 @pytest.mark.parametrize("lost", [newest_file, newest_commit])
 def test_what_a_power_loss_took_of_a_finished_stage_is_made_again(shop: Tiny, lost: Any) -> None:
     shop.deliver("2026-07-02", {"3": "leo"})
-    shop.gates["identity.assign"] = stopping
+    shop.gates["identity.assign"] = blocking
     with pytest.raises(GateStopped):
         shop.run()
     lost(shop.house, PEOPLE.path).write_bytes(b"")
@@ -177,7 +169,7 @@ def test_who_agreed_to_one_generation_has_not_agreed_to_another(
 ) -> None:
     monkeypatch.setattr(run_module, "check_fields", lambda generation, conf: None)
     a, b = (SimpleNamespace(generation_id=name, digest=name) for name in "ab")
-    shop.gates["silver.build"] = stopping
+    shop.gates["silver.build"] = blocking
     with pytest.raises(GateStopped):
         shop.run(generation=a)
     asked = ["release", "approve", "--by", "maria", "--why", "seen", "--warehouse", str(shop.warehouse)]
@@ -192,7 +184,7 @@ def test_a_rejection_that_could_not_write_release_json_is_carried_out(
     shop: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop.deliver("2026-07-02", {"3": "leo"})
-    shop.gates["silver.build"] = stopping
+    shop.gates["silver.build"] = blocking
     with pytest.raises(GateStopped):
         shop.run()
     pointer = shop.warehouse / "release.json"

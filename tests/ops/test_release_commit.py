@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tiny_night import Tiny, tiny
+from tiny_night import Tiny, blocking, released
 
 from pipelines.errors import GateStopped, LockHeld
 from pipelines.ops import one_night, releases, sign_off
@@ -22,15 +22,7 @@ from pipelines.storage import OvertakenError, Warehouse
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     """One released night."""
-    made = tiny(monkeypatch, tmp_path)
-    made.deliver("2026-07-01", {"1": "ana", "2": "eva"})
-    made.run()
-    return made
-
-
-def stopping(inputs: Any) -> list[dict[str, Any]]:
-    found = {"gate": "volume", "status": "blocked", "severity": "fail", "value": 2.0, "bound": 1.0}
-    return [{**found, "message": "2 people."}]
+    return released(monkeypatch, tmp_path)
 
 
 def test_a_night_is_not_released_over_a_release_that_it_does_not_know(
@@ -88,7 +80,7 @@ def test_going_back_never_commits_over_a_release_that_it_does_not_know(
     shop: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.deliver("2026-07-02", {"3": "leo"})
-    shop.gates["silver.build"] = stopping
+    shop.gates["silver.build"] = blocking
     with pytest.raises(GateStopped):
         shop.run()
     checked, (first,) = Lock.check, rows_of(shop.house, RELEASES.path)

@@ -93,6 +93,13 @@ def test_nothing_found_is_not_the_same_as_not_delivered() -> None:
     assert "Nothing is open." in said
 
 
+def test_an_older_release_that_was_gone_back_to_is_no_night_whose_gates_passed() -> None:
+    page = render(replace(WHOLE, status="restored", gates=(), stages=()))
+    assert "An older release, gone back to" in text(page)
+    assert "Gates passed" not in text(page)
+    assert 'class="card attention"' in page, "what was decided is to be looked at, and nothing was stopped"
+
+
 def test_issues_stand_under_who_answers_for_them() -> None:
     said = text(render(WHOLE)).partition(" Issues by owner ")[2].partition(" Gates ")[0]
     assert (

@@ -28,6 +28,7 @@ from deltalake.table import TableAlterer
 
 from pipelines import files, storage
 from pipelines.bronze.batches import BATCHES
+from pipelines.errors import PadronError
 from pipelines.ops import lock, one_night, rehearsal, releases, repeat
 from pipelines.ops import run as run_module
 from pipelines.ops.run import Options, Outcome, run
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[2]
+DAY = "2026-07-01"
+"""The date of the first night."""
 _ID, _NAME = Column("record_id", STRING, "The record."), Column("name", STRING, "Its name.")
 _CUSTOMER = Column("customer", LONG, "The customer.")
 
@@ -245,6 +248,40 @@ def tiny(monkeypatch: pytest.MonkeyPatch, folder: Path, gates: dict[str, Any] | 
     made = Tiny(folder / "landing", folder / "warehouse", gates if gates is not None else {})
     install(monkeypatch.setattr, STAGES, made.gates)
     return made
+
+
+def released(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tiny:
+    """A shop with one released night, of the people 1 and 2."""
+    made = tiny(monkeypatch, folder)
+    made.deliver(DAY, {"1": "ana", "2": "eva"})
+    made.run()
+    return made
+
+
+def with_conf(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tiny:
+    """A shop with a first night to run, and a configuration of its own."""
+    made = tiny(monkeypatch, folder)
+    made.config = folder / "conf"
+    shutil.copytree(ROOT / "conf", made.config)
+    made.deliver(DAY, {"1": "ana", "2": "eva", "3": "ana"})
+    return made
+
+
+def stopped_at(shop: Tiny, stage: str) -> None:
+    """A run that fails when ``stage`` has ended."""
+    shop.gates[stage] = lambda inputs: 1 / 0
+    try:
+        shop.run()
+    except PadronError:
+        shop.gates.clear()
+    else:
+        raise AssertionError(f"{stage} did not fail")
+
+
+def blocking(inputs: Inputs) -> list[dict[str, Any]]:
+    """A gate that stops every night."""
+    found = {"gate": "volume", "status": "blocked", "severity": "fail", "value": 2.0, "bound": 1.0}
+    return [{**found, "message": "2 people."}]
 
 
 COMMITS = (

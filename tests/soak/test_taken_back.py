@@ -11,6 +11,8 @@ from pyspark.sql import SparkSession
 
 from pipelines.cli import execute
 from pipelines.ops import releases
+from pipelines.ops.summarise import summarise
+from pipelines.settings import load_settings
 from pipelines.simulate import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +59,8 @@ def test_a_night_is_rolled_back_and_run_again(shop: Shop, tmp_path: Path) -> Non
         before.to_pylist(), key=lambda r: (r["source"], r["record_id"], r["customer_id"])
     )
     assert int(str(shop.value(CHANGED))) > 0
+    told = summarise(str(shop.warehouse), load_settings(shop.config))
+    assert (told.status, told.gates, told.stages) == ("restored", (), ())
     # The files of the second night come again: the same customers with the same ids.
     assert shop.run() == 0
     assert shop.rows(ASSIGNED) == after
