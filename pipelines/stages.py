@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from pipelines.queries import Say, at_once, computed_once, let_go, silent
-from pipelines.storage import TableRef, Warehouse
+from pipelines.storage import Warehouse
+from pipelines.stored import TableRef
 from pipelines.tables import Table
 
 if TYPE_CHECKING:

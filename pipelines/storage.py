@@ -8,7 +8,6 @@ next write of a table starts from the version that the caller names.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +21,16 @@ from pipelines.access import reading
 from pipelines.data_files import BROKEN, copy_rows, write_files
 from pipelines.errors import PadronError
 from pipelines.queries import both, is_local, no_rows
-from pipelines.stored import CLEANUP, FEW_FILES, LOG_KEPT, LostFileError, StoredTables, file_names
+from pipelines.stored import (
+    CLEANUP,
+    FEW_FILES,
+    LOG_KEPT,
+    LostFileError,
+    StoredTables,
+    TableRef,
+    file_names,
+    log_rows,
+)
 from pipelines.tables import Kind, Table
 from pipelines.taken_over import TakenOver
 
@@ -35,31 +43,12 @@ if TYPE_CHECKING:
     from pipelines.data_files import DataFile
 
 CONSTRAINT = "contract"
+SMALL_TABLE = 2**22
+"""Bytes of a table up to which its rows are kept in memory once they were read."""
 
 
 class ContractBrokenError(PadronError):
     """Rows break the table's declared CHECK; the message never shows their values."""
-
-
-@dataclass(frozen=True)
-class TableRef:
-    """A table at a version: what a stage gets that reads Parquet files itself."""
-
-    uri: str
-    version: int
-
-    def file_uris(self) -> list[str]:
-        """The Parquet files of that version."""
-        return [files.join(self.uri, name) for name in file_names(DeltaTable(self.uri, version=self.version))]
-
-    def rows(self) -> int:
-        """Rows by the table's log; no data is read."""
-        return _log_rows(DeltaTable(self.uri, version=self.version))
-
-
-def _log_rows(table: DeltaTable) -> int:
-    actions = pa.table(table.get_add_actions(flatten=True))
-    return sum(n or 0 for n in actions["num_records"].to_pylist()) if actions.num_rows else 0
 
 
 def _bare(kind: Any) -> Any:
@@ -102,6 +91,14 @@ class OvertakenError(PadronError):
 class Warehouse(StoredTables):
     """Reads and writes the tables: every one by its declaration, at a version."""
 
+    def __init__(self, uri: str, **retention: Any) -> None:
+        """See ``StoredTables``."""
+        super().__init__(uri, **retention)
+        self._counts: dict[tuple[str, int], int] = {}
+        """Rows by table and version: of one version they are always as many."""
+        self._small: dict[str, tuple[int, pa.Table]] = {}
+        """The version of each small table that was read last, and its rows: runs ask for them again and again."""
+
     def ref(self, path: str, version: int) -> TableRef:
         return TableRef(self.native(path), version)
 
@@ -128,8 +125,11 @@ class Warehouse(StoredTables):
         """Rows at a version by the table's log; 0 for no version."""
         if version is None:
             return 0
-        table = self.open(path, version)
-        return 0 if table is None else _log_rows(table)
+        key = path, version
+        if key not in self._counts:
+            table = self.open(path, version)
+            self._counts[key] = 0 if table is None else log_rows(table)
+        return self._counts[key]
 
     def arrow(self, path: str, version: int | None = None) -> pa.Table | None:
         """A small table as Arrow (ops tables, published figures); None where there is none.
@@ -148,21 +148,20 @@ class Warehouse(StoredTables):
 
     def _as_arrow(self, path: str, version: int | None) -> pa.Table | None:
         table = self.newest(path) if version is None else self.open(path, version)
-        with reading(self.uri(path)):
-            return None if table is None else self.files_of(path, table).to_table()
+        if table is None:
+            return None
+        known, rows = self._small.get(path, (None, None))
+        if rows is None or known != table.version():
+            with reading(self.uri(path)):
+                rows = self.rows_of(path, table)
+            if rows.nbytes <= SMALL_TABLE:
+                self._small[path] = table.version(), rows
+        return rows
 
     def dataset(self, path: str, version: int | None = None) -> Dataset | None:
         """The table's files as Arrow reads them, for a query; None where there is no table."""
         table = self.newest(path) if version is None else self.open(path, version)
         return None if table is None else self.files_of(path, table)
-
-    def files_of(self, path: str, table: DeltaTable) -> Dataset:
-        """The files of the opened ``table`` at its version, as Arrow reads them.
-
-        By Arrow's own file system: with that of deltalake, which is written in Python, a thread of Arrow may let go of
-        a file while the process ends, and abort it after all its work is done.
-        """
-        return table.to_pyarrow_dataset(filesystem=files.below(self.uri(path)))
 
     def read(self, spark: SparkSession, table: Table, version: int | None) -> DataFrame:
         """The table at ``version``; without one an empty frame of the declared shape.
@@ -214,13 +213,12 @@ class Warehouse(StoredTables):
         is another warehouse than this); append tables become ``base`` plus the content, whatever a
         dead run left after ``base``. Raises ContractBrokenError where rows that come break the CHECK.
         """
-        empty = self._create(table)
+        stored, empty = self._created(table)
         if table.kind is Kind.APPEND:
             start = empty if base is None else base
-            if self.version(table.path) != start:
-                self._restore(table.path, start)
-        self.keep_log(table.path)
-        before, commits = DeltaTable(self.native(table.path)).version(), 1
+            if stored.version() != start:
+                stored = self._restored(table.path, start)
+        before, commits = self.keep_log(table.path, stored).version(), 1
         mode: Literal["append", "overwrite"] = "append" if table.kind is Kind.APPEND else "overwrite"
         try:
             if isinstance(content, pa.Table):
@@ -238,11 +236,12 @@ class Warehouse(StoredTables):
                 ) from None
             raise
         # Delta lets rows of another writer stand beside an append, and beside an overwrite what is appended meanwhile.
-        if self.version(table.path) != before + commits:
+        made = DeltaTable(self.native(table.path))
+        if made.version() != before + commits:
             raise CommitFailedError(f"another writer committed to {table.path}")
-        if table.kind is Kind.APPEND:
-            self.compact(table.path)
-        return self._promised(table)
+        if table.kind is Kind.APPEND and self.compact(table.path, made):
+            made = DeltaTable(self.native(table.path))
+        return self._promised(table, made)
 
     def _commit(
         self,
@@ -301,10 +300,9 @@ class Warehouse(StoredTables):
         stored.alter.add_columns(list(Schema.from_json(json.dumps(coming | {"fields": new})).fields))
         return DeltaTable(self.native(table.path)), 1
 
-    def _promised(self, table: Table) -> int:
-        """The newest version, with the retention that conf promises now: it may be another than when the
+    def _promised(self, table: Table, stored: DeltaTable) -> int:
+        """The newest version, ``stored``, with the retention that conf promises now: it may be another than when the
         table was created, and Delta deletes its log by it."""
-        stored = DeltaTable(self.native(table.path))
         wanted = {name: value or "" for name, value in self._properties(table).items()}
         if wanted.items() <= stored.metadata().configuration.items():
             return int(stored.version())
@@ -318,7 +316,7 @@ class Warehouse(StoredTables):
         Returns the new version.
         """
         if self.version(table.path) != base:
-            self._restore(table.path, base)
+            self._restored(table.path, base)
         schema = arrow_schema(table)
         for field in schema:
             # A warehouse of an older version has fewer columns.
@@ -332,8 +330,7 @@ class Warehouse(StoredTables):
 
     def seen(self, table: Table) -> DeltaTable:
         """The table as it is now; made where there is none."""
-        self._create(table)
-        return DeltaTable(self.native(table.path))
+        return self._created(table)[0]
 
     def append_rows(
         self, table: Table, rows: Iterable[Mapping[str, Any]], seen: DeltaTable | None = None
@@ -378,8 +375,8 @@ class Warehouse(StoredTables):
             CLEANUP: "false",
         }
 
-    def _create(self, table: Table) -> int:
-        """Make sure that the table exists; the version at which it was empty."""
+    def _created(self, table: Table) -> tuple[DeltaTable, int]:
+        """The table, made where there is none, at its newest version; and the version at which it was empty."""
         condition = check_condition(table)
         empty = 1 if condition else 0
         created = self.open(table.path)
@@ -394,8 +391,10 @@ class Warehouse(StoredTables):
         # A run may have died between the two commits.
         if condition and created.version() == 0:
             created.alter.add_constraint({CONSTRAINT: condition})
-        return empty
+            created = DeltaTable(self.native(table.path))
+        return created, empty
 
-    def _restore(self, path: str, version: int) -> None:
-        table = DeltaTable(self.native(path))
-        table.restore(version)
+    def _restored(self, path: str, version: int) -> DeltaTable:
+        """The table as it was at ``version``, which is a version of its own."""
+        DeltaTable(self.native(path)).restore(version)
+        return DeltaTable(self.native(path))

@@ -1,8 +1,9 @@
-"""The tables of a warehouse as Delta keeps them: their versions, their logs and their files; nothing of what they hold."""
+"""The tables of a warehouse as Delta keeps them: their versions, their logs and their files."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ from pipelines.errors import PadronError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from pyarrow.dataset import Dataset
 
 CLEANUP = "delta.enableExpiredLogCleanup"
 LOG_KEPT = "delta.logRetentionDuration"
@@ -65,6 +68,28 @@ def file_names(table: DeltaTable) -> list[str]:
     """
     actions = pa.table(table.get_add_actions())
     return [str(name) for name in actions["path"].to_pylist()] if actions.num_rows else []
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """A table at a version: what a stage gets that reads Parquet files itself."""
+
+    uri: str
+    version: int
+
+    def file_uris(self) -> list[str]:
+        """The Parquet files of that version."""
+        return [files.join(self.uri, name) for name in file_names(DeltaTable(self.uri, version=self.version))]
+
+    def rows(self) -> int:
+        """Rows by the table's log; no data is read."""
+        return log_rows(DeltaTable(self.uri, version=self.version))
+
+
+def log_rows(table: DeltaTable) -> int:
+    """Rows of the opened version by its log; no data is read."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    return sum(n or 0 for n in actions["num_records"].to_pylist()) if actions.num_rows else 0
 
 
 class StoredTables:
@@ -139,12 +164,34 @@ class StoredTables:
         table = self.open(path)
         return table.version() if table is not None else None
 
-    def compact(self, path: str) -> int:
+    def files_of(self, path: str, table: DeltaTable) -> Dataset:
+        """The files of the opened ``table`` at its version, as Arrow reads them.
+
+        By Arrow's own file system: with that of deltalake, which is written in Python, a thread of Arrow may let go of
+        a file while the process ends, and abort it after all its work is done.
+        """
+        return table.to_pyarrow_dataset(filesystem=files.below(self.uri(path)))
+
+    def rows_of(self, path: str, table: DeltaTable) -> pa.Table:
+        """All rows of the opened ``table``, of a small one: a table of the operation has a file for each time that it was
+        written to, and what its statistics exclude, which ``files_of`` works out, takes longer than reading it.
+        """
+        if table.protocol().min_reader_version > 1:
+            return self.files_of(path, table).to_table()
+        import pyarrow.dataset as ds
+
+        system, parquet = files.below(self.uri(path)), ds.ParquetFileFormat()
+        parts = [parquet.make_fragment(name, filesystem=system) for name in file_names(table)]
+        schema = pa.schema(table.schema().to_arrow())
+        return ds.FileSystemDataset(parts, schema, parquet, system).to_table()
+
+    def compact(self, path: str, stored: DeltaTable | None = None) -> int:
         """Join the table's small files where there are more than ``FEW_FILES``; how many were joined.
 
-        That is a new version with the same rows. A table that is replaced every night needs none.
+        That is a new version with the same rows. A table that is replaced every night needs none. ``stored``: the table,
+        where it is open at its newest version.
         """
-        stored = DeltaTable(self.native(path))
+        stored = stored or DeltaTable(self.native(path))
         sizes = pa.table(stored.get_add_actions(flatten=True))["size_bytes"].to_pylist()
         if sum(size < SMALL_FILE for size in sizes) <= FEW_FILES:
             return 0
@@ -186,11 +233,15 @@ class StoredTables:
         for folder in sorted(held - needed):
             files.delete(files.join(uri, folder))
 
-    def keep_log(self, path: str) -> None:
-        """See that no writer cleans the table's log by itself, as it would that of a table of an older program."""
-        stored = DeltaTable(self.native(path))
-        if stored.metadata().configuration.get(CLEANUP) != "false":
-            stored.alter.set_table_properties({CLEANUP: "false"})
+    def keep_log(self, path: str, stored: DeltaTable | None = None) -> DeltaTable:
+        """See that no writer cleans the table's log by itself, as it would that of a table of an older program; the table
+        at its newest version. ``stored``: as it is, where it is open.
+        """
+        stored = stored or DeltaTable(self.native(path))
+        if stored.metadata().configuration.get(CLEANUP) == "false":
+            return stored
+        stored.alter.set_table_properties({CLEANUP: "false"})
+        return DeltaTable(self.native(path))
 
     def shorten_log(self, path: str, days: int) -> None:
         """See that ``vacuum`` keeps the table's log for so many days, whatever the retention of its layer."""

@@ -169,7 +169,7 @@ class Lock:
         host. Raises LockHeld where that one is alive.
         """
         try:
-            rows = self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
+            rows = self.warehouse.rows_of(LOCK.path, seen).to_pylist()
         except (pa.ArrowInvalid, FileNotFoundError):
             if not self._is_silent(seen):
                 raise LockHeld("Another run holds the lock: wait for it to end.") from None
@@ -237,7 +237,7 @@ class Lock:
                 "storage cannot be reached. Nothing is released; run again when the warehouse is whole."
             )
         try:
-            rows = self.warehouse.files_of(LOCK.path, seen).to_table().to_pylist()
+            rows = self.warehouse.rows_of(LOCK.path, seen).to_pylist()
         except (pa.ArrowInvalid, FileNotFoundError):
             # What this run wrote last is its own, also where the storage lost the file.
             if seen.version() == self._written:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from pipelines.storage import TableRef, Warehouse, arrow_schema
+from pipelines.storage import Warehouse, arrow_schema
+from pipelines.stored import TableRef
 from pipelines.tables import Kind, Table
 from pipelines.taken_over import TakenOver
 

@@ -32,8 +32,8 @@ def after_all(warehouse: Warehouse, at: datetime, *paths: str) -> datetime:
     newest = [
         known
         for path in paths
-        if (rows := warehouse.dataset(path)) is not None
-        for known in rows.to_table(columns=["at"])["at"].to_pylist()
+        if (rows := warehouse.arrow(path)) is not None
+        for known in rows["at"].to_pylist()
     ]
     return max(at, max(newest) + timedelta(microseconds=1)) if newest else at
 

@@ -14,7 +14,6 @@ import deltalake
 import pytest
 import tiny_night
 from deltalake.exceptions import CommitFailedError
-from pyspark.sql import SparkSession
 from tiny_night import STAGES, Killed, Tiny, Watch, dying, tiny
 
 from pipelines import files, storage
@@ -24,7 +23,6 @@ from pipelines.ops.failures import stage_failed
 from pipelines.ops.keys import needs
 from pipelines.ops.record import Record, last_states, rows_of
 from pipelines.ops.tables import CONFIGURATIONS, RELEASES, RUNS
-from pipelines.storage import arrow_schema
 from pipelines.tables import Kind, Table
 
 FIRST, SECOND = "2026-07-01", "2026-07-02"
@@ -229,25 +227,6 @@ def test_whatever_another_writer_commits_meanwhile_is_a_conflict(
     again = shop.house.arrow(table.path, shop.house.write(table, content, base))
     assert again is not None
     assert again.num_rows == content.num_rows * (2 if table.kind is Kind.APPEND else 1)
-
-
-def test_rows_of_spark_beside_which_another_writer_commits_are_a_conflict(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    house, table = storage.Warehouse(str(tmp_path)), tiny_night.PEOPLE
-    base = house.write(table, arrow_schema(table).empty_table(), None)
-    frame, made = house.read(spark, table, base), storage.write_files
-
-    def beside(*given: Any) -> Any:
-        found = made(*given)
-        storage.write_deltalake(
-            f"{tmp_path}/{table.path}", arrow_schema(table).empty_table(), mode="overwrite"
-        )
-        return found
-
-    monkeypatch.setattr(storage, "write_files", beside)
-    with pytest.raises(CommitFailedError):
-        house.write(table, frame, base)
 
 
 def test_a_full_disk_on_which_not_even_the_record_fits_is_told_all_the_same(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny_night
+from deltalake.exceptions import CommitFailedError
 from tiny_night import PEOPLE, ROOT, STAGES, Killed, dying, tiny
 
+from pipelines import storage
 from pipelines.ops import releases
 from pipelines.stages import Content, Inputs, Stage
+from pipelines.storage import arrow_schema
 from pipelines.tables import LONG, Column, Table
 
 if TYPE_CHECKING:
@@ -86,3 +89,22 @@ def test_a_night_that_dies_after_any_commit_of_a_frame_is_made_good_by_its_rerun
         assert stored is not None
         assert stored.metadata().configuration["delta.logRetentionDuration"] == "interval 400 days"
         assert len(releases.all_releases(victim.house)) == 2
+
+
+def test_rows_of_spark_beside_which_another_writer_commits_are_a_conflict(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, table = storage.Warehouse(str(tmp_path)), PEOPLE
+    base = house.write(table, arrow_schema(table).empty_table(), None)
+    frame, made = house.read(spark, table, base), storage.write_files
+
+    def beside(*given: Any) -> Any:
+        found = made(*given)
+        storage.write_deltalake(
+            f"{tmp_path}/{table.path}", arrow_schema(table).empty_table(), mode="overwrite"
+        )
+        return found
+
+    monkeypatch.setattr(storage, "write_files", beside)
+    with pytest.raises(CommitFailedError):
+        house.write(table, frame, base)
