@@ -91,13 +91,14 @@ class OvertakenError(PadronError):
 class Warehouse(StoredTables):
     """Reads and writes the tables: every one by its declaration, at a version."""
 
-    def __init__(self, uri: str, **retention: Any) -> None:
+    def __init__(
+        self, uri: str, *, retention_days: int = 60, by_layer: Mapping[str, int] | None = None
+    ) -> None:
         """See ``StoredTables``."""
-        super().__init__(uri, **retention)
-        self._counts: dict[tuple[str, int], int] = {}
-        """Rows by table and version: of one version they are always as many."""
-        self._small: dict[str, tuple[int, pa.Table]] = {}
-        """The version of each small table that was read last, and its rows: runs ask for them again and again."""
+        super().__init__(uri, retention_days=retention_days, by_layer=by_layer)
+        self._small: dict[str, tuple[list[str], pa.Table]] = {}
+        """The files of each small table that were read last, which no writer changes, and their rows: a run asks again and
+        again."""
 
     def ref(self, path: str, version: int) -> TableRef:
         return TableRef(self.native(path), version)
@@ -125,16 +126,14 @@ class Warehouse(StoredTables):
         """Rows at a version by the table's log; 0 for no version."""
         if version is None:
             return 0
-        key = path, version
-        if key not in self._counts:
-            table = self.open(path, version)
-            self._counts[key] = 0 if table is None else log_rows(table)
-        return self._counts[key]
+        table = self.open(path, version)
+        return 0 if table is None else log_rows(table)
 
     def arrow(self, path: str, version: int | None = None) -> pa.Table | None:
         """A small table as Arrow (ops tables, published figures); None where there is none.
 
-        Raises LostFileError where a file of the newest version, which is asked for without a number, is gone or not whole.
+        Files that were read before are not read again. Raises LostFileError where another file of the newest version, which
+        is asked for without a number, is gone or not whole.
         """
         try:
             return self._as_arrow(path, version)
@@ -150,12 +149,14 @@ class Warehouse(StoredTables):
         table = self.newest(path) if version is None else self.open(path, version)
         if table is None:
             return None
+        named = file_names(table)
         known, rows = self._small.get(path, (None, None))
-        if rows is None or known != table.version():
+        # Where there is none, the table may have got other columns.
+        if rows is None or known != named or not named:
             with reading(self.uri(path)):
                 rows = self.rows_of(path, table)
             if rows.nbytes <= SMALL_TABLE:
-                self._small[path] = table.version(), rows
+                self._small[path] = named, rows
         return rows
 
     def dataset(self, path: str, version: int | None = None) -> Dataset | None:

@@ -175,8 +175,10 @@ class StoredTables:
     def rows_of(self, path: str, table: DeltaTable) -> pa.Table:
         """All rows of the opened ``table``, of a small one: a table of the operation has a file for each time that it was
         written to, and what its statistics exclude, which ``files_of`` works out, takes longer than reading it.
+
+        Tables that padron does not write, with parts by value or features that readers have to know, are read as ``files_of``.
         """
-        if table.protocol().min_reader_version > 1:
+        if table.protocol().min_reader_version > 1 or table.metadata().partition_columns:
             return self.files_of(path, table).to_table()
         import pyarrow.dataset as ds
 
@@ -235,7 +237,7 @@ class StoredTables:
 
     def keep_log(self, path: str, stored: DeltaTable | None = None) -> DeltaTable:
         """See that no writer cleans the table's log by itself, as it would that of a table of an older program; the table
-        at its newest version. ``stored``: as it is, where it is open.
+        as it is then. ``stored``: the table, where it is open at its newest version.
         """
         stored = stored or DeltaTable(self.native(path))
         if stored.metadata().configuration.get(CLEANUP) == "false":

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -41,12 +41,8 @@ TOLD = ("ops", "alerted.json")
 name files."""
 
 
-def warned(
-    conf: Alerts, warehouse: Warehouse, record: Record | None, warnings: Sequence[str], say: Say
-) -> None:
-    """Tell of ``warnings`` that a night went on with, that its upkeep gave, or, without a ``record``, that it found before it
-    began; nothing where there is none.
-    """
+def warned(conf: Alerts, warehouse: Warehouse, record: Record, warnings: Sequence[str], say: Say) -> None:
+    """Tell of ``warnings`` that a night went on with, or that its upkeep gave; nothing where there is none."""
     if warnings:
         summary = _summary(warehouse, "warned", 0, None, record)
         _send(conf, "warned", {**summary, "warnings": list(warnings)}, say)
@@ -84,6 +80,13 @@ def _told(warehouse: Warehouse) -> dict[str, list[str]]:
     except (OSError, ValueError):
         return {}
     return {k: v for k, v in found.items() if isinstance(v, list)} if isinstance(found, dict) else {}
+
+
+def died(conf: Alerts, warehouse: Warehouse, run: Mapping[str, Any], say: Say) -> None:
+    """Tell of ``run``, the newest row in ops/runs of a run that never said how it ended, and so told nobody."""
+    message = f"{run['run_id']} never said how it ended: it was killed, or its machine went down."
+    about = {"run_id": run["run_id"], "business_date": run["business_date"].isoformat()}
+    _send(conf, "failed", {**_summary(warehouse, "failed", 1, message, None), **about}, say)
 
 
 def failed(

@@ -232,7 +232,8 @@ def _run(
     check_all_writable(warehouse.root, _written(settings))
     if releases.lost(warehouse):
         with Lock(warehouse, "padron run, publishing a lost release again") as lock:
-            _tell_of_the_dead(lock, settings, watcher)
+            if lock.taken_over:
+                watcher.warned(lock.taken_over)
             for text in publish_again(lock, start_spark):
                 watcher.warned(text)
     outcome = Outcome()
@@ -281,11 +282,17 @@ def _run(
 
 
 def _tell_of_the_dead(lock: Lock, settings: Settings, watcher: Watcher) -> None:
-    """Say and alert whose lock was taken over: who was killed could tell nobody, and nobody told of a job that never came."""
+    """Say whose lock was taken over, and alert that the last run died before its release: it could tell nobody itself.
+
+    Whoever holds the lock knows that no other run is alive. A night that waited for its next job died where its lock was
+    taken over.
+    """
     if lock.taken_over:
         watcher.warned(lock.taken_over)
-        text = f"{lock.taken_over}: whoever held it was killed, or never came back"
-        alerts.warned(settings.project.alerts, lock.warehouse, None, [text], watcher.warned)
+    states = releases.run_states(lock.warehouse)
+    last = states[max(states, key=lambda name: states[name]["at"])] if states else None
+    if last and (last["status"] == "started" or (last["status"] == "waiting" and lock.taken_over)):
+        alerts.died(settings.project.alerts, lock.warehouse, last, watcher.warned)
 
 
 def _point(warehouse: Warehouse, watcher: Watcher) -> None:

@@ -79,6 +79,7 @@ class Runner:
         self.versions: dict[str, int] = {**night.base, **night.given}
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
         self._generations: dict[int, str | None] = {}
+        self._counts: dict[tuple[str, int | None], int] = {}
 
     def inputs(self, stage: str = "") -> Inputs:
         return Inputs(
@@ -142,7 +143,7 @@ class Runner:
             else:
                 result.outputs = self._execute(stage)
             self.versions.update(result.outputs)
-            result.rows_in = sum(self.warehouse.rows(p, v) for p, v in key.inputs.items())
+            result.rows_in = sum(self._rows(p, v) for p, v in key.inputs.items())
             result.rows_out = self._written_rows(stage, result.outputs)
             result.generation = self._generation()
             # What a gate stops is done all the same: the night that is approved does not repeat it.
@@ -176,9 +177,15 @@ class Runner:
 
     def _written_rows(self, stage: Stage, outputs: Mapping[str, int]) -> int:
         """Rows that the outputs have by their logs; of appended tables without those of the prior state."""
-        rows = sum(self.warehouse.rows(path, version) for path, version in outputs.items())
+        rows = sum(self._rows(path, version) for path, version in outputs.items())
         appended = [t.path for t in stage.writes if t.kind is Kind.APPEND and t.path in outputs]
-        return max(0, rows - sum(self.warehouse.rows(path, self.night.base.get(path)) for path in appended))
+        return max(0, rows - sum(self._rows(path, self.night.base.get(path)) for path in appended))
+
+    def _rows(self, path: str, version: int | None) -> int:
+        """Rows of a version, which are counted once a night: what one stage writes others read."""
+        if (path, version) not in self._counts:
+            self._counts[path, version] = self.warehouse.rows(path, version)
+        return self._counts[path, version]
 
     def _generation(self) -> str | None:
         """The generation in force by the tables as they stand."""

@@ -12,9 +12,10 @@ from tiny_night import Killed, Tiny, Watch, blocking, dying, released
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, PadronError
 from pipelines.ops import alerts as alerting
-from pipelines.ops import one_night
+from pipelines.ops import lock, one_night
 from pipelines.ops import run as run_module
 from pipelines.ops.checks import landing
+from pipelines.ops.lock import Lock
 
 
 @pytest.fixture
@@ -192,18 +193,54 @@ def test_the_alert_of_a_night_that_could_not_begin_is_not_about_the_one_before(
     assert (event, summary["run_id"], summary["release_id"]) == ("failed", None, "2026-07-02.1")
 
 
-def test_a_run_that_was_killed_is_told_of_by_the_next_one(
+def killed(shop: Tiny, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    with dying(monkeypatch, after), pytest.raises(Killed):
+        shop.run()
+
+
+def test_a_night_that_was_killed_is_told_of_by_the_next_run_once(
     shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
 ) -> None:
     shop.deliver("2026-07-02", {"3": "leo"})
-    with dying(monkeypatch, after=4), pytest.raises(Killed):
-        shop.run()
+    killed(shop, monkeypatch, after=4)
     assert not alerts
     watch = Watch()
     assert shop.run(watch).released == ["2026-07-02.2"]
+    assert any(text.startswith("stale lock of padron run 2026-07-02 on ") for text in watch.said)
     ((event, summary),) = alerts
-    assert (event, summary["exit_code"], summary["release_id"]) == ("warned", 0, "2026-07-01.1")
-    (text,) = summary["warnings"]
-    assert text.startswith("stale lock of padron run 2026-07-02 on ")
-    assert text.endswith(" taken over: whoever held it was killed, or never came back")
-    assert any(text.startswith(said) for said in watch.said)
+    told = {key: summary[key] for key in ("exit_code", "run_id", "business_date", "release_id")}
+    died = {"exit_code": 1, "run_id": "2026-07-02.1", "business_date": "2026-07-02"}
+    assert (event, told) == ("failed", {**died, "release_id": "2026-07-01.1"})
+    assert summary["message"].startswith("2026-07-02.1 never said how it ended: it was killed")
+    shop.deliver("2026-07-03", {"4": "iris"})
+    shop.run()
+    assert len(alerts) == 1
+
+
+def test_a_night_that_was_killed_is_told_of_whoever_took_its_lock_over(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    killed(shop, monkeypatch, after=4)
+    assert execute(["maintain", "--warehouse", str(shop.warehouse)]) == 0
+    shop.run()
+    assert [event for event, _ in alerts] == ["failed"]
+
+
+def test_a_run_that_said_how_it_ended_is_not_told_of_again(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    shop.gates["gold.totals"] = lambda inputs: 1 / 0
+    # As where a process that was told to end says so, and is gone with its lock.
+    with monkeypatch.context() as patch:
+        patch.setattr(Lock, "__exit__", lambda *_: None)
+        patch.setattr(Lock, "_heartbeats", lambda self: None)
+        with pytest.raises(PadronError):
+            shop.run()
+    shop.gates.clear()
+    monkeypatch.setattr(lock, "_alive", lambda pid: False)
+    watch = Watch()
+    assert shop.run(watch).released
+    assert any("taken over" in text for text in watch.said)
+    assert [summary["run_id"] for _, summary in alerts] == ["2026-07-02.1"], "when it failed, and not again"
