@@ -84,7 +84,7 @@ def _told(warehouse: Warehouse) -> dict[str, list[str]]:
 
 def died(conf: Alerts, warehouse: Warehouse, run: Mapping[str, Any], say: Say) -> None:
     """Tell of ``run``, the newest row in ops/runs of a run that never said how it ended, and so told nobody."""
-    message = f"{run['run_id']} never said how it ended: it was killed, or its machine went down."
+    message = f"{run['run_id']} never said how it ended: it was killed, its machine went down, or that could not be written."
     about = {"run_id": run["run_id"], "business_date": run["business_date"].isoformat()}
     _send(conf, "failed", {**_summary(warehouse, "failed", 1, message, None), **about}, say)
 
