@@ -146,9 +146,11 @@ class Record:
             "stage": stage,
         }
         rows = [{**common, **verdict} for verdict in verdicts]
-        if not rows and any(row.get("stage") == stage for row in self._gates):
-            # What the stage's gate said before holds no more, though it says nothing now.
-            rows = [{**common, "gate": stage, "status": "passed", "message": "nothing is asked any more"}]
+        if not rows:
+            # What the stage's gates said before holds no more, though they say nothing now.
+            before = sorted({row["gate"] for row in self._gates if row.get("stage") == stage})
+            over = {"status": "passed", "message": "nothing is asked any more"}
+            rows = [{**common, "gate": gate, **over} for gate in before]
         self._gates.extend(rows)
         if rows:
             self.warehouse.append_rows(GATES, rows)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from pipelines.ops.judgements import standing
+from pipelines.ops.record import Record, rows_of
+from pipelines.ops.tables import GATES
+from pipelines.storage import Warehouse
 
 LAND, SILVER = "bronze.land", "silver.build"
 
@@ -66,3 +70,17 @@ def test_without_a_stage_the_last_verdict_of_each_name_holds() -> None:
         row(1, None, "freshness erp", "warned"),
         row(2, None, "volume_high crm/contacts", "passed"),
     ) == {"volume_high crm/contacts": "passed", "freshness erp": "warned"}
+
+
+def test_gates_that_are_asked_nothing_any_more_pass_under_their_own_names(tmp_path: Path) -> None:
+    """Who takes the last promise of a table out of conf/quality finds the gate that had stopped the night passed."""
+    record = Record(Warehouse(str(tmp_path)), date(2026, 7, 1), {})
+    stopped = {"gate": "contract gold.rfm unique", "status": "blocked", "value": 2.0, "message": "2 rows"}
+    record.gates("quality.contracts", [stopped])
+    record.gates("bronze.land", [])
+    record.gates("quality.contracts", [])
+    rows = rows_of(record.warehouse, GATES.path)
+    assert [(r["stage"], r["gate"], r["status"]) for r in standing(sorted(rows, key=lambda r: r["at"]))] == [
+        ("quality.contracts", "contract gold.rfm unique", "passed")
+    ]
+    assert len(rows) == 2, "of a stage that never asked anything nothing is recorded"
