@@ -100,7 +100,7 @@ RECONCILIATION = Table(
 )
 
 _OF_ORDERS = ("order_id", "source", "currency", "gross", "returned", "net")
-"""What is looked at of resolved orders, besides their side; orders, lines and returns are all added up by them."""
+"""What is looked at of resolved orders, besides their side: the key first."""
 _OF_SILVER, _OF_GOLD = "of_silver", "of_gold"
 """What the order of a line or return is, as silver holds it and as gold resolved it; NULL where it is not known."""
 _UNASSIGNED = "unassigned"
@@ -108,8 +108,8 @@ _PLACE = ("source", "currency", "side")
 """What is asked of the order of a line or return."""
 _PLACE_TYPE = f"struct<{','.join(f'{name}:{STRING}' for name in _PLACE)}>"
 _ORDER_NUMBERS = {"_order_number": F.xxhash64, "_order_check": F.hash}
-"""Column → hash of order_id. Orders are told apart by both, 96 bits, here where nothing but sums comes of them: two of a
-thousand million have the same with a chance of 6·10⁻¹², and numbers move and group in a third of the time of texts."""
+"""Column → hash of order_id. Orders are told apart by both, 96 bits, here where nothing but sums comes of them: that any two
+of a thousand million share both has a chance of 6·10⁻¹², and numbers move and group faster than texts."""
 _FEW = 100_000
 """Places that are numbered."""
 Measures = dict[str, "SparkColumn"]
@@ -266,8 +266,9 @@ def _by_place(
     order as a struct, NULL where it is not known. Lines and returns name no source: an id that two sources use is the
     first one's, as in silver. Runs jobs.
 
-    Moving lines is the dear part, so they meet both kinds of orders once, and orders are moved as numbers, which need
-    not be sorted. A currency that is mapped wrongly may be another one in each order: then they are moved as they are.
+    Moving lines is the dear part, so they meet both kinds of orders once, by ``_ORDER_NUMBERS``, and the places of orders
+    are moved as numbers too. A currency that is mapped wrongly may be another one in each order: then places are moved
+    as they are.
     """
     parts = []
     if order_lines is not None:

@@ -148,9 +148,16 @@ class Record:
         rows = [{**common, **verdict} for verdict in verdicts]
         if not rows:
             # What the stage's gates said before holds no more, though they say nothing now.
-            before = sorted({row["gate"] for row in self._gates if row.get("stage") == stage})
-            over = {"status": "passed", "message": "nothing is asked any more"}
-            rows = [{**common, "gate": gate, **over} for gate in before]
+            stood = [
+                v["gate"]
+                for v in standing(self._gates)
+                if v.get("stage") == stage and v["status"] != "passed"
+            ]
+            over = {
+                "status": "passed",
+                "message": "what it said before holds no more, and it asks nothing now",
+            }
+            rows = [{**common, "gate": gate, **over} for gate in stood]
         self._gates.extend(rows)
         if rows:
             self.warehouse.append_rows(GATES, rows)

@@ -112,7 +112,8 @@ GATES = Table(
         Column(
             "status",
             STRING,
-            "passed, warned, blocked, or approved: it would fail, and somebody agreed to it.",
+            "passed (after another verdict also where it asks nothing any more), warned, blocked, or approved: it would fail, "
+            "and somebody agreed to it.",
             required=True,
         ),
         Column("severity", STRING, "What a failure does: warn or fail."),

@@ -72,15 +72,16 @@ def test_without_a_stage_the_last_verdict_of_each_name_holds() -> None:
     ) == {"volume_high crm/contacts": "passed", "freshness erp": "warned"}
 
 
-def test_gates_that_are_asked_nothing_any_more_pass_under_their_own_names(tmp_path: Path) -> None:
-    """Who takes the last promise of a table out of conf/quality finds the gate that had stopped the night passed."""
+def test_gates_that_ask_nothing_any_more_pass_under_their_own_names(tmp_path: Path) -> None:
+    """The job of a layer that runs again after the gates of its stage were switched off."""
     record = Record(Warehouse(str(tmp_path)), date(2026, 7, 1), {})
-    stopped = {"gate": "contract gold.rfm unique", "status": "blocked", "value": 2.0, "message": "2 rows"}
-    record.gates("quality.contracts", [stopped])
-    record.gates("bronze.land", [])
-    record.gates("quality.contracts", [])
+    passed = {"gate": "profile_drift", "status": "passed", "value": 0.0}
+    warned = {"gate": "unmapped_codes shop/o: status", "status": "warned", "value": 0.4, "message": "2 codes"}
+    record.gates("bronze.profile", [passed, warned])
+    for stage in ("bronze.land", "bronze.profile", "bronze.profile"):
+        record.gates(stage, [])
     rows = rows_of(record.warehouse, GATES.path)
-    assert [(r["stage"], r["gate"], r["status"]) for r in standing(sorted(rows, key=lambda r: r["at"]))] == [
-        ("quality.contracts", "contract gold.rfm unique", "passed")
+    assert [(r["gate"], r["status"], r["value"]) for r in standing(rows)] == [
+        ("unmapped_codes shop/o: status", "passed", None)
     ]
-    assert len(rows) == 2, "of a stage that never asked anything nothing is recorded"
+    assert len(rows) == 3, "it is told once, and of a stage that never asked anything nothing is"
