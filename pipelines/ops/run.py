@@ -35,6 +35,7 @@ from pipelines.ops.tables import CONFIGURATIONS, GATES, RELEASES, RUNS, STAGES, 
 from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
 from pipelines.ops.upkeep import is_due, maintain
+from pipelines.ops.withdrawn_pages import set_aside_late
 from pipelines.settings import alerts_of, load_settings
 from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
@@ -255,6 +256,7 @@ def _run(
     with Lock(warehouse, f"padron run {first}", night=first) as lock:
         _tell_of_the_dead(lock, settings, watcher)
         _point(warehouse, watcher)
+        set_aside_late(warehouse)
         nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
             watcher.warned(text)

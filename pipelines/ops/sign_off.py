@@ -32,6 +32,7 @@ from pipelines.ops.record import (
     unfinished,
 )
 from pipelines.ops.tables import GATES, RUNS
+from pipelines.ops.withdrawn_pages import set_aside_late
 
 if TYPE_CHECKING:
     from datetime import date
@@ -129,6 +130,7 @@ def _reject(
         # Whoever rejected it died before these last rows.
         _settle(warehouse, run, decider)
         releases.write_pointer(warehouse)
+        set_aside_late(warehouse)
         return newest
     known = {r.release_id: r for r in releases.all_releases(warehouse)}
     if not is_named and name in known:

@@ -10,6 +10,7 @@ from pipelines.ops import releases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
@@ -23,7 +24,31 @@ def set_aside(warehouse: Warehouse, withdrawn: Sequence[Release]) -> None:
     for page in _pages(warehouse, withdrawn):
         with suppress(OSError):
             if files.exists(page):
-                files.move(page, f"{page.removesuffix('.html')}.withdrawn.html")
+                _rename(page)
+
+
+def set_aside_late(warehouse: Warehouse) -> None:
+    """``set_aside`` what a decision left that died before it had: pages written before their night was withdrawn.
+
+    What `padron report` writes of such a date later is about what readers see now, and stays.
+    """
+    known = releases.all_releases(warehouse)
+    withdrawn_at = {
+        r.business_date: r.at for r in sorted(known, key=lambda r: r.at) if r.status == "withdrawn"
+    }
+    if not withdrawn_at:
+        return
+    with suppress(OSError):
+        folder = files.listing(files.join(warehouse.root, _reports()))
+        written_at = {info.path: info.modified_at for info in folder}
+        for day, at in withdrawn_at.items():
+            written = written_at.get(_name(day))
+            if written is not None and written < at:
+                _rename(_page(warehouse, day))
+
+
+def _rename(page: str) -> None:
+    files.move(page, f"{page.removesuffix('.html')}.withdrawn.html")
 
 
 def left_standing(warehouse: Warehouse, made: Release) -> list[str]:
@@ -40,8 +65,19 @@ def left_standing(warehouse: Warehouse, made: Release) -> list[str]:
 
 def _pages(warehouse: Warehouse, withdrawn: Sequence[Release]) -> list[str]:
     """Where the pages of those nights are, if they were written."""
+    return [_page(warehouse, day) for day in sorted({release.business_date for release in withdrawn})]
+
+
+def _page(warehouse: Warehouse, day: date) -> str:
+    return files.join(warehouse.root, _reports(), _name(day))
+
+
+def _name(day: date) -> str:
+    return f"{day.isoformat()}.html"
+
+
+def _reports() -> str:
     # What it imports would cost every night, and few take anything back.
     from pipelines.ops.summarise import REPORTS
 
-    days = sorted({release.business_date for release in withdrawn})
-    return [files.join(warehouse.root, REPORTS, f"{day.isoformat()}.html") for day in days]
+    return REPORTS

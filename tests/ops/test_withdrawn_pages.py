@@ -72,3 +72,29 @@ def test_a_page_that_cannot_be_moved_is_a_warning(
     told = " ".join(capsys.readouterr().err.split())
     assert f"warning: {reports}/2026-07-02.html could not be renamed" in told
     assert "2026-07-02.html" in pages(reports)
+
+
+@pytest.mark.parametrize("decision", ["reject", "rollback"])
+def test_a_page_that_a_decision_died_before_is_set_aside_by_the_next_run(
+    shop: Tiny, reports: Path, monkeypatch: pytest.MonkeyPatch, decision: str
+) -> None:
+    with monkeypatch.context() as died:
+        died.setattr("pipelines.ops.going_back.set_aside", lambda *_: None)
+        about = {"reject": "2026-07-02.1", "rollback": "2026-07-01.1"}[decision]
+        getattr(sign_off, decision)(shop.house, about, MARIA, lambda: None)
+    assert "2026-07-02.html" in pages(reports)
+    shop.deliver("2026-07-03", {"3": "leo"})
+    shop.run()
+    assert pages(reports) == {
+        "2026-07-01.html": "Readers see 2026-07-01.1",
+        "2026-07-02.withdrawn.html": "Readers see 2026-07-02.1",
+    }
+
+
+def test_a_page_that_is_written_of_the_date_after_the_decision_stays(shop: Tiny, reports: Path) -> None:
+    sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    (reports / "2026-07-02.html").write_text("Readers see 2026-07-01.1 again")
+    before = pages(reports)
+    shop.deliver("2026-07-03", {"3": "leo"})
+    shop.run()
+    assert pages(reports) == before
