@@ -211,10 +211,10 @@ def secrets(project: Project, batches: Iterable[Batch], tonight: Collection[str]
 
 
 def late_files(project: Project, batches: Iterable[Batch], tonight: Collection[str]) -> list[Verdict]:
-    """``late_files``: files dated before the newest release."""
+    """``late_files``: files dated on or before the newest release."""
     late = [(b["source"], b["file"]) for b in batches if b["batch_id"] in tonight and b["is_late"]]
     return by_source(
-        project, "late_files", late, "dated before the newest release, applied at that date's place."
+        project, "late_files", late, "dated on or before the newest release, applied at that date's place."
     )
 
 

@@ -49,7 +49,7 @@ RUNS = Table(
         Column("conf_digest", STRING, "Digest of the configuration."),
         Column("is_full", BOOLEAN, "True where everything was computed again from bronze."),
         Column("files", LONG, "Files taken in.", unit="files"),
-        Column("late_files", LONG, "Files of them dated before the newest release.", unit="files"),
+        Column("late_files", LONG, "Files of them dated on or before the newest release.", unit="files"),
         Column("adopts", STRING, "Generation that the night adopts; NULL where it links by the one in use."),
         Column("seconds", DOUBLE, "Wall time since the start.", unit="s"),
         Column("message", STRING, "What stopped it, or who decided what and why, in one line."),

@@ -23,7 +23,7 @@ WIDTH = 80
 _BAR = 20
 _WORDS = {
     "released": ("green", "released"),
-    "restored": ("yellow", "gone back to an older release"),
+    "restored": ("yellow", "gone back"),
     "stopped": ("red", "stopped by a gate"),
     "failed": ("red", "failed"),
 }
