@@ -38,12 +38,15 @@ def set_aside_late(warehouse: Warehouse) -> None:
     }
     if not withdrawn_at:
         return
-    with suppress(OSError):
+    try:
         folder = files.listing(files.join(warehouse.root, _reports()))
-        written_at = {info.path: info.modified_at for info in folder}
-        for day, at in withdrawn_at.items():
-            written = written_at.get(_name(day))
-            if written is not None and written < at:
+    except OSError:
+        return
+    written_at = {info.path: info.modified_at for info in folder}
+    for day, at in withdrawn_at.items():
+        written = written_at.get(_name(day))
+        if written is not None and written < at:
+            with suppress(OSError):
                 _rename(_page(warehouse, day))
 
 

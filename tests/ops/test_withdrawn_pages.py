@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_night import Tiny, tiny
@@ -37,8 +39,30 @@ def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     return made
 
 
+SET_ASIDE = {
+    "2026-07-01.html": "Readers see 2026-07-01.1",
+    "2026-07-02.withdrawn.html": "Readers see 2026-07-02.1",
+}
+
+
 def pages(folder: Path) -> dict[str, str]:
     return {page.name: page.read_text() for page in folder.iterdir()}
+
+
+def no_spark() -> Any:
+    """Tiny nights compensate nothing, and need none."""
+
+
+def dies_before_the_pages(monkeypatch: pytest.MonkeyPatch, decide: Callable[[], object]) -> None:
+    """``decide`` is killed when it has published and renamed no page yet."""
+
+    def killed(*_: object) -> None:
+        raise SystemExit(137)
+
+    with monkeypatch.context() as dying:
+        dying.setattr("pipelines.ops.going_back.set_aside", killed)
+        with pytest.raises(SystemExit):
+            decide()
 
 
 @pytest.mark.parametrize("decision", ["reject", "rollback"])
@@ -78,21 +102,30 @@ def test_a_page_that_cannot_be_moved_is_a_warning(
 def test_a_page_that_a_decision_died_before_is_set_aside_by_the_next_run(
     shop: Tiny, reports: Path, monkeypatch: pytest.MonkeyPatch, decision: str
 ) -> None:
-    with monkeypatch.context() as died:
-        died.setattr("pipelines.ops.going_back.set_aside", lambda *_: None)
-        about = {"reject": "2026-07-02.1", "rollback": "2026-07-01.1"}[decision]
-        getattr(sign_off, decision)(shop.house, about, MARIA, lambda: None)
+    about = {"reject": "2026-07-02.1", "rollback": "2026-07-01.1"}[decision]
+    dies_before_the_pages(
+        monkeypatch, lambda: getattr(sign_off, decision)(shop.house, about, MARIA, no_spark)
+    )
     assert "2026-07-02.html" in pages(reports)
     shop.deliver("2026-07-03", {"3": "leo"})
     shop.run()
-    assert pages(reports) == {
-        "2026-07-01.html": "Readers see 2026-07-01.1",
-        "2026-07-02.withdrawn.html": "Readers see 2026-07-02.1",
-    }
+    assert pages(reports) == SET_ASIDE
+
+
+def test_a_page_that_a_rejection_died_before_is_set_aside_by_the_same_command(
+    shop: Tiny, reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reject() -> None:
+        sign_off.reject(shop.house, "2026-07-02.1", MARIA, no_spark)
+
+    dies_before_the_pages(monkeypatch, reject)
+    assert "2026-07-02.html" in pages(reports)
+    reject()
+    assert pages(reports) == SET_ASIDE
 
 
 def test_a_page_that_is_written_of_the_date_after_the_decision_stays(shop: Tiny, reports: Path) -> None:
-    sign_off.rollback(shop.house, "2026-07-01.1", MARIA, lambda: None)  # type: ignore[arg-type,return-value]
+    sign_off.rollback(shop.house, "2026-07-01.1", MARIA, no_spark)
     (reports / "2026-07-02.html").write_text("Readers see 2026-07-01.1 again")
     before = pages(reports)
     shop.deliver("2026-07-03", {"3": "leo"})
