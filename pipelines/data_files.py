@@ -71,11 +71,11 @@ def write_files(frame: DataFrame, uri: str, condition: str | None = None) -> lis
 
 
 def copy_rows(
-    sources: Sequence[str], uri: str, schema: pa.Schema, standing: Callable[[pa.Table], pa.Table]
+    sources: Sequence[str], uri: str, schema: pa.Schema, left_of: Callable[[pa.Table], pa.Table]
 ) -> list[DataFile]:
-    """Write what ``standing`` leaves of the Parquet files ``sources`` as ``write_files`` does what Spark computes.
+    """Write what ``left_of`` leaves of the Parquet files ``sources`` as ``write_files`` does what Spark computes.
 
-    ``standing``: rows of a file → those to write, with the columns of ``schema``. Files are joined up to ``COPIED_FILE``
+    ``left_of``: rows of a file → those to write, with the columns of ``schema``. Files are joined up to ``COPIED_FILE``
     rows, a few at a time; of each some groups of ``COPIED_GROUP`` rows are in memory.
     """
     folder = uuid4().hex
@@ -84,7 +84,7 @@ def copy_rows(
         at, joined = together
         # A file's name is its own in the whole table.
         place = files.join(uri, folder, f"part-{at:05}-{folder}.parquet")
-        return _copied(joined, place, schema, standing)
+        return _copied(joined, place, schema, left_of)
 
     # Of no rows there is no file, and no folder.
     return _all_described(uri, folder) if any(at_once(copy, enumerate(_together(sources)))) else []
@@ -106,7 +106,7 @@ def _together(sources: Sequence[str]) -> list[list[str]]:
 
 
 def _copied(
-    sources: Sequence[str], uri: str, schema: pa.Schema, standing: Callable[[pa.Table], pa.Table]
+    sources: Sequence[str], uri: str, schema: pa.Schema, left_of: Callable[[pa.Table], pa.Table]
 ) -> bool:
     """Copy into one file; False where no row is left, and no file made."""
     with ExitStack() as stack:
@@ -114,7 +114,7 @@ def _copied(
         for source in sources:
             with files.open_random(source) as opened:
                 for batch in pq.ParquetFile(opened).iter_batches(batch_size=COPIED_GROUP):
-                    rows = standing(pa.Table.from_batches([batch]))
+                    rows = left_of(pa.Table.from_batches([batch]))
                     if not rows.num_rows:
                         continue
                     if writer is None:

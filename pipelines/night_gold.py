@@ -54,7 +54,7 @@ def customers(inputs: Inputs) -> Content:
     orders = _delivered(inputs, ORDERS, "orders")
     built = build_customers(
         inputs.frame(CUSTOMER_RECORDS),
-        live_owners(assignments, history),
+        live_owners(inputs.frame(XREF)),
         customer_register(assignments, history, aliases),
         None if orders is None else resolve(orders, inputs.frame(XREF)),
         inputs.previous(CUSTOMERS),

@@ -8,19 +8,21 @@ next write of a table starts from the version that the caller names.
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
-from pipelines import files
+from pipelines import files, standing_files
 from pipelines.access import reading
-from pipelines.data_files import BROKEN, copy_rows, write_files
+from pipelines.data_files import BROKEN, write_files
 from pipelines.errors import PadronError
 from pipelines.queries import both, is_local, no_rows
+from pipelines.standing_files import Stands
 from pipelines.stored import (
     CLEANUP,
     FEW_FILES,
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
 
-    from pipelines.data_files import DataFile
 
 CONSTRAINT = "contract"
 SMALL_TABLE = 2**22
@@ -170,11 +171,15 @@ class Warehouse(StoredTables):
         Declared columns that the stored table lacks come as NULL; columns of an open-ended
         table that are not declared come too.
         """
-        if version is None:
-            return no_rows(spark, table.schema)
+        return no_rows(spark, table.schema) if version is None else self._read(spark, table, version)
+
+    def _read(
+        self, spark: SparkSession, table: Table, version: int, only: Iterable[str] | None = None
+    ) -> DataFrame:
+        """``read``; with ``only`` the rows of these of its files, by ``file_names``."""
         from pyspark.sql import functions as F
 
-        frame = self._frame(spark, table.path, version)
+        frame = self._frame(spark, table.path, version, only)
         there = frame.columns
         missing = {c.name: F.lit(None).cast(c.type) for c in table.columns if c.name not in there}
         if missing:
@@ -183,14 +188,13 @@ class Warehouse(StoredTables):
         is_as_declared = table.open_ended or (not missing and there == table.names)
         return frame if is_as_declared else frame.select(*table.names)
 
-    def _frame(self, spark: SparkSession, path: str, version: int) -> DataFrame:
+    def _frame(self, spark: SparkSession, path: str, version: int, only: Iterable[str] | None) -> DataFrame:
         """The stored table. One of few files is read by their names: Delta's planner runs a job for each
         scan, which costs a small night more than its data (2.9 of the 3.4 s that optimising silver/orders took)."""
         stored = self.open(path, version)
         assert stored is not None
-        named = file_names(stored)
-        protocol = stored.protocol()
-        if len(named) > FEW_FILES or protocol.min_reader_version > 1:
+        named = file_names(stored) if only is None else sorted(only)
+        if only is None and (len(named) > FEW_FILES or stored.protocol().min_reader_version > 1):
             return spark.read.format("delta").option("versionAsOf", version).load(self.uri(path))
         from pyspark.sql import types as T
 
@@ -211,7 +215,7 @@ class Warehouse(StoredTables):
         The table is the writer's alone meanwhile: raises CommitFailedError where anybody else committed to it.
 
         Snapshot tables are replaced, by rows of ``base`` too where the content is ``TakenOver`` (of ``prior``, where that
-        is another warehouse than this); append tables become ``base`` plus the content, whatever a
+        is another warehouse than this): large files of which all rows stand stay as they are. Append tables become ``base`` plus the content, whatever a
         dead run left after ``base``. Raises ContractBrokenError where rows that come break the CHECK.
         """
         stored, empty = self._created(table)
@@ -256,30 +260,47 @@ class Warehouse(StoredTables):
 
         Raises ContractBrokenError where a column has another type than the stored table's.
         """
-        stand: Callable[[], list[DataFile]] = list
-        if not isinstance(content, TakenOver):
-            rows = content
-        else:
-            version = _base_of(table, content, base)
-            rows = content.comes
-            if is_local(rows):
-                stand = partial(self._copied, table, content, prior.ref(table.path, version))
-            else:
-                stands = content.by_spark(prior.read(rows.sparkSession, table, version))
-                rows = rows.unionByName(table.conform(stands))
+        rows, stand = (
+            self._taken_over(table, content, _base_of(table, content, base), prior)
+            if isinstance(content, TakenOver)
+            else (content, Stands)
+        )
         stored, commits = self._with_columns(table, rows)
         come = partial(write_files, rows, self.uri(table.path), check_condition(table))
-        made = [file for part in both(stand, come) for file in part]
-        if not made and mode == "append":
+        stands, came = both(stand, come)
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(f.path, f.size, {}, f.modified_ms, True, f.stats) for f in (*stands.made, *came)
+        ]
+        if stands.stay:
+            mode = "append"
+            now = time.time_ns() // 1_000_000
+            gone = sorted(set(file_names(stored)) - stands.stay)
+            actions += [RemoveAction(name, True, now, partition_values={}) for name in gone]
+        if not actions and mode == "append":
             return commits
-        actions = [AddAction(f.path, f.size, {}, f.modified_ms, True, f.stats) for f in made]
         stored.create_write_transaction(actions, mode, stored.schema())
         return commits + 1
 
-    def _copied(self, table: Table, content: TakenOver, before: TableRef) -> list[DataFile]:
-        """The rows of ``before`` that stand, in files of their own."""
-        schema = arrow_schema(table)
-        return copy_rows(before.file_uris(), self.uri(table.path), schema, content.by_arrow(schema))
+    def _taken_over(
+        self, table: Table, content: TakenOver, version: int, prior: Warehouse
+    ) -> tuple[DataFrame, Callable[[], Stands]]:
+        """What Spark is to write of ``content``, and what tells where the other rows of ``version`` of ``prior`` stand."""
+        come = content.comes
+        # What a dead run left, and rows that are to say another date, are written whole.
+        may_stay = prior is self and not content.stamped and self.version(table.path) == version
+        before = prior.ref(table.path, version)
+        if is_local(come):
+            uri, schema = self.uri(table.path), arrow_schema(table)
+            return come, partial(standing_files.by_arrow, content, before, uri, schema, may_stay=may_stay)
+        spark, stay = come.sparkSession, frozenset[str]()
+        among = standing_files.large(before.file_rows()) if may_stay else {}
+        if among:
+            stay = standing_files.by_spark(content, among, self._read(spark, table, version, among.values()))
+        if stay:
+            rest = self._read(spark, table, version, set(before.file_names()) - stay)
+        else:
+            rest = prior.read(spark, table, version)
+        return come.unionByName(table.conform(content.by_spark(rest))), partial(Stands, stay)
 
     def _with_columns(self, table: Table, content: DataFrame) -> tuple[DeltaTable, int]:
         """The stored table with every column of ``content``, and the commits that it took: new ones come at its end."""

@@ -77,19 +77,35 @@ class TableRef:
     uri: str
     version: int
 
+    def file_names(self) -> list[str]:
+        """The Parquet files of that version, below the table's folder."""
+        return file_names(DeltaTable(self.uri, version=self.version))
+
     def file_uris(self) -> list[str]:
         """The Parquet files of that version."""
-        return [files.join(self.uri, name) for name in file_names(DeltaTable(self.uri, version=self.version))]
+        return [files.join(self.uri, name) for name in self.file_names()]
+
+    def file_rows(self) -> dict[str, int]:
+        """Rows of each of ``file_names`` by the table's log; 0 where it does not say."""
+        return file_rows(DeltaTable(self.uri, version=self.version))
 
     def rows(self) -> int:
         """Rows by the table's log; no data is read."""
-        return log_rows(DeltaTable(self.uri, version=self.version))
+        return sum(self.file_rows().values())
 
 
 def log_rows(table: DeltaTable) -> int:
     """Rows of the opened version by its log; no data is read."""
+    return sum(file_rows(table).values())
+
+
+def file_rows(table: DeltaTable) -> dict[str, int]:
+    """Rows of each of ``file_names`` by the log; 0 where it does not say."""
     actions = pa.table(table.get_add_actions(flatten=True))
-    return sum(n or 0 for n in actions["num_records"].to_pylist()) if actions.num_rows else 0
+    if not actions.num_rows:
+        return {}
+    names, rows = (actions[column].to_pylist() for column in ("path", "num_records"))
+    return {str(name): n or 0 for name, n in zip(names, rows, strict=True)}
 
 
 class StoredTables:

@@ -78,14 +78,9 @@ def record_owners(assignments: DataFrame, assignment_history: DataFrame, aliases
     )
 
 
-def live_owners(assignments: DataFrame, assignment_history: DataFrame) -> DataFrame:
-    """One row per live record: source, record_id, customer_id, first_seen_on (see ``record_owners``)."""
-    key = [HASH, *RECORD]
-    first = assignment_history.groupBy(hash_first(RECORD), *RECORD).agg(
-        F.min("valid_from").alias("first_seen_on")
-    )
-    live = assignments.select(hash_first(RECORD), *RECORD, "customer_id")
-    return live.join(first, on=key, how="left").drop(HASH)
+def live_owners(xref: DataFrame) -> DataFrame:
+    """One row per live record of gold/xref: source, record_id, customer_id, first_seen_on (see ``record_owners``)."""
+    return xref.filter("is_live").select(*RECORD, "customer_id", "first_seen_on")
 
 
 def with_former_names(owners: DataFrame, renames: pa.Table | None) -> DataFrame:

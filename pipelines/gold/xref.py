@@ -23,6 +23,7 @@ XREF = Table(
         Column("record_id", STRING, "The record's key inside its source.", Personal.PSEUDONYM, required=True),
         Column("is_live", BOOLEAN, "True while the source still delivers the record.", required=True),
         Column("valid_from", DATE, "Business date since which the record has had its newest assignment."),
+        Column("first_seen_on", DATE, "Business date of the record's first assignment to any customer."),
     ),
 )
 

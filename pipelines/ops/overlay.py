@@ -37,10 +37,13 @@ class _Both(TableRef):
     rest: TableRef
 
     def file_uris(self) -> list[str]:
-        return [*super().file_uris(), *self.rest.file_uris()]
+        return [*TableRef(self.uri, self.version).file_uris(), *self.rest.file_uris()]
 
-    def rows(self) -> int:
-        return super().rows() + self.rest.rows()
+    def file_names(self) -> list[str]:
+        return [*super().file_names(), *self.rest.file_names()]
+
+    def file_rows(self) -> dict[str, int]:
+        return super().file_rows() | self.rest.file_rows()
 
 
 class Overlay(Warehouse):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipelines.sources import Feed, Source
 
 OF_ORDERS = (ORDERS, ORDER_LINES, RETURNS)
-_ORDER, _ROW_KEY = "_touched_order", "_touched_key"
+_ORDER, _ROW_KEY, _LINES_CAME = "_touched_order", "_touched_key", "_lines_came"
 _NONE = ""
 """Stands for the order of what names none: no text of silver is empty."""
 
@@ -45,17 +45,23 @@ class TouchedOrders:
 
     rows: dict[Key, DataFrame]
     _ids: DataFrame
-    _last: LastNight
+    """One row an order: ``_ORDER``, and ``_LINES_CAME``: whether a row of tonight that makes lines names it, or did."""
 
     def completed(self, built: Mapping[str, DataFrame]) -> dict[str, TakenOver]:
         """``OF_ORDERS``, by ``layer/table``, of what ``rows`` make and of last night's."""
-        return {table.path: self._whole(built[table.path]) for table in OF_ORDERS}
+        orders = self._ids.select(_ORDER)
+        # Lines follow from their own rows alone: of an order that only a return touched they stand, as most lines do.
+        of_lines = self._ids.filter(_LINES_CAME).select(_ORDER)
+        return {
+            table.path: _whole(built[table.path], of_lines if table is ORDER_LINES else orders)
+            for table in OF_ORDERS
+        }
 
-    def _whole(self, built: DataFrame) -> TakenOver:
-        # A return whose key was looked at may be of an order that was not.
-        made = built.withColumn(_ORDER, F.coalesce("order_id", F.lit(_NONE)))
-        comes = made.join(F.broadcast(self._ids), on=_ORDER, how="left_semi").drop(_ORDER)
-        return TakenOver(comes, self._ids, ["order_id"])
+
+def _whole(built: DataFrame, ids: DataFrame) -> TakenOver:
+    # A return whose key was looked at may be of an order that was not.
+    made = built.withColumn(_ORDER, F.coalesce("order_id", F.lit(_NONE)))
+    return TakenOver(made.join(F.broadcast(ids), on=_ORDER, how="left_semi").drop(_ORDER), ids, ["order_id"])
 
 
 def touched_orders(
@@ -79,16 +85,17 @@ def touched_orders(
     named = {key: _named(bronze[key], sources[key[0]], feed, timezone) for key, feed in feeds.items()}
     began, ended = sorted((last.made_on, business_date))
     is_dated = (F.col("return_date") > F.lit(began)) & (F.col("return_date") <= F.lit(ended))
-    dated = (
-        last.tables[RETURNS.path].filter(is_dated).select(F.coalesce("order_id", F.lit(_NONE)).alias(_ORDER))
-    )
-    found = [dated]
+    order = F.coalesce("order_id", F.lit(_NONE)).alias(_ORDER)
+    found = [last.tables[RETURNS.path].filter(is_dated).select(order, F.lit(False).alias(_LINES_CAME))]
     for key, feed in feeds.items():
+        makes_lines = F.lit(feed.target == ORDER_LINES.name).alias(_LINES_CAME)
         came = named[key].filter(F.col("_batch_id").isin(list(last.came.get(key, ()))))
-        found.append(came.select(_ORDER))
+        found.append(came.select(_ORDER, makes_lines))
         if not _is_of_one_order(feed):
-            found.append(named[key].join(_keys(came), on=_ROW_KEY, how="left_semi").select(_ORDER))
-    ids = keep(reduce(DataFrame.unionByName, found).distinct())
+            of_keys = named[key].join(_keys(came), on=_ROW_KEY, how="left_semi")
+            found.append(of_keys.select(_ORDER, makes_lines))
+    touched = reduce(DataFrame.unionByName, found).groupBy(_ORDER)
+    ids = keep(touched.agg(F.max(_LINES_CAME).alias(_LINES_CAME)))
     if ids.count() > FEW:
         return None
     rows = {}
@@ -98,7 +105,7 @@ def touched_orders(
             by_key = named[key].join(_keys(chosen), on=_ROW_KEY, how="left_semi")
             chosen = by_key.unionByName(chosen.filter(F.col(_ROW_KEY).isNull()))
         rows[key] = chosen.select(*[F.col(f"`{name}`") for name in bronze[key].columns])
-    return TouchedOrders(rows, ids, last)
+    return TouchedOrders(rows, ids)
 
 
 def _feeds_of_orders(bronze: Feeds, sources: Mapping[str, Source]) -> dict[Key, Feed]:

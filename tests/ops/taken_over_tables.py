@@ -20,4 +20,4 @@ def whole(content: DataFrame | TakenOver, table: Table, last: pa.Table | None) -
         return content.select(*table.names).toArrow()
     assert last is not None
     comes = content.comes.select(*table.names).toArrow()
-    return pa.concat_tables([content.by_arrow(table.arrow)(last), comes.cast(table.arrow)])
+    return pa.concat_tables([content.by_arrow(table.arrow).left_of(last), comes.cast(table.arrow)])

@@ -10,14 +10,15 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyarrow.dataset import FileSystemDataset
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipelines import data_files, files, storage
+from pipelines import data_files, files, standing_files, storage
 from pipelines.ops.overlay import Overlay
 from pipelines.storage import ContractBrokenError, Warehouse
 from pipelines.tables import DATE, DOUBLE, LONG, MONEY, STRING, STRINGS, TIMESTAMP, Column, Kind, Table
@@ -110,6 +111,59 @@ def test_a_table_that_is_taken_over_has_the_rows_that_stand_and_those_that_come(
         assert max(stats["maxValues"]["name"] for stats in added) == "ñb"
 
 
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_large_file_of_which_all_rows_stand_is_not_written_again(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_local: bool
+) -> None:
+    monkeypatch.setattr(standing_files, "LARGE", 3)
+    monkeypatch.setattr(storage, "is_local", lambda frame: is_local)
+    house, things = Warehouse(str(tmp_path / "almacén")), table()
+
+    def rows(*names: str) -> DataFrame:
+        one = spark.sql(ROWS).filter("name = 'a'")
+        listed = F.explode(F.array(*[F.lit(name) for name in names]))
+        return things.conform(one.withColumn("name", listed).coalesce(1))
+
+    def holding(version: int) -> dict[frozenset[str], str]:
+        files_of = house.ref(things.path, version).file_uris()
+        return {frozenset(pq.read_table(file)["name"].to_pylist()): file for file in files_of}
+
+    base = house.write(things, rows(*"abcdefxyz").repartitionByRange(3, "name"), None)
+    before = holding(base)
+    assert sorted("".join(sorted(names)) for names in before) == ["abc", "def", "xyz"]
+    # One row of a file goes, and another comes: the other files are those that were there.
+    night = TakenOver(rows("n"), rows("b", "nobody").select("name"), ["name"])
+    second = house.write(things, night, base)
+    after = holding(second)
+    stays = {frozenset("def"), frozenset("xyz")}
+    assert {names: after[names] for names in stays} == {names: before[names] for names in stays}
+    assert sorted("".join(sorted(names)) for names in after) == ["ac", "def", "n", "xyz"]
+    assert house.rows(things.path, second) == 9
+    for reader in (house.read(spark, things, second), by_delta(spark, house, things, second)):
+        assert sorted(row["name"] for row in reader.collect()) == list("acdefnxyz")
+    # The version before is what it was, and the next night joins what is small.
+    assert holding(base) == before
+    third = house.write(things, TakenOver(rows("o"), rows("nobody").select("name"), ["name"]), second)
+    names = sorted("".join(sorted(names)) for names in holding(third))
+    assert names == ["acn", "def", "o", "xyz"]
+    # On top of another version than the newest, and with a date to be put in, all is written.
+    for content, on in ((night, base), (replace(night, stamped={"day": date(2026, 7, 9)}), None)):
+        version = house.write(things, content, house.version(things.path) if on is None else on)
+        assert not set(holding(version).values()) & set(before.values())
+    assert house.whole(things.path, [base, second, third]) == [base, second, third]
+
+
+def test_where_all_stand_and_nothing_comes_there_is_no_new_version(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing_files, "LARGE", 1)
+    house, things = Warehouse(str(tmp_path)), table()
+    frame = things.conform(spark.sql(ROWS))
+    base = house.write(things, frame, None)
+    all_stand = TakenOver(frame.limit(0), spark.sql("SELECT 'x' AS name LIMIT 0"), ["name"])
+    assert house.write(things, all_stand, base) == base
+
+
 def test_nothing_may_stand_and_nothing_come(spark: SparkSession, tmp_path: Path) -> None:
     house, things = Warehouse(str(tmp_path)), table()
     frame = things.conform(spark.sql(ROWS))
@@ -160,13 +214,13 @@ def test_a_write_that_ends_before_its_commit_leaves_what_was_there(
     frame = things.conform(spark.sql(ROWS))
     base = house.write(things, frame, None)
     content = TakenOver(frame.filter("name = 'a'"), frame.filter("name = 'a'").select("name"), ["name"])
-    copy = storage.copy_rows
+    copy = standing_files.copy_rows
 
     def full(*args: Any) -> Any:
         copy(*args)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage, "copy_rows", full)
+    monkeypatch.setattr(standing_files, "copy_rows", full)
     with pytest.raises(OSError, match="No space"):
         house.write(things, content, base)
     assert house.version(things.path) == base
@@ -193,15 +247,20 @@ def test_arrow_and_spark_let_the_same_rows_stand(
     keys = rows.limit(0) if not gone else spark.sql(f"SELECT * FROM VALUES {gone} AS t(s, r)")
     content = TakenOver(rows, keys, ["source", "record_id"], sources)
     last = rows.toArrow()
-    by_arrow = content.by_arrow(last.schema)(last).to_pylist()
-    assert sorted(map(str, by_arrow)) == sorted(str(r.asDict()) for r in content.by_spark(rows).collect())
+    standing = content.by_arrow(last.schema)
+    by_arrow = [str(row) for row in standing.left_of(last).to_pylist()]
+    by_spark = [str(row.asDict()) for row in content.by_spark(rows).collect()]
+    assert sorted(by_arrow) == sorted(by_spark)
+    assert sum(standing.stand(last.select(standing.asked)).to_pylist()) == len(by_arrow)
+    let_go = {str(row.asDict()) for row in content.gone_by_spark(rows).collect()}
+    assert let_go == {str(row) for row in last.to_pylist()} - set(by_arrow)
 
 
 def test_a_missing_key_goes_with_the_text_without_characters(spark: SparkSession) -> None:
     rows = spark.sql(KEYS)
     keys = spark.sql("SELECT * FROM VALUES ('crm', ''), ('web', '1'), ('pos', '9') AS t(s, r)")
     last = rows.toArrow()
-    stand = TakenOver(rows, keys, ["source", "record_id"]).by_arrow(last.schema)(last)
+    stand = TakenOver(rows, keys, ["source", "record_id"]).by_arrow(last.schema).left_of(last)
     assert sorted(zip(*stand.to_pydict().values(), strict=True)) == [("crm", "1"), ("pos", "1"), ("web", "2")]
 
 
@@ -264,6 +323,11 @@ def test_no_rows_empty_a_snapshot_and_leave_an_append(spark: SparkSession, tmp_p
     kept = table(Kind.APPEND)
     first = log_of.write(kept, kept.conform(spark.sql(ROWS)), None)
     assert log_of.rows(kept.path, log_of.write(kept, nobody, first)) == 2
+
+
+def by_delta(spark: SparkSession, house: Warehouse, things: Table, version: int) -> DataFrame:
+    """As Delta's own reader sees it."""
+    return spark.read.format("delta").option("versionAsOf", version).load(house.uri(things.path))
 
 
 def log(uri: str, version: int) -> list[dict[str, dict[str, str]]]:

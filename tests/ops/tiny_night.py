@@ -26,7 +26,7 @@ import deltalake
 import pyarrow as pa
 from deltalake.table import TableAlterer
 
-from pipelines import files, storage
+from pipelines import files, standing_files, storage
 from pipelines.bronze.batches import BATCHES
 from pipelines.errors import PadronError
 from pipelines.ops import lock, one_night, rehearsal, releases, repeat
@@ -293,7 +293,7 @@ COMMITS = (
     (TableAlterer, "add_constraint"),
     (TableAlterer, "set_table_properties"),
     (storage, "write_files"),
-    (storage, "copy_rows"),
+    (standing_files, "copy_rows"),
     (files, "write_text"),
 )
 """Everything by which a night changes what is stored, but for the joining and deleting of its files."""

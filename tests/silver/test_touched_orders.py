@@ -169,6 +169,19 @@ def test_touched_orders_and_last_nights_rows_are_the_whole_tables(spark: SparkSe
     assert all(0 < share < 0.8 for share in shares.values()), shares
 
 
+def test_the_lines_of_an_order_that_a_return_touched_stand(spark: SparkSession) -> None:
+    box = Box(spark, Random(7))
+    last = box.last()
+    orders = box.touched(last)
+    assert orders is not None
+    made = orders.completed(last.tables)
+    gone = {table: {row[0] for row in made[table.path].gone.collect()} for table in (ORDERS, ORDER_LINES)}
+    came = box.rows["shop", "lines"].filter("_batch_id LIKE '%bbbb%' AND _problem IS NULL")
+    with_lines = {row[0] for row in came.filter("id IS NOT NULL").select("id").collect()}
+    assert gone[ORDER_LINES] - {""} == with_lines
+    assert with_lines < gone[ORDERS] - {""}
+
+
 def test_many_touched_orders_or_a_feed_that_does_not_suit_are_looked_at_whole(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

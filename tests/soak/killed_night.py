@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-from pipelines import night_gold, night_silver, storage
+from pipelines import night_gold, night_silver, standing_files
 from pipelines.cli import execute
 from pipelines.ops.record import Record
 from pipelines.ops.runner import Runner
@@ -27,7 +27,7 @@ def die() -> None:
 def arm(where: str, victim: str) -> None:
     """Make the process die there."""
     begin, execute_stage, write, ended = Runner._stage, Runner._execute, Warehouse.write, Record.stage
-    copy = storage.copy_rows
+    copy = standing_files.copy_rows
     tables: set[str] = set()
     once = threading.Lock()
 
@@ -61,7 +61,7 @@ def arm(where: str, victim: str) -> None:
 
     Runner._stage, Runner._execute = begun, executed  # type: ignore[method-assign]
     Warehouse.write, Record.stage = written, recorded  # type: ignore[method-assign]
-    storage.copy_rows = copied
+    standing_files.copy_rows = copied
 
 
 if __name__ == "__main__":
