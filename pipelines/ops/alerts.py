@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pipelines.config import Alerts
     from pipelines.ops.record import Record
+    from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
 
 Say = Callable[[str], None]
@@ -87,6 +88,17 @@ def died(conf: Alerts, warehouse: Warehouse, run: Mapping[str, Any], say: Say) -
     message = f"{run['run_id']} never said how it ended: it was killed, its machine went down, or that could not be written."
     about = {"run_id": run["run_id"], "business_date": run["business_date"].isoformat()}
     _send(conf, "failed", {**_summary(warehouse, "failed", 1, message, None), **about}, say)
+
+
+def told_late(conf: Alerts, warehouse: Warehouse, release: Release, say: Say) -> None:
+    """Tell of a released night whose run was killed before, or while, it told of it: what it warned of, perhaps again."""
+    message = f"{release.release_id} was released, and its run killed before it had told of it."
+    about = {
+        "run_id": release.release_id,
+        "business_date": release.business_date.isoformat(),
+        "warnings": list(release.warnings),
+    }
+    _send(conf, "warned", {**_summary(warehouse, "warned", 0, message, None), **about}, say)
 
 
 def failed(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tiny_night import Killed, Tiny, Watch, blocking, dying, released
+from tiny_night import Killed, Tiny, Watch, blocking, configured, dying, released
 
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, PadronError
@@ -16,6 +16,11 @@ from pipelines.ops import lock, one_night
 from pipelines.ops import run as run_module
 from pipelines.ops.checks import landing
 from pipelines.ops.lock import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipelines.ops.run import Outcome
 
 
 @pytest.fixture
@@ -215,6 +220,51 @@ def test_a_night_that_was_killed_is_told_of_by_the_next_run_once(
     shop.deliver("2026-07-03", {"4": "iris"})
     shop.run()
     assert len(alerts) == 1
+
+
+def test_a_run_that_was_killed_before_it_told_of_its_release_is_made_up_for_once(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    def run(report: Callable[[], None], watch: Watch) -> Outcome:
+        options = run_module.Options(str(shop.landing), str(shop.warehouse))
+        settings = configured(shop.config)
+        return run_module.run(options, settings, lambda records=None: shop.spark, watch, report=report)  # type: ignore[arg-type,return-value]
+
+    def die() -> None:
+        raise Killed
+
+    shop.deliver("2026-07-02", {"3": "leo"})
+    with monkeypatch.context() as patch:
+        patch.setattr(Lock, "__exit__", lambda *_: None)
+        patch.setattr(Lock, "_heartbeats", lambda self: None)
+        with pytest.raises(Killed):
+            run(die, Watch())
+    assert not alerts
+    monkeypatch.setattr(lock, "_alive", lambda pid: False)
+    page = shop.warehouse / "reports" / "2026-07-02.html"
+    page.parent.mkdir(exist_ok=True)
+    watch = Watch()
+    # There is nothing to run, and it is told all the same.
+    assert run(page.touch, watch).released == []
+    assert [text for text in watch.said if "made up for" in text]
+    ((event, summary),) = alerts
+    assert (event, summary["run_id"], summary["business_date"]) == ("warned", "2026-07-02.1", "2026-07-02")
+    assert summary["message"] == "2026-07-02.1 was released, and its run killed before it had told of it."
+    assert lock.holder(shop.house) is None
+    again = Watch()
+    run(die, again)
+    assert not again.said
+    assert len(alerts) == 1
+    # Killed after its page is there, a run has told what there is.
+    with monkeypatch.context() as patch:
+        patch.setattr(Lock, "__exit__", lambda *_: None)
+        patch.setattr(Lock, "_heartbeats", lambda self: None)
+        shop.deliver("2026-07-03", {"4": "iris"})
+        run((page.parent / "2026-07-03.html").touch, Watch())
+    last = Watch()
+    run(die, last)
+    assert len(alerts) == 1
+    assert any("taken over" in text for text in last.said)
 
 
 def test_a_night_that_was_killed_is_told_of_whoever_took_its_lock_over(
