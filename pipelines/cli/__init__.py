@@ -78,6 +78,7 @@ def execute(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     write_what_can_be_written()
+    options.config_asked.clear()
     log_as(os.environ.get("PADRON_LOG", "text"))
     try:
         result = padron.main(args=arguments, prog_name="padron", standalone_mode=False)
@@ -94,7 +95,7 @@ def execute(arguments: list[str] | None = None) -> int:
     except PadronError as error:
         if debug:
             traceback.print_exc()
-        complain(str(error), error.exit_code)
+        complain(options.where_conf_is(str(error)), error.exit_code)
         return error.exit_code
     except Exception as error:
         if debug:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, Literal, TypeVar
@@ -19,13 +21,36 @@ warehouse = click.option(
     envvar="PADRON_WAREHOUSE",
     help="Folder or URI of the tables.",
 )
+config_asked: list[str] = []
+"""The folder of configuration that the command was given, if it was."""
+
+
+def _config_is(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    config_asked[:] = [] if value is None else [value]
+    return value
+
+
 config = click.option(
     "--config",
     default=None,
     envvar="PADRON_CONFIG",
     metavar="DIR",
+    callback=_config_is,
     help="Folder of configuration (default ./conf).",
 )
+
+
+def where_conf_is(text: str) -> str:
+    """``text``, and where ``conf`` is, if it names it and the command was given another folder than ``./conf``."""
+    if (
+        not config_asked
+        or os.path.normpath(config_asked[0]) == "conf"
+        or not re.search(r"\bconf\b[/:]", text)
+    ):
+        return text
+    return f"{text}\nconf is {config_asked[0]}: --config or PADRON_CONFIG says so."
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import pipelines
+from pipelines.cli import execute
 from pipelines.config import Conf, Project
 from pipelines.config_names import FILES
 from pipelines.errors import UsageError
@@ -39,6 +40,26 @@ def test_an_unknown_key_names_file_line_and_the_nearest_key(tmp_path: Path) -> N
     assert problem(tmp_path, "country: MX\ntimezona: UTC\n") == (
         "conf/padron.yml:2: timezona is not a known key. Did you mean timezone?"
     )
+
+
+def test_a_command_that_was_given_another_folder_says_where_conf_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("conf", "prod"):
+        conf(tmp_path / name, "padron.yml", "timezona: UTC\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PADRON_CONFIG", raising=False)
+
+    def said(*given: str) -> list[str]:
+        assert execute(["run", *given]) == 2
+        return capfd.readouterr().err.splitlines()
+
+    problem = "padron: conf/padron.yml:1: timezona is not a known key. Did you mean timezone?"
+    where = "conf is prod: --config or PADRON_CONFIG says so."
+    assert said() == said("--config", "./conf/") == [problem]
+    assert said("--config", "prod") == [problem, where]
+    monkeypatch.setenv("PADRON_CONFIG", "prod")
+    assert said() == [problem, where]
 
 
 def test_a_wrong_value_names_file_line_and_what_was_expected(tmp_path: Path) -> None:
