@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines import files
-from pipelines.data_files import COPIED_GROUP, copy_rows
+from pipelines.data_files import COPIED_FILE, COPIED_GROUP, copy_rows
 from pipelines.queries import at_once
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipelines.stored import TableRef
     from pipelines.taken_over import Standing, TakenOver
 
-LARGE = 2**18
+LARGE = COPIED_FILE // 2
 """Rows of a file that may stay as it is: smaller ones are joined, so that nights do not add up to many files."""
 _FILE = "_file_of_row"
 
@@ -72,10 +72,12 @@ def large(rows: Mapping[str, int]) -> dict[str, str]:
 def by_spark(content: TakenOver, among: Mapping[str, str], before: DataFrame) -> frozenset[str]:
     """Those of the files ``among`` (``large``) of which every row stands; ``before`` are their rows.
 
-    Runs a job, which gives a row for each of the others.
+    Runs a job, which gives a row for each of the others. None where Spark names a file that is not ``among`` them.
     """
     from pyspark.sql import functions as F
 
     placed = before.withColumn(_FILE, F.substring_index(F.input_file_name(), "/", -1))
     touched = {row[_FILE] for row in content.gone_by_spark(placed).select(_FILE).distinct().collect()}
+    if not touched <= among.keys():
+        return frozenset()
     return frozenset(name for last, name in among.items() if last not in touched)

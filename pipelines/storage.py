@@ -19,7 +19,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from pipelines import files, standing_files
 from pipelines.access import reading
-from pipelines.data_files import BROKEN, write_files
+from pipelines.data_files import BROKEN, COPIED_FILE, write_files
 from pipelines.errors import PadronError
 from pipelines.queries import both, is_local, no_rows
 from pipelines.standing_files import Stands
@@ -285,21 +285,24 @@ class Warehouse(StoredTables):
         self, table: Table, content: TakenOver, version: int, prior: Warehouse
     ) -> tuple[DataFrame, Callable[[], Stands]]:
         """What Spark is to write of ``content``, and what tells where the other rows of ``version`` of ``prior`` stand."""
-        come = content.comes
-        # What a dead run left, and rows that are to say another date, are written whole.
-        may_stay = prior is self and not content.stamped and self.version(table.path) == version
-        before = prior.ref(table.path, version)
+        come, before = content.comes, prior.ref(table.path, version)
+        # What a dead run or a rejected night left, and rows that are to say another date, are written whole.
+        named = before.file_names() if prior is self and not content.stamped else []
+        may_stay = bool(named) and set(named) == set(file_names(DeltaTable(self.native(table.path))))
         if is_local(come):
             uri, schema = self.uri(table.path), arrow_schema(table)
             return come, partial(standing_files.by_arrow, content, before, uri, schema, may_stay=may_stay)
-        spark, stay = come.sparkSession, frozenset[str]()
-        among = standing_files.large(before.file_rows()) if may_stay else {}
+        spark, stay, rows = come.sparkSession, frozenset[str](), before.file_rows()
+        among = standing_files.large(rows) if may_stay else {}
         if among:
             stay = standing_files.by_spark(content, among, self._read(spark, table, version, among.values()))
-        if stay:
-            rest = self._read(spark, table, version, set(before.file_names()) - stay)
-        else:
+        if not stay:
             rest = prior.read(spark, table, version)
+        else:
+            copied = {name: count for name, count in rows.items() if name not in stay}
+            # As large as those that Arrow makes: the table's next night may let them stay.
+            parts = sum(copied.values()) // COPIED_FILE + 1
+            rest = self._read(spark, table, version, copied).coalesce(parts)
         return come.unionByName(table.conform(content.by_spark(rest))), partial(Stands, stay)
 
     def _with_columns(self, table: Table, content: DataFrame) -> tuple[DeltaTable, int]:

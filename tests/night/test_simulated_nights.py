@@ -14,7 +14,7 @@ import pytest
 from night_box import FEW_PARTS, Shop, tune
 from pyspark.sql import SparkSession
 
-from pipelines import night_gold, night_silver
+from pipelines import night_gold, night_silver, standing_files
 from pipelines.cli import execute
 from pipelines.identity import assign
 from pipelines.linkage.decision_files import COLUMNS, decision_row
@@ -31,13 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module", autouse=True)
 def few_are_looked_at(pytestconfig: pytest.Config) -> Iterator[None]:
     """So few records are looked at as many are: by what linkage, in the long checks also tonight's files, touched, and
-    golden records taken over.
+    golden records taken over; small files stay as large ones do.
     """
     least = 1 if pytestconfig.getoption("-m") == "soak" else night_silver.WORTH_A_LOOK
     with (
         patch.object(night_silver, "WORTH_A_LOOK", least),
         patch.object(assign, "WORTH_A_LOOK", 1),
         patch.object(night_gold, "WORTH_TAKING_OVER", 1),
+        patch.object(standing_files, "LARGE", 1),
     ):
         yield
 

@@ -65,6 +65,6 @@ def arm(where: str, victim: str) -> None:
 
 
 if __name__ == "__main__":
-    night_silver.WORTH_A_LOOK = night_gold.WORTH_TAKING_OVER = 1
+    night_silver.WORTH_A_LOOK = night_gold.WORTH_TAKING_OVER = standing_files.LARGE = 1
     arm(*sys.argv[1].split(":"))
     sys.exit(execute(["run", *sys.argv[2:]]))
