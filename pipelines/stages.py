@@ -31,16 +31,6 @@ K = TypeVar("K")
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """A file that bronze has, as much of it as gates ask."""
-
-    source: str
-    feed: str
-    batch_id: str
-    format: str | None
-
-
-@dataclass(frozen=True)
 class Night:
     """What is fixed when a night starts."""
 
@@ -65,13 +55,6 @@ class Night:
     """The generation that the night adopts; None where it links by the one in use."""
     is_approved: bool = False
     """True where somebody saw what the adoption changes, and agreed."""
-    taken_in: tuple[Delivery, ...] = ()
-    """Of a released night that is run once more, what it took in the first time."""
-
-    @property
-    def delivered(self) -> tuple[Any, ...]:
-        """What gates on deliveries look at: ``files``, or what the same night took in before."""
-        return self.files or self.taken_in
 
 
 class Inputs:

@@ -276,6 +276,8 @@ def run_nights(asked: Options, settings: Settings, truth: str | None = None) -> 
     finally:
         progress.stop()
     if outcome.waits_for is not None:
+        # What it made up for is of the night before.
+        told.clear()
         conclude(f"The {outcome.waits_for} layer is next.")
     elif not outcome.released and asked.takes_files:
         conclude(nothing(outcome))

@@ -41,11 +41,11 @@ config = click.option(
 
 
 def where_conf_is(text: str) -> str:
-    """``text``, and where ``conf`` is, if it names it and the command was given another folder than ``./conf``."""
+    """``text``, and where ``conf`` is, if it names a file there and the command was given another folder than ``./conf``."""
     if (
         not config_asked
         or os.path.normpath(config_asked[0]) == "conf"
-        or not re.search(r"\bconf\b[/:]", text)
+        or not re.search(r"(?<![\w./])conf/", text)
     ):
         return text
     return f"{text}\nconf is {config_asked[0]}: --config or PADRON_CONFIG says so."

@@ -33,13 +33,13 @@ def delivered(inputs: Inputs) -> list[Verdict]:
     # A renamed source goes on where it was, and is not two.
     batches = Received(inputs, {}).batch_rows()
     rows: list[Batch] = [] if batches is None else batches.to_pylist()
-    tonight = {file.batch_id for file in night.delivered}
+    tonight = {file.batch_id for file in night.files}
     return [
         *volumes(project, rows, tonight),
         *late_files(project, rows, tonight),
         *cut_off(project, rows, tonight),
         *new_columns(project, rows, tonight),
-        *lost_columns(project, rows, tonight, {f.batch_id for f in night.delivered if f.format == "jsonl"}),
+        *lost_columns(project, rows, tonight, {f.batch_id for f in night.files if f.format == "jsonl"}),
         *secrets(project, rows, tonight),
         *freshness(project, batches, inputs.settings.sources, night.business_date),
         *future_date(project, night.business_date, night.started_at.astimezone(project.zone).date()),

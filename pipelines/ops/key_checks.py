@@ -39,7 +39,7 @@ Row = dict[str, Any]
 
 def keys_look_right(inputs: Inputs) -> list[Verdict]:
     """``lost_columns`` and ``new_columns`` of tonight's feeds in JSON lines; none where all is as it should be."""
-    tonight = {file.batch_id for file in inputs.night.delivered if file.format == "jsonl"}
+    tonight = {file.batch_id for file in inputs.night.files if file.format == "jsonl"}
     batches = inputs.arrow(BATCHES)
     if not tonight or batches is None:
         return []

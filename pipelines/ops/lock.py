@@ -84,25 +84,15 @@ def is_stale(row: dict[str, Any], now: datetime, host: str) -> bool:
 
 def holder(warehouse: Warehouse) -> dict[str, Any] | None:
     """Who holds the lock (owner, run, host, pid, heartbeat_at); None where nobody alive does."""
-    held = _last_holder(warehouse)
-    return None if held is None or is_stale(held, datetime.now(UTC), this_host()) else held
-
-
-def is_left(warehouse: Warehouse) -> bool:
-    """True where whoever held the lock died with it; a night that waits for its next job has not."""
-    held = _last_holder(warehouse)
-    return held is not None and held["pid"] is not None and is_stale(held, datetime.now(UTC), this_host())
-
-
-def _last_holder(warehouse: Warehouse) -> dict[str, Any] | None:
-    """Who has not given the lock back, alive or not."""
     try:
         content = warehouse.arrow(LOCK.path)
     except LostFileError:
         # Whoever is alive writes it again within a heartbeat.
         return None
     rows = [] if content is None else content.to_pylist()
-    return rows[0] if rows and rows[0]["owner"] is not None else None
+    held = rows[0] if rows and rows[0]["owner"] is not None else None
+    is_held = held is not None and not is_stale(held, datetime.now(UTC), this_host())
+    return held if is_held else None
 
 
 class Lock:
@@ -122,8 +112,6 @@ class Lock:
         self.owner = uuid.uuid4().hex
         self.host = this_host()
         self.taken_over: str | None = None
-        self.left_by: dict[str, Any] | None = None
-        """Whose lock was taken over: the row of one that is not alive any more."""
         self._written: int | None = None
         """The version of the lock that this run wrote last."""
         self.is_lost = False
@@ -156,7 +144,6 @@ class Lock:
                     if is_own:
                         self._found = held
                     else:
-                        self.left_by = held
                         self.taken_over = f"stale lock of {held['run']} on {held['host']} taken over"
                 self._renew(seen)
         except (DeltaError, OSError) as error:

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipelines.bronze.batches import BATCHES
-from pipelines.bronze.landing import format_of
 from pipelines.config import digest
 from pipelines.digests import LAYERS, libraries, program_digest
 from pipelines.errors import GateStopped, LockHeld, PadronError
@@ -22,7 +20,7 @@ from pipelines.ops.keys import CHANGED, Expected, forecast, stage_key
 from pipelines.ops.past_run import changed_program
 from pipelines.ops.record import Record, approvals, finished, remembered, unfinished
 from pipelines.ops.runner import Runner
-from pipelines.stages import Delivery, Night
+from pipelines.stages import Night
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,10 +93,8 @@ def prepare(
         is_approved=options.is_approved,
     )
     memory = remembered(warehouse, set(resumable) | origin)
-    if base is not None and _is_again(night):
-        night = replace(night, taken_in=_taken_in(base, settings, warehouse))
-        if options.from_stage:
-            memory = _of_release(base, night, todo, settings, warehouse) | memory
+    if options.from_stage and base is not None and _is_again(night):
+        memory = _of_release(base, night, todo, settings, warehouse) | memory
     return Prepared(
         planned=planned,
         night=night,
@@ -125,20 +121,6 @@ def _is_again(night: Night) -> bool:
     """True for a released night that is run once more: on the state that it left, of which every stage finds itself."""
     is_same = night.base_date == night.business_date and not night.files
     return is_same and not night.is_full and night.generation is None
-
-
-def _taken_in(base: Release, settings: Settings, warehouse: Warehouse) -> tuple[Delivery, ...]:
-    """What the released night took in, of the feeds that are declared still."""
-    version = base.tables.get(BATCHES.path)
-    batches = None if version is None else warehouse.arrow(BATCHES.path, version)
-    feeds = {(name, feed) for name, source in settings.sources.items() for feed in source.feeds}
-    return tuple(
-        Delivery(row["source"], row["feed"], row["batch_id"], format_of(row["file"]))
-        for row in ([] if batches is None else batches.to_pylist())
-        if row["business_date"] == base.business_date
-        and row["status"] == "landed"
-        and (row["source"], row["feed"]) in feeds
-    )
 
 
 def _of_release(

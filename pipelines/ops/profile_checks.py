@@ -19,7 +19,7 @@ NAMED = 3
 
 def feeds_look_right(inputs: Inputs) -> list[Verdict]:
     """``unmapped_codes`` and ``profile_drift`` of the profiles of what the night took in."""
-    stored, feeds = inputs.arrow(PROFILES), {(file.source, file.feed) for file in inputs.night.delivered}
+    stored, feeds = inputs.arrow(PROFILES), {(file.source, file.feed) for file in inputs.night.files}
     rows = [r for r in (stored.to_pylist() if stored else ()) if (r["source"], r["feed"]) in feeds]
     verdicts = judge(inputs.settings.project, rows, inputs.night.business_date)
     return owned(verdicts, inputs.settings.sources)

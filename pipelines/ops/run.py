@@ -25,7 +25,7 @@ from pipelines.night_gates import (
 )
 from pipelines.ops import alerts, releases, stewards
 from pipelines.ops.failures import run_failed, told
-from pipelines.ops.lock import Lock, is_left
+from pipelines.ops.lock import Lock
 from pipelines.ops.lost_releases import publish_again
 from pipelines.ops.one_night import failed, prepare, run_night
 from pipelines.ops.plan import PlannedNight, plan_nights, records_looked_at
@@ -34,7 +34,7 @@ from pipelines.ops.runner import Progress
 from pipelines.ops.tables import CONFIGURATIONS, GATES, RELEASES, RUNS, STAGES, UPKEEPS
 from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
-from pipelines.ops.untold import RUN, tell_of_the_dead
+from pipelines.ops.untold import make_up, told_of, untold
 from pipelines.ops.upkeep import is_due, maintain
 from pipelines.ops.withdrawn_pages import set_aside_late
 from pipelines.settings import alerts_of, load_settings
@@ -233,7 +233,7 @@ def _run(
     _check(options, settings, warehouse)
     check_all_writable(warehouse.root, _written(settings))
     if releases.lost(warehouse):
-        with Lock(warehouse, f"{RUN}, publishing a lost release again") as lock:
+        with Lock(warehouse, "padron run, publishing a lost release again") as lock:
             if lock.taken_over:
                 watcher.warned(lock.taken_over)
             for text in publish_again(lock, start_spark):
@@ -241,11 +241,11 @@ def _run(
     outcome = Outcome()
     nights = _plan(options, settings, warehouse, outcome)
     if not nights:
-        if is_left(warehouse) or not releases.is_pointed_to(warehouse):
+        if untold(warehouse) or not releases.is_pointed_to(warehouse):
             # Another run that has the lock does it itself.
-            with suppress(LockHeld), Lock(warehouse, f"{RUN}, making up for one that was killed") as lock:
-                tell_of_the_dead(settings.project.alerts, lock, watcher.warned, report)
+            with suppress(LockHeld), Lock(warehouse, "padron run, making up for one that was killed"):
                 _point(warehouse, watcher)
+                make_up(settings.project.alerts, warehouse, watcher.warned, report)
         # Without a night no gate says that a source stays away, nor anything else that these are about.
         for text in outcome.warnings:
             watcher.warned(text)
@@ -255,9 +255,10 @@ def _run(
             )
         return outcome
     first = str(nights[0].business_date)
-    with Lock(warehouse, f"{RUN} {first}", night=first) as lock:
-        tell_of_the_dead(settings.project.alerts, lock, watcher.warned, report)
+    with Lock(warehouse, f"padron run {first}", night=first) as lock:
+        _tell_of_the_dead(lock, settings, watcher)
         _point(warehouse, watcher)
+        make_up(settings.project.alerts, warehouse, watcher.warned, report)
         set_aside_late(warehouse)
         nights = _plan(options, settings, warehouse, outcome)
         for text in outcome.warnings:
@@ -281,8 +282,23 @@ def _run(
             else:
                 outcome.released.append(release_id)
                 report()
+                told_of(warehouse, release_id)
                 tell(_keep_up(warehouse, settings, watcher))
     return outcome
+
+
+def _tell_of_the_dead(lock: Lock, settings: Settings, watcher: Watcher) -> None:
+    """Say whose lock was taken over, and alert that the last run died before its release: it could tell nobody itself.
+
+    Whoever holds the lock knows that no other run is alive. A night that waited for its next job died where its lock was
+    taken over.
+    """
+    if lock.taken_over:
+        watcher.warned(lock.taken_over)
+    states = releases.run_states(lock.warehouse)
+    last = states[max(states, key=lambda name: states[name]["at"])] if states else None
+    if last and (last["status"] == "started" or (last["status"] == "waiting" and lock.taken_over)):
+        alerts.died(settings.project.alerts, lock.warehouse, last, watcher.warned)
 
 
 def _point(warehouse: Warehouse, watcher: Watcher) -> None:

@@ -1,50 +1,59 @@
-"""What a run that was killed could not tell itself: the next one does, or the next that finds nothing to do."""
+"""What a run that was killed after its release could not tell itself: the next run tells it, if only that it finds nothing to do.
+
+A night is told of when it is released: its warnings are alerted, its page is written. That this was done is
+kept in the warehouse, so that it does not depend on who took the dead run's lock over.
+"""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pipelines import files
 from pipelines.ops import alerts, releases
-from pipelines.ops.night_pages import name, written_at
+from pipelines.ops.night_pages import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipelines.config import Alerts
-    from pipelines.ops.lock import Lock
     from pipelines.ops.releases import Release
+    from pipelines.storage import Warehouse
 
-RUN = "padron run"
-"""What the locks of nights begin with."""
-
-
-def tell_of_the_dead(conf: Alerts, lock: Lock, say: alerts.Say, report: Callable[[], None]) -> None:
-    """Say whose lock was taken over, and alert of the last run that died: before its release, or before it had told of it.
-
-    Whoever holds the lock knows that no other run is alive. A night that waited for its next job died where its lock was
-    taken over. ``report`` makes the page of the newest release, and raises nothing.
-    """
-    warehouse = lock.warehouse
-    if lock.taken_over:
-        say(lock.taken_over)
-    states = releases.run_states(warehouse)
-    last = states[max(states, key=lambda run_id: states[run_id]["at"])] if states else None
-    if last and (last["status"] == "started" or (last["status"] == "waiting" and lock.taken_over)):
-        alerts.died(conf, warehouse, last, say)
-    elif last and last["status"] == "released" and lock.left_by and lock.left_by["run"].startswith(RUN):
-        release = releases.newest(warehouse)
-        if release is not None and release.release_id == last["run_id"] and not _has_page(lock, release):
-            say(
-                f"{release.release_id} was released by a run that was killed before it told of it: that is made up for."
-            )
-            report()
-            alerts.told_late(conf, warehouse, release, say)
+LAST = ("ops", "told.json")
+"""The release that was told of last."""
 
 
-def _has_page(lock: Lock, release: Release) -> bool:
-    """True where the release has its page, the first thing that is made after it."""
+def untold(warehouse: Warehouse) -> Release | None:
+    """The newest release, where its night made it and nobody was told. Who asks holds the lock, or asks again with it."""
+    newest = releases.newest(warehouse)
+    # What a decision published, whoever decided it told.
+    if newest is None or newest.reason is not None:
+        return None
     try:
-        written = written_at(lock.warehouse).get(name(release.business_date))
-    except OSError:
-        return False
-    return written is not None and written >= release.at
+        last = json.loads(files.read_text(files.join(warehouse.root, *LAST)))["release"]
+    except FileNotFoundError:
+        # An older program did not keep it, but wrote pages.
+        return None if files.exists(page(warehouse, newest.business_date)) else newest
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if last == newest.release_id else newest
+
+
+def make_up(conf: Alerts, warehouse: Warehouse, say: alerts.Say, report: Callable[[], None]) -> None:
+    """Tell of the newest release if it is ``untold``. ``report`` makes its page, and raises nothing."""
+    release = untold(warehouse)
+    if release is not None:
+        say(
+            f"{release.release_id} was released by a run that was killed before it told of it: that is made up for."
+        )
+        alerts.told_late(conf, warehouse, release, say)
+        report()
+        told_of(warehouse, release.release_id)
+
+
+def told_of(warehouse: Warehouse, release_id: str) -> None:
+    """Keep that the release was told of. Where that cannot be written, it is told once more."""
+    with suppress(OSError):
+        files.write_text(files.join(warehouse.root, *LAST), json.dumps({"release": release_id}))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pipelines
-from pipelines.cli import execute
+from pipelines.cli import execute, options
 from pipelines.config import Conf, Project
 from pipelines.config_names import FILES
 from pipelines.errors import UsageError
@@ -60,6 +60,9 @@ def test_a_command_that_was_given_another_folder_says_where_conf_is(
     assert said("--config", "prod") == [problem, where]
     monkeypatch.setenv("PADRON_CONFIG", "prod")
     assert said() == [problem, where]
+    options.config_asked[:] = ["prod"]
+    for other in ("The warehouse /srv/conf/wh cannot be written.", "spark.conf: see there."):
+        assert options.where_conf_is(other) == other
 
 
 def test_a_wrong_value_names_file_line_and_what_was_expected(tmp_path: Path) -> None:

@@ -12,15 +12,14 @@ from tiny_night import Killed, Tiny, Watch, blocking, configured, dying, release
 from pipelines.cli import execute
 from pipelines.errors import GateStopped, PadronError
 from pipelines.ops import alerts as alerting
-from pipelines.ops import lock, one_night
+from pipelines.ops import lock, one_night, releases
 from pipelines.ops import run as run_module
 from pipelines.ops.checks import landing
+from pipelines.ops.gates import verdict
 from pipelines.ops.lock import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pipelines.ops.run import Outcome
 
 
 @pytest.fixture
@@ -222,49 +221,86 @@ def test_a_night_that_was_killed_is_told_of_by_the_next_run_once(
     assert len(alerts) == 1
 
 
-def test_a_run_that_was_killed_before_it_told_of_its_release_is_made_up_for_once(
-    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
-) -> None:
-    def run(report: Callable[[], None], watch: Watch) -> Outcome:
-        options = run_module.Options(str(shop.landing), str(shop.warehouse))
-        settings = configured(shop.config)
-        return run_module.run(options, settings, lambda records=None: shop.spark, watch, report=report)  # type: ignore[arg-type,return-value]
+def reporting(shop: Tiny, report: Callable[[], None], watch: Watch | None = None) -> list[str]:
+    """What a run released that calls ``report`` after it."""
+    options = run_module.Options(str(shop.landing), str(shop.warehouse))
+    settings = configured(shop.config)
+    spark: Any = lambda records=None: shop.spark  # noqa: E731 (starts nothing)
+    return run_module.run(options, settings, spark, watch or Watch(), report=report).released
 
-    def die() -> None:
-        raise Killed
 
-    shop.deliver("2026-07-02", {"3": "leo"})
+def die() -> None:
+    raise Killed
+
+
+def killed_before_it_told(shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Lock, "__exit__", lambda *_: None)
         patch.setattr(Lock, "_heartbeats", lambda self: None)
         with pytest.raises(Killed):
-            run(die, Watch())
-    assert not alerts
+            reporting(shop, die)
     monkeypatch.setattr(lock, "_alive", lambda pid: False)
-    page = shop.warehouse / "reports" / "2026-07-02.html"
-    page.parent.mkdir(exist_ok=True)
+
+
+def test_a_run_that_was_killed_before_it_told_of_its_release_is_made_up_for_once(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    shop.gates["bronze.land"] = lambda inputs: verdict(
+        inputs.settings.project, "late_files", value=1, bound=0, message="late"
+    )
+    killed_before_it_told(shop, monkeypatch)
+    # What its night warned of was told; that it was told is what nobody knows.
+    alerts.clear()
+    # Whoever takes the lock over.
+    assert execute(["maintain", "--warehouse", str(shop.warehouse)]) == 0
+    pages: list[str] = []
     watch = Watch()
-    # There is nothing to run, and it is told all the same.
-    assert run(page.touch, watch).released == []
+    # There is nothing to run.
+    assert reporting(shop, lambda: pages.append("written"), watch) == []
     assert [text for text in watch.said if "made up for" in text]
+    assert pages == ["written"]
     ((event, summary),) = alerts
     assert (event, summary["run_id"], summary["business_date"]) == ("warned", "2026-07-02.1", "2026-07-02")
     assert summary["message"] == "2026-07-02.1 was released, and its run killed before it had told of it."
+    assert summary["warnings"] == ["late_files: late"]
     assert lock.holder(shop.house) is None
     again = Watch()
-    run(die, again)
+    assert reporting(shop, die, again) == []
     assert not again.said
     assert len(alerts) == 1
-    # Killed after its page is there, a run has told what there is.
-    with monkeypatch.context() as patch:
-        patch.setattr(Lock, "__exit__", lambda *_: None)
-        patch.setattr(Lock, "_heartbeats", lambda self: None)
-        shop.deliver("2026-07-03", {"4": "iris"})
-        run((page.parent / "2026-07-03.html").touch, Watch())
-    last = Watch()
-    run(die, last)
-    assert len(alerts) == 1
-    assert any("taken over" in text for text in last.said)
+
+
+def test_the_next_night_makes_up_for_the_one_before_it_and_tells_its_own(
+    shop: Tiny, monkeypatch: pytest.MonkeyPatch, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    shop.deliver("2026-07-02", {"3": "leo"})
+    killed_before_it_told(shop, monkeypatch)
+    shop.deliver("2026-07-03", {"4": "iris"})
+    newest: list[str] = []
+    told = reporting(shop, lambda: newest.append(releases.required(shop.house).release_id))
+    assert told == ["2026-07-03.1"]
+    assert newest == ["2026-07-02.1", "2026-07-03.1"]
+    assert [summary["run_id"] for _, summary in alerts] == ["2026-07-02.1"]
+
+
+def test_what_an_older_program_or_a_decision_published_is_not_told_again(
+    shop: Tiny, alerts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    told, page = (shop.warehouse / path for path in ("ops/told.json", "reports/2026-07-01.html"))
+    page.parent.mkdir(exist_ok=True)
+    page.touch()
+    told.unlink()
+    assert reporting(shop, die) == []
+    shop.deliver("2026-07-02", {"3": "leo"})
+    shop.run()
+    where = ["--warehouse", str(shop.warehouse)]
+    assert execute(["release", "reject", "2026-07-02.1", "--by", "maria", "--why", "closed", *where]) == 0
+    assert reporting(shop, die) == []
+    # As it cannot be read, nobody is told each hour.
+    told.write_text("[", encoding="utf-8")
+    assert reporting(shop, die) == []
+    assert not alerts
 
 
 def test_a_night_that_was_killed_is_told_of_whoever_took_its_lock_over(

@@ -14,14 +14,12 @@ from pipelines.digests import LAYERS, program_digest
 from pipelines.errors import UsageError
 from pipelines.linkage.decisions import DECISIONS
 from pipelines.ops import one_night, releases
-from pipelines.ops.gates import Verdict, verdict
 from pipelines.ops.plan import PlannedNight
 from pipelines.ops.record import rows_of
 from pipelines.ops.run import Options
 from pipelines.ops.tables import CONFIGURATIONS, RUNS
 from pipelines.ops.tables import STAGES as STAGE_ROWS
 from pipelines.settings import load_settings
-from pipelines.stages import Inputs
 
 
 @pytest.fixture
@@ -162,28 +160,6 @@ def test_a_country_that_there_is_not_is_refused_before_the_night(shop: Tiny) -> 
     conf.write_text(conf.read_text(encoding="utf-8").replace("country: MX", "country: XX"), encoding="utf-8")
     with pytest.raises(UsageError, match="country: XX is no code of a country"):
         shop.run()
-
-
-def test_a_night_that_is_run_once_more_says_of_its_files_what_it_said(shop: Tiny) -> None:
-    def names_files(inputs: Inputs) -> list[Verdict]:
-        names = sorted(f"{file.source}/{file.feed} {file.format}" for file in inputs.night.delivered)
-        said = ", ".join(names) or "nothing"
-        return verdict(inputs.settings.project, "late_files", value=len(names), bound=0, message=said)
-
-    def said() -> list[str]:
-        return [text.partition(": ")[2] for text in releases.required(shop.house).warnings]
-
-    shop.gates["bronze.land"] = names_files
-    shop.run()
-    first = said()
-    assert first == ["crm/contacts delimited"]
-    assert shop.run(from_stage="gold.totals").released
-    assert said() == first
-    # Another night, and that one once more.
-    shop.deliver("2026-07-20", {"10": "ines"})
-    for again in (None, "silver.build"):
-        assert shop.run(from_stage=again).released
-        assert said() == first
 
 
 def test_from_runs_a_stage_and_all_later_ones_again(shop: Tiny) -> None:
