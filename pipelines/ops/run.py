@@ -34,7 +34,7 @@ from pipelines.ops.runner import Progress
 from pipelines.ops.tables import CONFIGURATIONS, GATES, RELEASES, RUNS, STAGES, UPKEEPS
 from pipelines.ops.terminated import Terminated, telling
 from pipelines.ops.training_reports import take_along
-from pipelines.ops.untold import make_up, told_of, untold
+from pipelines.ops.untold import make_up, told_of_newest, untold
 from pipelines.ops.upkeep import is_due, maintain
 from pipelines.ops.withdrawn_pages import set_aside_late
 from pipelines.settings import alerts_of, load_settings
@@ -282,7 +282,7 @@ def _run(
             else:
                 outcome.released.append(release_id)
                 report()
-                told_of(warehouse, release_id)
+                told_of_newest(warehouse)
                 tell(_keep_up(warehouse, settings, watcher))
     return outcome
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipelines import files
 from pipelines.ops import alerts, releases
-from pipelines.ops.night_pages import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pipelines.storage import Warehouse
 
 LAST = ("ops", "told.json")
-"""The release that was told of last."""
+"""The release that was told of last: its id, and when it was published."""
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def untold(warehouse: Warehouse) -> Release | None:
@@ -32,13 +33,12 @@ def untold(warehouse: Warehouse) -> Release | None:
     if newest is None or newest.reason is not None:
         return None
     try:
-        last = json.loads(files.read_text(files.join(warehouse.root, *LAST)))["release"]
-    except FileNotFoundError:
-        # An older program did not keep it, but wrote pages.
-        return None if files.exists(page(warehouse, newest.business_date)) else newest
+        last = json.loads(files.read_text(files.join(warehouse.root, *LAST)))
+        is_told = newest.release_id == last["release"] or newest.at <= datetime.fromisoformat(last["at"])
     except (OSError, ValueError, KeyError, TypeError):
+        # An older program did not keep it, and what cannot be read is not told anew each hour.
         return None
-    return None if last == newest.release_id else newest
+    return None if is_told else newest
 
 
 def make_up(conf: Alerts, warehouse: Warehouse, say: alerts.Say, report: Callable[[], None]) -> None:
@@ -50,10 +50,13 @@ def make_up(conf: Alerts, warehouse: Warehouse, say: alerts.Say, report: Callabl
         )
         alerts.told_late(conf, warehouse, release, say)
         report()
-        told_of(warehouse, release.release_id)
+    if release is not None or not files.exists(files.join(warehouse.root, *LAST)):
+        told_of_newest(warehouse)
 
 
-def told_of(warehouse: Warehouse, release_id: str) -> None:
-    """Keep that the release was told of. Where that cannot be written, it is told once more."""
+def told_of_newest(warehouse: Warehouse) -> None:
+    """Keep that the newest release was told of, or that there is none. Where that cannot be written, it is told once more."""
+    newest = releases.newest(warehouse)
+    said = {"release": newest and newest.release_id, "at": (newest.at if newest else NEVER).isoformat()}
     with suppress(OSError):
-        files.write_text(files.join(warehouse.root, *LAST), json.dumps({"release": release_id}))
+        files.write_text(files.join(warehouse.root, *LAST), json.dumps(said))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pipelines import files
 from pipelines.ops import releases
-from pipelines.ops.night_pages import name, page, written_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from pipelines.ops.releases import Release
     from pipelines.storage import Warehouse
@@ -21,10 +21,10 @@ def set_aside(warehouse: Warehouse, withdrawn: Sequence[Release]) -> None:
 
     One that cannot be moved stays: see ``left_standing``.
     """
-    for one in _pages(warehouse, withdrawn):
+    for page in _pages(warehouse, withdrawn):
         with suppress(OSError):
-            if files.exists(one):
-                _rename(one)
+            if files.exists(page):
+                _rename(page)
 
 
 def set_aside_late(warehouse: Warehouse) -> None:
@@ -39,18 +39,19 @@ def set_aside_late(warehouse: Warehouse) -> None:
     if not withdrawn_at:
         return
     try:
-        there = written_at(warehouse)
+        folder = files.listing(files.join(warehouse.root, _reports()))
     except OSError:
         return
+    written_at = {info.path: info.modified_at for info in folder}
     for day, at in withdrawn_at.items():
-        written = there.get(name(day))
+        written = written_at.get(_name(day))
         if written is not None and written < at:
             with suppress(OSError):
-                _rename(page(warehouse, day))
+                _rename(_page(warehouse, day))
 
 
-def _rename(one: str) -> None:
-    files.move(one, f"{one.removesuffix('.html')}.withdrawn.html")
+def _rename(page: str) -> None:
+    files.move(page, f"{page.removesuffix('.html')}.withdrawn.html")
 
 
 def left_standing(warehouse: Warehouse, made: Release) -> list[str]:
@@ -59,12 +60,27 @@ def left_standing(warehouse: Warehouse, made: Release) -> list[str]:
     # What a decision withdraws is withdrawn in the commit that publishes it.
     withdrawn = [r for r in known if r.status == "withdrawn" and r.at == made.at]
     return [
-        f"{one} could not be renamed and says that readers see what was withdrawn: remove it."
-        for one in _pages(warehouse, withdrawn)
-        if files.exists(one)
+        f"{page} could not be renamed and says that readers see what was withdrawn: remove it."
+        for page in _pages(warehouse, withdrawn)
+        if files.exists(page)
     ]
 
 
 def _pages(warehouse: Warehouse, withdrawn: Sequence[Release]) -> list[str]:
     """Where the pages of those nights are, if they were written."""
-    return [page(warehouse, day) for day in sorted({release.business_date for release in withdrawn})]
+    return [_page(warehouse, day) for day in sorted({release.business_date for release in withdrawn})]
+
+
+def _page(warehouse: Warehouse, day: date) -> str:
+    return files.join(warehouse.root, _reports(), _name(day))
+
+
+def _name(day: date) -> str:
+    return f"{day.isoformat()}.html"
+
+
+def _reports() -> str:
+    # What it imports would cost every night, and few take anything back.
+    from pipelines.ops.summarise import REPORTS
+
+    return REPORTS
