@@ -8,8 +8,9 @@ from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, build_customer
 from pipelines.gold.judged_quality import judged_quality, measured_rows
 from pipelines.gold.measures import MEASURES, build_measures, measures_so_far
 from pipelines.gold.ownership import customer_register, live_owners, record_owners, resolve, with_former_names
+from pipelines.gold.purchases import purchase_sums
 from pipelines.gold.rates import converted
-from pipelines.gold.reconciliation import RECONCILIATION, Booked, build_reconciliation
+from pipelines.gold.reconciliation import RECONCILIATION, Booked, BookedOrders, build_reconciliation
 from pipelines.gold.rfm import RFM, build_rfm
 from pipelines.gold.rfm_cut_points import RFM_CUT_POINTS
 from pipelines.gold.service import SERVICE, build_service
@@ -47,16 +48,33 @@ def xref(inputs: Inputs) -> Content:
     return {XREF.path: build_xref(owners)}
 
 
+def _purchase_sums(inputs: Inputs) -> DataFrame | None:
+    """``purchase_sums`` of tonight, once for all stages that ask; money in the reporting currency where there are rates. None
+    without a feed of orders."""
+    settings, currency = inputs.settings, inputs.settings.project.reporting_currency
+    orders = _delivered(inputs, ORDERS, "orders")
+    if orders is None:
+        return None
+
+    def added_up() -> DataFrame:
+        owned = resolve(orders, inputs.frame(XREF))
+        if settings.rates is not None and currency is not None:
+            owned = converted(owned, inputs.spark.createDataFrame(settings.rates), currency)
+        returns = _delivered(inputs, RETURNS, "returns")
+        return purchase_sums(owned, returns, settings.metrics, inputs.night.business_date)
+
+    return inputs.shared("purchase_sums", added_up)
+
+
 def customers(inputs: Inputs) -> Content:
     """The single customer view, and every value that it chose from."""
     settings = inputs.settings
     assignments, history, aliases = (inputs.frame(t) for t in (ASSIGNMENTS, ASSIGNMENT_HISTORY, ALIASES))
-    orders = _delivered(inputs, ORDERS, "orders")
     built = build_customers(
         inputs.frame(CUSTOMER_RECORDS),
         live_owners(inputs.frame(XREF)),
         customer_register(assignments, history, aliases),
-        None if orders is None else resolve(orders, inputs.frame(XREF)),
+        _purchase_sums(inputs),
         inputs.previous(CUSTOMERS),
         settings.survivorship,
         settings.metrics,
@@ -78,24 +96,12 @@ def _gold_of_last_night(inputs: Inputs) -> LastNight | None:
     return LastNight(inputs.previous(CUSTOMERS))
 
 
-def _owned_orders(inputs: Inputs) -> DataFrame | None:
-    """The orders with their customer, in the reporting currency where there are rates; None without a feed."""
-    settings, currency = inputs.settings, inputs.settings.project.reporting_currency
-    orders = _delivered(inputs, ORDERS, "orders")
-    if orders is not None:
-        orders = resolve(orders, inputs.frame(XREF))
-        if settings.rates is not None and currency is not None:
-            orders = converted(orders, inputs.spark.createDataFrame(settings.rates), currency)
-    return orders
-
-
 def rfm(inputs: Inputs) -> Content:
     """Recency, frequency and money, and where the scores were cut."""
     settings = inputs.settings
     built = build_rfm(
         inputs.frame(CUSTOMERS),
-        _owned_orders(inputs),
-        _delivered(inputs, RETURNS, "returns"),
+        _purchase_sums(inputs),
         inputs.previous(RFM_CUT_POINTS),
         settings.metrics,
         inputs.night.business_date,
@@ -123,16 +129,14 @@ def service(inputs: Inputs) -> Content:
 def reconciliation(inputs: Inputs) -> Content:
     """Money and counts of the customers beside those of the sources."""
 
-    def booked(table: Table, target: str) -> Booked | None:
-        silver = _delivered(inputs, table, target)
-        return None if silver is None else Booked(silver, resolve(silver, inputs.frame(XREF)))
-
+    xref, sums = inputs.frame(XREF), _purchase_sums(inputs)
+    orders, cases = _delivered(inputs, ORDERS, "orders"), _delivered(inputs, CASES, "cases")
     built = build_reconciliation(
         inputs.frame(CUSTOMERS),
-        orders=booked(ORDERS, "orders"),
+        orders=None if orders is None or sums is None else BookedOrders(orders, resolve(orders, xref), sums),
         order_lines=_delivered(inputs, ORDER_LINES, "order_lines"),
         returns=_delivered(inputs, RETURNS, "returns"),
-        cases=booked(CASES, "cases"),
+        cases=None if cases is None else Booked(cases, resolve(cases, xref)),
         keep=inputs.keep,
     )
     return {RECONCILIATION.path: built}
@@ -146,7 +150,7 @@ def measures(inputs: Inputs) -> Content:
         inputs.frame(EVENTS),
         inputs.frame(CUSTOMER_RECORDS),
         inputs.frame(SCORED_PAIRS),
-        _owned_orders(inputs),
+        _purchase_sums(inputs),
         inputs.night.business_date,
     )
     judgements = inputs.arrow(JUDGEMENTS)

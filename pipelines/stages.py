@@ -6,10 +6,12 @@ returns frames, Arrow tables, or what changes of last night's table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -57,6 +59,36 @@ class Night:
     """True where somebody saw what the adoption changes, and agreed."""
 
 
+class Shared:
+    """Frames that several stages of a night make of the same tables: who asks first computes one, and the others wait for it."""
+
+    def __init__(self) -> None:
+        self._frames: dict[str, DataFrame] = {}
+        self._making: defaultdict[str, Lock] = defaultdict(Lock)
+        self._guard = Lock()
+
+    def get(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
+        """The frame of that name, ``computed_once``; of one that fails the next who asks tries again."""
+        with self._guard:
+            making = self._making[name]
+        with making:
+            if name not in self._frames:
+                self._frames[name] = computed_once(make())
+            return self._frames[name]
+
+    def close(self) -> None:
+        """Let go of them all; the runner does it when the night's stages have ended."""
+        _let_go_of(self._frames.values())
+        self._frames.clear()
+
+
+def _let_go_of(frames: Iterable[DataFrame]) -> None:
+    for frame in frames:
+        # Where Spark is gone, how the stage ended is what there is to tell.
+        with suppress(Exception):
+            let_go(frame)
+
+
 class Inputs:
     """What a stage may look at: tables of tonight, of the prior state, and the configuration."""
 
@@ -69,6 +101,7 @@ class Inputs:
         versions: Mapping[str, int],
         frames: dict[tuple[str, int | None], DataFrame],
         say: Say = silent,
+        shared: Shared | None = None,
     ) -> None:
         self.spark = spark
         self.settings = settings
@@ -81,6 +114,7 @@ class Inputs:
         self._versions = versions
         self._frames = frames
         self._kept: list[DataFrame] = []
+        self._shared = shared or Shared()
 
     def _read(self, table: Table, version: int | None) -> DataFrame:
         key = (table.path, version)
@@ -147,11 +181,12 @@ class Inputs:
 
     def release(self) -> None:
         """Let go of what ``keep_all`` holds; the runner does it when the stage has ended."""
-        for frame in self._kept:
-            # Where Spark is gone, how the stage ended is what there is to tell.
-            with suppress(Exception):
-                let_go(frame)
+        _let_go_of(self._kept)
         self._kept.clear()
+
+    def shared(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
+        """What ``make`` makes of tables of tonight, computed once for all stages that ask for the ``name`` (``Shared``)."""
+        return self._shared.get(name, make)
 
     def rows(self, table: Table) -> int:
         """Rows of the table as tonight's stages left it, by its log; 0 where there is none."""

@@ -17,7 +17,6 @@ from pipelines.gold.figures import (
     numbered,
     record_number,
 )
-from pipelines.gold.purchases import NO_CURRENCY
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -68,23 +67,22 @@ def id_jitter(before: DataFrame, now: DataFrame, events: DataFrame, business_dat
     return Moved(shares, ids)
 
 
-def revenue_jitter(orders: DataFrame, ids: DataFrame) -> DataFrame:
+def revenue_jitter(sums: DataFrame, ids: DataFrame) -> DataFrame:
     """Net revenue of customers whose id records left or came to, over that of all customers.
 
     By currency; the part ``all`` weighs the currencies' shares by their orders, because money of two
-    currencies has no sum. ``orders``: silver/orders with tonight's customer_id; ``ids``: of ``Moved``.
+    currencies has no sum. ``sums``: ``purchase_sums`` of the orders of tonight's customers; ``ids``: of ``Moved``.
     """
-    currency = F.coalesce("currency", F.lit(NO_CURRENCY))
     touched = ids.withColumn("is_touched", F.lit(True))
     by_currency = (
-        orders.filter(F.col("customer_id").isNotNull())
-        .select(customer_number(), currency.alias("currency"), "net")
+        sums.filter(F.col("customer_id").isNotNull())
+        .select(customer_number(), "currency", F.col("money_net").alias("net"), "orders")
         .join(touched, on=CUSTOMER_NUMBER, how="left")
         .groupBy("currency")
         .agg(
             F.coalesce(F.sum(F.when(F.col("is_touched"), F.col("net"))), F.lit(0)).alias("touched"),
             F.sum("net").alias("net"),
-            F.count(F.lit(1)).alias("orders"),
+            F.sum("orders").alias("orders"),
         )
         .filter(F.col("net") > 0)
     )

@@ -13,7 +13,7 @@ from pipelines.gold.attributes import GROUPS, carried_columns, group_columns
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
 from pipelines.gold.ownership import RECORD
-from pipelines.gold.purchases import is_counted, within
+from pipelines.gold.purchases import activity
 from pipelines.gold.touched_customers import (
     LastNight,
     Touched,
@@ -172,21 +172,12 @@ def _profile() -> dict[str, SparkColumn]:
     }
 
 
-def _with_activity(
-    register: DataFrame, orders: DataFrame | None, metrics: Metrics, business_date: date, keep: Keep
-) -> DataFrame:
+def _with_activity(register: DataFrame, sums: DataFrame | None, metrics: Metrics, keep: Keep) -> DataFrame:
     """``register`` with what the customer's counted orders make of it: party_state and habitual."""
-    if orders is None:
+    if sums is None:
         active = register.withColumns({"orders_ever": F.lit(0), "orders_recent": F.lit(0)})
     else:
-        counts = is_counted(metrics) & (F.col("order_date") <= F.lit(business_date))
-        recent = counts & within("order_date", metrics.habitual.window_days, business_date)
-        by_customer = (
-            orders.filter(F.col("customer_id").isNotNull())
-            .groupBy("customer_id")
-            .agg(F.count_if(counts).alias("orders_ever"), F.count_if(recent).alias("orders_recent"))
-        )
-        active = register.join(keep(by_customer), on="customer_id", how="left")
+        active = register.join(keep(activity(sums)), on="customer_id", how="left")
     ever, recently = (F.coalesce(name, F.lit(0)) for name in ("orders_ever", "orders_recent"))
     return active.select(
         *register.columns,
@@ -216,7 +207,7 @@ def build_customers(
     records: DataFrame,
     owners: DataFrame,
     register: DataFrame,
-    orders: DataFrame | None,
+    sums: DataFrame | None,
     previous: DataFrame | None,
     survivorship: Survivorship,
     metrics: Metrics,
@@ -228,7 +219,7 @@ def build_customers(
     """One row per customer ever current, with its golden record; and every value it chose from.
 
     ``records``: silver/customer_records. ``owners``: ``live_owners``, and ``register``, of ``gold.ownership``.
-    ``orders``: silver/orders resolved to customer_id, None where no source delivers orders.
+    ``sums``: ``purchases.purchase_sums``, None where no source delivers orders.
     ``previous``: gold/customers of the prior state (None or empty the first night), from which
     customers without live records keep their values. ``stale_sources`` missed their cadence.
     ``keep``: see ``queries``. ``last``: what golden records may be taken over from; the tables are the same with it
@@ -245,7 +236,7 @@ def build_customers(
     golden, values = golden_values(ranked), ATTRIBUTE_VALUES.conform(attribute_rows(ranked))
     # Where rows may stand, it is looked at first, and once more where too many do not.
     of_orders = as_it_is if touched is None else keep
-    known, changed = _with_activity(register, orders, metrics, business_date, of_orders), None
+    known, changed = _with_activity(register, sums, metrics, of_orders), None
     if last is not None and touched is not None:
         changed = changed_customers(known, touched, last, _strings(stale_sources), keep)
         if changed is not None:

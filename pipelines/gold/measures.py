@@ -68,15 +68,15 @@ def build_measures(
     events: DataFrame,
     records: DataFrame,
     scored_pairs: DataFrame,
-    orders: DataFrame | None,
+    sums: DataFrame | None,
     business_date: date,
 ) -> DataFrame:
     """Tonight's rows of ``gold/measures``. What has nothing to be measured on has no row.
 
     ``assignments``, ``before``: identity/assignments tonight and in the prior state (None before the
     first release: nothing can have moved, so jitter has no row); ``events``: identity/events with
-    tonight's; ``records``: silver/customer_records; ``orders``: silver/orders with customer_id, None
-    where no source ever delivered them.
+    tonight's; ``records``: silver/customer_records; ``sums``: ``purchases.purchase_sums``, None
+    where no source ever delivered orders.
     """
     found = [
         sizes_and_mixtures(assignments, records),
@@ -88,8 +88,8 @@ def build_measures(
     if before is not None:
         moved = id_jitter(before, assignments, events, business_date)
         found.append(moved.shares)
-        if orders is not None:
-            found.append(revenue_jitter(orders, moved.ids))
+        if sums is not None:
+            found.append(revenue_jitter(sums, moved.ids))
     is_measured = F.col("numerator").isNotNull() & ~F.col("denominator").eqNullSafe(F.lit(0.0))
     tonight = (
         reduce(DataFrame.unionByName, found)

@@ -87,9 +87,67 @@ def _booked(orders: DataFrame, returns: DataFrame | None, metrics: Metrics, busi
     return dated.withColumn("booked", F.when(ordered_in_window, on_order_date).otherwise(0) - in_window)
 
 
-def purchase_facts(
+def purchase_sums(
     orders: DataFrame, returns: DataFrame | None, metrics: Metrics, business_date: date
 ) -> DataFrame:
+    """What each customer's orders add up to, in one look at them: what gold's tables say of orders follows from it.
+
+    One row per customer_id (NULL: orders of nobody), source, booked_currency and currency, the one of the money that ranks
+    (the same, where nothing was converted); ``NO_CURRENCY`` where orders name none. Of all orders, in the currency
+    in which they were booked: orders, gross, returned, net, lines, line_amount (NULL without lines); and money_net,
+    their net in ``currency``. Of the sales up to the business date: sales, how many they are; frequency (counted orders in
+    the window), monetary (net revenue in the window), last_order_on, first_order_on, n (counted orders ever), recent
+    (counted orders in the window of habitual customers), rate_date.
+
+    ``orders``: silver/orders with customer_id, money as it is or converted by ``gold.rates``.
+    ``returns``: silver/returns, or None where they are booked on their order's date.
+    """
+    is_converted = "original_currency" in orders.columns
+    counts = is_counted(metrics) & (F.col("order_date") <= F.lit(business_date))
+    in_sales = is_sale(metrics) & (F.col("order_date") <= F.lit(business_date))
+    rate_date = F.col("rate_date") if "rate_date" in orders.columns else F.lit(None).cast("date")
+
+    def original(name: str) -> Column:
+        return F.col(f"original_{name}" if is_converted else name)
+
+    return (
+        _booked(orders, returns, metrics, business_date)
+        .groupBy(
+            "customer_id",
+            "source",
+            F.coalesce(original("currency"), F.lit(NO_CURRENCY)).alias("booked_currency"),
+            F.coalesce("currency", F.lit(NO_CURRENCY)).alias("currency"),
+        )
+        .agg(
+            F.count(F.lit(1)).alias("orders"),
+            *[F.sum(original(name)).alias(name) for name in ("gross", "returned", "net")],
+            F.sum("line_count").alias("lines"),
+            F.sum("line_amount").alias("line_amount"),
+            F.sum("net").alias("money_net"),
+            F.count_if(in_sales).alias("sales"),
+            F.count_if(counts & within("order_date", metrics.window_days, business_date)).alias("frequency"),
+            F.sum(F.when(in_sales, F.col("booked"))).alias("monetary"),
+            F.max(F.when(counts, F.col("order_date"))).alias("last_order_on"),
+            F.min(F.when(counts, F.col("order_date"))).alias("first_order_on"),
+            F.count_if(counts).alias("n"),
+            F.count_if(counts & within("order_date", metrics.habitual.window_days, business_date)).alias(
+                "recent"
+            ),
+            F.max(F.when(in_sales, rate_date)).alias("rate_date"),
+        )
+    )
+
+
+def activity(sums: DataFrame) -> DataFrame:
+    """One row per customer of ``purchase_sums``: orders_ever and orders_recent, counted orders."""
+    return (
+        sums.filter(F.col("customer_id").isNotNull())
+        .groupBy("customer_id")
+        .agg(F.sum("n").alias("orders_ever"), F.sum("recent").alias("orders_recent"))
+    )
+
+
+def purchase_facts(sums: DataFrame) -> DataFrame:
     """One row per customer and currency with sales, of the currencies that the window knows.
 
     customer_id, currency, frequency (counted orders in the window), monetary (net revenue in
@@ -98,25 +156,18 @@ def purchase_facts(
     ever_first_order_on and ever_last_order_on over all currencies. A customer that has nothing in
     the window keeps the currency of the last purchase.
 
-    ``orders``: silver/orders with customer_id, money as it is or converted by ``gold.rates``.
-    ``returns``: silver/returns, or None where they are booked on their order's date.
+    ``sums``: of ``purchase_sums``.
     """
-    sales = orders.filter(
-        F.col("customer_id").isNotNull() & is_sale(metrics) & (F.col("order_date") <= F.lit(business_date))
-    )
-    counts = is_counted(metrics)
-    counted_in_window = counts & within("order_date", metrics.window_days, business_date)
-    rate_date = F.col("rate_date") if "rate_date" in orders.columns else F.lit(None).cast("date")
     by_currency = (
-        _booked(sales, returns, metrics, business_date)
-        .groupBy("customer_id", F.coalesce("currency", F.lit(NO_CURRENCY)).alias("currency"))
+        sums.filter(F.col("customer_id").isNotNull() & (F.col("sales") > 0))
+        .groupBy("customer_id", "currency")
         .agg(
-            F.count_if(counted_in_window).alias("frequency"),
-            F.sum("booked").cast(MONEY).alias("monetary"),
-            F.max(F.when(counts, F.col("order_date"))).alias("last_order_on"),
-            F.min(F.when(counts, F.col("order_date"))).alias("first_order_on"),
-            F.count_if(counts).alias("n"),
-            F.max(rate_date).alias("rate_date"),
+            F.sum("frequency").alias("frequency"),
+            F.sum("monetary").cast(MONEY).alias("monetary"),
+            F.max("last_order_on").alias("last_order_on"),
+            F.min("first_order_on").alias("first_order_on"),
+            F.sum("n").alias("n"),
+            F.max("rate_date").alias("rate_date"),
         )
     )
     # Newest first; the currency's code only decides between equals.

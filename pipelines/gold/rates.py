@@ -118,7 +118,7 @@ def at_rate(amount: Column) -> Column:
 def converted(orders: DataFrame, rates: DataFrame, reporting_currency: str) -> DataFrame:
     """``orders`` with their money in ``reporting_currency`` where a rate is known. Adds no row.
 
-    Adds ``original_currency``; ``rate``, reporting currency for one unit of it (1 for the
+    Adds ``original_currency``, ``original_gross``, ``original_returned`` and ``original_net``; ``rate``, reporting currency for one unit of it (1 for the
     reporting currency itself, NULL where none is known: the order keeps its currency); and
     ``rate_date``, NULL where nothing was converted. ``net`` stays gross − returned to the last
     decimal. ``rates``: the columns of ``RATES``, one row a currency and date.
@@ -128,7 +128,7 @@ def converted(orders: DataFrame, rates: DataFrame, reporting_currency: str) -> D
     gross, returned = at_rate(F.col("gross")), at_rate(F.col("returned"))
     return dated.withColumns(
         {
-            "original_currency": F.col("currency"),
+            **{f"original_{name}": F.col(name) for name in ("currency", "gross", "returned", "net")},
             "currency": F.when(is_known, F.lit(reporting_currency)).otherwise(F.col("currency")),
             "gross": gross,
             "returned": returned,

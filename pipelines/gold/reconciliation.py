@@ -24,17 +24,20 @@ order is not known is unassigned under the source ``unknown``. ``returns`` is wh
 up to the business date, with what an order says itself (status returned, negative amount) and
 without what is matched to none. ``return_amount`` is the feed as booked, so an accountant finds
 every row of it again; ``unmatched_returns`` is what the orders' net still owes to it.
+
+Orders are added up by customer (``purchases.purchase_sums``), with the count and money of their lines, so that lines, of
+which there are most, meet no order here: they are only counted and added up, and where that is not what the orders say,
+those of no order are looked for. A sum that nothing explains stands in the row of ``unknown``, which then does not add up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import and_
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.gold.purchases import NO_CURRENCY
@@ -49,6 +52,7 @@ TOTAL = "decimal(34,4)"
 NO_SOURCE = "unknown"
 COUNTS = ("orders", "lines", "return_rows", "cases")
 """The measures that are counted; the others are money."""
+_LINES = ("lines", "line_amount")
 _SIDES = ("in_customers", "unassigned", "source_total")
 _UNIT = "currency of the row; for counts orders, lines, returns or cases"
 
@@ -99,35 +103,32 @@ RECONCILIATION = Table(
     ),
 )
 
-_OF_ORDERS = ("order_id", "source", "currency", "gross", "returned", "net")
-"""What is looked at of resolved orders, besides their side: the key first."""
 _OF_SILVER, _OF_GOLD = "of_silver", "of_gold"
-"""What the order of a line or return is, as silver holds it and as gold resolved it; NULL where it is not known."""
+"""What the order of a return is, as silver holds it and as gold resolved it; NULL where it is not known."""
 _UNASSIGNED = "unassigned"
 _PLACE = ("source", "currency", "side")
-"""What is asked of the order of a line or return."""
+"""What is asked of the order of a return."""
 _PLACE_TYPE = f"struct<{','.join(f'{name}:{STRING}' for name in _PLACE)}>"
-_ORDER_NUMBERS = {"_order_number": F.xxhash64, "_order_check": F.hash}
-"""Column → hash of order_id. Orders are told apart by both, 96 bits, here where nothing but sums comes of them: that any two
-of a thousand million share both has a chance of 6·10⁻¹², and numbers move and group faster than texts."""
-_FEW = 100_000
-"""Places that are numbered."""
 Measures = dict[str, "SparkColumn"]
 """Measure → its aggregate over events that have source and currency."""
 
 
-def _order_measures() -> Measures:
-    return {
-        "orders": F.count("*"),
-        "gross": F.sum("gross"),
-        "returns": F.sum("returned"),
-        "net": F.sum("net"),
-    }
+_MONEY = {"gross": "gross", "returns": "returned", "net": "net"}
+"""Measure → the column of an order."""
 
 
-def _line_measures() -> Measures:
-    """Of rows that were added up (``_by_place``)."""
-    return {"lines": F.sum("rows"), "line_amount": F.sum("amount")}
+def _of_silver(has_lines: bool) -> Measures:
+    """Of silver/orders."""
+    lines = {"lines": F.sum("line_count"), "line_amount": F.sum("line_amount")}
+    money = {measure: F.sum(column) for measure, column in _MONEY.items()}
+    return {"orders": F.count(F.lit(1)), **money, **(lines if has_lines else {})}
+
+
+def _of_sums(has_lines: bool) -> Measures:
+    """Of ``purchase_sums``."""
+    lines = {name: F.sum(name) for name in ("lines", "line_amount")}
+    money = {measure: F.sum(column) for measure, column in _MONEY.items()}
+    return {"orders": F.sum("orders"), **money, **(lines if has_lines else {})}
 
 
 def _return_measures() -> Measures:
@@ -135,7 +136,7 @@ def _return_measures() -> Measures:
     return {
         "return_rows": F.sum("rows"),
         "return_amount": F.sum("amount"),
-        "unmatched_returns": F.sum(F.when(~F.col("is_matched"), F.col("amount"))),
+        "unmatched_returns": F.sum(F.when(~F.col("is_matched"), F.col("amount")).otherwise(0)),
     }
 
 
@@ -147,10 +148,17 @@ class Booked:
     resolved: DataFrame
 
 
+@dataclass(frozen=True)
+class BookedOrders(Booked):
+    """Orders besides with what they add up to by customer: ``purchases.purchase_sums``."""
+
+    sums: DataFrame
+
+
 def build_reconciliation(
     customers: DataFrame,
     *,
-    orders: Booked | None = None,
+    orders: BookedOrders | None = None,
     order_lines: DataFrame | None = None,
     returns: DataFrame | None = None,
     cases: Booked | None = None,
@@ -162,35 +170,34 @@ def build_reconciliation(
     same with customer_id (``gold.ownership.resolve``) in their own currencies; ``order_lines`` and
     ``returns``: of silver. None where no source ever delivered them: no rows. Runs jobs. ``keep``: see ``queries``.
     """
-    ids = customers.select("customer_id")
-    silver_orders = None if orders is None else orders.silver
-    resolved_orders = None if orders is None else keep(_with_side(orders.resolved, ids, _OF_ORDERS))
+    ids, has_lines = customers.select("customer_id"), order_lines is not None
     sides: list[DataFrame] = []
-
-    def reconcile(measures: Measures, silver: DataFrame, resolved: DataFrame) -> None:
-        everything = silver.withColumn("side", F.lit("source_total"))
-        sides.extend(_long(_added_up(events, measures), measures) for events in (everything, resolved))
-
-    if silver_orders is not None and resolved_orders is not None:
-        reconcile(_order_measures(), _with_currency(silver_orders), _with_currency(resolved_orders))
-    if order_lines is not None or returns is not None:
-        known = {}
-        if silver_orders is not None and resolved_orders is not None:
-            nobodys = silver_orders.withColumn("side", F.lit(None).cast(STRING))
-            known = {_OF_SILVER: nobodys, _OF_GOLD: resolved_orders}
-        booked = keep(_by_place(order_lines, returns, known, keep))
-        if order_lines is not None:
-            lines = booked.filter("is_line")
-            reconcile(
-                _line_measures(), *[_in_its_currency(_whose(lines, of)) for of in (_OF_SILVER, _OF_GOLD)]
-            )
-        if returns is not None:
-            rows = booked.filter(~F.col("is_line"))
-            silver, gold = _whose(rows, _OF_SILVER), _found_anew(_whose(rows, _OF_GOLD))
-            reconcile(_return_measures(), _with_currency(silver), _with_currency(gold))
+    of_silver = None
+    if orders is not None:
+        measured = _of_silver(has_lines)
+        of_silver = keep(_added_up(_everything(_with_currency(orders.silver)), measured))
+        sums = orders.sums.withColumn("currency", F.col("booked_currency"))
+        owned = _with_side(sums, ids, ("source", "currency", "orders", *_MONEY.values(), *_LINES))
+        sides += [
+            _long(of_silver, measured),
+            _long(_added_up(owned, _of_sums(has_lines)), measured),
+        ]
+    if order_lines is not None:
+        sides += _of_no_order(order_lines, None if orders is None else orders.silver, of_silver)
+    if returns is not None:
+        booked = keep(_by_place(returns, orders, ids))
+        silver, gold = _whose(booked, _OF_SILVER), _found_anew(_whose(booked, _OF_GOLD))
+        measured = _return_measures()
+        sides += [
+            _long(_added_up(_with_currency(rows), measured), measured) for rows in (_everything(silver), gold)
+        ]
     if cases is not None:
-        resolved_cases = _with_side(cases.resolved, ids, ("case_id", "source"))
-        reconcile({"cases": F.count("*")}, _without_currency(cases.silver), _without_currency(resolved_cases))
+        owned = _with_side(cases.resolved, ids, ("source",), key="case_id")
+        measured = {"cases": F.count(F.lit(1))}
+        sides += [
+            _long(_added_up(_without_currency(rows), measured), measured)
+            for rows in (_everything(cases.silver), owned)
+        ]
     if not sides:
         return no_rows(ids.sparkSession, RECONCILIATION.schema)
     total = reduce(DataFrame.unionByName, sides).groupBy("measure", "currency", "source")
@@ -208,12 +215,18 @@ def imbalances(reconciliation: DataFrame) -> DataFrame:
     return reconciliation.filter(F.col("in_customers") + F.col("unassigned") != F.col("source_total"))
 
 
-def _with_side(resolved: DataFrame, ids: DataFrame, columns: Sequence[str]) -> DataFrame:
-    """``columns`` of ``resolved`` events, the first of them their key, and side: in_customers, unassigned, or NULL: of a
-    customer that is not among ``ids``."""
+def _everything(events: DataFrame) -> DataFrame:
+    return events.withColumn("side", F.lit("source_total"))
+
+
+def _with_side(
+    resolved: DataFrame, ids: DataFrame, columns: Sequence[str], key: str | None = None
+) -> DataFrame:
+    """``columns`` of ``resolved`` rows, and side: in_customers, unassigned, or NULL: of a customer that is not among
+    ``ids``. ``key``: a column of which each row has another value, where many are of nobody."""
     known = ids.select(F.col("customer_id").alias("_owner"), F.lit(True).alias("is_known"))
     # Under one NULL the events of nobody would all go to one task.
-    nobody = F.concat(F.lit("\n"), F.xxhash64(columns[0]).cast(STRING))
+    nobody = F.lit("\n") if key is None else F.concat(F.lit("\n"), F.xxhash64(key).cast(STRING))
     side = F.when(F.col("customer_id").isNull(), _UNASSIGNED).when(F.col("is_known"), "in_customers")
     owned = resolved.select(*columns, "customer_id", F.coalesce("customer_id", nobody).alias("_owner"))
     return owned.join(known, on="_owner", how="left").select(*columns, side.alias("side"))
@@ -227,72 +240,70 @@ def _without_currency(events: DataFrame) -> DataFrame:
     return events.withColumn("currency", F.lit(None).cast(STRING))
 
 
-def _places(orders: DataFrame, keep: Keep) -> DataFrame | None:
-    """The different ``_PLACE`` of ``orders``, numbered in their order: place. None where they are many."""
-    found = keep(orders.select(*_PLACE).distinct().limit(_FEW + 1))
-    if found.count() > _FEW:
-        return None
-    in_order = Window.orderBy(*[F.col(name).asc_nulls_first() for name in _PLACE])
-    return keep(found.withColumn("place", F.row_number().over(in_order)))
+def _of_no_order(
+    order_lines: DataFrame, orders: DataFrame | None, of_silver: DataFrame | None
+) -> list[DataFrame]:
+    """The lines that no order counts, as ``_long`` rows of ``unknown``; none where ``orders`` count all of them.
 
-
-def _order_numbers() -> list[SparkColumn]:
-    """``_ORDER_NUMBERS``; NULL of no order."""
-    is_named = F.col("order_id").isNotNull()
-    return [F.when(is_named, number("order_id")).alias(name) for name, number in _ORDER_NUMBERS.items()]
-
-
-def _placed(orders: DataFrame, places: DataFrame | None, name: str) -> DataFrame:
-    """Of each of ``orders`` its ``_ORDER_NUMBERS``, and as ``name`` the number of its place, or the place itself."""
-    key = _order_numbers()
-    if places is None:
-        return orders.select(*key, F.struct(*_PLACE).alias(name))
-    numbered = places.select(
-        *[F.col(column).alias(f"_{column}") for column in _PLACE], F.col("place").alias(name)
-    )
-    is_there = reduce(and_, [F.col(column).eqNullSafe(F.col(f"_{column}")) for column in _PLACE])
-    return orders.join(F.broadcast(numbered), on=is_there, how="inner").select(*key, name)
-
-
-def _by_place(
-    order_lines: DataFrame | None,
-    returns: DataFrame | None,
-    orders: Mapping[str, DataFrame],
-    keep: Keep,
-) -> DataFrame:
-    """Lines and returns added up by what their order is in each of ``orders``.
-
-    is_line; of returns currency and is_matched; rows, amount; and by the name of each of ``orders`` the ``_PLACE`` of the
-    order as a struct, NULL where it is not known. Lines and returns name no source: an id that two sources use is the
-    first one's, as in silver. Runs jobs.
-
-    Moving lines is the dear part, so they meet both kinds of orders once, by ``_ORDER_NUMBERS``, and the places of orders
-    are moved as numbers too. A currency that is mapped wrongly may be another one in each order: then places are moved
-    as they are.
+    ``of_silver``: what ``orders`` of silver add up to. Runs jobs.
     """
-    parts = []
-    if order_lines is not None:
-        nothing = {"currency": STRING, "is_matched": "boolean"}
-        own = {name: F.lit(None).cast(kind) for name, kind in nothing.items()}
-        parts.append(order_lines.withColumns({"is_line": F.lit(True), **own}))
-    if returns is not None:
-        parts.append(returns.withColumn("is_line", F.lit(False)))
-    kinds = ("is_line", "currency", "is_matched")
-    columns: list[SparkColumn | str] = [*_order_numbers(), *kinds, "amount"]
-    rows = reduce(DataFrame.unionByName, [part.select(*columns) for part in parts])
-    places = {name: _places(frame, keep) for name, frame in orders.items()}
-    if orders:
-        placed = [_placed(frame, places[name], name) for name, frame in orders.items()]
-        heads = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), placed)
-        first = heads.groupBy(*_ORDER_NUMBERS).agg(*[F.min(name).alias(name) for name in orders])
-        rows = rows.join(first, on=list(_ORDER_NUMBERS), how="left")
-    added_up = rows.groupBy(*kinds, *orders).agg(F.count("*").alias("rows"), F.sum("amount").alias("amount"))
-    for name, numbered in places.items():
-        if numbered is not None:
-            place = numbered.select(F.col("place").alias("_place"), F.struct(*_PLACE).alias("_whole"))
-            found = added_up.join(F.broadcast(place), on=F.col(name) == F.col("_place"), how="left")
-            added_up = found.withColumn(name, F.col("_whole")).drop("_place", "_whole")
-    return added_up
+    totals = order_lines.agg(F.count(F.lit(1)), F.coalesce(F.sum("amount"), F.lit(0)).cast(TOTAL)).first()
+    assert totals is not None
+    lines, amount = totals
+    unknown = order_lines
+    if orders is not None and of_silver is not None:
+        counted = of_silver.agg(*[F.coalesce(F.sum(name), F.lit(0)).cast(TOTAL) for name in _LINES]).first()
+        assert counted is not None
+        lines, amount = lines - int(counted[0]), amount - counted[1]
+        if not lines and not amount:
+            return []
+        unknown = order_lines.join(orders.select("order_id"), on="order_id", how="left_anti")
+    elif not lines:
+        return []
+    found = unknown.agg(F.count(F.lit(1)).alias("lines"), F.sum("amount").alias("line_amount"))
+    left = order_lines.sparkSession.range(1).select(
+        F.lit(lines).alias("lines"), F.lit(amount).cast(TOTAL).alias("line_amount")
+    )
+    measured = {name: F.col(name) for name in _LINES}
+    return [
+        _long(
+            rows.withColumns(
+                {"side": F.lit(side), "source": F.lit(NO_SOURCE), "currency": F.lit(NO_CURRENCY)}
+            ),
+            measured,
+        )
+        for rows, side in ((left, "source_total"), (found, _UNASSIGNED))
+    ]
+
+
+def _by_place(returns: DataFrame, orders: BookedOrders | None, ids: DataFrame) -> DataFrame:
+    """Returns added up by what their order is: currency, is_matched; rows, amount; and as ``_OF_SILVER`` and ``_OF_GOLD``
+    the ``_PLACE`` of the order as a struct, NULL where it is not known.
+
+    Returns name no source: an id that two sources use is the first one's, as in silver. Of the orders, most of which have
+    none, only theirs are looked at.
+    """
+    rows, names = returns, (_OF_SILVER, _OF_GOLD)
+    if orders is not None:
+        wanted = returns.select("order_id").filter(F.col("order_id").isNotNull()).distinct()
+        silver, resolved = (
+            frame.join(wanted, on="order_id", how="left_semi") for frame in (orders.silver, orders.resolved)
+        )
+        nobodys = silver.withColumn("side", F.lit(None).cast(STRING))
+        owned = _with_side(resolved, ids, ("order_id", "source", "currency"), key="order_id")
+        heads = reduce(
+            lambda one, other: one.unionByName(other, allowMissingColumns=True),
+            [
+                frame.select("order_id", F.struct(*_PLACE).alias(name))
+                for name, frame in zip(names, (nobodys, owned), strict=True)
+            ],
+        )
+        first = heads.groupBy("order_id").agg(*[F.min(name).alias(name) for name in names])
+        rows = rows.join(first, on="order_id", how="left")
+    there = [name for name in names if name in rows.columns]
+    return rows.groupBy("currency", "is_matched", *there).agg(
+        F.count(F.lit(1)).alias("rows"), F.sum("amount").alias("amount")
+    )
 
 
 def _whose(rows: DataFrame, of: str) -> DataFrame:
@@ -309,11 +320,6 @@ def _whose(rows: DataFrame, of: str) -> DataFrame:
     )
 
 
-def _in_its_currency(lines: DataFrame) -> DataFrame:
-    """``lines`` in the currency of their order."""
-    return lines.withColumn("currency", F.coalesce("order_currency", F.lit(NO_CURRENCY)))
-
-
 def _found_anew(returns: DataFrame) -> DataFrame:
     """``returns`` with ``is_matched`` by the orders that gold has, whatever silver said."""
     is_same = F.col("currency").isNull() | F.col("currency").eqNullSafe(F.col("order_currency"))
@@ -328,7 +334,7 @@ def _added_up(events: DataFrame, measures: Measures) -> DataFrame:
 
 
 def _long(wide: DataFrame, measures: Measures) -> DataFrame:
-    """``wide`` as one row per measure: side, source, measure, currency (NULL for counts), amount."""
+    """``wide`` as one row per measure that it has: side, source, measure, currency (NULL for counts), amount."""
     rows = [
         F.struct(
             F.lit(name).alias("measure"),
@@ -337,6 +343,7 @@ def _long(wide: DataFrame, measures: Measures) -> DataFrame:
         )
         for name in measures
     ]
-    return wide.select("side", "source", F.explode(F.array(*rows)).alias("row")).select(
+    there = wide.select("side", "source", F.explode(F.array(*rows)).alias("row")).select(
         "side", "source", "row.*"
     )
+    return there.filter(F.col("amount").isNotNull())

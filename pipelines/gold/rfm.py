@@ -192,8 +192,7 @@ def _published(scored: DataFrame, points: DataFrame, metrics: Metrics) -> DataFr
 
 def build_rfm(
     customers: DataFrame,
-    orders: DataFrame | None,
-    returns: DataFrame | None,
+    sums: DataFrame | None,
     previous_cut_points: DataFrame | None,
     metrics: Metrics,
     business_date: date,
@@ -204,17 +203,16 @@ def build_rfm(
 ) -> Rfm:
     """At least one row per row of ``customers`` (gold/customers), and the cut points.
 
-    ``orders``: silver/orders with customer_id (``gold.ownership.resolve``); None where no
-    source ever delivered orders: then every metric is NULL. ``returns``: silver/returns, or
-    None. ``stale_sources``: sources of orders that missed their cadence, so that no event means not
+    ``sums``: ``purchases.purchase_sums``; None where no
+    source ever delivered orders: then every metric is NULL. ``stale_sources``: sources of orders that missed their cadence, so that no event means not
     known instead of 0. ``reporting_currency``: the one that ``gold.rates.converted`` put the
     orders into; None where money is as received. ``keep``: see ``queries``.
     """
     ids = customers.select("customer_id")
-    if orders is None:
+    if sums is None:
         facts = _no_facts(ids)
     else:
-        bought = purchase_facts(orders, returns, metrics, business_date)
+        bought = purchase_facts(sums)
         facts = keep(
             bought.withColumn("recency_days", F.date_diff(F.lit(business_date), F.col("last_order_on")))
         )
@@ -229,7 +227,7 @@ def build_rfm(
         scores, on=["customer_id", "currency"], how="left"
     )
     finished = _finished(
-        rows, metrics, business_date, has_orders=orders is not None, stale_sources=stale_sources
+        rows, metrics, business_date, has_orders=sums is not None, stale_sources=stale_sources
     )
     defined = finished.withColumn("definition_version", F.lit(metrics.rfm_definition(reporting_currency)))
     return Rfm(rfm=RFM.conform(defined), cut_points=cut_points)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +17,7 @@ from pipelines.ops.failures import kind, stage_failed, told
 from pipelines.ops.gates import unusable_files
 from pipelines.ops.keys import needs, recall, stage_key
 from pipelines.queries import THREADS, at_once
-from pipelines.stages import Inputs, Night, Stage, StageResult
+from pipelines.stages import Inputs, Night, Shared, Stage, StageResult
 from pipelines.tables import Kind
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Runner:
         self.may_go_on = may_go_on
         self.versions: dict[str, int] = {**night.base, **night.given}
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
+        self._shared = Shared()
         self._generations: dict[int, str | None] = {}
         self._counts: dict[tuple[str, int | None], int] = {}
 
@@ -90,6 +91,7 @@ class Runner:
             self.versions,
             self._frames,
             partial(self.progress.doing, stage),
+            self._shared,
         )
 
     def run(self, stages: Sequence[Stage], gates: Mapping[str, Gate], rerun: set[str]) -> None:
@@ -103,7 +105,7 @@ class Runner:
         ended: set[str] = set()
         running: dict[Future[None], str] = {}
         failure: BaseException | None = None
-        with ThreadPoolExecutor(THREADS) as pool:
+        with closing(self._shared), ThreadPoolExecutor(THREADS) as pool:
             while waiting or running:
                 ready = [n for n in waiting if waits[n] <= ended] if failure is None else []
                 for name in ready:

@@ -25,7 +25,7 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from pipelines.silver.mapping import PROVENANCE
-from pipelines.tables import BOOLEAN, DATE, DOUBLE, MONEY, STRING, TIMESTAMP, Column, Personal, Table
+from pipelines.tables import BOOLEAN, DATE, DOUBLE, LONG, MONEY, STRING, TIMESTAMP, Column, Personal, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -77,6 +77,15 @@ ORDERS = Table(
             _Q,
             "pieces",
             "Σ line quantity − Σ returned quantity; 0 where the money is back and a return names no quantity",
+        ),
+        Column("line_count", LONG, "Lines of it; NULL without.", _Q, "lines", "count(silver/order_lines)"),
+        Column(
+            "line_amount",
+            MONEY,
+            "Money of its lines, whatever its status; NULL without.",
+            _Q,
+            _MONEY,
+            "Σ silver/order_lines.amount",
         ),
         *PROVENANCE,
     ),
@@ -207,7 +216,7 @@ def orders(
             .otherwise(F.greatest(-F.col("amount"), F.lit(0))),
         }
     )
-    with_lines = _with(booked, _pieces(lines), ["_pieces"])
+    with_lines = _with(booked, _of_lines(lines), ["_pieces", "line_count", "line_amount"])
     with_returns = _with(with_lines, _back(matched, business_date), ["_back", "_pieces_back", "_has_unknown"])
     back = F.coalesce("_back", F.lit(0))
     returned = (
@@ -225,10 +234,14 @@ def orders(
     )
 
 
-def _pieces(lines: DataFrame | None) -> DataFrame | None:
+def _of_lines(lines: DataFrame | None) -> DataFrame | None:
     if lines is None:
         return None
-    return lines.groupBy("order_id").agg(F.sum("quantity").alias("_pieces"))
+    return lines.groupBy("order_id").agg(
+        F.sum("quantity").alias("_pieces"),
+        F.count(F.lit(1)).alias("line_count"),
+        F.coalesce(F.sum("amount"), F.lit(0)).cast(MONEY).alias("line_amount"),
+    )
 
 
 def _back(matched: DataFrame | None, business_date: date) -> DataFrame | None:
@@ -242,7 +255,14 @@ def _back(matched: DataFrame | None, business_date: date) -> DataFrame | None:
     )
 
 
-_TYPES = {"_pieces": DOUBLE, "_back": MONEY, "_pieces_back": DOUBLE, "_has_unknown": BOOLEAN}
+_TYPES = {
+    "_pieces": DOUBLE,
+    "line_count": LONG,
+    "line_amount": MONEY,
+    "_back": MONEY,
+    "_pieces_back": DOUBLE,
+    "_has_unknown": BOOLEAN,
+}
 
 
 def _with(orders: DataFrame, by_order: DataFrame | None, names: list[str]) -> DataFrame:

@@ -10,7 +10,9 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from pipelines.config import Conf
-from pipelines.gold.config import Survivorship
+from pipelines.gold.config import Metrics, Survivorship
+from pipelines.gold.purchases import purchase_sums
+from pipelines.gold.reconciliation import BookedOrders
 from pipelines.tables import Table
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ D = date(2026, 7, 15)
 
 ORDERS = (
     "source STRING, record_id STRING, customer_id STRING, order_id STRING, order_date DATE, status STRING, "
-    "gross DECIMAL(20,4), returned DECIMAL(20,4), net DECIMAL(20,4), currency STRING, quantity_net DOUBLE"
+    "gross DECIMAL(20,4), returned DECIMAL(20,4), net DECIMAL(20,4), currency STRING, quantity_net DOUBLE, line_count BIGINT, "
+    "line_amount DECIMAL(20,4)"
 )
 RETURNS = "return_id STRING, order_id STRING, return_date DATE, amount DECIMAL(20,4), currency STRING, is_matched BOOLEAN"
 CASES = (
@@ -75,6 +78,20 @@ def orders(spark: SparkSession, rows: str | Iterable[dict[str, Any]]) -> DataFra
     read = lines(rows) if isinstance(rows, str) else rows
     filled = [money({name: value for name, value in row.items() if value is not None}) for row in read]
     return frame(spark, ORDERS, filled)
+
+
+def sums(
+    orders: DataFrame, returns: DataFrame | None = None, metrics: Metrics | None = None, day: date = D
+) -> DataFrame:
+    """``purchase_sums`` of orders with customer_id."""
+    return purchase_sums(orders, returns, metrics or Metrics(), day)
+
+
+def booked(
+    silver: DataFrame, resolved: DataFrame, metrics: Metrics | None = None, day: date = D
+) -> BookedOrders:
+    """Orders as reconciliation looks at them."""
+    return BookedOrders(silver, resolved, sums(resolved, None, metrics, day).localCheckpoint())
 
 
 def customers(spark: SparkSession, *ids: str) -> DataFrame:

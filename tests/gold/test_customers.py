@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from gold_box import D, frame, orders, rules, table, told
+from gold_box import D, frame, orders, rules, sums, table, told
 
 from pipelines.gold.config import Metrics
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, Customers, build_customers
@@ -83,7 +83,7 @@ def made(spark: SparkSession) -> Customers:
         records,
         owners,
         register,
-        orders(spark, BOUGHT),
+        sums(orders(spark, BOUGHT)),
         previous,
         rules(),
         Metrics(),

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pytest
+from gold_box import booked
 from pyspark.sql import functions as F
 
 from pipelines.gold.config import Metrics
 from pipelines.gold.ownership import resolve
-from pipelines.gold.purchases import purchase_facts
-from pipelines.gold.reconciliation import Booked, build_reconciliation, imbalances
+from pipelines.gold.purchases import purchase_facts, purchase_sums
+from pipelines.gold.reconciliation import BookedOrders, build_reconciliation, imbalances
 from pipelines.gold.rfm_scores import quantile_cut_points, score_by
 from pipelines.gold.service import build_service
 from pipelines.silver.cases import CASES, cases
@@ -63,19 +64,21 @@ def truth(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def latam_orders(spark: SparkSession, data: Path, owners: DataFrame) -> Booked:
+def latam_orders(spark: SparkSession, data: Path, owners: DataFrame) -> BookedOrders:
     rows = texts(
         spark, data / "latam_dev" / "orders.csv", source_customer_id="record_id", order_ts="ordered_at"
     )
     typed = standard(rows, ORDERS, amount="CAST(amount AS DECIMAL(20,4))")
     silver = orders(typed, None, None, timezone="UTC", business_date=date(2026, 7, 1)).localCheckpoint()
-    return Booked(silver, resolve(silver, owners).localCheckpoint())
+    return booked(silver, resolve(silver, owners).localCheckpoint())
 
 
-def test_recency_frequency_and_money_are_the_truth_of_latam_dev(data: Path, latam_orders: Booked) -> None:
+def test_recency_frequency_and_money_are_the_truth_of_latam_dev(
+    data: Path, latam_orders: BookedOrders
+) -> None:
     metrics = Metrics(window_days=None, sale_statuses=("completed",))
     day = date(2026, 7, 1)
-    facts = purchase_facts(latam_orders.resolved, None, metrics, day).collect()
+    facts = purchase_facts(purchase_sums(latam_orders.resolved, None, metrics, day)).collect()
     made = {(f.customer_id, f.currency, (day - f.last_order_on).days, f.frequency, f.monetary) for f in facts}
     expected = {
         (t["true_id"], t["currency"], int(t["recency_days"]), int(t["frequency"]), Decimal(t["monetary"]))
@@ -86,7 +89,7 @@ def test_recency_frequency_and_money_are_the_truth_of_latam_dev(data: Path, lata
 
 
 def test_the_money_of_latam_dev_reconciles(
-    spark: SparkSession, data: Path, latam_orders: Booked, owners: DataFrame
+    spark: SparkSession, data: Path, latam_orders: BookedOrders, owners: DataFrame
 ) -> None:
     made = build_reconciliation(
         owners.select("customer_id").distinct(), orders=latam_orders
@@ -167,21 +170,25 @@ def test_a_shop_of_541909_lines_reconciles_to_the_penny(spark: SparkSession, dat
         F.min("InvoiceDate").alias("at"),
         F.sum(F.expr(price)).alias("amount"),
     )
-    typed = standard(
-        invoices,
-        ORDERS,
-        source="'shop'",
-        record_id="customer",
-        ordered_at="at",
-        amount="amount",
-        currency="'GBP'",
-    ).withColumn("status", F.lit("completed"))
+    typed = (
+        standard(
+            invoices,
+            ORDERS,
+            source="'shop'",
+            record_id="customer",
+            ordered_at="at",
+            amount="amount",
+            currency="'GBP'",
+        )
+        .drop("line_count", "line_amount")
+        .withColumn("status", F.lit("completed"))
+    )
     silver = orders(typed, lines, None, timezone="Europe/London", business_date=date(2011, 12, 31))
     silver = silver.localCheckpoint()
     owned = silver.select("source", "record_id", F.col("record_id").alias("customer_id"))
     resolved = resolve(silver, owned.filter("record_id IS NOT NULL").distinct()).localCheckpoint()
     ids = resolved.select("customer_id").filter("customer_id IS NOT NULL").distinct()
-    made = build_reconciliation(ids, orders=Booked(silver, resolved), order_lines=lines).collect()
+    made = build_reconciliation(ids, orders=booked(silver, resolved), order_lines=lines).collect()
     by_measure = {row.measure: row for row in made}
     assert all(row.in_customers + row.unassigned == row.source_total for row in made)
     assert by_measure["lines"].source_total == 541_909

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
-from gold_box import D, line, lines, table
+from gold_box import D, line, lines, sums, table
 from gold_box import orders as order_rows
 
 from pipelines.gold.clustering import sizes_and_mixtures
@@ -111,7 +111,7 @@ def measured(spark: SparkSession) -> dict[str, str]:
         table(spark, EVENTS, EVENT_ROWS),
         silver(spark),
         table(spark, SCORED_PAIRS, PAIRS),
-        order_rows(spark, ORDERS),
+        sums(order_rows(spark, ORDERS)),
         D,
     )
     rows = measures_so_far(past, built, 60).to_pylist()

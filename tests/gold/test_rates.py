@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from gold_box import RETURNS, D, frame, orders, told
+from gold_box import RETURNS, frame, orders, sums, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -165,7 +165,7 @@ def test_a_lifetime_of_converted_money_is_the_converted_net_to_the_last_decimal(
         [{"date": "2026-06-01", "currency": c, "rate": rate} for c in ("EUR", "USD")],
     )
     made = converted(orders(spark, rows), rates, "MXN")
-    facts = purchase_facts(made, frame(spark, RETURNS, back), Metrics(window_days=None), D)
+    facts = purchase_facts(sums(made, frame(spark, RETURNS, back), Metrics(window_days=None)))
     booked = facts.groupBy("currency").agg({"monetary": "sum"}).filter("`sum(monetary)` != 0")
     net = made.groupBy("currency").agg({"net": "sum"}).filter("`sum(net)` != 0")
     assert told(booked, "currency", "sum(monetary)") == told(net, "currency", "sum(net)")

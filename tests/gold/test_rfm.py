@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gold_box import RETURNS, D, customers, frame, line, lines, orders, table, told
+from gold_box import RETURNS, D, customers, frame, line, lines, orders, sums, table, told
 
 from pipelines.gold.config import Metrics
 from pipelines.gold.rfm import RFM, Rfm, build_rfm
@@ -108,8 +108,7 @@ def night(spark: SparkSession) -> Rfm:
     ids = sorted({str(row["customer_id"]) for row in bought if row.get("customer_id")} | {"nobody"})
     made = build_rfm(
         customers(spark, *ids),
-        orders(spark, bought),
-        frame(spark, RETURNS, BACK),
+        sums(orders(spark, bought), frame(spark, RETURNS, BACK), METRICS),
         table(spark, RFM_CUT_POINTS, frozen),
         METRICS,
         D,
@@ -208,12 +207,12 @@ def test_the_rows_say_what_they_follow(rows: list[dict[str, Any]]) -> None:
 
 def test_a_source_that_is_missing_or_stale_says_nothing_instead_of_zero(spark: SparkSession) -> None:
     ids = customers(spark, "buyer", "silent")
-    absent = build_rfm(ids, None, None, None, METRICS, D).rfm
+    absent = build_rfm(ids, None, None, METRICS, D).rfm
     bought = orders(
         spark,
         [{"customer_id": "buyer", "order_id": "1", "order_date": before(2), "gross": 5, "currency": "EUR"}],
     )
-    stale = build_rfm(ids, bought, None, None, METRICS, D, stale_sources=["orders"]).rfm
+    stale = build_rfm(ids, sums(bought), None, METRICS, D, stale_sources=["orders"]).rfm
     names = ("customer_id", "frequency", "monetary", "n", "segment", "unscored_reason", "is_stale")
     assert told(absent.unionByName(stale), *names) == [
         "buyer - - - - orders_not_delivered False",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from gold_box import ORDERS, D, frame, rules, table, told
+from gold_box import ORDERS, D, frame, rules, sums, table, told
 from pyspark.sql import functions as F
 from taken_over_tables import whole
 
@@ -119,7 +119,7 @@ def made_night(
         records,
         owners,
         register,
-        orders,
+        None if orders is None else sums(orders, day=day),
         before and before.customers,
         rules(),
         Metrics(),
