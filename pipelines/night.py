@@ -194,6 +194,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
                 CLUSTERS,
                 JUDGEMENTS,
                 RENAMES,
+                CUSTOMERS,
                 XREF,
                 ORDERS,
                 RETURNS,

@@ -150,6 +150,7 @@ def measures(inputs: Inputs) -> Content:
         inputs.frame(EVENTS),
         inputs.frame(CUSTOMER_RECORDS),
         inputs.frame(SCORED_PAIRS),
+        inputs.frame(CUSTOMERS),
         _purchase_sums(inputs),
         inputs.night.business_date,
     )

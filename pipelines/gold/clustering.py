@@ -69,12 +69,25 @@ def _different(names: Column) -> Column:
     return F.when(F.size(names) > 1, others).otherwise(F.size(names))
 
 
-def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
-    """One row a customer: records, sources, and how many different names, places, births, tax ids."""
+STATED = (
+    "match_given_formal",
+    "match_surname",
+    "match_second_surname",
+    "match_postal_code",
+    "match_birth_date",
+    "match_tax_id",
+    "tax_id_type",
+)
+"""The columns of silver/customer_records that signs of mixture are read from."""
+SIGNS = (*MOST, "tax_ids")
+"""What there may be too many of in one customer."""
+
+
+def stated() -> Column:
+    """What a record states that one person has few of, of its columns ``STATED``."""
     has_tax_id = F.col("match_tax_id").isNotNull()
     kind = F.when(has_tax_id, F.coalesce("tax_id_type", F.lit("")))
-    said = records.select(
-        record_number(),
+    return F.struct(
         _formal("match_given_formal").alias("given"),
         _words("match_surname", "match_second_surname").alias("surname"),
         F.col("match_postal_code").alias("postal_code"),
@@ -82,63 +95,64 @@ def _facts(assignments: DataFrame, records: DataFrame) -> DataFrame:
         kind.alias("tax_kind"),
         F.when(has_tax_id, F.concat_ws(_BETWEEN, kind, "match_tax_id")).alias("tax_id"),
     )
-    names = ["source", *(name for name in said.columns if name != RECORD_NUMBER)]
-    # One list: each is written and read again while it is gathered.
-    gathered = (
-        assignments.select("source", record_number(), customer_number())
-        .join(said, on=RECORD_NUMBER, how="left")
-        .groupBy(CUSTOMER_NUMBER)
-        .agg(F.collect_list(F.struct(*names)).alias("said"))
-    )
+
+
+def mixture_signs(of_records: Column) -> Column:
+    """Which of ``SIGNS`` speak for two people in a customer, by the list of what each of its records ``stated``.
+
+    More different ones than ``MOST`` allows, or two different valid tax ids of one kind.
+    """
 
     def found(name: str) -> Column:
-        return _stated(F.col(f"said.{name}"))
+        return _stated(of_records[name])
 
-    return gathered.select(
-        F.size("said").cast("long").alias("records"),
-        F.size(found("source")).alias("sources"),
-        _different(found("given")).alias("given_names"),
-        _different(found("surname")).alias("surnames"),
-        F.size(found("postal_code")).alias("postal_codes"),
-        F.size(found("birth_date")).alias("birth_dates"),
-        # Ids of two kinds (RFC, CURP) say nothing about each other.
-        (F.size(found("tax_id")) > F.size(found("tax_kind"))).alias("has_two_tax_ids"),
-    )
+    counts = {
+        "given_names": _different(found("given")),
+        "surnames": _different(found("surname")),
+        "postal_codes": F.size(found("postal_code")),
+        "birth_dates": F.size(found("birth_date")),
+    }
+    too_many = {name: counts[name] > most for name, most in MOST.items()}
+    # Ids of two kinds (RFC, CURP) say nothing about each other.
+    too_many["tax_ids"] = F.size(found("tax_id")) > F.size(found("tax_kind"))
+    return F.array_compact(F.array(*[F.when(too_many[name], F.lit(name)) for name in SIGNS]))
 
 
-def sizes_and_mixtures(assignments: DataFrame, records: DataFrame) -> DataFrame:
+def sizes_and_mixtures(customers: DataFrame) -> DataFrame:
     """consolidation, cross_source, over_clustering, and the sizes of customers, as ``figures``.
 
-    ``over_clustering``: customers with more different ones than ``MOST`` allows, or with two
-    different valid tax ids of one kind, over all customers; by what is too many, and ``all``.
+    ``over_clustering``: live ``customers`` (gold/customers) with a sign of mixture, over all of them; by what is too
+    many, and ``all``.
     """
-    mixed = {name: F.col(name) > most for name, most in MOST.items()}
-    mixed["tax_ids"] = F.col("has_two_tax_ids")
-    any_of = F.greatest(*mixed.values())
+    signs = F.col("mixture_signs")
     is_large = {size: F.col("records") > size for size in LARGE}
-    counted = _facts(assignments, records).agg(
+    live = customers.filter("is_live").withColumn("records", F.col("record_count"))
+    counted = live.agg(
         F.count(F.lit(1)).alias("customers"),
         F.coalesce(F.sum("records"), F.lit(0)).alias("total"),
         F.max("records").alias("largest"),
         F.percentile("records", F.lit(0.99)).alias("p99"),
-        F.count_if(F.col("sources") > 1).alias("cross"),
-        F.count_if(any_of).alias("mixed_all"),
-        *[F.count_if(flag).alias(f"mixed_{name}") for name, flag in mixed.items()],
+        F.count_if(F.size("sources_present") > 1).alias("cross"),
+        F.count_if(F.size(signs) > 0).alias("mixed_all"),
+        *[F.count_if(F.array_contains(signs, name)).alias(f"mixed_{name}") for name in SIGNS],
         *[F.count_if(flag).alias(f"customers_over_{n}") for n, flag in is_large.items()],
         *[
             F.sum(F.when(flag, F.col("records")).otherwise(0)).alias(f"records_over_{n}")
             for n, flag in is_large.items()
         ],
     )
-    customers, total = F.col("customers"), F.col("total")
+    customer_count, total = F.col("customers"), F.col("total")
     return figures(
         counted,
-        figure("consolidation", "all", total - customers, total),
-        figure("cross_source", "all", F.col("cross"), customers),
+        figure("consolidation", "all", total - customer_count, total),
+        figure("cross_source", "all", F.col("cross"), customer_count),
         figure("largest_customer", "all", F.col("largest")),
         figure("p99_customer", "all", F.col("p99")),
-        *[figure("over_clustering", name, F.col(f"mixed_{name}"), customers) for name in ("all", *mixed)],
-        *[figure(f"customers_over_{n}", "all", F.col(f"customers_over_{n}"), customers) for n in LARGE],
+        *[
+            figure("over_clustering", name, F.col(f"mixed_{name}"), customer_count)
+            for name in ("all", *SIGNS)
+        ],
+        *[figure(f"customers_over_{n}", "all", F.col(f"customers_over_{n}"), customer_count) for n in LARGE],
         *[figure(f"records_over_{n}", "all", F.col(f"records_over_{n}"), total) for n in LARGE],
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pipelines.gold.attributes import GROUPS, carried_columns, group_columns
+from pipelines.gold.clustering import mixture_signs, stated
 from pipelines.gold.config import Metrics, Survivorship
 from pipelines.gold.golden import attribute_rows, golden_values, rank_candidates
 from pipelines.gold.ownership import RECORD
@@ -90,6 +91,12 @@ CUSTOMERS = Table(
             unit="share",
             formula="filled groups ÷ groups",
         ),
+        Column(
+            "mixture_signs",
+            STRINGS,
+            "What its live records have too many of for one person: given_names, surnames, postal_codes, birth_dates, tax_ids.",
+            formula="> 3 given names, > 3 sets of surnames, > 5 postal codes, > 1 birth date, two tax ids of one kind",
+        ),
         Column("first_seen_on", DATE, "Business date on which the id was first published.", _Q),
         Column(
             "records_digest",
@@ -153,7 +160,7 @@ def _expected(survivorship: Survivorship) -> SparkColumn:
     return expected
 
 
-_PROFILED = ("source", "party_type", "said")
+_PROFILED = ("source", "party_type", "said", "stated")
 """What ``_profile`` looks at, besides ``as_of``."""
 
 
@@ -169,6 +176,7 @@ def _profile() -> dict[str, SparkColumn]:
         "record_count": F.count("*"),
         "sources_present": F.array_sort(F.collect_set("source")),
         "records_digest": digest_of(F.col("said")),
+        "mixture_signs": mixture_signs(F.collect_list("stated")),
     }
 
 
@@ -230,7 +238,7 @@ def build_customers(
         # There are few: records are wide, and stay where they are.
         owners = F.broadcast(touched.owners)
     live = records.join(owners.select(*RECORD, "customer_id", "first_seen_on"), on=RECORD, how="inner")
-    live = live.withColumn("said", said())
+    live = live.withColumns({"said": said(), "stated": stated()})
     # Both tables are made of it, and sorting the candidates is the dear part.
     ranked = keep(rank_candidates(live, survivorship, business_date, _profile(), _PROFILED))
     golden, values = golden_values(ranked), ATTRIBUTE_VALUES.conform(attribute_rows(ranked))
@@ -283,6 +291,7 @@ def _finished(
                 "party_type": F.coalesce("party_type", F.lit("unknown")),
                 "record_count": F.coalesce("record_count", F.lit(0)),
                 "sources_present": F.coalesce("sources_present", _strings(())),
+                "mixture_signs": F.coalesce("mixture_signs", _strings(())),
             }
         )
         .withColumns(

@@ -68,6 +68,7 @@ def build_measures(
     events: DataFrame,
     records: DataFrame,
     scored_pairs: DataFrame,
+    customers: DataFrame,
     sums: DataFrame | None,
     business_date: date,
 ) -> DataFrame:
@@ -75,11 +76,11 @@ def build_measures(
 
     ``assignments``, ``before``: identity/assignments tonight and in the prior state (None before the
     first release: nothing can have moved, so jitter has no row); ``events``: identity/events with
-    tonight's; ``records``: silver/customer_records; ``sums``: ``purchases.purchase_sums``, None
+    tonight's; ``records``: silver/customer_records; ``customers``: gold/customers; ``sums``: ``purchases.purchase_sums``, None
     where no source ever delivered orders.
     """
     found = [
-        sizes_and_mixtures(assignments, records),
+        sizes_and_mixtures(customers),
         found_by_source(assignments),
         duplicates_left(assignments, records),
         held_together_by(assignments, scored_pairs),

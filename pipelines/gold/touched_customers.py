@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pipelines.gold.attributes import GROUPS
+from pipelines.gold.clustering import STATED
+from pipelines.gold.figures import CUSTOMER_NUMBER, RECORD_NUMBER, customer_number, record_number
 from pipelines.gold.golden import EVIDENCE, stated_on
 from pipelines.gold.ownership import RECORD
 from pipelines.identity.frames import FEW
-from pipelines.queries import joined
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.standard_form import hash_of
 
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
     from pipelines.queries import Keep
 
-_SAYS = (*RECORD, "party_type", *(name for group in GROUPS for name in group.fields), *EVIDENCE)
+_SAYS = tuple(
+    dict.fromkeys(
+        [*RECORD, "party_type", *(name for group in GROUPS for name in group.fields), *EVIDENCE, *STATED]
+    )
+)
 _DATED = ("updated_at", "registered_at", "_landing_date")
 STANDING = ("is_live", "first_seen_on", "previous_customer_ids", "party_state", "habitual")
 """What a row of gold/customers says besides its golden record and what follows from that."""
@@ -71,27 +76,34 @@ def touched_customers(
     ``records`` are silver/customer_records, ``owners`` ``live_owners``. None where there are so many that making all
     golden records again takes no longer. A date counts where it makes a record state its values as of another one.
     """
-    # Joined to their owners by what is compared alone: records are wide.
-    narrow = records.select(*RECORD, *_DATED, said().alias("_says"))
-    owned = joined(narrow, owners.select(*RECORD, "customer_id", "first_seen_on"), RECORD, "inner")
+    # Joined to their owners by what is compared alone, in numbers: records are wide. Where two share a number, what they say
+    # is not what the golden record says of itself, and both are made again.
+    narrow = records.select(record_number(), *_DATED, said().alias("_says"))
+    owned = narrow.join(
+        owners.select(record_number(), customer_number(), "first_seen_on"), on=RECORD_NUMBER, how="inner"
+    )
     tonight = (
         owned.withColumn("as_of", stated_on(business_date))
-        .groupBy("customer_id")
-        .agg(
-            digest_of(F.col("_says")).alias("_is"),
-            F.collect_list(F.struct(*RECORD, "first_seen_on")).alias("_records"),
-        )
+        .groupBy(CUSTOMER_NUMBER)
+        .agg(digest_of(F.col("_says")).alias("_is"))
     )
-    before = last.made_of_records.select("customer_id", F.col("records_digest").alias("_was"))
-    differ = tonight.join(before, on="customer_id", how="full_outer").filter(
+    was = last.made_of_records.select("customer_id", customer_number(), F.col("records_digest").alias("_was"))
+    differ = tonight.join(was.drop("customer_id"), on=CUSTOMER_NUMBER, how="full_outer").filter(
         ~F.col("_is").eqNullSafe(F.col("_was"))
     )
     # One more than are few says that they are many, and where a whole delivery differs it is all that is held.
-    found = keep(differ.select("customer_id", "_records").limit(FEW + 1))
-    counted = found.agg(F.count(F.lit(1)), F.coalesce(F.sum(F.size("_records")), F.lit(0))).first()
-    if counted is None or max(counted) > FEW:
+    found = keep(differ.select(CUSTOMER_NUMBER).limit(FEW + 1))
+    if found.count() > FEW:
         return None
-    return Touched(found.select("customer_id"), found.select("customer_id", F.inline("_records")))
+    few = F.broadcast(found)
+    now = owners.select(*RECORD, "customer_id", "first_seen_on", customer_number()).join(
+        few, on=CUSTOMER_NUMBER, how="left_semi"
+    )
+    records_of = keep(now.drop(CUSTOMER_NUMBER).limit(FEW + 1))
+    if records_of.count() > FEW:
+        return None
+    gone = was.join(few, on=CUSTOMER_NUMBER, how="left_semi").select("customer_id")
+    return Touched(keep(records_of.select("customer_id").unionByName(gone).distinct()), records_of)
 
 
 def without(rows: DataFrame, touched: Touched) -> DataFrame:

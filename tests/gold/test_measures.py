@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
-from gold_box import D, line, lines, sums, table
+from gold_box import D, line, lines, sums, table, told
 from gold_box import orders as order_rows
+from pyspark.sql import functions as F
 
-from pipelines.gold.clustering import sizes_and_mixtures
+from pipelines.gold.clustering import mixture_signs, stated
 from pipelines.gold.judged_quality import judged_quality, measured_rows
 from pipelines.gold.measures import MEASURES, NIGHTS_KEPT, build_measures, measures_so_far
 from pipelines.identity.tables import ASSIGNMENTS, EVENTS
@@ -95,6 +96,30 @@ def silver(spark: SparkSession) -> DataFrame:
     return table(spark, CUSTOMER_RECORDS, rows)
 
 
+def golden(spark: SparkSession) -> DataFrame:
+    """gold/customers, as far as measures look at it; one of them has no record any more."""
+    live = (
+        assigned(spark, "is")
+        .join(silver(spark), on=["source", "record_id"], how="inner")
+        .groupBy("customer_id")
+        .agg(
+            F.lit(True).alias("is_live"),
+            F.count("*").alias("record_count"),
+            F.array_sort(F.collect_set("source")).alias("sources_present"),
+            mixture_signs(F.collect_list(stated())).alias("mixture_signs"),
+        )
+    )
+    none = F.array().cast("array<string>")
+    gone = spark.range(1).select(
+        F.lit("gone").alias("customer_id"),
+        F.lit(False).alias("is_live"),
+        F.lit(0).cast("bigint").alias("record_count"),
+        none.alias("sources_present"),
+        none.alias("mixture_signs"),
+    )
+    return live.unionByName(gone)
+
+
 @pytest.fixture(scope="module")
 def measured(spark: SparkSession) -> dict[str, str]:
     """``measure part`` → ``value numerator denominator`` of tonight, and what was known before."""
@@ -111,6 +136,7 @@ def measured(spark: SparkSession) -> dict[str, str]:
         table(spark, EVENTS, EVENT_ROWS),
         silver(spark),
         table(spark, SCORED_PAIRS, PAIRS),
+        golden(spark),
         sums(order_rows(spark, ORDERS)),
         D,
     )
@@ -179,17 +205,16 @@ def test_the_weakest_link_is_where_a_customer_would_fall_in_two_first(measured: 
 
 def test_given_names_are_compared_by_formal_form_and_part(spark: SparkSession) -> None:
     three = ["ana", "ana;maria", "francisco;paco", "francisco", "leo", "j"]
-    people = {"C": three, "D": [*three, "eva"]}
     said = [
-        (customer, f"{customer}{i}", n) for customer, names in people.items() for i, n in enumerate(names)
+        {"source": customer, "record_id": i, "party_type": "person", "match_given_formal": name}
+        for customer, names in {"three": three, "four": [*three, "eva"]}.items()
+        for i, name in enumerate(names)
     ]
-    records = [
-        {"source": "crm", "record_id": i, "party_type": "person", "match_given_formal": n} for _, i, n in said
-    ]
-    ids = [{"source": "crm", "record_id": i, "customer_id": customer} for customer, i, _ in said]
-    found = sizes_and_mixtures(table(spark, ASSIGNMENTS, ids), table(spark, CUSTOMER_RECORDS, records))
-    (row,) = found.filter("measure = 'over_clustering' AND part = 'given_names'").collect()
-    assert row["numerator"] == 1, "Ana María, Francisco and Leo are three; only D has a fourth"
+    signs = mixture_signs(F.collect_list(stated())).alias("mixture_signs")
+    found = table(spark, CUSTOMER_RECORDS, said).groupBy("source").agg(signs)
+    assert told(found, "source", "mixture_signs") == ["four given_names", "three []"], (
+        "Ana María, Francisco and Leo are three"
+    )
 
 
 def test_the_first_night_has_no_jitter(spark: SparkSession) -> None:
@@ -199,6 +224,7 @@ def test_the_first_night_has_no_jitter(spark: SparkSession) -> None:
         table(spark, EVENTS, []),
         silver(spark),
         table(spark, SCORED_PAIRS, []),
+        golden(spark),
         None,
         D,
     )

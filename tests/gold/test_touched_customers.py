@@ -233,7 +233,14 @@ def test_a_source_that_becomes_stale_shows_in_every_row_of_its_customers_once(
 
 def test_every_column_of_a_row_that_stands_is_looked_at_or_follows_from_what_is() -> None:
     """Of the golden record tells the digest; a column with another origin has to be compared, or it would be last night's."""
-    of_record = {"party_type", "record_count", "sources_present", "records_digest", *carried_columns()}
+    of_record = {
+        "party_type",
+        "record_count",
+        "sources_present",
+        "records_digest",
+        "mixture_signs",
+        *carried_columns(),
+    }
     derived = {"full_name", "sources_missing", "completeness", "is_stale", "stale_sources"}
     assert {"customer_id", *STANDING, *of_record, *derived, "as_of"} == set(CUSTOMERS.names)
 
