@@ -106,6 +106,8 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             _profile,
             reads=bronze,
             previous=(*_OF_DELIVERIES, RENAMES),
+            # Linkage in one process, which comes then, keeps a core and a half busy.
+            after="silver.build",
             takes_files=True,
             conf=("project", "sources", "cadences", CATALOGUE, "renames"),
         ),

@@ -88,10 +88,8 @@ def customers(inputs: Inputs) -> Content:
 
 def _gold_of_last_night(inputs: Inputs) -> LastNight | None:
     """What golden records may be taken over from, where there are so many that finding out which is worth it."""
-    night = inputs.night
-    is_like_last = night.is_same_program and not night.is_full and night.generation is None
     fits = all(map(inputs.previous_fits, (CUSTOMERS, ATTRIBUTE_VALUES)))
-    if not (is_like_last and fits) or inputs.previous_rows(CUSTOMERS) < WORTH_TAKING_OVER:
+    if not (inputs.night.is_like_last and fits) or inputs.previous_rows(CUSTOMERS) < WORTH_TAKING_OVER:
         return None
     return LastNight(inputs.previous(CUSTOMERS))
 

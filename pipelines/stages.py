@@ -58,6 +58,11 @@ class Night:
     is_approved: bool = False
     """True where somebody saw what the adoption changes, and agreed."""
 
+    @property
+    def is_like_last(self) -> bool:
+        """True where what did not change since the release that it builds on would be made the same again."""
+        return self.is_same_program and not self.is_full and self.generation is None
+
 
 class Shared:
     """Frames that several stages of a night make of the same tables: who asks first computes one, and the others wait for it."""
@@ -215,7 +220,8 @@ class Stage:
 
     ``run`` returns content by ``layer/table``; a table of ``writes`` that it leaves out keeps
     its version. ``dated`` is False where the outputs do not depend on the business date, so
-    that the stage is not run again while its inputs stay. ``settled`` is True where the same
+    that the stage is not run again while its inputs stay. ``after`` names a stage whose end it awaits in a night of
+    few changes, so that it runs beside one that leaves cores idle. ``settled`` is True where the same
     inputs on top of the prior state change nothing. ``conf`` names the parts of the configuration
     (``Settings.parts``, or ``CATALOGUE``) that it uses; None: all parts.
     """
@@ -227,6 +233,7 @@ class Stage:
     previous: tuple[Table, ...] = ()
     dated: bool = True
     settled: bool = False
+    after: str | None = None
     takes_files: bool = False
     takes_generation: bool = False
     conf: tuple[str, ...] | None = None

@@ -148,25 +148,37 @@ def _numbers(previous: Identity, current: Identity, clusters: DataFrame) -> Data
     A number is a hash of 64 bits: numbers are moved and grouped in a fraction of the time that texts take. Two records
     of one number are not the same in all tables, and so are looked at by their names.
     """
-    record = _record()
+    parts = {
+        "cluster": (clusters, "cluster_final"),
+        "held": (previous.assignments, "customer_id"),
+        "now": (current.assignments, "customer_id"),
+        "stay": (current.assignment_history.filter(F.col("valid_to").isNull()), "customer_id"),
+        "told": (current.events, "customer_id"),
+    }
     since = F.unix_date("business_date").cast("long") * F.lit(_NIGHT) + F.col("sequence")
-    parts = [
-        clusters.select(record, _number("cluster_final").alias("cluster")),
-        previous.assignments.select(record, _number("customer_id").alias("held")),
-        current.assignments.select(record, _number("customer_id").alias("now")),
-        current.assignment_history.filter(F.col("valid_to").isNull()).select(
-            record, _number("customer_id").alias("stay")
-        ),
-        current.events.select(record, _number("customer_id").alias("told"), since.alias("since")),
+    said = [
+        rows.select(
+            _record(),
+            F.lit(place).cast("tinyint").alias("_by"),
+            _number(name).alias("_says"),
+            (since if table == "told" else F.lit(None).cast("long")).alias("_since"),
+        )
+        for place, (table, (rows, name)) in enumerate(parts.items())
     ]
+
+    def says(table: str) -> Column:
+        return F.when(F.col("_by") == list(parts).index(table), F.col("_says"))
+
+    # Each record has a row in every part, so that nothing is gained by grouping before the rows are moved.
     return (
-        _united(parts)
+        reduce(DataFrame.unionByName, said)
+        .repartition("_record")
         .groupBy("_record")
         .agg(
-            *[F.max(name).alias(name) for name in ("cluster", "held", "now", "stay")],
-            F.max_by("told", "since").alias("replayed"),
-            F.count("now").alias("ids"),
-            F.count("stay").alias("stays"),
+            *[F.max(says(name)).alias(name) for name in ("cluster", "held", "now", "stay")],
+            F.max_by(says("told"), "_since").alias("replayed"),
+            F.count(says("now")).alias("ids"),
+            F.count(says("stay")).alias("stays"),
         )
         .filter(F.coalesce("cluster", "held", "now", "stay", "replayed").isNotNull())
     )

@@ -97,17 +97,24 @@ class Runner:
     def run(self, stages: Sequence[Stage], gates: Mapping[str, Gate], rerun: set[str]) -> None:
         """Run ``stages`` in the order of their tables, independent ones at once.
 
-        ``gates`` are checked when their stage has ended. Raises GateStopped, StageFailed, or a
+        What awaits another (``Stage.after``) is run all the same where that one fails: it may tell why. ``gates`` are checked when their stage has ended. Raises GateStopped, StageFailed, or a
         stage's own PadronError; what has ended stays recorded.
         """
         waits = needs(stages)
+        there = {stage.name for stage in stages} if self.night.is_like_last else set()
+        later = {stage.name: stage.after for stage in stages if stage.after in there}
         waiting = {stage.name: stage for stage in stages}
         ended: set[str] = set()
         running: dict[Future[None], str] = {}
         failure: BaseException | None = None
         with closing(self._shared), ThreadPoolExecutor(THREADS) as pool:
             while waiting or running:
-                ready = [n for n in waiting if waits[n] <= ended] if failure is None else []
+                able = [n for n in waiting if waits[n] <= ended]
+                ready = (
+                    [n for n in able if later.get(n) is None or later[n] in ended]
+                    if failure is None
+                    else [n for n in able if n in later]
+                )
                 for name in ready:
                     stage = waiting.pop(name)
                     running[pool.submit(self._stage, stage, gates.get(name), name in rerun)] = name
