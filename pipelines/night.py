@@ -53,7 +53,7 @@ from pipelines.silver.cases import CASES
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 from pipelines.silver.orders import ORDER_LINES, ORDERS, RETURNS
 from pipelines.silver.renames import RENAMES
-from pipelines.stages import Content, Inputs, Stage
+from pipelines.stages import Content, Inputs, Night, Stage
 from pipelines.tables import Table
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ GIVEN = (DECISIONS, JUDGEMENTS)
 """What stewards wrote between the nights: a night reads it as it was when it started."""
 GOLD = (CUSTOMERS, ATTRIBUTE_VALUES, XREF, RFM, RFM_CUT_POINTS, SERVICE, RECONCILIATION, MEASURES)
 _OF_DELIVERIES = (PROFILES, SOURCES)
+SMALL_DELIVERY = 2**26
+"""Bytes of a night's files that are profiled in seconds."""
 _TABLES = (*SILVER, RENAMES, *LINKAGE, *GIVEN, *IDENTITY, CHANGES, *GOLD)
 PUBLISHED = {table.path: table for table in _TABLES}
 """By layer/table: what a night releases beside bronze."""
@@ -106,8 +108,6 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             _profile,
             reads=bronze,
             previous=(*_OF_DELIVERIES, RENAMES),
-            # Linkage in one process, which comes then, keeps a core and a half busy.
-            after="silver.build",
             takes_files=True,
             conf=("project", "sources", "cadences", CATALOGUE, "renames"),
         ),
@@ -170,20 +170,7 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             ),
             previous=(CUSTOMERS, ATTRIBUTE_VALUES),
         ),
-        Stage(
-            "gold.rfm",
-            (RFM, RFM_CUT_POINTS),
-            night_gold.rfm,
-            reads=(CUSTOMERS, XREF, ORDERS, RETURNS, BATCHES),
-            previous=(RFM_CUT_POINTS,),
-        ),
-        Stage("gold.service", (SERVICE,), night_gold.service, reads=(CUSTOMERS, XREF, CASES, BATCHES)),
-        Stage(
-            "gold.reconciliation",
-            (RECONCILIATION,),
-            night_gold.reconciliation,
-            reads=(CUSTOMERS, XREF, ORDERS, ORDER_LINES, RETURNS, CASES),
-        ),
+        # First of those that wait for customers: the longest.
         Stage(
             "gold.measures",
             (MEASURES,),
@@ -203,8 +190,32 @@ def stages(sources: Mapping[str, Source]) -> list[Stage]:
             ),
             previous=(MEASURES, ASSIGNMENTS),
         ),
+        Stage(
+            "gold.rfm",
+            (RFM, RFM_CUT_POINTS),
+            night_gold.rfm,
+            reads=(CUSTOMERS, XREF, ORDERS, RETURNS, BATCHES),
+            previous=(RFM_CUT_POINTS,),
+        ),
+        Stage("gold.service", (SERVICE,), night_gold.service, reads=(CUSTOMERS, XREF, CASES, BATCHES)),
+        Stage(
+            "gold.reconciliation",
+            (RECONCILIATION,),
+            night_gold.reconciliation,
+            reads=(CUSTOMERS, XREF, ORDERS, ORDER_LINES, RETURNS, CASES),
+        ),
         Stage("quality.contracts", (), _nothing, reads=GOLD),
     ]
+
+
+def put_off(night: Night) -> dict[str, str]:
+    """Stages that a night begins only when another one has ended, of which they read nothing, by their names.
+
+    A small delivery is profiled beside linkage, which leaves cores idle in one process, and not beside silver, which does
+    not. A large one is profiled at once: its gate is not to stop the night when much has been linked.
+    """
+    is_small = night.is_like_last and sum(file.bytes for file in night.files) <= SMALL_DELIVERY
+    return {"bronze.profile": "silver.build"} if is_small else {}
 
 
 def _land(inputs: Inputs) -> Content:

@@ -220,8 +220,7 @@ class Stage:
 
     ``run`` returns content by ``layer/table``; a table of ``writes`` that it leaves out keeps
     its version. ``dated`` is False where the outputs do not depend on the business date, so
-    that the stage is not run again while its inputs stay. ``after`` names a stage whose end it awaits in a night of
-    few changes, so that it runs beside one that leaves cores idle. ``settled`` is True where the same
+    that the stage is not run again while its inputs stay. ``settled`` is True where the same
     inputs on top of the prior state change nothing. ``conf`` names the parts of the configuration
     (``Settings.parts``, or ``CATALOGUE``) that it uses; None: all parts.
     """
@@ -233,7 +232,6 @@ class Stage:
     previous: tuple[Table, ...] = ()
     dated: bool = True
     settled: bool = False
-    after: str | None = None
     takes_files: bool = False
     takes_generation: bool = False
     conf: tuple[str, ...] | None = None

@@ -90,7 +90,7 @@ def revenue_jitter(sums: DataFrame, ids: DataFrame) -> DataFrame:
     parts = by_currency.select(
         "currency", "touched", "net", "orders", (share * F.col("orders")).alias("weighed")
     )
-    # In one row, so that orders are looked at once.
+    # In one row, so that the sums are looked at once.
     gathered = parts.agg(
         F.collect_list(F.struct(*parts.columns)).alias("parts"), F.sum("orders").alias("orders")
     )

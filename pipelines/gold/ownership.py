@@ -56,8 +56,14 @@ def record_owners(assignments: DataFrame, assignment_history: DataFrame, aliases
     ``valid_from`` is the date since which the record has held the assignment it has, or had
     last; ``first_seen_on`` the date of its first assignment to any customer.
     """
+    last = assignment_history.groupBy(hash_first(RECORD), *RECORD).agg(
+        F.max(F.struct("valid_from", F.col("valid_to").isNull().alias("is_open"), "customer_id")).alias(
+            "last"
+        ),
+        F.min("valid_from").alias("first_seen_on"),
+    )
     live = assignments.select(hash_first(RECORD), *RECORD, F.col("customer_id").alias("current_id"))
-    known = _last_held(assignment_history).join(live, on=[HASH, *RECORD], how="full_outer")
+    known = last.join(live, on=[HASH, *RECORD], how="full_outer")
     retired = retired_ids(assignments, aliases).select(
         F.col("customer_id").alias("last_id"), "became", F.lit(True).alias("is_retired")
     )
@@ -70,22 +76,6 @@ def record_owners(assignments: DataFrame, assignment_history: DataFrame, aliases
         F.col("last.valid_from").alias("valid_from"),
         "first_seen_on",
     )
-
-
-def _last_held(assignment_history: DataFrame) -> DataFrame:
-    """One row per record: the hash of its key, source, record_id, ``last`` (valid_from, is_open, customer_id), first_seen_on."""
-    is_open, on = F.col("valid_to").isNull(), [HASH, *RECORD]
-    stay = F.struct("valid_from", is_open.alias("is_open"), "customer_id")
-    rows = assignment_history.select(hash_first(RECORD), *RECORD, "valid_from", stay.alias("last"))
-    # Most records have held one id since they came. To find the last of several their texts are sorted.
-    moved = assignment_history.filter(~is_open).select(hash_first(RECORD), *RECORD).distinct()
-    stayed = rows.join(moved, on=on, how="left_anti")
-    several = (
-        rows.join(moved, on=on, how="left_semi")
-        .groupBy(*on)
-        .agg(F.max("last").alias("last"), F.min("valid_from").alias("first_seen_on"))
-    )
-    return stayed.withColumnRenamed("valid_from", "first_seen_on").unionByName(several)
 
 
 def live_owners(xref: DataFrame) -> DataFrame:

@@ -1,4 +1,4 @@
-"""What a customer bought: the facts that RFM, party states and the habitual rule rest on."""
+"""What a customer bought: the facts that RFM, party states, the habitual rule, revenue jitter and reconciliation rest on."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def is_sale(metrics: Metrics) -> Column:
     return allowed if metrics.sale_statuses is None else allowed & status.isin(list(metrics.sale_statuses))
 
 
-def is_counted(metrics: Metrics) -> Column:
+def is_counted(metrics: Metrics, net: str = "net") -> Column:
     """True for an order that is a purchase: a sale of which something was kept.
 
-    By quantity where the order has lines, by money where it has none, so that a fully returned
+    By quantity where the order has lines, by the money in column ``net`` where it has none, so that a fully returned
     order does not count.
     """
-    kept = F.coalesce(F.col("quantity_net") > 0, F.col("net") > 0, F.lit(False))
+    kept = F.coalesce(F.col("quantity_net") > 0, F.col(net) > 0, F.lit(False))
     return is_sale(metrics) & kept
 
 
@@ -96,8 +96,9 @@ def purchase_sums(
     (the same, where nothing was converted); ``NO_CURRENCY`` where orders name none. Of all orders, in the currency
     in which they were booked: orders, gross, returned, net, lines, line_amount (NULL without lines); and money_net,
     their net in ``currency``. Of the sales up to the business date: sales, how many they are; frequency (counted orders in
-    the window), monetary (net revenue in the window), last_order_on, first_order_on, n (counted orders ever), recent
-    (counted orders in the window of habitual customers), rate_date.
+    the window), monetary (net revenue in the window), last_order_on, first_order_on, n (counted orders ever),
+    rate_date; and counted by the money in which they were booked, which may be too little to be seen in another
+    currency: bought (ever), recent (in the window of habitual customers).
 
     ``orders``: silver/orders with customer_id, money as it is or converted by ``gold.rates``.
     ``returns``: silver/returns, or None where they are booked on their order's date.
@@ -110,6 +111,7 @@ def purchase_sums(
     def original(name: str) -> Column:
         return F.col(f"original_{name}" if is_converted else name)
 
+    was_kept = is_counted(metrics, "original_net" if is_converted else "net") & in_sales
     return (
         _booked(orders, returns, metrics, business_date)
         .groupBy(
@@ -130,7 +132,8 @@ def purchase_sums(
             F.max(F.when(counts, F.col("order_date"))).alias("last_order_on"),
             F.min(F.when(counts, F.col("order_date"))).alias("first_order_on"),
             F.count_if(counts).alias("n"),
-            F.count_if(counts & within("order_date", metrics.habitual.window_days, business_date)).alias(
+            F.count_if(was_kept).alias("bought"),
+            F.count_if(was_kept & within("order_date", metrics.habitual.window_days, business_date)).alias(
                 "recent"
             ),
             F.max(F.when(in_sales, rate_date)).alias("rate_date"),
@@ -143,7 +146,7 @@ def activity(sums: DataFrame) -> DataFrame:
     return (
         sums.filter(F.col("customer_id").isNotNull())
         .groupBy("customer_id")
-        .agg(F.sum("n").alias("orders_ever"), F.sum("recent").alias("orders_recent"))
+        .agg(F.sum("bought").alias("orders_ever"), F.sum("recent").alias("orders_recent"))
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.config import digest
 from pipelines.digests import LAYERS, libraries, program_digest
 from pipelines.errors import GateStopped, LockHeld, PadronError
-from pipelines.night import GIVEN, published, stages
+from pipelines.night import GIVEN, published, put_off, stages
 from pipelines.night_gates import gates
 from pipelines.ops import releases
 from pipelines.ops.configurations import keep_configuration, makes_the_same
@@ -212,6 +212,7 @@ def run_night(
             judged=frozenset(judged),
             approved=approvals(warehouse, alike),
             may_go_on=lock.check_known,
+            put_off=put_off(night),
         )
         runner.run(prepared.stages, gates(settings.sources), rerun)
         lock.check()

@@ -59,11 +59,13 @@ class Runner:
         judged: frozenset[str] = frozenset(),
         approved: Mapping[str, float] | None = None,
         leaves_pages: bool = True,
+        put_off: Mapping[str, str] | None = None,
         may_go_on: Callable[[], None] = lambda: None,
     ) -> None:
         """``memory``: what finished stages wrote. ``judged``: keys of those of them whose gates let this
         very run go on. ``approved``: by gate, the value up to which somebody agreed to what it stops.
-        ``leaves_pages``: False where the warehouse is to stay as it is. ``may_go_on`` raises where no other stage may begin.
+        ``leaves_pages``: False where the warehouse is to stay as it is. ``put_off``: stages that begin when another has ended
+        of which they read nothing, by name. ``may_go_on`` raises where no other stage may begin.
         """
         self.spark = spark
         self.warehouse = warehouse
@@ -75,6 +77,7 @@ class Runner:
         self.judged = judged
         self.approved = approved or {}
         self.leaves_pages = leaves_pages
+        self.put_off = put_off or {}
         self.may_go_on = may_go_on
         self.versions: dict[str, int] = {**night.base, **night.given}
         self._frames: dict[tuple[str, int | None], DataFrame] = {}
@@ -97,12 +100,12 @@ class Runner:
     def run(self, stages: Sequence[Stage], gates: Mapping[str, Gate], rerun: set[str]) -> None:
         """Run ``stages`` in the order of their tables, independent ones at once.
 
-        What awaits another (``Stage.after``) is run all the same where that one fails: it may tell why. ``gates`` are checked when their stage has ended. Raises GateStopped, StageFailed, or a
+        What is ``put_off`` until another has ended is run all the same where that one fails: it may tell why. ``gates`` are
+        checked when their stage has ended. Raises GateStopped, StageFailed, or a
         stage's own PadronError; what has ended stays recorded.
         """
-        waits = needs(stages)
-        there = {stage.name for stage in stages} if self.night.is_like_last else set()
-        later = {stage.name: stage.after for stage in stages if stage.after in there}
+        waits, there = needs(stages), {stage.name for stage in stages}
+        later = {name: other for name, other in self.put_off.items() if {name, other} <= there}
         waiting = {stage.name: stage for stage in stages}
         ended: set[str] = set()
         running: dict[Future[None], str] = {}
@@ -130,6 +133,8 @@ class Runner:
                         failure = failure or error
         if failure is not None:
             raise failure
+        if waiting:
+            raise ValueError(f"stages that wait for each other: {', '.join(sorted(waiting))}")
 
     def _stage(self, stage: Stage, gate: Gate | None, rerun: bool) -> None:
         self.may_go_on()

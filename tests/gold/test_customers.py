@@ -9,19 +9,20 @@ from gold_box import D, frame, orders, rules, sums, table, told
 
 from pipelines.gold.config import Metrics
 from pipelines.gold.customers import ATTRIBUTE_VALUES, CUSTOMERS, Customers, build_customers
+from pipelines.gold.rates import converted
 from pipelines.silver.customer_records import CUSTOMER_RECORDS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 RECORDS = """
-    | source | record_id | party_type | given_name | surname | company_name   | updated_at | _landing_date |
-    | crm    | c1        | person     | Ana        | Gil     |                | 2026-01-01 | 2026-01-01    |
-    | web    | w1        | person     | Ana        | Gil     |                | 2026-01-02 | 2026-01-01    |
-    | erp    | e1        | company    |            |         | Muebles SA     | 2026-01-01 | 2026-01-01    |
-    | pos    | p1        | unknown    |            |         |                | 2026-01-01 | 2026-01-01    |
-    | crm    | c2        | person     | Eva        | Paz     |                | 2026-01-01 | 2026-01-01    |
-    | crm    | nobodys   | person     | Leo        | Roa     |                | 2026-01-01 | 2026-01-01    |
+    | source | record_id | party_type | given_name | surname | company_name   | updated_at | _landing_date | match_birth_date |
+    | crm    | c1        | person     | Ana        | Gil     |                | 2026-01-01 | 2026-01-01    | 1980-01-01       |
+    | web    | w1        | person     | Ana        | Gil     |                | 2026-01-02 | 2026-01-01    | 1980-02-01       |
+    | erp    | e1        | company    |            |         | Muebles SA     | 2026-01-01 | 2026-01-01    |                  |
+    | pos    | p1        | unknown    |            |         |                | 2026-01-01 | 2026-01-01    |                  |
+    | crm    | c2        | person     | Eva        | Paz     |                | 2026-01-01 | 2026-01-01    | 1990-01-01       |
+    | crm    | nobodys   | person     | Leo        | Roa     |                | 2026-01-01 | 2026-01-01    |                  |
 """
 OWNERS = """
     | source | record_id | customer_id | is_live | first_seen_on |
@@ -129,6 +130,32 @@ def test_a_customer_without_records_keeps_the_last_known_values(made: Customers)
         "gone Sol Rey web w9",
         "unseen - - -",
     ]
+
+
+def test_what_speaks_for_two_people_in_one_customer_is_named(made: Customers) -> None:
+    assert told(made.customers, "customer_id", "mixture_signs") == [
+        "ana birth_dates",
+        "card []",
+        "eva []",
+        "firm []",
+        "gone []",
+        "unseen []",
+    ]
+
+
+def test_money_too_small_for_the_reporting_currency_is_bought_all_the_same(spark: SparkSession) -> None:
+    """Of an order without lines its own money says that something was kept, whatever it is worth elsewhere."""
+    records, owners, register, _ = inputs(spark)
+    bought = orders(
+        spark,
+        [{"customer_id": "eva", "order_id": "1", "order_date": str(D), "gross": 1, "currency": "VND"}],
+    )
+    rate = [{"date": "2026-01-01", "currency": "VND", "rate": "0.0000351"}]
+    rates = frame(spark, "date DATE, currency STRING, rate DECIMAL(20,10)", rate)
+    of = sums(converted(bought, rates, "EUR"))
+    made = build_customers(records, owners, register, of, None, rules(), Metrics(), D).customers
+    assert told(made.filter("customer_id = 'eva'"), "party_state") == ["customer"]
+    assert told(of, "booked_currency", "currency", "net", "money_net", "bought", "n") == ["VND EUR 1 0 1 0"]
 
 
 def test_sources_present_missing_and_stale(made: Customers) -> None:

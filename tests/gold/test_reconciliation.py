@@ -7,11 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from gold_box import CASES, ORDERS, RETURNS, booked, customers, frame, told
+from gold_box import CASES, ORDERS, RETURNS, D, booked, customers, frame, sums, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyspark.sql import functions as F
 
 from pipelines.gold.ownership import resolve
+from pipelines.gold.rates import converted
 from pipelines.gold.reconciliation import (
     COUNTS,
     RECONCILIATION,
@@ -161,6 +163,21 @@ def test_what_is_lost_doubled_or_of_no_known_customer_does_not_add_up(
         "returns EUR crm 0 0 5.05",
         "unmatched_returns EUR unknown 0 5 0",
     ]
+
+
+def test_money_is_reconciled_as_it_was_booked_whatever_it_was_converted_to(
+    spark: SparkSession, orders: BookedOrders
+) -> None:
+    """By rates of the euro: pesos are converted, what names no currency stays."""
+    rate = [{"date": "2020-01-01", "currency": "MXN", "rate": "0.05"}]
+    rates = frame(spark, "date DATE, currency STRING, rate DECIMAL(20,10)", rate)
+    dated = orders.resolved.withColumn("order_date", F.lit(D))
+    in_euros = BookedOrders(orders.silver, orders.resolved, sums(converted(dated, rates, "EUR")))
+    ids, lines = customers(spark, "ana", "eva"), frame(spark, LINE, LINES)
+    made = build_reconciliation(ids, orders=in_euros, order_lines=lines)
+    assert told(made, *SHOWN) == told(build_reconciliation(ids, orders=orders, order_lines=lines), *SHOWN)
+    money = in_euros.sums.filter("customer_id = 'ana' AND source = 'web'")
+    assert told(money, "booked_currency", "currency", "net", "money_net") == ["EUR EUR 1 1", "MXN EUR 7 0.35"]
 
 
 def test_lines_that_orders_count_otherwise_than_they_came_do_not_add_up(

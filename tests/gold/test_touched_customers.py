@@ -34,6 +34,7 @@ BEFORE = """
     | moved     | person     | Ana        | Gil     |                |         |              |                   | 2026-07-01    |            | 1         |
     | ordered   | person     |            |         |                | a@x;b@x | a@x;b@x      |                   | 2026-07-01    |            | 1         |
     | doubted   | person     |            |         |                | a@x     |              |                   | 2026-07-01    |            | 1         |
+    | placed    | person     | Ana        |         |                |         |              |                   | 2026-07-01    |            | 1         |
     | kind      | person     | Ana        |         |                |         |              |                   | 2026-07-01    |            | 1         |
     | dated     | person     | Ana        |         |                |         |              |                   | 2026-07-01    | 2026-07-15 | 1         |
     | landed    | person     | Ana        |         |                |         |              |                   | 2026-07-01    |            | 1         |
@@ -52,6 +53,7 @@ NOW = """
     | moved     | person     | Ana        |         | Gil            |         |              |                   | 2026-07-01    |            | 2         |
     | ordered   | person     |            |         |                | b@x;a@x | a@x;b@x      |                   | 2026-07-01    |            | 2         |
     | doubted   | person     |            |         |                | a@x     |              | email:placeholder | 2026-07-01    |            | 2         |
+    | placed    | person     | Ana        |         |                |         |              |                   | 2026-07-01    |            | 2         |
     | kind      | company    | Ana        |         |                |         |              |                   | 2026-07-01    |            | 2         |
     | dated     | person     | Ana        |         |                |         |              |                   | 2026-07-01    | 2026-07-15 | 1         |
     | landed    | person     | Ana        |         |                |         |              |                   | 2026-07-15    |            | 2         |
@@ -65,7 +67,20 @@ NOW = """
 OWNERS = {"s2": "shrunk", "g2": "grown"}
 TAKEN_OVER = ["again", "same"]
 TOUCHED = sorted(
-    {"changed", "moved", "ordered", "doubted", "kind", "dated", "landed", "grown", "shrunk", "gone", "new"}
+    {
+        "changed",
+        "moved",
+        "ordered",
+        "doubted",
+        "placed",
+        "kind",
+        "dated",
+        "landed",
+        "grown",
+        "shrunk",
+        "gone",
+        "new",
+    }
     | {"into", "from"}
 )
 
@@ -73,6 +88,9 @@ TOUCHED = sorted(
 def night(spark: SparkSession, rows: str, *, merged: bool) -> tuple[DataFrame, DataFrame, DataFrame]:
     """The records of a night, their owners and the register."""
     records = table(spark, CUSTOMER_RECORDS, rows).withColumn("source", F.lit("crm"))
+    # What only says whether a customer is two people counts too.
+    place = F.when(F.col("record_id") == "placed", "28013" if merged else "41001")
+    records = records.withColumn("match_postal_code", place)
     named = {**OWNERS, **({"from": "into"} if merged else {})}
     owner = F.col("record_id")
     for record, customer in named.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tiny_night import Watch
 
+from pipelines.bronze.landing import LandedFile
 from pipelines.errors import PadronError
+from pipelines.night import put_off, stages
+from pipelines.ops.keys import needs
 from pipelines.ops.repeat import Unrecorded
 from pipelines.ops.runner import Runner
 from pipelines.settings import Settings, load_settings
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = Night(date(2026, 7, 1), "2026-07-01.1", datetime(2026, 7, 1, tzinfo=UTC), "", (), {})
-LIKE_LAST = replace(FIRST, base_date=date(2026, 6, 30), is_same_program=True)
+PUT_OFF = {"bronze.profile": "silver.build"}
 
 
 @pytest.fixture(scope="module")
@@ -30,48 +34,66 @@ def settings() -> Settings:
     return load_settings(ROOT / "conf")
 
 
-def order(night: Night, settings: Settings, tmp_path: Path, *, fails: str = "") -> list[str]:
-    """The stages of bronze and silver in the order in which they begin; the one that ``fails`` ends the night."""
+def order(
+    settings: Settings, tmp_path: Path, later: Mapping[str, str], *names: str, fails: str = ""
+) -> list[str]:
+    """The stages of those names in the order in which they begin; the one that ``fails`` ends the night."""
     began: list[str] = []
 
-    def stage(name: str, after: str | None = None) -> Stage:
+    def stage(name: str) -> Stage:
         def run(inputs: Inputs) -> Content:
             began.append(name)
             if name == fails:
                 raise PadronError(f"{name} fails")
             return {}
 
-        return Stage(name, (), run, after=after)
+        return Stage(name, (), run)
 
-    stages = [stage("bronze.profile", after="silver.build"), stage("silver.build")]
-    watch = Watch()
-    runner = Runner(None, Warehouse(str(tmp_path)), settings, night, Unrecorded(), watch, memory={})  # type: ignore[arg-type]
+    house, watch = Warehouse(str(tmp_path)), Watch()
+    runner = Runner(None, house, settings, FIRST, Unrecorded(), watch, memory={}, put_off=later)  # type: ignore[arg-type]
+    night = [stage(name) for name in names]
     if not fails:
-        runner.run(stages, {}, set())
+        runner.run(night, {}, set())
     else:
         with pytest.raises(PadronError, match=f"{fails} fails"):
-            runner.run(stages, {}, set())
+            runner.run(night, {}, set())
     return began
 
 
-def test_profiles_wait_for_silver_in_a_night_of_few_changes(settings: Settings, tmp_path: Path) -> None:
-    assert order(LIKE_LAST, settings, tmp_path) == ["silver.build", "bronze.profile"]
-    assert sorted(order(FIRST, settings, tmp_path)) == ["bronze.profile", "silver.build"]
+def test_what_is_put_off_begins_when_the_other_has_ended(settings: Settings, tmp_path: Path) -> None:
+    both = ("bronze.profile", "silver.build")
+    assert order(settings, tmp_path, PUT_OFF, *both) == ["silver.build", "bronze.profile"]
+    assert sorted(order(settings, tmp_path, {}, *both)) == ["bronze.profile", "silver.build"]
 
 
 def test_a_delivery_that_breaks_silver_is_profiled_all_the_same(settings: Settings, tmp_path: Path) -> None:
-    assert order(LIKE_LAST, settings, tmp_path, fails="silver.build") == ["silver.build", "bronze.profile"]
+    began = order(settings, tmp_path, PUT_OFF, "bronze.profile", "silver.build", fails="silver.build")
+    assert began == ["silver.build", "bronze.profile"]
 
 
-def test_who_waits_for_a_stage_that_this_run_has_not_runs_at_once(settings: Settings, tmp_path: Path) -> None:
-    began: list[str] = []
+def test_a_run_without_the_other_stage_does_not_wait_for_it(settings: Settings, tmp_path: Path) -> None:
+    assert order(settings, tmp_path, PUT_OFF, "bronze.profile") == ["bronze.profile"]
 
-    def run(inputs: Inputs) -> Content:
-        began.append("profile")
-        return {}
 
-    night = [Stage("bronze.profile", (), run, after="silver.build")]
-    watch = Watch()
-    runner = Runner(None, Warehouse(str(tmp_path)), settings, LIKE_LAST, Unrecorded(), watch, memory={})  # type: ignore[arg-type]
-    runner.run(night, {}, set())
-    assert began == ["profile"]
+def test_stages_that_wait_for_each_other_are_no_night_that_ended(settings: Settings, tmp_path: Path) -> None:
+    circle = {"bronze.profile": "silver.build", "silver.build": "bronze.profile"}
+    with pytest.raises(ValueError, match=r"wait for each other: bronze\.profile, silver\.build"):
+        order(settings, tmp_path, circle, "bronze.profile", "silver.build")
+
+
+def test_a_small_delivery_is_profiled_after_silver_which_does_not_need_it(settings: Settings) -> None:
+    def delivered(size: int) -> Night:
+        file = LandedFile(date(2026, 7, 1), "crm", "contacts", "crm.csv", "", size, "")
+        return replace(FIRST, base_date=date(2026, 6, 30), is_same_program=True, files=(file,))
+
+    assert put_off(delivered(1_000)) == PUT_OFF
+    assert (
+        put_off(delivered(10**9)) == put_off(replace(delivered(1_000), is_full=True)) == put_off(FIRST) == {}
+    )
+    waits = needs(stages(settings.sources))
+    for late, other in PUT_OFF.items():
+        assert late in waits
+        above = [other]
+        for name in above:
+            above += waits[name]
+        assert late not in above

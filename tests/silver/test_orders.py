@@ -211,3 +211,30 @@ def test_targets_that_no_feed_fills_are_empty_but_typed(spark: SparkSession) -> 
     for path in ("silver/customer_records", "silver/order_lines", "silver/returns", "silver/cases"):
         assert made.tables[path].isEmpty()
     assert made.tables["silver/cases"].schema["opened_at"].dataType.simpleString() == "timestamp"
+
+
+def test_an_order_counts_its_lines_and_their_money_whatever_its_status(spark: SparkSession) -> None:
+    made = silver(
+        spark,
+        orders=ORDERS,
+        lines="""
+        | order_id | line_no | quantity | amount |
+        | 1        | 1       | 2        | 60.50  |
+        | 1        | 2       | 1        | 39.50  |
+        | 2        | 1       | 1        | 100    |
+        | 5        | 1       | -1       | -30    |
+        | 6        | 1       | 1        |        |
+        | later    | 1       | 1        | 7      |
+        """,
+    )
+    counted = made.orders.selectExpr("*", "CAST(line_amount AS DOUBLE) AS money")
+    assert told(counted, "order_id", "source", "line_count", "money") == [
+        "1 web 2 100.0",
+        "2 web 1 100.0",
+        "3 web - -",
+        "4 pos - -",
+        "5 pos 1 -30.0",
+        "6 pos - -",
+        "7 pos - -",
+    ]
+    assert told(silver(spark, orders=ORDERS).orders.limit(1), "line_count", "line_amount") == ["- -"]
