@@ -33,7 +33,7 @@ _BETWEEN = "\n"
 """Stands between the words of a name; no standard form holds it."""
 
 
-def _stated(values: Column) -> Column:
+def _without_null(values: Column) -> Column:
     """The different values, without NULL. Spark compiles it, unlike what takes a function of an element."""
     return F.array_except(values, F.array(F.lit(None)))
 
@@ -41,7 +41,7 @@ def _stated(values: Column) -> Column:
 def _words(*columns: str) -> Column:
     """The words of the columns, sorted; initials say nothing. NULL where none is left."""
     parts = F.array(*[F.when(F.length(name) > 1, F.col(name)) for name in columns])
-    words = F.sort_array(_stated(parts))
+    words = F.sort_array(_without_null(parts))
     return F.when(F.size(words) > 0, F.array_join(words, _BETWEEN))
 
 
@@ -104,7 +104,7 @@ def mixture_signs(of_records: Column) -> Column:
     """
 
     def found(name: str) -> Column:
-        return _stated(of_records[name])
+        return _without_null(of_records[name])
 
     counts = {
         "given_names": _different(found("given")),

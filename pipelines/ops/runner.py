@@ -101,8 +101,8 @@ class Runner:
         """Run ``stages`` in the order of their tables, independent ones at once.
 
         What is ``put_off`` until another has ended is run all the same where that one fails: it may tell why. ``gates`` are
-        checked when their stage has ended. Raises GateStopped, StageFailed, or a
-        stage's own PadronError; what has ended stays recorded.
+        checked when their stage has ended. Raises GateStopped, StageFailed, or a stage's own PadronError; what has ended
+        stays recorded. Raises ValueError where stages wait for each other.
         """
         waits, there = needs(stages), {stage.name for stage in stages}
         later = {name: other for name, other in self.put_off.items() if {name, other} <= there}
